@@ -1,0 +1,206 @@
+package spawn
+
+import (
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"strings"
+
+	"github.com/safespawn/spawn/internal/plan"
+)
+
+// FileActions is what the child does to its descriptors and its working
+// directory, in the order of the calls, as posix_spawn_file_actions_t.
+//
+// The zero value lets the child inherit descriptors 0, 1 and 2 and nothing else,
+// whatever close-on-exec flags this process's descriptors carry. What an action
+// names as its target the child has, too, until a later action closes it.
+//
+// Descriptors that are passed as numbers are the child's at that point: those of
+// this process at first, and then what earlier actions made of them. An
+// *os.File always means the file that it is in this process, whatever has become
+// of its number in the child, so files can be given any numbers in any order.
+//
+// The methods only record; mistakes are found by Compile and named by the index
+// of the action. A FileActions may be copied; it is not for concurrent use.
+type FileActions struct {
+	list []action
+}
+
+type action struct {
+	kind actionKind
+	fd   int // target, or what is used
+	from int // Dup2: source; OpenAt: directory
+	path string
+	flag int
+	perm fs.FileMode
+	file *os.File
+}
+
+type actionKind uint8
+
+const (
+	actOpen actionKind = iota
+	actOpenAt
+	actDup2
+	actFile
+	actClose
+	actCloseFrom
+	actInherit
+	actInheritAll
+	actChdir
+	actFchdir
+	actTcsetpgrp
+)
+
+// atFdcwd stands for the working directory as the directory of OpenAt.
+const atFdcwd = -100
+
+var actionNames = [...]string{
+	actOpen: "open", actOpenAt: "openat", actDup2: "dup2", actFile: "file", actClose: "close",
+	actCloseFrom: "closefrom", actInherit: "inherit", actInheritAll: "inheritall", actChdir: "chdir",
+	actFchdir: "fchdir", actTcsetpgrp: "tcsetpgrp",
+}
+
+// Open opens a file as descriptor fd, which is closed first if it is open. The
+// flags are those of os.OpenFile; a relative path is resolved in the child's
+// working directory at that point. The child opens it with its own credentials.
+// See open(2).
+func (a *FileActions) Open(fd int, path string, flag int, perm fs.FileMode) {
+	a.add(action{kind: actOpen, fd: fd, from: atFdcwd, path: path, flag: flag, perm: perm})
+}
+
+// OpenAt is Open with relative paths resolved in the directory dirfd, which may
+// be the same number as fd. See openat(2).
+func (a *FileActions) OpenAt(fd, dirfd int, path string, flag int, perm fs.FileMode) {
+	a.add(action{kind: actOpenAt, fd: fd, from: dirfd, path: path, flag: flag, perm: perm})
+}
+
+// Dup2 makes descriptor to the same open file as from. Dup2(n, n) keeps n open
+// over execve. It does not keep from. See dup(2).
+func (a *FileActions) Dup2(from, to int) { a.add(action{kind: actDup2, fd: to, from: from}) }
+
+// File makes f descriptor to of the child. f keeps its flags, its offset, which
+// the child shares, and its deadlines, and stays the caller's: it may be closed
+// once Start has returned, or for a compiled Program after the last Start.
+func (a *FileActions) File(f *os.File, to int) { a.add(action{kind: actFile, fd: to, file: f}) }
+
+// Close closes descriptor fd. It is no error if it isn't open. See close(2).
+func (a *FileActions) Close(fd int) { a.add(action{kind: actClose, fd: fd}) }
+
+// CloseFrom closes all descriptors from fd on. What earlier actions put there is
+// closed, too; what later ones put there stays. See closefrom(3).
+func (a *FileActions) CloseFrom(fd int) { a.add(action{kind: actCloseFrom, fd: fd}) }
+
+// Inherit lets the child have descriptor fd of this process under the same
+// number, also if it is close-on-exec here.
+func (a *FileActions) Inherit(fd int) { a.add(action{kind: actInherit, fd: fd}) }
+
+// InheritAll lets the child have every descriptor of this process that is not
+// close-on-exec, as fork and exec do, wherever it stands in the order. The cost
+// of a spawn then grows with the number of open files.
+func (a *FileActions) InheritAll() { a.add(action{kind: actInheritAll}) }
+
+// Chdir changes the working directory: of later actions that have relative paths
+// and of the program, whose own path if relative is resolved there as well. See
+// chdir(2).
+func (a *FileActions) Chdir(path string) { a.add(action{kind: actChdir, path: path}) }
+
+// Fchdir is Chdir to the directory that is open as fd. See chdir(2).
+func (a *FileActions) Fchdir(fd int) { a.add(action{kind: actFchdir, fd: fd}) }
+
+// Tcsetpgrp makes the child's process group the foreground one of the terminal
+// fd, usually together with attr.Setpgid. See tcsetpgrp(3).
+func (a *FileActions) Tcsetpgrp(fd int) { a.add(action{kind: actTcsetpgrp, fd: fd}) }
+
+func (a *FileActions) add(x action) { a.list = append(a.list, x) }
+
+// inheritsAll reports whether InheritAll was called.
+func (a *FileActions) inheritsAll() bool {
+	for i := range a.list {
+		if a.list[i].kind == actInheritAll {
+			return true
+		}
+	}
+	return false
+}
+
+// check validates what can be validated without looking at descriptors.
+func (a *FileActions) check() error {
+	for i := range a.list {
+		if why := a.list[i].check(); why != nil {
+			return a.list[i].errorAt(i, why)
+		}
+	}
+	return nil
+}
+
+func (x *action) check() error {
+	if x.hasFD() && (x.fd < 0 || x.fd > math.MaxInt32) {
+		return plan.Invalid("descriptor %d is out of range", x.fd)
+	}
+	switch x.kind {
+	case actDup2, actOpenAt:
+		if (x.from < 0 && !(x.kind == actOpenAt && x.from == atFdcwd)) || x.from > math.MaxInt32 {
+			return plan.Invalid("descriptor %d is out of range", x.from)
+		}
+	case actFile:
+		if x.file == nil {
+			return plan.Invalid("nil file")
+		}
+	}
+	if x.hasPath() {
+		return checkPath(x.path)
+	}
+	return nil
+}
+
+func (x *action) hasFD() bool { return x.kind != actChdir && x.kind != actInheritAll }
+
+func (x *action) hasPath() bool {
+	return x.kind == actOpen || x.kind == actOpenAt || x.kind == actChdir
+}
+
+// changes reports whether the action puts another file at x.fd.
+func (x *action) changes() bool {
+	switch x.kind {
+	case actOpen, actOpenAt, actFile:
+		return true
+	case actDup2:
+		return x.from != x.fd
+	}
+	return false
+}
+
+func (x *action) errorAt(i int, err error) error {
+	return &plan.Error{Step: actionNames[x.kind], Index: i, Object: x.object(), Err: err}
+}
+
+// object is what an error names.
+func (x *action) object() string {
+	switch x.kind {
+	case actOpen, actOpenAt, actChdir:
+		return x.path
+	case actDup2:
+		return fmt.Sprintf("fd %d to %d", x.from, x.fd)
+	case actFile:
+		if x.file == nil {
+			return fmt.Sprintf("to fd %d", x.fd)
+		}
+		return fmt.Sprintf("%s to fd %d", x.file.Name(), x.fd)
+	case actInheritAll:
+		return ""
+	}
+	return fmt.Sprintf("fd %d", x.fd)
+}
+
+func checkPath(path string) error {
+	if path == "" {
+		return plan.Invalid("empty path")
+	}
+	if strings.IndexByte(path, 0) >= 0 {
+		return plan.Invalid("NUL byte in %q", path)
+	}
+	return nil
+}

@@ -1,0 +1,83 @@
+// Package attr holds the attributes of a child process: what posix_spawnattr_t
+// holds, and what programs like setpriv, chrt, prlimit and nohup set before they
+// exec. Each is a plain value; a Spec takes a [List] of them.
+//
+// The order in a list does not matter. The order in which the child sets them is
+// fixed, and described in the documentation of package spawn. An attribute given
+// twice and two that contradict each other are errors of Compile.
+//
+// Attributes work on linux/amd64 and linux/arm64. Elsewhere, and with the build
+// tag spawn_forkexec, those that say "any Unix" work through package os and the
+// others are errors that match [errors.ErrUnsupported]. An error of the system
+// names the step that failed and the attribute's index in the list.
+package attr
+
+import (
+	"errors"
+
+	"github.com/safespawn/spawn/internal/plan"
+)
+
+// Attr is an attribute. The interface is sealed: its implementations are the
+// types of this package.
+type Attr interface {
+	// check validates the value and claims what only one attribute may decide.
+	check(c *plan.Claims) error
+	// lower adds the child's steps to p.
+	lower(p *plan.Plan)
+	// fallback asks os.StartProcess for the same, where it can.
+	fallback(f *plan.ForkExec) error
+}
+
+// List is the attributes of a child.
+type List []Attr
+
+// Check validates all attributes and finds contradictions among them. It is
+// called by package spawn, and of no use elsewhere.
+func (l List) Check(c *plan.Claims) error {
+	for i, a := range l {
+		if a == nil {
+			return &plan.Error{Step: "attr", Index: i, Err: plan.Invalid("nil attribute")}
+		}
+		if err := a.check(c); err != nil {
+			return at(i, err)
+		}
+	}
+	return c.Unmet()
+}
+
+// Lower adds the steps of all attributes to p. It is called by package spawn,
+// after Check, and of no use elsewhere.
+func (l List) Lower(p *plan.Plan) {
+	for i, a := range l {
+		p.Attr(i)
+		a.lower(p)
+	}
+	p.Attr(-1)
+}
+
+// Fallback asks os.StartProcess for all attributes. It is called by package
+// spawn, after Check, and of no use elsewhere.
+func (l List) Fallback(f *plan.ForkExec) error {
+	for i, a := range l {
+		if err := a.fallback(f); err != nil {
+			return at(i, err)
+		}
+	}
+	return nil
+}
+
+// at gives an error of an attribute its index.
+func at(i int, err error) error {
+	var e *plan.Error
+	if errors.As(err, &e) {
+		e.Index = i
+		return e
+	}
+	return &plan.Error{Step: "attr", Index: i, Err: err}
+}
+
+// invalid is the error of a value that makes no sense.
+func invalid(name, object, format string, args ...any) error {
+	return &plan.Error{Step: name, Index: -1, Object: object, Err: plan.Invalid(format, args...)}
+}

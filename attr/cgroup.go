@@ -1,0 +1,26 @@
+package attr
+
+import (
+	"os"
+
+	"github.com/safespawn/spawn/internal/plan"
+)
+
+// Cgroup makes the child in the cgroup v2 whose directory Dir is, so that its
+// first instruction runs there. Dir stays the caller's, who may close it once
+// Start has returned. It needs write access to cgroup.procs there and in the
+// common ancestor. Linux 5.7; where clone3 is refused the child moves itself
+// before execve. A child that is made in a frozen cgroup holds up Start until
+// it is thawed or the context ends. See cgroups(7).
+type Cgroup struct{ Dir *os.File }
+
+func (g Cgroup) check(c *plan.Claims) error {
+	if g.Dir == nil {
+		return invalid("cgroup", "", "nil directory")
+	}
+	return c.Claim("the cgroup", "attr.Cgroup")
+}
+
+func (g Cgroup) lower(p *plan.Plan) { p.SetCgroup(g.Dir) }
+
+func (Cgroup) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.Cgroup") }

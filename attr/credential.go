@@ -1,0 +1,92 @@
+package attr
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// Credential sets the real, effective and saved ids. Groups replaces the
+// supplementary groups; nil leaves none. KeepGroups leaves them as they are,
+// which is what a process without privilege has to ask for. Order: groups, gid,
+// uid. It needs CAP_SETUID and CAP_SETGID unless nothing changes, and excludes
+// [ResetIDs].
+//
+// The kernel clears the dumpable flag of this process while such a child is on
+// its way to execve; the flag is put back when the last of them is there. Any
+// Unix. See setgroups(2), setresgid(2), setresuid(2).
+type Credential struct {
+	UID, GID   uint32
+	Groups     []uint32
+	KeepGroups bool
+}
+
+// ResetIDs sets the effective ids to the real ones, as POSIX_SPAWN_RESETIDS:
+// for programs that run set-user-ID. It excludes [Credential]. Any Unix. See
+// posix_spawn(3).
+type ResetIDs struct{}
+
+const ids = "the user and group ids"
+
+// maxGroups is NGROUPS_MAX.
+const maxGroups = 65536
+
+func (cr Credential) check(c *plan.Claims) error {
+	switch {
+	case len(cr.Groups) > maxGroups:
+		return invalid("setgroups", fmt.Sprintf("%d groups", len(cr.Groups)), "more than %d", maxGroups)
+	case cr.KeepGroups && cr.Groups != nil:
+		return invalid("setgroups", fmt.Sprint(cr.Groups), "Groups with KeepGroups")
+	case cr.UID == ^uint32(0):
+		return invalid("setresuid", fmt.Sprint(cr.UID), "not an id")
+	case cr.GID == ^uint32(0):
+		return invalid("setresgid", fmt.Sprint(cr.GID), "not an id")
+	}
+	return c.Claim(ids, "attr.Credential")
+}
+
+func (cr Credential) lower(p *plan.Plan) {
+	p.Credentials = true
+	if !cr.KeepGroups {
+		p.Step("setgroups", fmt.Sprint(cr.Groups))
+		p.Call(plan.Credentials, raw.Setgroups, raw.Int(int64(len(cr.Groups))), p.Builder().Uint32s(cr.Groups))
+	}
+	gid, uid := raw.Int(int64(cr.GID)), raw.Int(int64(cr.UID))
+	p.Step("setresgid", fmt.Sprint(cr.GID))
+	p.Call(plan.Credentials, raw.Setresgid, gid, gid, gid)
+	p.Step("setresuid", fmt.Sprint(cr.UID))
+	p.Call(plan.Credentials, raw.Setresuid, uid, uid, uid)
+}
+
+func (cr Credential) fallback(f *plan.ForkExec) error {
+	f.Credential = &plan.Credential{UID: cr.UID, GID: cr.GID, Groups: cr.Groups, KeepGroups: cr.KeepGroups}
+	return nil
+}
+
+func (ResetIDs) check(c *plan.Claims) error { return c.Claim(ids, "attr.ResetIDs") }
+
+func (ResetIDs) lower(p *plan.Plan) {
+	p.Credentials = true
+	keep := raw.Int(-1)
+	gid, uid := p.Builder().Var(), p.Builder().Var()
+	p.Step("setresgid", "real")
+	p.Call(plan.Credentials, raw.Getgid).Keep(gid)
+	p.Call(plan.Credentials, raw.Setresgid, keep, raw.VarArg(gid, 0), keep)
+	p.Step("setresuid", "real")
+	p.Call(plan.Credentials, raw.Getuid).Keep(uid)
+	p.Call(plan.Credentials, raw.Setresuid, keep, raw.VarArg(uid, 0), keep)
+}
+
+func (ResetIDs) fallback(f *plan.ForkExec) error {
+	uid, gid := os.Getuid(), os.Getgid()
+	if uid < 0 || gid < 0 {
+		return plan.Unsupported("attr.ResetIDs")
+	}
+	if uid == os.Geteuid() && gid == os.Getegid() {
+		return nil
+	}
+	f.Credential = &plan.Credential{UID: uint32(uid), GID: uint32(gid), KeepGroups: true}
+	return nil
+}

@@ -1,0 +1,29 @@
+package attr
+
+import (
+	"fmt"
+
+	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// Nice is the nice value, from -20, most favourable, to 19; it is absolute, not
+// an increment. A value below the current one needs CAP_SYS_NICE or RLIMIT_NICE,
+// and is set before credentials are dropped. See setpriority(2).
+type Nice int
+
+const prioProcess = 0
+
+func (n Nice) check(c *plan.Claims) error {
+	if n < -20 || n > 19 {
+		return invalid("nice", fmt.Sprint(int(n)), "out of range")
+	}
+	return c.Claim("the nice value", "attr.Nice")
+}
+
+func (n Nice) lower(p *plan.Plan) {
+	p.Step("nice", fmt.Sprint(int(n)))
+	p.Call(plan.Raise, raw.Setpriority, raw.Int(prioProcess), raw.Int(0), raw.Int(int64(n)))
+}
+
+func (Nice) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.Nice") }

@@ -1,0 +1,21 @@
+package attr
+
+import (
+	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// NoNewPrivs sets no_new_privs, for good: execve grants no privilege by
+// set-user-ID bits or file capabilities. Linux 3.5. See PR_SET_NO_NEW_PRIVS(2const).
+type NoNewPrivs struct{}
+
+const prSetNoNewPrivs = 38
+
+func (NoNewPrivs) check(c *plan.Claims) error { return c.Claim("no_new_privs", "attr.NoNewPrivs") }
+
+func (NoNewPrivs) lower(p *plan.Plan) {
+	p.Step("no_new_privs", "")
+	p.Call(plan.NoNewPrivs, raw.Prctl, raw.Int(prSetNoNewPrivs), raw.Int(1), raw.Int(0), raw.Int(0), raw.Int(0))
+}
+
+func (NoNewPrivs) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.NoNewPrivs") }

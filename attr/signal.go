@@ -1,0 +1,114 @@
+package attr
+
+import (
+	"fmt"
+	"syscall"
+
+	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// SigMask is the set of signals that are blocked when the program starts.
+// SigMask{} blocks none. Without the attribute the child gets the mask that the
+// calling thread had before the spawn, which in Go is the one the process was
+// started with. It is the last step before execve. See sigprocmask(2).
+type SigMask []syscall.Signal
+
+// SigDefault is the set of signals that are reset to their default action.
+//
+// Without the attribute every signal has its default action in the child, save
+// those in [SigIgnore]: a clean slate, also where this process ignores some.
+// With it the child is as posix_spawn makes it: what this process ignores stays
+// ignored, but for the signals listed here. SigDefault{} therefore inherits what
+// is ignored, as nohup(1) wants it.
+//
+// Handlers never survive execve. What C code of this process began to ignore
+// after the first spawn is not known to Go and must be listed to be reset. Any
+// Unix, when empty. See sigaction(2).
+type SigDefault []syscall.Signal
+
+// SigIgnore is the set of signals that the child ignores. See sigaction(2).
+type SigIgnore []syscall.Signal
+
+const (
+	sigDfl = 0
+	sigIgn = 1
+
+	lastSignal  = 64
+	sigsetBytes = lastSignal / 8
+	sigSetmask  = 2
+)
+
+func (s SigMask) check(c *plan.Claims) error {
+	for _, sig := range s {
+		if sig < 1 || sig > lastSignal {
+			return invalid("sigmask", signalName(sig), "no such signal")
+		}
+	}
+	return c.Claim(plan.SignalMask, "attr.SigMask")
+}
+
+func (s SigMask) lower(p *plan.Plan) {
+	var set uint64
+	for _, sig := range s {
+		set |= 1 << (sig - 1)
+	}
+	p.Step("sigmask", "")
+	p.Call(plan.Mask, raw.RtSigprocmask, raw.Int(sigSetmask), p.Builder().Words(set), raw.Int(0), raw.Int(sigsetBytes))
+}
+
+func (SigMask) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.SigMask") }
+
+func (s SigDefault) check(c *plan.Claims) error {
+	if err := c.Claim(plan.InheritedSignals, "attr.SigDefault"); err != nil {
+		return err
+	}
+	return claimSignals(c, s, "sigdefault", "attr.SigDefault")
+}
+
+func (s SigDefault) lower(p *plan.Plan) { setActions(p, s, "sigdefault", sigDfl) }
+
+func (s SigDefault) fallback(*plan.ForkExec) error {
+	if len(s) == 0 {
+		return nil
+	}
+	return plan.Unsupported("attr.SigDefault with signals")
+}
+
+func (s SigIgnore) check(c *plan.Claims) error {
+	return claimSignals(c, s, "sigignore", "attr.SigIgnore")
+}
+
+func (s SigIgnore) lower(p *plan.Plan) { setActions(p, s, "sigignore", sigIgn) }
+
+func (SigIgnore) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.SigIgnore") }
+
+func claimSignals(c *plan.Claims, sigs []syscall.Signal, step, by string) error {
+	for _, sig := range sigs {
+		if sig < 1 || sig > lastSignal {
+			return invalid(step, signalName(sig), "no such signal")
+		}
+		if sig == syscall.SIGKILL || sig == 19 {
+			return invalid(step, signalName(sig), "the action of this signal can't be changed")
+		}
+		if err := c.Claim(signalName(sig), by); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setActions gives signals an action. struct sigaction of the kernel is four
+// words here: handler, flags, restorer, mask.
+func setActions(p *plan.Plan, sigs []syscall.Signal, step string, handler uint64) {
+	if len(sigs) == 0 {
+		return
+	}
+	act := p.Builder().Words(handler, 0, 0, 0)
+	for _, sig := range sigs {
+		p.Step(step, signalName(sig))
+		p.Call(plan.Signals, raw.RtSigaction, raw.Int(int64(sig)), act, raw.Int(0), raw.Int(sigsetBytes))
+	}
+}
+
+func signalName(sig syscall.Signal) string { return fmt.Sprintf("signal %d", int(sig)) }

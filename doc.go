@@ -1,0 +1,2 @@
+// Package spawn starts processes.
+package spawn

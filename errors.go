@@ -1,0 +1,74 @@
+package spawn
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+
+	"github.com/safespawn/spawn/internal/plan"
+)
+
+// Error is why a process was not started. The child, if there was one, has been
+// reaped.
+type Error struct {
+	// Path is the program, as in the Spec.
+	Path string
+	// Step is what failed: a file action ("open"), what an attribute does
+	// ("setresuid"), "clone", "execve", or a field of the Spec ("args").
+	Step string
+	// Index is that of the file action in Spec.Actions, of the attribute in
+	// Spec.Attr, or of the string in Spec.Args or Spec.Env; -1 where the step
+	// has none.
+	Index int
+	// Object is what the step acted on: a path, a descriptor, an id.
+	Object string
+	// Err is why: a syscall.Errno, or for bad input an error that wraps one.
+	Err error
+}
+
+func (e *Error) Error() string {
+	var s strings.Builder
+	s.WriteString("spawn ")
+	s.WriteString(e.Path)
+	for _, part := range []string{e.Step, e.Object} {
+		if part == "" {
+			continue
+		}
+		if part == e.Step {
+			s.WriteString(":")
+		}
+		s.WriteString(" ")
+		s.WriteString(part)
+	}
+	s.WriteString(": ")
+	s.WriteString(e.Err.Error())
+	return s.String()
+}
+
+// Unwrap returns Err.
+func (e *Error) Unwrap() error { return e.Err }
+
+// ErrStatusTaken is returned by Wait when the child has ended but its status is
+// not to be had: somebody else in this process has waited for it, or SIGCHLD is
+// ignored. From Linux 6.15 on the status is found all the same.
+var ErrStatusTaken = errors.New("spawn: exit status was taken by another waiter, or SIGCHLD is ignored")
+
+// wrap makes an Error of what the planner found wrong.
+func wrap(path string, err error) error {
+	var e *plan.Error
+	if errors.As(err, &e) {
+		return &Error{path, e.Step, e.Index, e.Object, e.Err}
+	}
+	return &Error{Path: path, Step: "spec", Index: -1, Err: err}
+}
+
+// tooLong is E2BIG for one string.
+func tooLong(n int) error {
+	return fmt.Errorf("%d bytes, over the limit of %d for one string: %w", n, maxArg-1, syscall.E2BIG)
+}
+
+// missing is the error for something that the kernel does not have.
+func missing(what, feature, since string) error {
+	return fmt.Errorf("spawn: %s needs %s (Linux %s): %w", what, feature, since, errors.ErrUnsupported)
+}

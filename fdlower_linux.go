@@ -1,0 +1,329 @@
+//go:build (amd64 || arm64) && !spawn_forkexec
+
+package spawn
+
+import (
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// fdPlan lowers the file actions to system calls.
+//
+// The child starts on a copy of the parent's table that holds only what is
+// needed, so what is open in it is known at every point. A file that loses its
+// number before its turn is saved first, at a number that nobody mentions. With
+// InheritAll the table is not known; files are then saved wherever the kernel
+// finds a free number above all that are mentioned.
+type fdPlan struct {
+	*plan.Plan
+	*fdUses
+	feat    features
+	actions []action
+	files   []int // descriptor of each actFile
+	all     bool  // InheritAll
+
+	open  map[int]bool // what is open in the child, unless all
+	kept  map[int]bool // what of it stays open over execve
+	saved []savedFile  // in ascending order of where they are
+
+	vars fdVars
+}
+
+// fdVars are set at each start.
+type fdVars struct {
+	unshare raw.Var    // flags of the first close_range
+	high    raw.Var    // last open descriptor; only without close_range
+	errFD   raw.Var    // failure record's descriptor; only without shared memory
+	cloexec [3]raw.Var // whether 0, 1 and 2 are close-on-exec here
+}
+
+// savedFile says where file fd of this process is: at a number, or, where it is
+// not 0, at that in a variable.
+type savedFile struct {
+	fd, at int
+	v      raw.Var
+}
+
+func (s savedFile) arg() raw.Arg {
+	if s.v != 0 {
+		return raw.VarArg(s.v, 0)
+	}
+	return fdArg(s.at)
+}
+
+func fdArg(n int) raw.Arg { return raw.Int(int64(n)) }
+
+const lastFD = 1<<32 - 1
+
+// prepare gives the child its own table, with only what is needed in it.
+func (f *fdPlan) prepare() {
+	if !f.feat.sharedMemory {
+		f.vars.errFD = f.Builder().Var()
+	}
+	if f.all {
+		return
+	}
+	f.open, f.kept = map[int]bool{}, map[int]bool{0: true, 1: true, 2: true}
+	needed := slices.Sorted(maps.Keys(f.needed))
+	above := needed[len(needed)-1] + 1
+	f.Builder().Step("file table", -1, "")
+	if f.feat.closeRange && f.feat.sharedMemory {
+		f.vars.unshare = f.Builder().Var()
+		f.Call(plan.FileTable, raw.CloseRange, fdArg(above), fdArg(lastFD), raw.VarArg(f.vars.unshare, 0))
+	} else {
+		f.closeAbove(plan.FileTable, above)
+	}
+	for i, n := range needed {
+		f.open[n] = true
+		if i > 0 {
+			f.closeGap(plan.FileTable, needed[i-1]+1, n-1)
+		}
+	}
+}
+
+// closeAbove closes everything from n on, but for the failure record's
+// descriptor and saved files. These are above all that is mentioned, and so
+// above n; the former comes first.
+func (f *fdPlan) closeAbove(ph plan.Phase, n int) {
+	from := fdArg(n)
+	spare := func(v raw.Var) {
+		f.closeRange(ph, from, raw.VarArg(v, -1))
+		from = raw.VarArg(v, 1)
+	}
+	if f.vars.errFD != 0 {
+		spare(f.vars.errFD)
+	}
+	for _, s := range f.saved {
+		if s.v != 0 {
+			spare(s.v)
+		}
+	}
+	if f.feat.closeRange {
+		f.closeRange(ph, from, fdArg(lastFD))
+		return
+	}
+	if f.vars.high == 0 {
+		f.vars.high = f.Builder().Var()
+	}
+	f.closeRange(ph, from, raw.VarArg(f.vars.high, 0))
+}
+
+// closeGap closes from..to, which may be empty.
+func (f *fdPlan) closeGap(ph plan.Phase, from, to int) {
+	switch {
+	case from == to:
+		f.Call(ph, raw.Close, fdArg(from)).Ignore()
+	case from < to:
+		f.closeRange(ph, fdArg(from), fdArg(to))
+	}
+}
+
+// closeRange closes from..to. An empty range is an error to close_range(2), and
+// ignored.
+func (f *fdPlan) closeRange(ph plan.Phase, from, to raw.Arg) {
+	if f.feat.closeRange {
+		f.Call(ph, raw.CloseRange, from, to, raw.Int(0)).Ignore()
+		return
+	}
+	f.Call(ph, raw.Close, from).Sweep(to)
+}
+
+// lower adds the actions.
+func (f *fdPlan) lower() {
+	for _, n := range slices.Sorted(maps.Keys(f.moved)) {
+		f.stepOf(f.needed[n])
+		f.save(n)
+	}
+	for i := range f.actions {
+		f.stepOf(i)
+		f.lowerOne(i, &f.actions[i])
+	}
+}
+
+// stepOf begins a step of action i, or of the terminal.
+func (f *fdPlan) stepOf(i int) {
+	if i < len(f.actions) {
+		x := &f.actions[i]
+		f.Builder().Step(actionNames[x.kind], i, x.object())
+		return
+	}
+	f.Builder().Step("ctty", f.TTY.Index, f.TTY.Name())
+}
+
+// save moves file n of this process out of the way.
+func (f *fdPlan) save(n int) {
+	if !f.all {
+		t := 3
+		for f.named[t] {
+			t++
+		}
+		f.named[t], f.open[t] = true, true
+		f.top = max(f.top, t+1)
+		f.Call(plan.Files, raw.Dup3, fdArg(n), fdArg(t), raw.Int(unix.O_CLOEXEC))
+		f.saved = append(f.saved, savedFile{fd: n, at: t})
+		return
+	}
+	least := fdArg(f.top)
+	if k := len(f.saved); k > 0 {
+		least = raw.VarArg(f.saved[k-1].v, 1)
+	} else if f.vars.errFD != 0 {
+		least = raw.VarArg(f.vars.errFD, 1)
+	}
+	v := f.Builder().Var()
+	f.Call(plan.Files, raw.Fcntl, fdArg(n), raw.Int(unix.F_DUPFD_CLOEXEC), least).Keep(v)
+	f.saved = append(f.saved, savedFile{fd: n, v: v})
+}
+
+// source is where file n of this process is in the child.
+func (f *fdPlan) source(n int) (a raw.Arg, moved bool) {
+	for _, s := range f.saved {
+		if s.fd == n {
+			return s.arg(), true
+		}
+	}
+	return fdArg(n), false
+}
+
+func (f *fdPlan) lowerOne(i int, x *action) {
+	fd := fdArg(x.fd)
+	switch x.kind {
+	case actOpen, actOpenAt:
+		f.lowerOpen(x)
+	case actDup2:
+		f.dup(fdArg(x.from), fd, x.from == x.fd)
+	case actFile:
+		from, moved := f.source(f.files[i])
+		f.dup(from, fd, f.files[i] == x.fd && !moved)
+	case actInherit:
+		f.dup(fd, fd, true)
+	case actClose:
+		f.lowerClose(x.fd)
+	case actCloseFrom:
+		f.lowerCloseFrom(x.fd)
+	case actChdir:
+		f.Call(plan.Files, raw.Chdir, f.Builder().String(x.path))
+	case actFchdir:
+		f.Call(plan.Files, raw.Fchdir, fd)
+	case actTcsetpgrp:
+		pgrp := f.Builder().Var()
+		f.Call(plan.Files, raw.Getpgid, raw.Int(0)).Keep(pgrp)
+		f.Call(plan.Files, raw.Ioctl, fd, raw.Int(unix.TIOCSPGRP), f.Builder().AddrOf(pgrp))
+	}
+	if !f.all && (x.changes() || x.kind == actDup2 || x.kind == actInherit) {
+		f.open[x.fd], f.kept[x.fd] = true, true
+	}
+}
+
+// dup makes to the same file as from, or where it is that already lets it stay
+// open over execve.
+func (f *fdPlan) dup(from, to raw.Arg, same bool) {
+	if same {
+		f.Call(plan.Files, raw.Fcntl, to, raw.Int(unix.F_SETFD), raw.Int(0))
+		return
+	}
+	f.Call(plan.Files, raw.Dup3, from, to, raw.Int(0))
+}
+
+// lowerOpen opens, and moves the file where openat did not happen to return the
+// right number.
+func (f *fdPlan) lowerOpen(x *action) {
+	fd := fdArg(x.fd)
+	if x.from != x.fd && (f.all || f.open[x.fd]) {
+		f.Call(plan.Files, raw.Close, fd).Ignore()
+	}
+	v := f.Builder().Var()
+	flag := x.flag &^ syscall.O_CLOEXEC
+	f.Call(plan.Files, raw.Openat, fdArg(x.from), f.Builder().String(x.path),
+		raw.Int(int64(flag)), raw.Int(int64(modeBits(x.perm)))).Keep(v)
+	f.Call(plan.Files, raw.Dup3, raw.VarArg(v, 0), fd, raw.Int(0)).SkipEqual(v, uint64(x.fd))
+	f.Call(plan.Files, raw.Close, raw.VarArg(v, 0)).Ignore().SkipEqual(v, uint64(x.fd))
+}
+
+func (f *fdPlan) lowerClose(n int) {
+	if f.all || f.open[n] {
+		f.Call(plan.Files, raw.Close, fdArg(n)).Ignore()
+	}
+	delete(f.open, n)
+	delete(f.kept, n)
+}
+
+func (f *fdPlan) lowerCloseFrom(n int) {
+	if f.all {
+		f.closeAbove(plan.Files, n)
+		return
+	}
+	maps.DeleteFunc(f.kept, func(fd int, _ bool) bool { return fd >= n })
+	f.closeKnown(plan.Files, func(fd int) bool {
+		return fd >= n && !slices.ContainsFunc(f.saved, func(s savedFile) bool { return s.at == fd })
+	})
+}
+
+// terminal makes file tty the controlling terminal.
+func (f *fdPlan) terminal(tty int) {
+	f.stepOf(len(f.actions))
+	from, _ := f.source(tty)
+	f.Call(plan.Terminal, raw.Ioctl, from, raw.Int(unix.TIOCSCTTY), raw.Int(0))
+}
+
+// finish closes what was only needed on the way, and lets 0, 1 and 2 stay open
+// over execve where they are close-on-exec in this process.
+func (f *fdPlan) finish() {
+	if f.all {
+		return
+	}
+	f.Builder().Step("file table", -1, "")
+	f.closeKnown(plan.CloseRest, func(fd int) bool { return !f.kept[fd] })
+	for n, same := range f.stdio {
+		if !same {
+			continue
+		}
+		f.vars.cloexec[n] = f.Builder().Var()
+		f.Call(plan.CloseRest, raw.Fcntl, fdArg(n), raw.Int(unix.F_SETFD), raw.Int(0)).SkipEqual(f.vars.cloexec[n], 0)
+	}
+}
+
+// closeKnown closes the open descriptors that match, several at once where
+// nothing else is open in between.
+func (f *fdPlan) closeKnown(ph plan.Phase, match func(fd int) bool) {
+	first, last := -1, -1
+	for _, fd := range slices.Sorted(maps.Keys(f.open)) {
+		switch {
+		case !match(fd):
+			if first >= 0 {
+				f.closeGap(ph, first, last)
+			}
+			first = -1
+			continue
+		case first < 0:
+			first = fd
+		}
+		last = fd
+		delete(f.open, fd)
+	}
+	if first >= 0 {
+		f.closeGap(ph, first, last)
+	}
+}
+
+// modeBits converts permissions as os.OpenFile does.
+func modeBits(m fs.FileMode) uint32 {
+	bits := uint32(m.Perm())
+	if m&os.ModeSetuid != 0 {
+		bits |= syscall.S_ISUID
+	}
+	if m&os.ModeSetgid != 0 {
+		bits |= syscall.S_ISGID
+	}
+	if m&os.ModeSticky != 0 {
+		bits |= syscall.S_ISVTX
+	}
+	return bits
+}

@@ -1,0 +1,136 @@
+//go:build (amd64 || arm64) && !spawn_forkexec
+
+package spawn
+
+import (
+	"maps"
+
+	"github.com/safespawn/spawn/internal/plan"
+)
+
+// origin is what is at a number in the child.
+type origin uint8
+
+const (
+	fromParent origin = iota
+	changed
+	closed
+)
+
+// fdTable follows the numbers through the actions.
+type fdTable struct {
+	at         map[int]origin
+	closer     map[int]int // which action closed a number
+	closedFrom int         // CloseFrom: everything from here on that is not in at
+	closedBy   int
+}
+
+func newFDTable() *fdTable {
+	return &fdTable{at: map[int]origin{}, closer: map[int]int{}, closedFrom: 1 << 31}
+}
+
+// origin returns what is at n, and the action that closed it.
+func (t *fdTable) origin(n int) (o origin, closer int) {
+	if o, ok := t.at[n]; ok {
+		return o, t.closer[n]
+	}
+	if n >= t.closedFrom {
+		return closed, t.closedBy
+	}
+	return fromParent, -1
+}
+
+// apply performs action i.
+func (t *fdTable) apply(i int, x *action) {
+	switch {
+	case x.changes():
+		t.at[x.fd] = changed
+	case x.kind == actClose:
+		t.at[x.fd], t.closer[x.fd] = closed, i
+	case x.kind == actCloseFrom:
+		maps.DeleteFunc(t.at, func(n int, _ origin) bool { return n >= x.fd })
+		if x.fd <= t.closedFrom {
+			t.closedFrom, t.closedBy = x.fd, i
+		}
+	}
+}
+
+// fdUses is what the file actions need of this process's descriptors.
+type fdUses struct {
+	needed  map[int]int  // what the child works with, and the first action to do so
+	named   map[int]bool // all numbers that are needed or mentioned
+	moved   map[int]bool // files that lose their number before their turn
+	numbers []numberUse  // what was given as a number, to be checked
+	stdio   [3]bool      // 0, 1 and 2 that stay what they are here
+	top     int          // above all named
+}
+
+// numberUse is a descriptor of this process that an action takes by number.
+type numberUse struct{ fd, action int }
+
+// analyse follows the actions. files has the descriptor of each actFile, tty
+// that of the terminal that is used after all actions, or -1.
+func analyse(actions []action, files []int, tty int) (*fdUses, error) {
+	u := &fdUses{needed: map[int]int{}, named: map[int]bool{}, moved: map[int]bool{}}
+	for n := range u.stdio {
+		u.need(n, -1)
+	}
+	t := newFDTable()
+	for i := range actions {
+		x := &actions[i]
+		if x.hasFD() {
+			u.named[x.fd] = true
+		}
+		if x.kind == actFile {
+			u.file(t, files[i], i)
+		} else if n, ok := x.uses(); ok {
+			switch o, by := t.origin(n); o {
+			case closed:
+				return nil, x.errorAt(i, plan.Invalid("descriptor %d was closed by action %d", n, by))
+			case fromParent:
+				u.need(n, i)
+				u.numbers = append(u.numbers, numberUse{n, i})
+			}
+		}
+		t.apply(i, x)
+	}
+	if tty >= 0 {
+		u.file(t, tty, len(actions))
+	}
+	for n := range u.stdio {
+		o, _ := t.origin(n)
+		u.stdio[n] = o == fromParent
+	}
+	for n := range u.named {
+		u.top = max(u.top, n+1)
+	}
+	return u, nil
+}
+
+// file notes that action i uses file fd of this process.
+func (u *fdUses) file(t *fdTable, fd, i int) {
+	u.need(fd, i)
+	if o, _ := t.origin(fd); o != fromParent {
+		u.moved[fd] = true
+	}
+}
+
+func (u *fdUses) need(n, action int) {
+	u.named[n] = true
+	if _, ok := u.needed[n]; !ok {
+		u.needed[n] = action
+	}
+}
+
+// uses is the descriptor that an action takes by number.
+func (x *action) uses() (n int, ok bool) {
+	switch x.kind {
+	case actDup2:
+		return x.from, true
+	case actOpenAt:
+		return x.from, x.from != atFdcwd
+	case actInherit, actFchdir, actTcsetpgrp:
+		return x.fd, true
+	}
+	return 0, false
+}

@@ -1,0 +1,117 @@
+//go:build (amd64 || arm64) && !spawn_forkexec
+
+package spawn
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// features is what this kernel has.
+type features struct {
+	clone3       bool
+	cgroup       bool
+	closeRange   bool
+	pidfd        bool
+	pidfdInfo    bool
+	sharedMemory bool
+}
+
+var (
+	probeOnce sync.Once
+	probed    atomic.Pointer[features] // tests store others
+)
+
+func currentFeatures() features {
+	probeOnce.Do(func() {
+		f := probe()
+		probed.Store(&f)
+	})
+	return *probed.Load()
+}
+
+func featureSet() FeatureSet {
+	f := currentFeatures()
+	return FeatureSet{
+		{"engine", true, "", "children are made by clone with shared memory"},
+		{"clone3", f.clone3, "5.5", "without: clone, and handlers are reset one by one"},
+		{"cgroup", f.cgroup, "5.7", "born in a cgroup; without: moved there before execve"},
+		{"close_range", f.closeRange, "5.9", "without: the cost of a spawn grows with the number of open files"},
+		{"pidfd", f.pidfd, "5.4", "without: a thread waits for each child"},
+		{"pidfd_info", f.pidfdInfo, "6.15", "the status is found also when somebody else has waited"},
+		{"shared_memory", f.sharedMemory, "", "without (emulators): memory is copied and failures come by pipe"},
+	}
+}
+
+// probe makes children that only store their group id and exit.
+func probe() features {
+	var f features
+	f.closeRange = unix.CloseRange(lastFD>>1, lastFD>>1, 0) == nil
+	legacy := []bool{false, true}
+	for _, l := range legacy {
+		if p, ok := probeClone(l, unix.CLONE_PIDFD); ok {
+			p.clone3, p.closeRange = !l, f.closeRange
+			f = p
+			break
+		}
+		if p, ok := probeClone(l, 0); ok {
+			p.clone3, p.closeRange = !l, f.closeRange
+			f = p
+			break
+		}
+	}
+	f.cgroup = f.clone3 && probeCgroup()
+	return f
+}
+
+// probeClone tries to make a child; ok is false when the call is refused.
+func probeClone(legacy bool, flags uint64) (f features, ok bool) {
+	var b raw.Builder
+	v := b.Var()
+	b.Step("probe", -1, "")
+	b.Call(0, raw.Getpgid, raw.Int(0)).Keep(v)
+	b.Call(0, raw.ExitGroup, raw.Int(0))
+	r := raw.NewRun(b.Build())
+	defer r.Free()
+	flags |= unix.CLONE_VM | unix.CLONE_VFORK
+	if !legacy {
+		flags |= unix.CLONE_CLEAR_SIGHAND
+	}
+	pid, err := r.Start(raw.Clone{Flags: flags, Legacy: legacy, ErrFD: -1})
+	if err != 0 {
+		return features{}, false
+	}
+	f.sharedMemory = r.Get(v) != 0
+	var x raw.Exit
+	if fd := r.Pidfd(); fd >= 0 {
+		sent := unix.PidfdSendSignal(fd, 0, nil, 0)
+		waited := raw.Waitid(unix.P_PIDFD, fd, unix.WEXITED, &x)
+		f.pidfd = sent == nil && waited == 0
+		_, f.pidfdInfo = raw.PidfdExit(fd)
+		unix.Close(fd)
+	}
+	if x.PID == 0 {
+		raw.Waitid(unix.P_PID, pid, unix.WEXITED, &x)
+	}
+	return f, true
+}
+
+// probeCgroup asks for a cgroup that can't be: a kernel that knows the flag looks
+// at the descriptor and finds it bad, an older one doesn't get as far.
+func probeCgroup() bool {
+	var b raw.Builder
+	b.Step("probe", -1, "")
+	b.Call(0, raw.ExitGroup, raw.Int(0))
+	r := raw.NewRun(b.Build())
+	defer r.Free()
+	_, err := r.Start(raw.Clone{
+		Flags:  unix.CLONE_VM | unix.CLONE_VFORK | unix.CLONE_INTO_CGROUP,
+		Cgroup: 1<<31 - 1,
+		ErrFD:  -1,
+	})
+	return err == unix.EBADF
+}

@@ -1,0 +1,75 @@
+package plan
+
+import (
+	"fmt"
+	"syscall"
+)
+
+// Names of claims that decide about a default.
+const (
+	SignalMask       = "the signal mask"
+	InheritedSignals = "inherited signals" // ignored signals stay ignored
+	NoFile           = "rlimit 7"          // RLIMIT_NOFILE
+)
+
+// Claims finds contradictions: whatever only one attribute may decide is claimed
+// by it, under a name.
+type Claims struct {
+	claims []claim
+	needs  []claim
+}
+
+type claim struct {
+	what string
+	by   string
+}
+
+// Claim takes what for the attribute called by; it fails when another attribute,
+// or the same one given twice, has it.
+func (c *Claims) Claim(what, by string) error {
+	for _, o := range c.claims {
+		if o.what != what {
+			continue
+		}
+		if o.by == by {
+			return &Error{Step: by, Index: -1, Object: what, Err: Invalid("given twice")}
+		}
+		return &Error{Step: by, Index: -1, Object: what, Err: Invalid("contradicts %s", o.by)}
+	}
+	c.claims = append(c.claims, claim{what, by})
+	return nil
+}
+
+// Has reports whether what was claimed.
+func (c *Claims) Has(what string) bool {
+	for _, o := range c.claims {
+		if o.what == what {
+			return true
+		}
+	}
+	return false
+}
+
+// Invalid is bad input: an error that matches syscall.EINVAL and says why.
+func Invalid(format string, args ...any) error {
+	return &invalid{fmt.Sprintf(format, args...)}
+}
+
+type invalid struct{ why string }
+
+func (e *invalid) Error() string { return e.why }
+
+func (e *invalid) Unwrap() error { return syscall.EINVAL }
+
+// Need says that the attribute called by makes sense only where what is claimed.
+func (c *Claims) Need(what, by string) { c.needs = append(c.needs, claim{what, by}) }
+
+// Unmet returns the first need that nothing has met.
+func (c *Claims) Unmet() error {
+	for _, n := range c.needs {
+		if !c.Has(n.what) {
+			return &Error{Step: n.by, Index: -1, Object: n.what, Err: Invalid("needs attr.Setsid")}
+		}
+	}
+	return nil
+}

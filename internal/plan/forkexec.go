@@ -1,0 +1,29 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"os"
+)
+
+// ForkExec is what the fallback over os.StartProcess can set on a child.
+type ForkExec struct {
+	Setsid     bool
+	Setpgid    bool
+	Pgid       int
+	TTY        *os.File
+	Credential *Credential
+	Chroot     string
+}
+
+// Credential is the ids of a child.
+type Credential struct {
+	UID, GID   uint32
+	Groups     []uint32
+	KeepGroups bool
+}
+
+// Unsupported is the error of what the fork+exec fallback can't do.
+func Unsupported(what string) error {
+	return fmt.Errorf("%s needs the clone engine (linux on amd64 or arm64): %w", what, errors.ErrUnsupported)
+}

@@ -1,0 +1,123 @@
+// Package plan puts the child's work in order. Attributes and file actions lower
+// themselves into a [Plan], each step in its phase; what the phases are and why
+// they have this order is said once, here.
+package plan
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// Phase is a place in the order of the child's work.
+type Phase uint8
+
+// The phases, in order.
+const (
+	// FileTable gives the child a file table of its own. It must be the first
+	// thing: until then no operation may change a descriptor.
+	FileTable Phase = iota
+	// Signals sets dispositions while all signals are blocked.
+	Signals
+	// Session is setsid or setpgid: setpgid fails after setsid.
+	Session
+	// Cgroup joins a cgroup, before the namespaces and limits that depend on it.
+	Cgroup
+	// HostFiles writes files of the host's /proc, before the root changes.
+	HostFiles
+	// Raise is what may need privilege: raising limits, scheduling, affinity.
+	Raise
+	// Root is mounts and chroot, before the privilege to do them is dropped.
+	Root
+	// Credentials is groups, then gid, then uid, then capabilities.
+	Credentials
+	// AfterCredentials is what a change of credentials would reset: the
+	// parent-death signal, the keyring.
+	AfterCredentials
+	// Umask comes before files are made.
+	Umask
+	// Files is the file actions, in the user's order.
+	Files
+	// Terminal is ioctls on terminals, after the files have their places and
+	// while SIGTTOU is still blocked.
+	Terminal
+	// CloseRest closes what the child is not to have.
+	CloseRest
+	// Lower is limits that would have been in the way before: NOFILE, NPROC.
+	Lower
+	// NoNewPrivs comes before what needs it without privilege: Landlock and
+	// seccomp.
+	NoNewPrivs
+	// Landlock comes after the last path was opened.
+	Landlock
+	// Ptrace arms tracing.
+	Ptrace
+	// Mask sets the final signal mask, as late as possible.
+	Mask
+	// Seccomp may forbid anything but execve and exit_group.
+	Seccomp
+	// Exec is execve.
+	Exec
+)
+
+// Plan collects the child's work.
+type Plan struct {
+	b     raw.Builder
+	index int // of the attribute being lowered, -1 for none
+
+	// Cgroup is the directory of the cgroup to be made in.
+	Cgroup File
+	// TTY becomes the controlling terminal after the file actions.
+	TTY File
+	// Credentials is set when the child changes ids: the kernel then clears the
+	// dumpable flag of the memory that it shares with the parent.
+	Credentials bool
+	// Chrooted is set when paths mean something else in the child.
+	Chrooted bool
+}
+
+// File is an open file that an attribute needs, and the attribute's index.
+type File struct {
+	*os.File
+	Index int
+}
+
+// New returns an empty plan.
+func New() *Plan { return &Plan{index: -1} }
+
+// Attr says which attribute is lowered next.
+func (p *Plan) Attr(index int) { p.index = index }
+
+// SetCgroup asks for the child to be made in the cgroup of a directory.
+func (p *Plan) SetCgroup(dir *os.File) { p.Cgroup = File{dir, p.index} }
+
+// SetTTY asks for a controlling terminal.
+func (p *Plan) SetTTY(f *os.File) { p.TTY = File{f, p.index} }
+
+// Builder gives access to strings, variables and operations.
+func (p *Plan) Builder() *raw.Builder { return &p.b }
+
+// Step begins a step of the attribute being lowered, and Call adds to it.
+func (p *Plan) Step(name, object string) { p.b.Step(name, p.index, object) }
+
+// Call adds a system call to the step in a phase.
+func (p *Plan) Call(ph Phase, sys raw.Sys, args ...raw.Arg) raw.OpRef {
+	return p.b.Call(uint8(ph), sys, args...)
+}
+
+// Build makes the program.
+func (p *Plan) Build() *raw.Program { return p.b.Build() }
+
+// Error says which step, file action or attribute is wrong, and why.
+type Error struct {
+	Step   string
+	Index  int
+	Object string
+	Err    error
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("%s %s: %v", e.Step, e.Object, e.Err) }
+
+// Unwrap returns Err.
+func (e *Error) Unwrap() error { return e.Err }

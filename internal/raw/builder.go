@@ -1,0 +1,236 @@
+package raw
+
+import (
+	"encoding/binary"
+	"slices"
+	"unsafe"
+)
+
+// Arg is an argument of an operation under construction.
+type Arg struct {
+	kind argKind
+	v    uint64
+}
+
+type argKind uint8
+
+const (
+	argNumber argKind = iota
+	argArena          // offset into the arena
+	argText           // the same, of a string
+	argVar            // varArg
+)
+
+// Int is a number as an argument.
+func Int(n int64) Arg { return Arg{argNumber, uint64(n)} }
+
+// VarArg is the value of v plus a constant.
+func VarArg(v Var, plus int32) Arg { return Arg{argVar, varArg(v, plus)} }
+
+// Builder collects operations, in any order of phases, and makes a Program of
+// them. The zero value is ready. It is not for concurrent use.
+type Builder struct {
+	ops   []pending
+	steps []Step
+	mem   []uint64 // arena; allocated as words so that it is aligned
+	used  int      // bytes of it
+	lists []list
+	addrs []addrOf
+	nvars int
+}
+
+// pending is an operation whose arena offsets aren't addresses yet.
+type pending struct {
+	Op
+	sys    Sys
+	phase  uint8
+	relocs uint8 // bit i: args[i] is an arena offset
+	texts  uint8 // bit i: of a string
+}
+
+// list is an array of n pointers in the arena, ended by a null pointer.
+type list struct{ off, n int }
+
+// addrOf says that a variable holds the address of another, or of the saved
+// signal mask where that is 0.
+type addrOf struct{ v, target Var }
+
+// Grow makes room for n bytes of strings and arrays.
+func (b *Builder) Grow(n int) {
+	if need := b.used + n; need > len(b.mem)*8 {
+		mem := make([]uint64, max((need+7)/8, len(b.mem)*2))
+		copy(mem, b.mem)
+		b.mem = mem
+	}
+}
+
+func (b *Builder) bytes() []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(b.mem))), len(b.mem)*8)
+}
+
+func (b *Builder) alloc(n int) int {
+	b.Grow(n)
+	off := b.used
+	b.used += n
+	return off
+}
+
+func (b *Builder) align() { b.used = (b.used + 7) &^ 7 }
+
+// String copies s, which must not contain a NUL byte, and ends it with one.
+func (b *Builder) String(s string) Arg {
+	off := b.alloc(len(s) + 1)
+	copy(b.bytes()[off:], s)
+	return Arg{argText, uint64(off)}
+}
+
+// Words copies 64-bit words, aligned.
+func (b *Builder) Words(w ...uint64) Arg {
+	b.align()
+	off := b.alloc(8 * len(w))
+	copy(b.mem[off/8:], w)
+	return Arg{argArena, uint64(off)}
+}
+
+// Uint32s copies 32-bit words, aligned.
+func (b *Builder) Uint32s(w []uint32) Arg {
+	b.align()
+	off := b.alloc(4 * len(w))
+	for i, x := range w {
+		binary.NativeEndian.PutUint32(b.bytes()[off+4*i:], x)
+	}
+	return Arg{argArena, uint64(off)}
+}
+
+// Strings makes a null-terminated array of pointers to copies of s, as execve
+// wants it.
+func (b *Builder) Strings(s []string) Arg {
+	b.align()
+	arr := b.alloc(8 * (len(s) + 1))
+	for i, x := range s {
+		at := b.String(x).v // may move b.mem
+		b.mem[arr/8+i] = at
+	}
+	b.lists = append(b.lists, list{arr, len(s)})
+	return Arg{argArena, uint64(arr)}
+}
+
+// Var makes a new variable. Variable 0 is never handed out.
+func (b *Builder) Var() Var {
+	b.nvars++
+	return Var(b.nvars)
+}
+
+// AddrOf is the address of v as an argument.
+func (b *Builder) AddrOf(v Var) Arg {
+	a := b.Var()
+	b.addrs = append(b.addrs, addrOf{a, v})
+	return VarArg(a, 0)
+}
+
+// SavedMask is the address of the signal mask from before the clone.
+func (b *Builder) SavedMask() Arg { return b.AddrOf(0) }
+
+// Step begins a step; the operations added next belong to it.
+func (b *Builder) Step(name string, index int, object string) {
+	b.steps = append(b.steps, Step{name, index, object})
+}
+
+// OpRef sets what is done with the result of an operation just added. It is
+// valid until the next operation is added.
+type OpRef struct{ p *pending }
+
+// Call adds a system call in a phase. Operations are performed by phase, and
+// within a phase in the order in which they were added.
+func (b *Builder) Call(phase uint8, sys Sys, args ...Arg) OpRef {
+	b.ops = append(b.ops, pending{
+		Op:    Op{nr: uint32(sys.Number()), step: int32(len(b.steps) - 1)},
+		sys:   sys,
+		phase: phase,
+	})
+	p := &b.ops[len(b.ops)-1]
+	for i, a := range args {
+		p.args[i] = a.v
+		switch a.kind {
+		case argArena:
+			p.relocs |= 1 << i
+		case argText:
+			p.relocs |= 1 << i
+			p.texts |= 1 << i
+		case argVar:
+			p.varArgs |= 1 << i
+		}
+	}
+	return OpRef{p}
+}
+
+// Ignore makes no error a failure.
+func (r OpRef) Ignore() OpRef { r.p.flags |= flagIgnore; return r }
+
+// Keep stores the result in v.
+func (r OpRef) Keep(v Var) OpRef { r.p.flags |= flagKeep; r.p.keep = uint16(v); return r }
+
+// SkipEqual passes the operation over when v has the value.
+func (r OpRef) SkipEqual(v Var, value uint64) OpRef {
+	r.p.flags |= flagSkipEqual
+	r.p.cond, r.p.equal = uint16(v), value
+	return r
+}
+
+// Sweep repeats the operation with its first argument counting up to last
+// (included, signed), not at all when it is beyond, and ignores all errors.
+func (r OpRef) Sweep(last Arg) OpRef {
+	r.p.flags |= flagSweep
+	r.p.equal = last.v
+	if last.kind == argVar {
+		r.p.varArgs |= 1 << equalVar
+	}
+	return r
+}
+
+// Tolerate goes on with the next operation after one of up to three errnos.
+func (r OpRef) Tolerate(errnos ...uint8) OpRef { copy(r.p.tolerate[:], errnos); return r }
+
+// Else makes the next n operations the alternative to this one: they are passed
+// over when it succeeds, and tried when it fails with one of the errnos.
+func (r OpRef) Else(n uint8, errnos ...uint8) OpRef {
+	r.p.skip = n
+	return r.Tolerate(errnos...)
+}
+
+// Retry repeats the operation up to n times while it fails with errno.
+func (r OpRef) Retry(errno uint8, n uint32) OpRef { r.p.again, r.p.retries = errno, n; return r }
+
+// Build sorts the operations by phase and fixes all addresses. The builder must
+// not be used afterwards. The last operation of the last phase should be one
+// that does not return; a failure follows otherwise.
+func (b *Builder) Build() *Program {
+	slices.SortStableFunc(b.ops, func(x, y pending) int { return int(x.phase) - int(y.phase) })
+	p := &Program{
+		ops:   make([]Op, len(b.ops)+1),
+		info:  make([]opInfo, len(b.ops)),
+		steps: b.steps,
+		arena: b.mem,
+		addrs: b.addrs,
+		nvars: b.nvars + 1,
+	}
+	base := uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b.mem))))
+	for _, l := range b.lists {
+		for i := range l.n {
+			b.mem[l.off/8+i] += base
+		}
+	}
+	for i := range b.ops {
+		op := &b.ops[i]
+		for a := range op.args {
+			if op.relocs&(1<<a) != 0 {
+				op.args[a] += base
+			}
+		}
+		p.ops[i] = op.Op
+		p.info[i] = opInfo{op.sys, op.relocs, op.texts}
+	}
+	// Falling off the end must end the child, too.
+	p.ops[len(b.ops)] = Op{nr: uint32(ExitGroup.Number()), args: [6]uint64{exitStatus}, step: -1}
+	return p
+}

@@ -1,0 +1,9 @@
+//go:build (amd64 || arm64) && spawn_nolinkname
+
+package raw
+
+// Without linkname the thread keeps its P while the child prepares itself.
+
+func entersyscall() {}
+
+func exitsyscall() {}

@@ -1,0 +1,223 @@
+//go:build amd64 || arm64
+
+package raw
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Numbers for the assembly, by way of go_asm.h.
+const (
+	sysRtSigprocmask = unix.SYS_RT_SIGPROCMASK
+	sysExitGroup     = unix.SYS_EXIT_GROUP
+	sysNanosleep     = unix.SYS_NANOSLEEP
+	sysWrite         = unix.SYS_WRITE
+	sigSetmask       = unix.SIG_SETMASK
+	sigsetSize       = 8
+	errnoFloor       = -4096 // results above it, unsigned, are errors
+	recordSize       = 16
+)
+
+// stackSize is the size of the region that the child's stack pointer points
+// into. Nothing uses it.
+const stackSize = 1024
+
+// run is one run of a program: what the assembly and the child read and write.
+// It is in the heap and refers to itself and to the program by address, so
+// whoever uses it keeps both alive.
+type run struct {
+	ops  uint64    // first Op
+	vars uint64    // first variable
+	nr   uint64    // clone or clone3
+	arg  [5]uint64 // its arguments
+
+	allMask uint64 // what is blocked meanwhile: everything
+	oldMask uint64 // what was
+	pause   [2]int64
+	errFD   int64 // the record is also written here; -1: nowhere
+
+	pid    int64  // result of clone: the child's pid, or an errno negated
+	failed uint64 // record: the Op that failed, 0 for none
+	errno  uint64 // record: why
+	pidfd  int32  // stored by the kernel before the child runs
+	tid    int32  // the same, without CLONE_PIDFD
+
+	clone cloneArgs
+	stack [stackSize]byte
+}
+
+// cloneArgs is struct clone_args, CLONE_ARGS_SIZE_VER2; linux/sched.h.
+type cloneArgs struct {
+	flags      uint64
+	pidFD      uint64
+	childTID   uint64
+	parentTID  uint64
+	exitSignal uint64
+	stack      uint64
+	stackSize  uint64
+	tls        uint64
+	setTID     uint64
+	setTIDSize uint64
+	cgroup     uint64
+}
+
+// child is implemented in assembly. It blocks all signals, clones, performs the
+// operations in the child, and in the parent restores the mask and stores the
+// result of clone once the child has exec'd or died.
+//
+//go:noescape
+func child(r *run)
+
+// inSyscall runs child in the syscall state. Between the two runtime calls
+// there must be no Go code that could be instrumented or preempted or that
+// grows the stack: child is assembly and needs none.
+//
+//go:nosplit
+//go:norace
+func inSyscall(r *run) {
+	entersyscall()
+	child(r)
+	exitsyscall()
+}
+
+// Run is one use of a Program. Get one with NewRun, give it back with Free.
+type Run struct {
+	run
+	prog    *Program
+	storage []uint64 // the variables
+}
+
+var runs = sync.Pool{New: func() any { return new(Run) }}
+
+// NewRun prepares a run of p with all variables zero.
+func NewRun(p *Program) *Run {
+	r := runs.Get().(*Run)
+	r.prog = p
+	if cap(r.storage) < p.nvars {
+		r.storage = make([]uint64, p.nvars)
+	}
+	r.storage = r.storage[:p.nvars]
+	clear(r.storage)
+	for _, a := range p.addrs {
+		target := &r.oldMask
+		if a.target != 0 {
+			target = &r.storage[a.target]
+		}
+		r.storage[a.v] = addr(target)
+	}
+	r.ops = addr(unsafe.SliceData(p.ops))
+	r.vars = addr(unsafe.SliceData(r.storage))
+	r.allMask = ^uint64(0)
+	r.pause = [2]int64{0, int64(retryPause)}
+	r.errFD = -1
+	r.failed, r.errno = 0, 0
+	atomic.StoreInt32(&r.pidfd, -1)
+	atomic.StoreInt32(&r.tid, 0)
+	return r
+}
+
+// retryPause is the time between two tries of an operation, in nanoseconds.
+const retryPause = 100_000
+
+// Free gives r back. Nothing may use it afterwards.
+func (r *Run) Free() {
+	r.prog = nil
+	runs.Put(r)
+}
+
+// Set gives a variable its value.
+func (r *Run) Set(v Var, x uint64) { r.storage[v] = x }
+
+// Get reads a variable, as the child left it.
+func (r *Run) Get(v Var) uint64 { return r.storage[v] }
+
+// Pidfd is the child's pidfd, and -1 where none was asked for.
+func (r *Run) Pidfd() int { return int(atomic.LoadInt32(&r.pidfd)) }
+
+// Kill kills a child that is on its way to execve. It is for other goroutines
+// while Start is waiting, so that nobody has reaped the child yet. It returns
+// false when there is no child so far.
+func (r *Run) Kill() bool {
+	if fd := atomic.LoadInt32(&r.pidfd); fd >= 0 {
+		_ = unix.PidfdSendSignal(int(fd), unix.SIGKILL, nil, 0)
+		return true
+	}
+	if tid := atomic.LoadInt32(&r.tid); tid > 0 {
+		_ = unix.Kill(int(tid), unix.SIGKILL)
+		return true
+	}
+	return false
+}
+
+// Clone says how to make the child.
+type Clone struct {
+	Flags  uint64 // CLONE_*; CLONE_PIDFD may be among them
+	Legacy bool   // clone(2) rather than clone3(2)
+	Cgroup int    // with CLONE_INTO_CGROUP
+	ErrFD  int    // where the child writes its failure record as well; -1: nowhere
+}
+
+// Start clones and returns when the child has exec'd or died. A failure to make
+// the child is an errno; whether the child itself failed is for Failure to say.
+func (r *Run) Start(c Clone) (pid int, err syscall.Errno) {
+	r.errFD = int64(c.ErrFD)
+	id := &r.pidfd
+	if c.Flags&unix.CLONE_PIDFD == 0 {
+		c.Flags |= unix.CLONE_PARENT_SETTID
+		id = &r.tid
+	}
+	r.clone = cloneArgs{
+		flags:      c.Flags,
+		pidFD:      addr(&r.pidfd),
+		parentTID:  addr(&r.tid),
+		exitSignal: uint64(unix.SIGCHLD),
+		stack:      addr(&r.stack[0]),
+		stackSize:  stackSize,
+		cgroup:     uint64(c.Cgroup),
+	}
+	if c.Legacy {
+		top := r.clone.stack + stackSize
+		r.nr = unix.SYS_CLONE
+		r.arg = [5]uint64{c.Flags | uint64(unix.SIGCHLD), top, addr(id)}
+	} else {
+		r.nr = unix.SYS_CLONE3
+		r.arg = [5]uint64{addr(&r.clone), uint64(unsafe.Sizeof(r.clone))}
+	}
+	inSyscall(&r.run)
+	runtime.KeepAlive(r.prog)
+	if r.pid < 0 {
+		return 0, syscall.Errno(-r.pid)
+	}
+	return int(r.pid), 0
+}
+
+// Failure returns the step at which the child failed, and why; ok is false when
+// it did not fail.
+func (r *Run) Failure() (s Step, err syscall.Errno, ok bool) {
+	if r.failed == 0 {
+		return Step{}, 0, false
+	}
+	i := (r.failed - r.ops) / uint64(unsafe.Sizeof(Op{}))
+	if step := r.prog.ops[i].step; step >= 0 {
+		s = r.prog.steps[step]
+	}
+	return s, syscall.Errno(r.errno), true
+}
+
+// SetRecord stores a failure record that the child wrote to Clone.ErrFD.
+func (r *Run) SetRecord(b []byte) bool {
+	if len(b) != recordSize {
+		return false
+	}
+	r.failed = *(*uint64)(unsafe.Pointer(&b[0]))
+	r.errno = *(*uint64)(unsafe.Pointer(&b[8]))
+	return true
+}
+
+func addr[T any](p *T) uint64 { return uint64(uintptr(unsafe.Pointer(p))) }

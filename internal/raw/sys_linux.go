@@ -1,0 +1,47 @@
+package raw
+
+import "golang.org/x/sys/unix"
+
+// sysTable gives each Sys its number on this architecture, its name and the
+// number of its arguments.
+var sysTable = [numSys]struct {
+	nr    uint32
+	name  string
+	nargs int
+}{
+	Chdir:         {unix.SYS_CHDIR, "chdir", 1},
+	Chroot:        {unix.SYS_CHROOT, "chroot", 1},
+	Close:         {unix.SYS_CLOSE, "close", 1},
+	CloseRange:    {unix.SYS_CLOSE_RANGE, "close_range", 3},
+	Dup3:          {unix.SYS_DUP3, "dup3", 3},
+	Execve:        {unix.SYS_EXECVE, "execve", 3},
+	ExitGroup:     {unix.SYS_EXIT_GROUP, "exit_group", 1},
+	Fchdir:        {unix.SYS_FCHDIR, "fchdir", 1},
+	Fcntl:         {unix.SYS_FCNTL, "fcntl", 3},
+	Getgid:        {unix.SYS_GETGID, "getgid", 0},
+	Getpgid:       {unix.SYS_GETPGID, "getpgid", 1},
+	Getuid:        {unix.SYS_GETUID, "getuid", 0},
+	Ioctl:         {unix.SYS_IOCTL, "ioctl", 3},
+	Openat:        {unix.SYS_OPENAT, "openat", 4},
+	Prctl:         {unix.SYS_PRCTL, "prctl", 5},
+	Prlimit64:     {unix.SYS_PRLIMIT64, "prlimit64", 4},
+	RtSigaction:   {unix.SYS_RT_SIGACTION, "rt_sigaction", 4},
+	RtSigprocmask: {unix.SYS_RT_SIGPROCMASK, "rt_sigprocmask", 4},
+	Setgroups:     {unix.SYS_SETGROUPS, "setgroups", 2},
+	Setpgid:       {unix.SYS_SETPGID, "setpgid", 2},
+	Setpriority:   {unix.SYS_SETPRIORITY, "setpriority", 3},
+	Setresgid:     {unix.SYS_SETRESGID, "setresgid", 3},
+	Setresuid:     {unix.SYS_SETRESUID, "setresuid", 3},
+	Setsid:        {unix.SYS_SETSID, "setsid", 0},
+	Umask:         {unix.SYS_UMASK, "umask", 1},
+	Write:         {unix.SYS_WRITE, "write", 3},
+}
+
+// Number is the call's number on this architecture.
+func (s Sys) Number() int { return int(sysTable[s].nr) }
+
+// Name is the call's name as in its man page.
+func (s Sys) Name() string { return sysTable[s].name }
+
+// Args is how many arguments the call takes.
+func (s Sys) Args() int { return sysTable[s].nargs }

@@ -1,0 +1,11 @@
+//go:build (amd64 || arm64) && !spawn_nolinkname
+
+package raw
+
+import _ "unsafe" // for go:linkname
+
+//go:linkname entersyscall runtime.entersyscall
+func entersyscall()
+
+//go:linkname exitsyscall runtime.exitsyscall
+func exitsyscall()

@@ -1,0 +1,96 @@
+//go:build amd64 || arm64
+
+package raw
+
+import (
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Exit is how a child ended.
+type Exit struct {
+	PID    int
+	Status syscall.WaitStatus
+	Usage  syscall.Rusage
+}
+
+// siginfo is siginfo_t as waitid(2) fills it in: si_code, si_pid and si_status.
+// The kernel's is 128 bytes on every architecture.
+type siginfo struct {
+	signo  int32
+	errno  int32
+	code   int32
+	_      int32
+	pid    int32
+	uid    uint32
+	status int32
+	_      [100]byte
+}
+
+// si_code of SIGCHLD; siginfo.h.
+const (
+	cldExited = 1
+	cldKilled = 2
+	cldDumped = 3
+)
+
+// Waitid waits for a child, by pidfd (unix.P_PIDFD) or pid (unix.P_PID). With
+// WNOHANG and nothing to report the PID of Exit is 0. Where the call may block
+// the goroutine's P is free for others.
+func Waitid(idType, id, options int, x *Exit) syscall.Errno {
+	var info siginfo
+	call := syscall.Syscall6
+	if options&unix.WNOHANG != 0 {
+		call = syscall.RawSyscall6
+	}
+	for {
+		_, _, e := call(unix.SYS_WAITID, uintptr(idType), uintptr(id), uintptr(unsafe.Pointer(&info)),
+			uintptr(options), uintptr(unsafe.Pointer(&x.Usage)), 0)
+		if e == unix.EINTR {
+			continue
+		}
+		if e != 0 {
+			return e
+		}
+		break
+	}
+	x.PID = int(info.pid)
+	x.Status = waitStatus(info.code, info.status)
+	return 0
+}
+
+// waitStatus makes the status that wait4(2) would have given.
+func waitStatus(code, status int32) syscall.WaitStatus {
+	switch code {
+	case cldExited:
+		return syscall.WaitStatus(status&0xff) << 8
+	case cldDumped:
+		return syscall.WaitStatus(status&0x7f) | 0x80
+	case cldKilled:
+		return syscall.WaitStatus(status & 0x7f)
+	}
+	return 0
+}
+
+// PidfdExit returns the status of a process that has ended, whoever has waited
+// for it. ok is false where it hasn't ended or the kernel doesn't tell; Linux
+// 6.15. See PIDFD_GET_INFO(2const).
+func PidfdExit(pidfd int) (status syscall.WaitStatus, ok bool) {
+	info := unix.PidfdInfo{Mask: unix.PIDFD_INFO_EXIT}
+	if err := unix.IoctlPidfdInfo(pidfd, &info); err != nil || info.Mask&unix.PIDFD_INFO_EXIT == 0 {
+		return 0, false
+	}
+	return syscall.WaitStatus(info.Exit_code), true
+}
+
+// Yield lets another thread have the processor.
+func Yield() { _, _, _ = syscall.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0) }
+
+// SignalIgnored reports whether a signal is ignored in this process.
+func SignalIgnored(sig int) bool {
+	var act [4]uint64 // struct sigaction of the kernel: the first word is the handler
+	_, _, e := syscall.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), 0, uintptr(unsafe.Pointer(&act)), 8, 0, 0)
+	return e == 0 && act[0] == 1
+}

@@ -1,0 +1,153 @@
+//go:build (amd64 || arm64) && !spawn_forkexec
+
+package spawn
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// watcher kills a child that is still on its way to execve when a context ends.
+type watcher struct {
+	cancel   func() bool
+	returned atomic.Bool // clone has
+	done     chan struct{}
+}
+
+// watch begins watching; it costs nothing where ctx can't end.
+func watch(ctx context.Context, r *raw.Run) *watcher {
+	if ctx.Done() == nil {
+		return nil
+	}
+	w := &watcher{done: make(chan struct{})}
+	w.cancel = context.AfterFunc(ctx, func() {
+		defer close(w.done)
+		// The kernel stores what identifies the child before the child runs, but
+		// this may be earlier still.
+		for !w.returned.Load() && !r.Kill() {
+			time.Sleep(50 * time.Microsecond)
+		}
+	})
+	return w
+}
+
+// stop ends watching and reports whether the context ended meanwhile.
+func (w *watcher) stop() bool {
+	if w == nil {
+		return false
+	}
+	w.returned.Store(true)
+	if w.cancel() {
+		return false
+	}
+	<-w.done
+	return true
+}
+
+// launchByPipe makes a child that does not share memory with this process. Its
+// failure record comes by a pipe, which closes at execve.
+func (p *Program) launchByPipe(ctx context.Context, r *raw.Run, c raw.Clone) (*Process, error) {
+	var pipe [2]int
+	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
+		return nil, &Error{p.path, "pipe", -1, "", err}
+	}
+	defer unix.Close(pipe[0])
+	// The child keeps it at a number above all that are named.
+	w, err := unix.FcntlInt(uintptr(pipe[1]), unix.F_DUPFD_CLOEXEC, max(p.top, 3))
+	unix.Close(pipe[1])
+	if err != nil {
+		return nil, &Error{p.path, "pipe", -1, "", err}
+	}
+	c.ErrFD = w
+	r.Set(p.fds.errFD, uint64(w))
+	watch := watch(ctx, r)
+	pid, errno := r.Start(c)
+	unix.Close(w)
+	if errno == 0 {
+		r.SetRecord(readAll(pipe[0]))
+	}
+	killed := watch.stop()
+	return p.result(ctx, r, pid, errno, killed)
+}
+
+func readAll(fd int) []byte {
+	buf := make([]byte, 64)
+	for n := 0; ; {
+		k, err := unix.Read(fd, buf[n:])
+		if err == unix.EINTR {
+			continue
+		}
+		if k <= 0 {
+			return buf[:n]
+		}
+		n += k
+	}
+}
+
+// dumpable keeps this process's dumpable flag over children that change their
+// ids: they clear it, because the flag belongs to the memory that they share.
+// See PR_SET_DUMPABLE(2const).
+var dumpable dumpableFlag
+
+type dumpableFlag struct {
+	mu       sync.Mutex
+	inFlight int // children that have changed ids, or will, and have not exec'd
+	old      int
+}
+
+func (d *dumpableFlag) hold() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.inFlight == 0 {
+		d.old = getDumpable()
+	}
+	d.inFlight++
+}
+
+// release restores the flag after the last child, not earlier: until then a
+// process with fewer privileges shares our memory.
+func (d *dumpableFlag) release() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.inFlight--
+	if d.inFlight == 0 && d.old == 1 && getDumpable() != 1 {
+		_ = unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0)
+	}
+}
+
+func getDumpable() int {
+	v, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
+	if err != nil {
+		return -1
+	}
+	return v
+}
+
+// tableSize is above all open descriptors of this process: the kernel's own
+// size of the table, or else the limit.
+func tableSize() int {
+	status, err := os.ReadFile("/proc/self/status")
+	if err == nil {
+		if _, rest, ok := bytes.Cut(status, []byte("\nFDSize:")); ok {
+			line, _, _ := bytes.Cut(rest, []byte("\n"))
+			if n, err := strconv.Atoi(string(bytes.TrimSpace(line))); err == nil && n > 0 {
+				return n
+			}
+		}
+	}
+	var l syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err == nil && l.Max < 1<<20 {
+		return int(l.Max)
+	}
+	return 1 << 20
+}

@@ -1,0 +1,196 @@
+package spawn
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// Process is a child that runs its program. All methods may be called at any
+// time from any goroutine.
+//
+// A Process that becomes unreachable before anybody has waited for it is
+// released: no zombie and no descriptor is left behind.
+type Process struct {
+	pid   int
+	log   *zap.Logger
+	begin time.Time
+
+	mu    sync.Mutex    // guards what follows
+	child child         // what the platform knows it by
+	done  chan struct{} // made by whoever needs it, closed at the end
+	over  bool          // state or err is set
+	state *ProcessState
+	err   error
+}
+
+func newProcess(pid int, c child) *Process {
+	p := &Process{pid: pid, child: c}
+	runtime.SetFinalizer(p, (*Process).abandoned)
+	return p
+}
+
+// abandoned is the finalizer of a Process that nobody has waited for.
+func (p *Process) abandoned() { p.Done() }
+
+// Pid is the process id. It may be that of another process once Wait or Done
+// have reported the end.
+func (p *Process) Pid() int { return p.pid }
+
+// Wait waits for the child to end, or for ctx, whose error it then returns; the
+// child is not touched by that. It may be called any number of times, at once or
+// later, and the results are the same. A status other than 0 is no error.
+// ErrStatusTaken is, where the status was lost.
+func (p *Process) Wait(ctx context.Context) (*ProcessState, error) {
+	if p.shortWait(ctx) {
+		return p.state, p.err
+	}
+	select {
+	case <-p.Done():
+	case <-ctx.Done():
+		select {
+		case <-p.Done():
+		default:
+			return nil, ctx.Err()
+		}
+	}
+	return p.state, p.err
+}
+
+// Done is closed when the child has ended and was reaped; Wait then returns at
+// once.
+func (p *Process) Done() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.done == nil {
+		p.done = make(chan struct{})
+		if p.over {
+			close(p.done)
+		} else {
+			go p.reap()
+		}
+	}
+	return p.done
+}
+
+// Release lets go of the child, which is reaped in the background when it ends.
+// The other methods go on working.
+func (p *Process) Release() error {
+	p.Done()
+	return nil
+}
+
+// Kill sends SIGKILL. It returns os.ErrProcessDone when the child has been
+// reaped.
+func (p *Process) Kill() error { return p.Signal(os.Kill) }
+
+// Signal sends a signal. It returns os.ErrProcessDone when the child has been
+// reaped; no other process ever gets the signal.
+func (p *Process) Signal(sig os.Signal) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.over {
+		return os.ErrProcessDone
+	}
+	if err := p.child.signal(p.pid, sig); err != nil {
+		return fmt.Errorf("spawn: signal pid %d: %w", p.pid, err)
+	}
+	return nil
+}
+
+// finish stores how the child ended. The caller holds p.mu and calls it once.
+func (p *Process) finish(state *ProcessState, err error) {
+	p.over, p.state, p.err = true, state, err
+	if p.done != nil {
+		close(p.done)
+	}
+	runtime.SetFinalizer(p, nil)
+	if p.log == nil {
+		return
+	}
+	if err != nil {
+		p.log.Debug("exited", zap.Int("pid", p.pid), zap.Error(err))
+		return
+	}
+	p.log.Debug("exited", zap.Int("pid", p.pid), zap.Stringer("status", state),
+		zap.Duration("took", time.Since(p.begin)), zap.Duration("user", state.UserTime()),
+		zap.Duration("system", state.SystemTime()), zap.Int64("maxrss", state.MaxRSS()))
+}
+
+// ProcessState is how a child ended and what it has used.
+type ProcessState struct {
+	pid    int
+	status syscall.WaitStatus
+	usage  *syscall.Rusage
+}
+
+// Pid is the process id that the child had.
+func (s *ProcessState) Pid() int { return s.pid }
+
+// Exited reports whether the child called exit, rather than being killed.
+func (s *ProcessState) Exited() bool { return s.status.Exited() }
+
+// ExitCode is the status that the child exited with, -1 if it was killed.
+func (s *ProcessState) ExitCode() int { return s.status.ExitStatus() }
+
+// Signaled reports whether the child was killed by a signal.
+func (s *ProcessState) Signaled() bool { return s.status.Signaled() }
+
+// Signal is the signal that killed the child, -1 if it exited.
+func (s *ProcessState) Signal() syscall.Signal { return s.status.Signal() }
+
+// Success reports whether the child exited with status 0.
+func (s *ProcessState) Success() bool { return s.status.ExitStatus() == 0 }
+
+// Sys is the status as the system has it, a syscall.WaitStatus.
+func (s *ProcessState) Sys() any { return s.status }
+
+// Rusage is what the child and those of its children that it waited for have
+// used; nil where the status was taken by another waiter. See getrusage(2).
+func (s *ProcessState) Rusage() *syscall.Rusage { return s.usage }
+
+// UserTime is the CPU time spent in user mode.
+func (s *ProcessState) UserTime() time.Duration {
+	if s.usage == nil {
+		return 0
+	}
+	return userTime(s.usage)
+}
+
+// SystemTime is the CPU time spent in the kernel.
+func (s *ProcessState) SystemTime() time.Duration {
+	if s.usage == nil {
+		return 0
+	}
+	return systemTime(s.usage)
+}
+
+// MaxRSS is the largest amount of memory that was resident, in bytes; 0 where
+// the system doesn't tell.
+func (s *ProcessState) MaxRSS() int64 {
+	if s.usage == nil {
+		return 0
+	}
+	return maxRSS(s.usage)
+}
+
+// String is as that of os.ProcessState: "exit status 1", "signal: killed".
+func (s *ProcessState) String() string {
+	switch {
+	case s == nil:
+		return "<nil>"
+	case s.Exited():
+		return fmt.Sprintf("exit status %d", s.ExitCode())
+	case s.status.CoreDump():
+		return fmt.Sprintf("signal: %v (core dumped)", s.Signal())
+	case s.Signaled():
+		return fmt.Sprintf("signal: %v", s.Signal())
+	}
+	return fmt.Sprintf("status %#x", uint32(s.status))
+}

@@ -1,0 +1,182 @@
+//go:build (amd64 || arm64) && !spawn_forkexec
+
+package spawn
+
+import (
+	"context"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// child is what a child is known by while it hasn't been reaped.
+type child struct {
+	pidfd int      // -1 where the kernel has none
+	file  *os.File // pidfd, registered with the poller; nil until somebody parks
+}
+
+func (c *child) signal(pid int, sig os.Signal) error {
+	s, ok := sig.(syscall.Signal)
+	if !ok {
+		return syscall.EINVAL
+	}
+	var err error
+	if c.pidfd >= 0 {
+		err = unix.PidfdSendSignal(c.pidfd, s, nil, 0)
+	} else {
+		err = unix.Kill(pid, s)
+	}
+	if err == unix.ESRCH {
+		return os.ErrProcessDone
+	}
+	return err
+}
+
+// WithPidfd calls f with a descriptor of the process, which is f's only for the
+// time of the call. It returns what f returns, os.ErrProcessDone when the child
+// has been reaped, and errors.ErrUnsupported where the kernel has no pidfds;
+// Linux 5.4. See pidfd_open(2).
+func (p *Process) WithPidfd(f func(fd uintptr) error) error {
+	fd, err := p.dupPidfd()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return f(uintptr(fd))
+}
+
+func (p *Process) dupPidfd() (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.over:
+		return -1, os.ErrProcessDone
+	case p.child.pidfd < 0:
+		return -1, missing("Process.WithPidfd", "pidfds", "5.4")
+	}
+	return unix.FcntlInt(uintptr(p.child.pidfd), unix.F_DUPFD_CLOEXEC, 0)
+}
+
+// maxShortWaits bounds how many goroutines look for the end of a child in a loop
+// at the same time, and shortWaitTime for how long each does. A child that lives
+// for microseconds is over by then; the way through the poller takes longer than
+// such a child lives, because the kernel wakes a poller on an idle processor.
+const (
+	maxShortWaits = 16
+	shortWaitTime = 100 * time.Microsecond
+)
+
+var shortWaits atomic.Int32
+
+// shortWait looks for the end of the child for a short time, if there is a place
+// for it, and reports whether it has come.
+func (p *Process) shortWait(ctx context.Context) bool {
+	if p.tryReap() {
+		return true
+	}
+	if shortWaits.Add(1) > maxShortWaits {
+		shortWaits.Add(-1)
+		return false
+	}
+	defer shortWaits.Add(-1)
+	for begin := time.Now(); time.Since(begin) < shortWaitTime && ctx.Err() == nil; {
+		raw.Yield()
+		if p.tryReap() {
+			return true
+		}
+	}
+	return false
+}
+
+// tryReap reaps the child if it has ended, and reports whether it is over.
+func (p *Process) tryReap() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.over {
+		return true
+	}
+	var x raw.Exit
+	idType, id := unix.P_PIDFD, p.child.pidfd
+	if id < 0 {
+		idType, id = unix.P_PID, p.pid
+	}
+	switch errno := raw.Waitid(idType, id, unix.WEXITED|unix.WNOHANG, &x); {
+	case errno == unix.ECHILD:
+		p.finish(p.taken())
+	case errno != 0:
+		p.finish(nil, os.NewSyscallError("waitid", errno))
+	case x.PID == 0:
+		return false
+	default:
+		p.finish(&ProcessState{p.pid, x.Status, &x.Usage}, nil)
+	}
+	// A registered pidfd is closed by whoever parks on it.
+	if p.child.file == nil && p.child.pidfd >= 0 {
+		unix.Close(p.child.pidfd)
+	}
+	p.child.pidfd = -1
+	return true
+}
+
+// taken finds the status of a child that somebody else has waited for.
+func (p *Process) taken() (*ProcessState, error) {
+	if p.child.pidfd >= 0 && currentFeatures().pidfdInfo {
+		if status, ok := raw.PidfdExit(p.child.pidfd); ok {
+			return &ProcessState{pid: p.pid, status: status}, nil
+		}
+	}
+	return nil, ErrStatusTaken
+}
+
+// reap waits for the end in the background. It costs a goroutine, and a thread
+// only where there are no pidfds.
+func (p *Process) reap() {
+	f := p.register()
+	if f == nil {
+		p.reapBlocking()
+		return
+	}
+	defer f.Close()
+	conn, err := f.SyscallConn()
+	if err == nil {
+		err = conn.Read(func(uintptr) bool { return p.tryReap() })
+	}
+	if err != nil {
+		p.reapBlocking()
+	}
+}
+
+// register makes the pidfd known to the poller. It returns nil where there is
+// none, or nothing to wait for any more.
+func (p *Process) register() *os.File {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.over || p.child.pidfd < 0 {
+		return nil
+	}
+	if err := unix.SetNonblock(p.child.pidfd, true); err != nil {
+		return nil
+	}
+	p.child.file = os.NewFile(uintptr(p.child.pidfd), "pidfd")
+	return p.child.file
+}
+
+// reapBlocking waits in a thread of its own. The child is left a zombie by the
+// wait that blocks, so that its pid stays its own until tryReap has the lock.
+func (p *Process) reapBlocking() {
+	for !p.tryReap() {
+		var x raw.Exit
+		raw.Waitid(unix.P_PID, p.pid, unix.WEXITED|unix.WNOWAIT, &x)
+	}
+}
+
+func userTime(u *syscall.Rusage) time.Duration { return time.Duration(u.Utime.Nano()) }
+
+func systemTime(u *syscall.Rusage) time.Duration { return time.Duration(u.Stime.Nano()) }
+
+func maxRSS(u *syscall.Rusage) int64 { return u.Maxrss << 10 }

@@ -1,0 +1,216 @@
+package spawn
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/plan"
+)
+
+// Spec says what to run and how.
+type Spec struct {
+	// Path is the program file. There is no search in PATH. A relative path is
+	// resolved in the child's working directory, at execve.
+	Path string
+	// Args is the argument vector, Args[0] included. Nil means Path alone.
+	Args []string
+	// Env is the environment, as "key=value", handed over as it is. Nil means
+	// this process's environment at the time of Compile; empty but not nil means
+	// none.
+	Env []string
+	// Actions is what happens to descriptors and working directory. The zero
+	// value lets the child have 0, 1 and 2 and nothing else.
+	Actions FileActions
+	// Attr is the attributes, in any order.
+	Attr attr.List
+	// Logger, where not nil, gets a debug line for each spawn and each exit, and
+	// once a warning for each thing that this kernel lacks and that costs
+	// something. Arguments and environment are never logged.
+	Logger *zap.Logger
+}
+
+// Program is a Spec that was validated and made ready. It is immutable and may
+// be started any number of times, also at once. The files that its actions and
+// attributes name must stay open for as long as it is used.
+type Program struct {
+	path string
+	log  *zap.Logger
+	engine
+}
+
+// Step is one system call of a child.
+type Step struct {
+	// Name, Index and Object are those of the Error if it fails.
+	Name   string
+	Index  int
+	Object string
+	// Syscall is the name of the system call, Number its number on this machine.
+	Syscall string
+	Number  int
+	// Args are its arguments as far as they are known before the child runs.
+	Args []Arg
+	// Note says when the call is left out or repeated; empty if it isn't.
+	Note string
+
+	repeated, optional bool
+}
+
+// Arg is an argument of a system call.
+type Arg struct {
+	Text  string // as printed
+	Value uint64
+	Known bool // whether Value is; otherwise the child finds it out
+}
+
+// String is the call as strace would show it, and the note.
+func (s Step) String() string {
+	args := make([]string, len(s.Args))
+	for i, a := range s.Args {
+		args[i] = a.Text
+	}
+	call := s.Syscall + "(" + strings.Join(args, ", ") + ")"
+	if s.Note != "" {
+		call += " // " + s.Note
+	}
+	return call
+}
+
+// Compile validates s and makes it ready to be started many times. It starts
+// nothing; an error is an *Error and names what is wrong.
+func Compile(s *Spec) (*Program, error) {
+	argv, env := s.argv(), s.env()
+	if err := s.check(argv, env); err != nil {
+		return nil, wrap(s.Path, err)
+	}
+	p := &Program{path: s.Path, log: s.Logger}
+	if err := p.compile(s, argv, env); err != nil {
+		return nil, wrap(s.Path, err)
+	}
+	return p, nil
+}
+
+// Start starts a child and returns once it runs the program, or with the error
+// that kept it from doing so.
+//
+// ctx bounds Start alone: when it ends while the child is still on its way to
+// execve, however stuck, the child is killed and reaped and the error is
+// ctx.Err(). It has no influence on a child once Start has returned.
+func Start(ctx context.Context, s *Spec) (*Process, error) {
+	p, err := Compile(s)
+	if err != nil {
+		return nil, err
+	}
+	return p.Start(ctx)
+}
+
+// Run starts a child and waits for it. When ctx ends, the child is killed and
+// reaped; the error is ctx.Err() then, and the state says how the child ended,
+// if it got as far as being started. A status other than 0 is no error.
+func Run(ctx context.Context, s *Spec) (*ProcessState, error) {
+	p, err := Compile(s)
+	if err != nil {
+		return nil, err
+	}
+	return p.Run(ctx)
+}
+
+// Start is like the function Start.
+func (p *Program) Start(ctx context.Context) (*Process, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if p.log == nil {
+		return p.start(ctx)
+	}
+	p.warnOnce()
+	begin := time.Now()
+	proc, err := p.start(ctx)
+	took := zap.Duration("took", time.Since(begin))
+	if err != nil {
+		p.log.Debug("spawn failed", zap.String("path", p.path), took, zap.Error(err))
+		return nil, err
+	}
+	proc.log, proc.begin = p.log, begin
+	p.log.Debug("spawned", zap.String("path", p.path), zap.Int("pid", proc.pid), zap.Int("steps", p.steps()), took)
+	return proc, nil
+}
+
+// Run is like the function Run.
+func (p *Program) Run(ctx context.Context) (*ProcessState, error) {
+	proc, err := p.Start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	state, err := proc.Wait(ctx)
+	if err == nil || ctx.Err() == nil {
+		return state, err
+	}
+	// Errors of Kill are that it has ended; the state tells.
+	_ = proc.Kill()
+	state, werr := proc.Wait(context.WithoutCancel(ctx))
+	if werr != nil {
+		return nil, fmt.Errorf("%w; and %w", ctx.Err(), werr)
+	}
+	return state, ctx.Err()
+}
+
+// maxArg is the longest argument or environment string that Linux takes,
+// MAX_ARG_STRLEN, with its NUL.
+var maxArg = 32 * os.Getpagesize()
+
+// check validates what is the same on all platforms.
+func (s *Spec) check(argv, env []string) error {
+	if err := checkPath(s.Path); err != nil {
+		return &plan.Error{Step: "path", Index: -1, Object: s.Path, Err: err}
+	}
+	if len(argv) == 0 {
+		return &plan.Error{Step: "args", Index: -1, Err: plan.Invalid("empty, and not nil")}
+	}
+	if err := checkStrings("args", argv); err != nil {
+		return err
+	}
+	if err := checkStrings("env", env); err != nil {
+		return err
+	}
+	return s.Actions.check()
+}
+
+func checkStrings(step string, list []string) error {
+	for i, x := range list {
+		var why error
+		switch {
+		case len(x) >= maxArg && runtime.GOOS == "linux":
+			why = tooLong(len(x))
+		case strings.IndexByte(x, 0) >= 0:
+			why = plan.Invalid("NUL byte")
+		default:
+			continue
+		}
+		// The text itself may be a secret.
+		return &plan.Error{Step: step, Index: i, Object: fmt.Sprint(i), Err: why}
+	}
+	return nil
+}
+
+// argv is the argument vector.
+func (s *Spec) argv() []string {
+	if s.Args == nil {
+		return []string{s.Path}
+	}
+	return s.Args
+}
+
+// env is the environment.
+func (s *Spec) env() []string {
+	if s.Env == nil {
+		return os.Environ()
+	}
+	return s.Env
+}

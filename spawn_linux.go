@@ -1,0 +1,433 @@
+//go:build (amd64 || arm64) && !spawn_forkexec
+
+package spawn
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/nofile"
+	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// engine is a Program for the child's assembly, and what has to be looked up at
+// each start.
+type engine struct {
+	prog    *raw.Program
+	feat    features
+	files   []heldFile  // must be open, as the same descriptors
+	numbers []numberUse // must be open
+	actions []action    // to name them in errors
+	all     bool        // InheritAll: the table is copied as it is
+	top     int         // above all descriptors that are named
+	fds     fdVars
+	cgroup  plan.File
+	creds   bool // the child changes ids
+	nofile  raw.Var
+	signals signalVars
+	diag    diagnosis
+}
+
+// heldFile is a file of the caller that the child needs.
+type heldFile struct {
+	f     *os.File
+	fd    int
+	step  string
+	index int
+}
+
+// signalVars are set to what is ignored in this process.
+type signalVars struct {
+	first, last raw.Var   // range of the signals to be reset
+	each        []raw.Var // 1 where signal i+1 is ignored
+}
+
+func (e *engine) compile(s *Spec, argv, env []string) error {
+	var claims plan.Claims
+	if err := s.Attr.Check(&claims); err != nil {
+		return err
+	}
+	p := plan.New()
+	b := p.Builder()
+	b.Grow(size(argv) + size(env) + len(s.Path) + 256)
+	e.feat = currentFeatures()
+	e.actions = append([]action(nil), s.Actions.list...)
+	e.resetSignals(p, &claims)
+	s.Attr.Lower(p)
+	e.creds, e.cgroup = p.Credentials, p.Cgroup
+	if err := e.lowerFiles(p, s, &claims); err != nil {
+		return err
+	}
+	e.restoreNoFile(p, &claims)
+	if !claims.Has(plan.SignalMask) {
+		b.Step("sigmask", -1, "")
+		p.Call(plan.Mask, raw.RtSigprocmask, raw.Int(unix.SIG_SETMASK), b.SavedMask(), raw.Int(0), raw.Int(8))
+	}
+	b.Step("execve", -1, "")
+	p.Call(plan.Exec, raw.Execve, b.String(s.Path), b.Strings(argv), b.Strings(env)).Retry(uint8(unix.ETXTBSY), busyRetries)
+	e.diag = newDiagnosis(s, p.Chrooted)
+	e.prog = p.Build()
+	return nil
+}
+
+// busyRetries bounds how often execve is tried while the program is open for
+// writing, usually by another child that is about to exec: about 0.15 s.
+const busyRetries = 1000
+
+// size is how many bytes a list of strings takes in the arena.
+func size(list []string) int {
+	n := 16
+	for _, x := range list {
+		n += len(x) + 9
+	}
+	return n
+}
+
+// resetSignals resets dispositions. With clone3 no handler is left; without, or
+// where signals are ignored that should not be, operations do it.
+func (e *engine) resetSignals(p *plan.Plan, claims *plan.Claims) {
+	b := p.Builder()
+	inherit := claims.Has(plan.InheritedSignals)
+	if e.feat.clone3 && inherit {
+		return
+	}
+	b.Step("sigdefault", -1, "")
+	act := b.Words(0, 0, 0, 0)
+	if !inherit {
+		e.signals.first, e.signals.last = b.Var(), b.Var()
+		p.Call(plan.Signals, raw.RtSigaction, raw.VarArg(e.signals.first, 0), act, raw.Int(0), raw.Int(8)).
+			Sweep(raw.VarArg(e.signals.last, 0))
+		return
+	}
+	e.signals.each = make([]raw.Var, lastSignal)
+	for i := range e.signals.each {
+		e.signals.each[i] = b.Var()
+		p.Call(plan.Signals, raw.RtSigaction, raw.Int(int64(i+1)), act, raw.Int(0), raw.Int(8)).
+			Ignore().SkipEqual(e.signals.each[i], 1)
+	}
+}
+
+const lastSignal = 64
+
+// lowerFiles lowers the file actions, and what attributes need of files.
+func (e *engine) lowerFiles(p *plan.Plan, s *Spec, claims *plan.Claims) error {
+	e.all = s.Actions.inheritsAll()
+	if err := checkLimit(e.actions, claims); err != nil {
+		return err
+	}
+	files := make([]int, len(e.actions))
+	for i := range e.actions {
+		files[i] = -1
+		if x := &e.actions[i]; x.kind == actFile {
+			fd, err := e.hold(x.file, actionNames[x.kind], i)
+			if err != nil {
+				return x.errorAt(i, err)
+			}
+			files[i] = fd
+		}
+	}
+	tty := -1
+	if p.TTY.File != nil {
+		fd, err := e.hold(p.TTY.File, "ctty", p.TTY.Index)
+		if err != nil {
+			return &plan.Error{Step: "ctty", Index: p.TTY.Index, Object: p.TTY.Name(), Err: err}
+		}
+		tty = fd
+	}
+	uses, err := analyse(e.actions, files, tty)
+	if err != nil {
+		return err
+	}
+	f := &fdPlan{Plan: p, fdUses: uses, feat: e.feat, actions: e.actions, files: files, all: e.all}
+	if err := e.joinCgroup(f); err != nil {
+		return err
+	}
+	f.prepare()
+	f.lower()
+	if tty >= 0 {
+		f.terminal(tty)
+	}
+	f.finish()
+	e.numbers, e.fds, e.top = uses.numbers, f.vars, f.top
+	return nil
+}
+
+// joinCgroup makes the child move to its cgroup where it can't be born there.
+func (e *engine) joinCgroup(f *fdPlan) error {
+	dir := e.cgroup
+	if dir.File == nil {
+		return nil
+	}
+	fd, err := e.hold(dir.File, "cgroup", dir.Index)
+	if err != nil {
+		return &plan.Error{Step: "cgroup", Index: dir.Index, Object: dir.Name(), Err: err}
+	}
+	if e.feat.cgroup {
+		return nil
+	}
+	f.need(fd, -1)
+	f.top = max(f.top, fd+1)
+	b := f.Builder()
+	procs := b.Var()
+	b.Step("cgroup", dir.Index, dir.Name())
+	f.Call(plan.Cgroup, raw.Openat, fdArg(fd), b.String("cgroup.procs"), raw.Int(unix.O_WRONLY), raw.Int(0)).Keep(procs)
+	f.Call(plan.Cgroup, raw.Write, raw.VarArg(procs, 0), b.String("0"), raw.Int(1))
+	f.Call(plan.Cgroup, raw.Close, raw.VarArg(procs, 0))
+	return nil
+}
+
+// hold notes that a file must be open, with the descriptor it has now.
+func (e *engine) hold(f *os.File, step string, index int) (fd int, err error) {
+	conn, err := f.SyscallConn()
+	if err == nil {
+		err = conn.Control(func(n uintptr) { fd = int(n) })
+	}
+	if err != nil {
+		return -1, err
+	}
+	e.files = append(e.files, heldFile{f, fd, step, index})
+	return fd, nil
+}
+
+// checkLimit finds descriptors that can't be because of RLIMIT_NOFILE.
+func checkLimit(actions []action, claims *plan.Claims) error {
+	if len(actions) == 0 || claims.Has(plan.NoFile) {
+		return nil
+	}
+	var l unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil {
+		return nil
+	}
+	for i := range actions {
+		if x := &actions[i]; (x.changes() || x.kind == actDup2) && uint64(x.fd) >= l.Cur {
+			return x.errorAt(i, plan.Invalid("descriptor %d is out of range, RLIMIT_NOFILE is %d", x.fd, l.Cur))
+		}
+	}
+	return nil
+}
+
+// restoreNoFile gives the child the limit that this process was started with.
+func (e *engine) restoreNoFile(p *plan.Plan, claims *plan.Claims) {
+	if claims.Has(plan.NoFile) || nofile.Original.Hard == 0 {
+		return
+	}
+	b := p.Builder()
+	e.nofile = b.Var()
+	l := b.Words(nofile.Original.Soft, nofile.Original.Hard)
+	b.Step("rlimit", -1, "")
+	p.Call(plan.Lower, raw.Prlimit64, raw.Int(0), raw.Int(unix.RLIMIT_NOFILE), l, raw.Int(0)).Ignore().SkipEqual(e.nofile, 0)
+}
+
+// start makes a child, with all files that it needs held open.
+func (p *Program) start(ctx context.Context) (*Process, error) {
+	if len(p.files) == 0 {
+		return p.launch(ctx)
+	}
+	return p.holding(ctx, p.files)
+}
+
+func (p *Program) holding(ctx context.Context, files []heldFile) (proc *Process, err error) {
+	if len(files) == 0 {
+		return p.launch(ctx)
+	}
+	h := files[0]
+	conn, err := h.f.SyscallConn()
+	if err == nil {
+		var inner error
+		err = conn.Control(func(uintptr) { proc, inner = p.holding(ctx, files[1:]) })
+		if err == nil {
+			return proc, inner
+		}
+	}
+	return nil, &Error{p.path, h.step, h.index, h.f.Name(), err}
+}
+
+// launch looks up what depends on the moment and runs the program.
+func (p *Program) launch(ctx context.Context) (*Process, error) {
+	for _, u := range p.numbers {
+		if _, err := unix.FcntlInt(uintptr(u.fd), unix.F_GETFD, 0); err != nil {
+			return nil, wrap(p.path, p.actions[u.action].errorAt(u.action, err))
+		}
+	}
+	r := raw.NewRun(p.prog)
+	defer r.Free()
+	c := raw.Clone{Flags: p.flags(r), Legacy: !p.feat.clone3, ErrFD: -1}
+	if p.cgroup.File != nil && p.feat.cgroup {
+		c.Flags |= unix.CLONE_INTO_CGROUP
+		c.Cgroup = p.heldFD("cgroup")
+	}
+	p.setSignals(r)
+	if p.nofile != 0 && limitRaised() {
+		r.Set(p.nofile, 1)
+	}
+	if p.creds {
+		dumpable.hold()
+		defer dumpable.release()
+	}
+	if !p.feat.sharedMemory {
+		return p.launchByPipe(ctx, r, c)
+	}
+	w := watch(ctx, r)
+	pid, errno := r.Start(c)
+	killed := w.stop()
+	return p.result(ctx, r, pid, errno, killed)
+}
+
+// flags are the clone flags. It also looks at what 0, 1 and 2 are.
+func (p *Program) flags(r *raw.Run) uint64 {
+	flags := uint64(unix.CLONE_VM | unix.CLONE_VFORK)
+	if !p.feat.sharedMemory {
+		flags = 0
+	}
+	if p.feat.clone3 {
+		flags |= unix.CLONE_CLEAR_SIGHAND
+	}
+	if p.feat.pidfd {
+		flags |= unix.CLONE_PIDFD
+	}
+	if p.all {
+		return flags
+	}
+	share := p.fds.unshare != 0
+	for n, v := range p.fds.cloexec {
+		fl, err := unix.FcntlInt(uintptr(n), unix.F_GETFD, 0)
+		if err != nil {
+			// The kernel may choose this number for the pidfd. The child must
+			// not have that, so it gets a copy of the table from before.
+			share = false
+		} else if v != 0 && fl&unix.FD_CLOEXEC != 0 {
+			r.Set(v, 1)
+		}
+	}
+	if share {
+		flags |= unix.CLONE_FILES
+		r.Set(p.fds.unshare, unix.CLOSE_RANGE_UNSHARE)
+	}
+	if p.fds.high != 0 {
+		r.Set(p.fds.high, uint64(tableSize()-1))
+	}
+	return flags
+}
+
+func (p *Program) heldFD(step string) int {
+	for _, h := range p.files {
+		if h.step == step {
+			return h.fd
+		}
+	}
+	return -1
+}
+
+// result makes of a finished run what Start returns.
+func (p *Program) result(ctx context.Context, r *raw.Run, pid int, errno syscall.Errno, killed bool) (*Process, error) {
+	if errno != 0 {
+		if killed {
+			return nil, ctx.Err()
+		}
+		return nil, p.cloneError(errno)
+	}
+	pidfd := r.Pidfd()
+	step, why, failed := r.Failure()
+	if !failed && !killed {
+		return newProcess(pid, child{pidfd: pidfd}), nil
+	}
+	discard(pid, pidfd, killed)
+	if killed {
+		return nil, ctx.Err()
+	}
+	if step.Name == "execve" {
+		return nil, p.diag.explain(p.path, why)
+	}
+	return nil, &Error{p.path, step.Name, step.Index, step.Object, why}
+}
+
+// cloneError says what a failure of clone is about.
+func (p *Program) cloneError(errno syscall.Errno) error {
+	e := &Error{p.path, "clone", -1, "", errno}
+	switch errno {
+	case unix.EAGAIN:
+		e.Object = "limit of processes (RLIMIT_NPROC, pids.max or kernel.pid_max)"
+	case unix.EMFILE:
+		e.Object = "no descriptor left for the pidfd (RLIMIT_NOFILE)"
+	case unix.ENOMEM:
+	default:
+		if p.cgroup.File != nil {
+			e.Step, e.Index, e.Object = "cgroup", p.cgroup.Index, p.cgroup.Name()
+		}
+	}
+	return e
+}
+
+// discard reaps a child that did not get as far as execve.
+func discard(pid, pidfd int, kill bool) {
+	var x raw.Exit
+	if pidfd < 0 {
+		if kill {
+			_ = unix.Kill(pid, unix.SIGKILL)
+		}
+		raw.Waitid(unix.P_PID, pid, unix.WEXITED, &x)
+		return
+	}
+	if kill {
+		_ = unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0)
+	}
+	raw.Waitid(unix.P_PIDFD, pidfd, unix.WEXITED, &x)
+	unix.Close(pidfd)
+}
+
+// setSignals says which signals are ignored in this process.
+func (p *Program) setSignals(r *raw.Run) {
+	if p.signals.first != 0 {
+		first, last := 1, lastSignal
+		if p.feat.clone3 {
+			first, last = ignoredRange()
+		}
+		r.Set(p.signals.first, uint64(first))
+		r.Set(p.signals.last, uint64(last))
+	}
+	for i, v := range p.signals.each {
+		if raw.SignalIgnored(i + 1) {
+			r.Set(v, 1)
+		}
+	}
+}
+
+// ignoredAtFirst is what was ignored at the first spawn. Later changes are the
+// doing of os/signal, which can be asked at little cost.
+var ignoredAtFirst = sync.OnceValue(func() (set uint64) {
+	for sig := range lastSignal {
+		if raw.SignalIgnored(sig + 1) {
+			set |= 1 << sig
+		}
+	}
+	return set
+})
+
+// ignoredRange is the range of signals that may be ignored; last is below first
+// when there are none.
+func ignoredRange() (first, last int) {
+	set := ignoredAtFirst()
+	first = 1
+	for sig := 1; sig <= lastSignal; sig++ {
+		if set&(1<<(sig-1)) != 0 || signal.Ignored(syscall.Signal(sig)) {
+			if last == 0 {
+				first = sig
+			}
+			last = sig
+		}
+	}
+	return first, last
+}
+
+// limitRaised reports whether RLIMIT_NOFILE is what package syscall made of it.
+func limitRaised() bool {
+	var l unix.Rlimit
+	err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l)
+	return err == nil && nofile.Raised(nofile.Limit{Soft: l.Cur, Hard: l.Max})
+}

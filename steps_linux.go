@@ -1,0 +1,170 @@
+//go:build (amd64 || arm64) && !spawn_forkexec
+
+package spawn
+
+import (
+	"fmt"
+	"strconv"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// Steps are the child's system calls between clone and execve, in order. Some
+// depend on the moment of the start; their notes say so.
+func (p *Program) Steps() []Step {
+	calls := p.prog.Calls()
+	steps := make([]Step, len(calls))
+	for i, c := range calls {
+		steps[i] = p.step(c)
+	}
+	return steps
+}
+
+func (p *Program) step(c raw.Call) Step {
+	named := p.prog.Step(c.Step)
+	s := Step{
+		Name: named.Name, Index: named.Index, Object: named.Object,
+		Syscall: c.Sys.Name(), Number: c.Sys.Number(),
+	}
+	for i := range c.Sys.Args() {
+		s.Args = append(s.Args, p.arg(c, i))
+	}
+	switch {
+	case c.Sweep != nil:
+		s.Note = fmt.Sprintf("for each up to %s", p.value(*c.Sweep, false))
+		s.repeated, s.optional = true, true
+	case c.When != nil:
+		s.Note = p.condition(*c.When)
+		s.optional = true
+	case c.Else:
+		s.Note = "if the call before it fails"
+		s.optional = true
+	}
+	if c.Keep != 0 {
+		s.Note = join(s.Note, "gives "+p.varName(c.Keep))
+	}
+	return s
+}
+
+func join(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a + ", " + b
+}
+
+// condition says when a call is left out.
+func (p *Program) condition(c raw.Condition) string {
+	switch c.Var {
+	case p.nofile:
+		return "if Go has raised the limit"
+	case p.fds.cloexec[0], p.fds.cloexec[1], p.fds.cloexec[2]:
+		return "if it is close-on-exec in the parent"
+	}
+	if c.Equal == 1 {
+		return "unless it is ignored in the parent"
+	}
+	return fmt.Sprintf("unless %s is %d", p.varName(c.Var), c.Equal)
+}
+
+func (p *Program) varName(v raw.Var) string {
+	switch v {
+	case 0:
+		return "the old mask"
+	case p.fds.unshare:
+		return "CLOSE_RANGE_UNSHARE"
+	case p.fds.high:
+		return "last fd"
+	case p.fds.errFD:
+		return "error fd"
+	case p.signals.first:
+		return "first ignored"
+	case p.signals.last:
+		return "last ignored"
+	}
+	return "v" + strconv.Itoa(int(v))
+}
+
+func (p *Program) arg(c raw.Call, i int) Arg {
+	v := c.Args[i]
+	known := v.Kind != raw.KindVar && v.Kind != raw.KindVarAddress
+	a := Arg{Text: p.value(v, c.Sys == raw.CloseRange || c.Sys == raw.Prlimit64), Value: v.Num, Known: known}
+	if v.Kind == raw.KindNumber {
+		if name, ok := constName(c, i, int64(v.Num)); ok {
+			a.Text = name
+		}
+	}
+	return a
+}
+
+func (p *Program) value(v raw.Value, unsigned bool) string {
+	switch v.Kind {
+	case raw.KindText:
+		return strconv.Quote(v.Text)
+	case raw.KindAddress:
+		return "ptr"
+	case raw.KindVarAddress:
+		return "&" + p.varName(v.Var)
+	case raw.KindVar:
+		if v.Num != 0 {
+			return fmt.Sprintf("%s%+d", p.varName(v.Var), int64(v.Num))
+		}
+		return p.varName(v.Var)
+	}
+	if unsigned && v.Num == lastFD {
+		return "~0"
+	}
+	return strconv.FormatInt(int64(v.Num), 10)
+}
+
+// constName is the name of a number that is a constant of the call.
+func constName(c raw.Call, i int, n int64) (string, bool) {
+	type at struct {
+		sys raw.Sys
+		arg int
+		n   int64
+	}
+	name, ok := map[at]string{
+		{raw.Openat, 0, atFdcwd}:                 "AT_FDCWD",
+		{raw.Fcntl, 1, unix.F_SETFD}:             "F_SETFD",
+		{raw.Fcntl, 1, unix.F_DUPFD_CLOEXEC}:     "F_DUPFD_CLOEXEC",
+		{raw.Dup3, 2, unix.O_CLOEXEC}:            "O_CLOEXEC",
+		{raw.Ioctl, 1, unix.TIOCSCTTY}:           "TIOCSCTTY",
+		{raw.Ioctl, 1, unix.TIOCSPGRP}:           "TIOCSPGRP",
+		{raw.Prctl, 0, unix.PR_SET_NO_NEW_PRIVS}: "PR_SET_NO_NEW_PRIVS",
+		{raw.Prlimit64, 1, unix.RLIMIT_NOFILE}:   "RLIMIT_NOFILE",
+		{raw.RtSigprocmask, 0, unix.SIG_SETMASK}: "SIG_SETMASK",
+		{raw.RtSigprocmask, 2, 0}:                "NULL",
+		{raw.RtSigaction, 2, 0}:                  "NULL",
+		{raw.Prlimit64, 3, 0}:                    "NULL",
+		{raw.Setpriority, 0, unix.PRIO_PROCESS}:  "PRIO_PROCESS",
+	}[at{c.Sys, i, n}]
+	if !ok && (c.Sys == raw.Openat && i == 2 || c.Sys == raw.Openat && i == 3 || c.Sys == raw.Umask) {
+		return fmt.Sprintf("%#o", n), true
+	}
+	return name, ok
+}
+
+// steps is the number of the child's operations.
+func (p *Program) steps() int { return p.prog.Len() }
+
+var warned [3]sync.Once
+
+// warnOnce logs what this kernel lacks and what that costs, once a process.
+func (p *Program) warnOnce() {
+	for i, w := range []struct {
+		missing bool
+		what    string
+	}{
+		{!p.feat.closeRange, "no close_range: a spawn's cost grows with the number of open files"},
+		{!p.feat.pidfd, "no pidfd: each child that is waited for holds a thread"},
+		{!p.feat.sharedMemory, "memory is not shared over clone: it is copied, and failures come by pipe"},
+	} {
+		if w.missing {
+			warned[i].Do(func() { p.log.Warn(w.what) })
+		}
+	}
+}
