@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -48,8 +49,8 @@ func (d diagnosis) explain(path string, errno syscall.Errno) error {
 	}
 	switch errno {
 	case unix.ENOENT, unix.ENOTDIR, unix.EACCES, unix.ELOOP, unix.ELIBBAD:
-		if interp := interpreter(path); interp != "" && unix.Access(interp, unix.X_OK) != nil {
-			e.Object = "interpreter " + interp
+		if interp := interpreter(path); interp != "" && !runnable(interp) {
+			e.Object = "interpreter " + printable(interp)
 			return e
 		}
 	}
@@ -70,6 +71,21 @@ func (d diagnosis) explain(path string, errno syscall.Errno) error {
 	return e
 }
 
+// runnable reports whether execve may take path for a program.
+func runnable(path string) bool {
+	st, err := os.Stat(path)
+	return err == nil && st.Mode().IsRegular() && unix.Access(path, unix.X_OK) == nil
+}
+
+// printable shows what can't be seen, such as the carriage return that a script
+// from another system has at the end of its first line.
+func printable(s string) string {
+	if q := strconv.Quote(s); len(q) != len(s)+2 {
+		return q
+	}
+	return s
+}
+
 // interpreter is what a script's first line or an ELF program's header names.
 func interpreter(path string) string {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
@@ -85,11 +101,11 @@ func interpreter(path string) string {
 	head = head[:n]
 	if rest, ok := bytes.CutPrefix(head, []byte("#!")); ok {
 		line, _, _ := bytes.Cut(rest, []byte("\n"))
-		fields := bytes.Fields(line)
-		if len(fields) == 0 {
-			return ""
+		line = bytes.TrimLeft(line, " \t")
+		if end := bytes.IndexAny(line, " \t\x00"); end >= 0 {
+			line = line[:end]
 		}
-		return string(fields[0])
+		return string(line)
 	}
 	return elfInterpreter(f)
 }

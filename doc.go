@@ -1,2 +1,200 @@
-// Package spawn starts processes.
+// Package spawn starts processes as posix_spawn(3) does: ordered file actions and
+// a set of attributes say what happens in the child before its program begins.
+//
+// On Linux the child shares the parent's memory while it gets ready (clone3 with
+// CLONE_VM and CLONE_VFORK). It runs no Go code, only a short assembly loop that
+// performs a list of system calls that the parent has prepared, the last of which
+// is execve. Elsewhere the same API works over os.StartProcess.
+//
+// # Use
+//
+// Fill in a [Spec], then call [Run], or [Start] and [Process.Wait]:
+//
+//	s := &spawn.Spec{
+//		Path: "/usr/bin/sort",
+//		Args: []string{"sort", "-u"},
+//		Attr: attr.List{attr.Umask(0o027), attr.Nice(5)},
+//	}
+//	s.Actions.Open(0, "in.txt", os.O_RDONLY, 0)
+//	s.Actions.Open(1, "out.txt", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
+//	state, err := spawn.Run(ctx, s)
+//
+// The path is a file's: there is no search in PATH (see exec.LookPath), and no
+// shell. What is started often is better compiled once, by [Compile], and then
+// started with [Program.Start]. A Program is immutable and may be started from
+// any number of goroutines at once; its environment is that of the time of
+// Compile, and the files that it names must stay open for as long as it is used.
+//
+// # File actions and descriptors
+//
+// The child has descriptors 0, 1 and 2 of the parent and what the actions of
+// [FileActions] put in place, and nothing else, whatever close-on-exec flags the
+// parent's descriptors carry. [FileActions.Inherit] adds one descriptor,
+// [FileActions.InheritAll] all that fork and exec would leave open.
+//
+// The actions are performed in the order of the calls. A descriptor given as a
+// number is the child's at that point, as in posix_spawn; an *os.File is always
+// the parent's file, whatever has become of its number meanwhile. So files can
+// take any numbers in any order, swapped or with gaps. Paths are resolved in the
+// child: in its working directory at that point, inside its root directory, with
+// its credentials and its umask.
+//
+// A file that is passed keeps its flags, offset and deadlines. The parent's copy
+// stays the caller's, to be closed once Start has returned.
+//
+// # Attributes
+//
+// [attr.List] in Spec.Attr holds the attributes, in any order. What is not listed
+// is inherited, with three exceptions, which the parent's own needs would falsify:
+//
+//   - Signals have their default actions, also those that the parent ignores;
+//     see attr.SigIgnore and attr.SigDefault.
+//   - The limit of open files is the one that this process was started with: Go
+//     raises the soft limit for itself. It is left as it is where somebody has
+//     changed it since; see attr.NoFile.
+//   - The signal mask is that of the calling thread, which in Go is the one that
+//     the process was started with; see attr.SigMask.
+//
+// An attribute given twice, or two that contradict each other, are errors of
+// Compile.
+//
+// # The order of the child's steps
+//
+//  1. file table: a table of its own with only what is needed (close_range)
+//  2. signal dispositions: SigDefault, SigIgnore
+//  3. session: Setsid or Setpgid
+//  4. joining a cgroup, where the child can't be made in it
+//  5. what may need privilege: Nice, limits that are raised
+//  6. root directory: Chroot
+//  7. credentials: groups, gid, uid
+//  8. Umask
+//  9. file actions, in the order of the calls
+//  10. ControllingTTY
+//  11. closing what is not the program's
+//  12. limits that are lowered, NoFile among them
+//  13. NoNewPrivs
+//  14. signal mask
+//  15. execve
+//
+// With attr.Cgroup the child is in the cgroup before the first step. Until the
+// mask is set all signals are blocked, so SIGTTOU can't stop a child in
+// [FileActions.Tcsetpgrp]. Between attributes of one line the order is that of
+// the list. [Program.Steps] shows the system calls of a program one by one, and
+// so does the command: spawn --explain.
+//
+// # The child's contract
+//
+// Between clone and execve the child calls no function and returns from none,
+// touches no stack, allocates nothing, takes no lock, handles no signal, and
+// writes to memory nothing but its result. Package internal/raw has the details
+// and the tests. For the parent this means:
+//
+//   - Its memory is neither copied nor changed: the cost of a spawn does not
+//     depend on the size of the heap, and no memory is reserved for a copy.
+//   - Its descriptors are not copied: the child shares the table until its first
+//     step, which keeps the low ones only. The cost depends on the highest number
+//     that is passed on, not on how many files are open.
+//   - Nothing waits for the child but the calling goroutine and its thread. The
+//     scheduler and the garbage collector go on, however long the child takes.
+//   - Its signal mask, dispositions, working directory, umask, limits and ids are
+//     never changed. Its dumpable flag, which the kernel clears when a child that
+//     shares its memory changes ids, is restored when the last such child is past
+//     execve.
+//
+// # Errors
+//
+// A failure to start is an [*Error]: it names the step, the index of the file
+// action or attribute, the object, and wraps the system's error number.
+//
+//	spawn /usr/bin/sort: open in.txt: no such file or directory
+//
+// So errors.Is(err, fs.ErrNotExist) holds, and errors.As says whether it was the
+// program that is missing, an input file, or the interpreter of a script. The
+// child has been reaped by then. Bad input is found before there is a child and
+// wraps syscall.EINVAL; arguments that are too long wrap syscall.E2BIG. Errors
+// that wrap [errors.ErrUnsupported] say what is missing, and from which kernel on
+// it is there. The error of a context is returned as it is.
+//
+// execve is tried again, for about 0.15 s, while the program is open for writing
+// ("text file busy"): in a program with many goroutines that is mostly a child
+// made at the same time, which holds a copy of the descriptor for microseconds.
+//
+// # Waiting
+//
+// [Process.Wait] may be called any number of times, from any goroutines, and
+// always gives the same result. [Process.Done] is a channel for select. Waiting
+// costs a goroutine and no thread: it parks on the child's pidfd, after looking
+// for the end in a loop for up to 100 µs, which at most 16 goroutines do at a time.
+//
+// [Process.Release] leaves a child to be reaped in the background, and so is one
+// whose Process is garbage. No signal is ever sent to a pid that was reaped.
+// [ErrStatusTaken] is the result where another waiter took the status, such as a
+// loop around wait4(-1), unless the kernel has pidfd_info.
+//
+// # Cancellation
+//
+// The context of [Start] bounds the start alone: when it ends while the child is
+// on its way to execve, held up by a FIFO, a dead file server or a frozen cgroup,
+// the child is killed and reaped. A child that has started is not touched. The
+// context of Run bounds its life: when it ends, the child is killed with SIGKILL
+// and reaped. That of Wait bounds the waiting alone. In each case the error is
+// the context's.
+//
+// # Kernel features and fallbacks
+//
+// Any kernel that Go supports will do. [Features] tells what this one gives,
+// found by doing: a call that a container's seccomp filter refuses counts as
+// missing.
+//
+//	feature        Linux  without it
+//	clone3         5.5    clone; signal handlers are reset one by one
+//	cgroup         5.7    the child moves itself to its cgroup, in step 4
+//	close_range    5.9    the file table is copied, descriptors are closed one by one
+//	pidfd          5.4    a thread for each child that is waited for; no WithPidfd
+//	pidfd_info     6.15   ErrStatusTaken where somebody else has waited
+//	shared_memory  -      emulators: memory is copied, failures come by a pipe
+//
+// # Logging
+//
+// Spec.Logger gets a debug line for each spawn and each exit, and a warning, once
+// a process, for each of the features that are missing and cost time or threads.
+// Arguments and environment are never logged. A nil Logger costs nothing.
+//
+// # Other platforms
+//
+// The engine is for linux/amd64 and linux/arm64. Elsewhere children are made by
+// os.StartProcess: the parent performs the file actions, in order, as far as it
+// can, and those attributes work whose documentation says "any Unix". All else is
+// an error that matches [errors.ErrUnsupported], before anything has happened. Of
+// the promises above these are weaker there:
+//
+//   - Signals that the parent ignores stay ignored in the child.
+//   - Descriptors that were not named are closed on Linux and Darwin; elsewhere
+//     the child has those of them that are not close-on-exec.
+//   - Files are opened by the parent, which excludes attr.Chroot and other
+//     credentials than its own.
+//   - The error of os.StartProcess does not tell which step failed.
+//   - Each child that is waited for holds a thread, and ErrStatusTaken is the
+//     result where somebody else has waited.
+//
+// # Build tags
+//
+// With spawn_forkexec Linux uses os.StartProcess, too. With spawn_nolinkname the
+// engine does without the two functions of the runtime that tell the scheduler of
+// a blocking system call: a child that is stuck before execve then holds up the
+// garbage collector, and with it the program.
+//
+// # Limits
+//
+//   - The ends of os.Pipe are non-blocking, and a child that gets one finds it so.
+//     Programs expect blocking ones: call Fd on the child's end before the spawn.
+//   - Killing ends the child alone, not what it has started in turn.
+//   - A child in an uninterruptible sleep before execve can't be killed, so Start
+//     does not return either, and holds a thread.
+//   - While a child that changes ids is on its way to execve, this process is not
+//     dumpable: /proc/self belongs to root for that time.
+//   - Descriptors must be below RLIMIT_NOFILE, in the child as in the parent.
+//   - Plan 9 has no signals that Go calls so; the package does not build there.
+//   - Parent-death signals, namespaces, capabilities, seccomp filters, Landlock
+//     and scheduling policies can't be set.
 package spawn

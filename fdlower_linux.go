@@ -90,21 +90,19 @@ func (f *fdPlan) prepare() {
 }
 
 // closeAbove closes everything from n on, but for the failure record's
-// descriptor and saved files. These are above all that is mentioned, and so
-// above n; the former comes first.
+// descriptor and saved files. These are from f.top on, the former first; they
+// are below n where n is above f.top, which is then from the limit on.
 func (f *fdPlan) closeAbove(ph plan.Phase, n int) {
 	from := fdArg(n)
 	spare := func(v raw.Var) {
-		f.closeRange(ph, from, raw.VarArg(v, -1))
-		from = raw.VarArg(v, 1)
-	}
-	if f.vars.errFD != 0 {
-		spare(f.vars.errFD)
-	}
-	for _, s := range f.saved {
-		if s.v != 0 {
-			spare(s.v)
+		if v != 0 && n <= f.top {
+			f.closeRange(ph, from, raw.VarArg(v, -1))
+			from = raw.VarArg(v, 1)
 		}
+	}
+	spare(f.vars.errFD)
+	for _, s := range f.saved {
+		spare(s.v)
 	}
 	if f.feat.closeRange {
 		f.closeRange(ph, from, fdArg(lastFD))
@@ -139,7 +137,7 @@ func (f *fdPlan) closeRange(ph plan.Phase, from, to raw.Arg) {
 // lower adds the actions.
 func (f *fdPlan) lower() {
 	for _, n := range slices.Sorted(maps.Keys(f.moved)) {
-		f.stepOf(f.needed[n])
+		f.stepOf(f.moved[n])
 		f.save(n)
 	}
 	for i := range f.actions {

@@ -4,6 +4,7 @@ package spawn
 
 import (
 	"maps"
+	"slices"
 
 	"github.com/safespawn/spawn/internal/plan"
 )
@@ -57,29 +58,31 @@ func (t *fdTable) apply(i int, x *action) {
 
 // fdUses is what the file actions need of this process's descriptors.
 type fdUses struct {
-	needed  map[int]int  // what the child works with, and the first action to do so
+	needed  map[int]bool // what the child works with
 	named   map[int]bool // all numbers that are needed or mentioned
-	moved   map[int]bool // files that lose their number before their turn
+	moved   map[int]int  // files that lose their number before their turn, and the action whose turn it is
 	numbers []numberUse  // what was given as a number, to be checked
 	stdio   [3]bool      // 0, 1 and 2 that stay what they are here
-	top     int          // above all named
+	top     int          // above all named that may hold a file
 }
 
 // numberUse is a descriptor of this process that an action takes by number.
 type numberUse struct{ fd, action int }
 
 // analyse follows the actions. files has the descriptor of each actFile, tty
-// that of the terminal that is used after all actions, or -1.
-func analyse(actions []action, files []int, tty int) (*fdUses, error) {
-	u := &fdUses{needed: map[int]int{}, named: map[int]bool{}, moved: map[int]bool{}}
+// that of the terminal that is used after all actions, or -1; limit is
+// RLIMIT_NOFILE.
+func analyse(actions []action, files []int, tty, limit int) (*fdUses, error) {
+	all := slices.ContainsFunc(actions, func(x action) bool { return x.kind == actInheritAll })
+	u := &fdUses{needed: map[int]bool{}, named: map[int]bool{}, moved: map[int]int{}}
 	for n := range u.stdio {
-		u.need(n, -1)
+		u.need(n)
 	}
 	t := newFDTable()
 	for i := range actions {
 		x := &actions[i]
 		if x.hasFD() {
-			u.named[x.fd] = true
+			u.name(x, all && x.fd < limit)
 		}
 		if x.kind == actFile {
 			u.file(t, files[i], i)
@@ -88,7 +91,7 @@ func analyse(actions []action, files []int, tty int) (*fdUses, error) {
 			case closed:
 				return nil, x.errorAt(i, plan.Invalid("descriptor %d was closed by action %d", n, by))
 			case fromParent:
-				u.need(n, i)
+				u.need(n)
 				u.numbers = append(u.numbers, numberUse{n, i})
 			}
 		}
@@ -101,25 +104,33 @@ func analyse(actions []action, files []int, tty int) (*fdUses, error) {
 		o, _ := t.origin(n)
 		u.stdio[n] = o == fromParent
 	}
-	for n := range u.named {
-		u.top = max(u.top, n+1)
-	}
 	return u, nil
+}
+
+// name notes that an action mentions x.fd. A number that is only closed counts
+// for top where it may be that of any file, as with InheritAll, though not from
+// the limit on: there may be no room above it.
+func (u *fdUses) name(x *action, anyFile bool) {
+	u.named[x.fd] = true
+	if anyFile || x.kind != actClose && x.kind != actCloseFrom {
+		u.top = max(u.top, x.fd+1)
+	}
 }
 
 // file notes that action i uses file fd of this process.
 func (u *fdUses) file(t *fdTable, fd, i int) {
-	u.need(fd, i)
-	if o, _ := t.origin(fd); o != fromParent {
-		u.moved[fd] = true
+	u.need(fd)
+	if o, _ := t.origin(fd); o == fromParent {
+		return
+	}
+	if _, ok := u.moved[fd]; !ok {
+		u.moved[fd] = i
 	}
 }
 
-func (u *fdUses) need(n, action int) {
-	u.named[n] = true
-	if _, ok := u.needed[n]; !ok {
-		u.needed[n] = action
-	}
+func (u *fdUses) need(n int) {
+	u.needed[n], u.named[n] = true, true
+	u.top = max(u.top, n+1)
 }
 
 // uses is the descriptor that an action takes by number.

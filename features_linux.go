@@ -90,7 +90,8 @@ func probeClone(legacy bool, flags uint64) (f features, ok bool) {
 	if fd := r.Pidfd(); fd >= 0 {
 		sent := unix.PidfdSendSignal(fd, 0, nil, 0)
 		waited := raw.Waitid(unix.P_PIDFD, fd, unix.WEXITED, &x)
-		f.pidfd = sent == nil && waited == 0
+		// Where SIGCHLD is ignored, the child may be gone already.
+		f.pidfd = (sent == nil || sent == unix.ESRCH) && (waited == 0 || waited == unix.ECHILD)
 		_, f.pidfdInfo = raw.PidfdExit(fd)
 		unix.Close(fd)
 	}

@@ -8,4 +8,7 @@ require (
 	golang.org/x/sys v0.49.0
 )
 
-require go.uber.org/multierr v1.10.0 // indirect
+require (
+	github.com/urfave/cli/v3 v3.14.0 // indirect
+	go.uber.org/multierr v1.10.0 // indirect
+)

@@ -51,6 +51,10 @@ func (p *Process) Wait(ctx context.Context) (*ProcessState, error) {
 	if p.shortWait(ctx) {
 		return p.state, p.err
 	}
+	if ctx.Done() == nil && p.begins() {
+		p.reap()
+		return p.state, p.err
+	}
 	select {
 	case <-p.Done():
 	case <-ctx.Done():
@@ -66,17 +70,25 @@ func (p *Process) Wait(ctx context.Context) (*ProcessState, error) {
 // Done is closed when the child has ended and was reaped; Wait then returns at
 // once.
 func (p *Process) Done() <-chan struct{} {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.done == nil {
-		p.done = make(chan struct{})
-		if p.over {
-			close(p.done)
-		} else {
-			go p.reap()
-		}
+	if p.begins() {
+		go p.reap()
 	}
 	return p.done
+}
+
+// begins reports whether it is for the caller to reap the child. It makes
+// p.done, which is not changed afterwards.
+func (p *Process) begins() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.done != nil {
+		return false
+	}
+	p.done = make(chan struct{})
+	if p.over {
+		close(p.done)
+	}
+	return !p.over
 }
 
 // Release lets go of the child, which is reaped in the background when it ends.
@@ -107,20 +119,23 @@ func (p *Process) Signal(sig os.Signal) error {
 // finish stores how the child ended. The caller holds p.mu and calls it once.
 func (p *Process) finish(state *ProcessState, err error) {
 	p.over, p.state, p.err = true, state, err
+	runtime.SetFinalizer(p, nil)
+	if p.log != nil {
+		p.logExit()
+	}
 	if p.done != nil {
 		close(p.done)
 	}
-	runtime.SetFinalizer(p, nil)
-	if p.log == nil {
+}
+
+func (p *Process) logExit() {
+	if p.err != nil {
+		p.log.Debug("exited", zap.Int("pid", p.pid), zap.Error(p.err))
 		return
 	}
-	if err != nil {
-		p.log.Debug("exited", zap.Int("pid", p.pid), zap.Error(err))
-		return
-	}
-	p.log.Debug("exited", zap.Int("pid", p.pid), zap.Stringer("status", state),
-		zap.Duration("took", time.Since(p.begin)), zap.Duration("user", state.UserTime()),
-		zap.Duration("system", state.SystemTime()), zap.Int64("maxrss", state.MaxRSS()))
+	p.log.Debug("exited", zap.Int("pid", p.pid), zap.Stringer("status", p.state),
+		zap.Duration("took", time.Since(p.begin)), zap.Duration("user", p.state.UserTime()),
+		zap.Duration("system", p.state.SystemTime()), zap.Int64("maxrss", p.state.MaxRSS()))
 }
 
 // ProcessState is how a child ended and what it has used.
@@ -192,5 +207,5 @@ func (s *ProcessState) String() string {
 	case s.Signaled():
 		return fmt.Sprintf("signal: %v", s.Signal())
 	}
-	return fmt.Sprintf("status %#x", uint32(s.status))
+	return fmt.Sprintf("status %v", s.status)
 }

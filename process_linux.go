@@ -18,6 +18,8 @@ import (
 type child struct {
 	pidfd int      // -1 where the kernel has none
 	file  *os.File // pidfd, registered with the poller; nil until somebody parks
+	exit  raw.Exit
+	state ProcessState // Process.state points here, to save an allocation
 }
 
 func (c *child) signal(pid int, sig os.Signal) error {
@@ -100,12 +102,12 @@ func (p *Process) tryReap() bool {
 	if p.over {
 		return true
 	}
-	var x raw.Exit
+	x := &p.child.exit
 	idType, id := unix.P_PIDFD, p.child.pidfd
 	if id < 0 {
 		idType, id = unix.P_PID, p.pid
 	}
-	switch errno := raw.Waitid(idType, id, unix.WEXITED|unix.WNOHANG, &x); {
+	switch errno := raw.Waitid(idType, id, unix.WEXITED|unix.WNOHANG, x); {
 	case errno == unix.ECHILD:
 		p.finish(p.taken())
 	case errno != 0:
@@ -113,7 +115,8 @@ func (p *Process) tryReap() bool {
 	case x.PID == 0:
 		return false
 	default:
-		p.finish(&ProcessState{p.pid, x.Status, &x.Usage}, nil)
+		p.child.state = ProcessState{p.pid, x.Status, &x.Usage}
+		p.finish(&p.child.state, nil)
 	}
 	// A registered pidfd is closed by whoever parks on it.
 	if p.child.file == nil && p.child.pidfd >= 0 {

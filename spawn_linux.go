@@ -4,6 +4,7 @@ package spawn
 
 import (
 	"context"
+	"math"
 	"os"
 	"os/signal"
 	"sync"
@@ -140,7 +141,7 @@ func (e *engine) lowerFiles(p *plan.Plan, s *Spec, claims *plan.Claims) error {
 		}
 		tty = fd
 	}
-	uses, err := analyse(e.actions, files, tty)
+	uses, err := analyse(e.actions, files, tty, fdLimit())
 	if err != nil {
 		return err
 	}
@@ -171,8 +172,7 @@ func (e *engine) joinCgroup(f *fdPlan) error {
 	if e.feat.cgroup {
 		return nil
 	}
-	f.need(fd, -1)
-	f.top = max(f.top, fd+1)
+	f.need(fd)
 	b := f.Builder()
 	procs := b.Var()
 	b.Step("cgroup", dir.Index, dir.Name())
@@ -185,11 +185,11 @@ func (e *engine) joinCgroup(f *fdPlan) error {
 // hold notes that a file must be open, with the descriptor it has now.
 func (e *engine) hold(f *os.File, step string, index int) (fd int, err error) {
 	conn, err := f.SyscallConn()
-	if err == nil {
-		err = conn.Control(func(n uintptr) { fd = int(n) })
-	}
 	if err != nil {
 		return -1, err
+	}
+	if conn.Control(func(n uintptr) { fd = int(n) }) != nil {
+		return -1, os.ErrClosed // nothing else makes it fail
 	}
 	e.files = append(e.files, heldFile{f, fd, step, index})
 	return fd, nil
@@ -200,16 +200,22 @@ func checkLimit(actions []action, claims *plan.Claims) error {
 	if len(actions) == 0 || claims.Has(plan.NoFile) {
 		return nil
 	}
-	var l unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil {
-		return nil
-	}
+	limit := fdLimit()
 	for i := range actions {
-		if x := &actions[i]; (x.changes() || x.kind == actDup2) && uint64(x.fd) >= l.Cur {
-			return x.errorAt(i, plan.Invalid("descriptor %d is out of range, RLIMIT_NOFILE is %d", x.fd, l.Cur))
+		if x := &actions[i]; (x.changes() || x.kind == actDup2) && x.fd >= limit {
+			return x.errorAt(i, plan.Invalid("descriptor %d is out of range, RLIMIT_NOFILE is %d", x.fd, limit))
 		}
 	}
 	return nil
+}
+
+// fdLimit is RLIMIT_NOFILE.
+func fdLimit() int {
+	var l unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil || l.Cur > math.MaxInt32 {
+		return math.MaxInt32
+	}
+	return int(l.Cur)
 }
 
 // restoreNoFile gives the child the limit that this process was started with.
@@ -240,10 +246,10 @@ func (p *Program) holding(ctx context.Context, files []heldFile) (proc *Process,
 	conn, err := h.f.SyscallConn()
 	if err == nil {
 		var inner error
-		err = conn.Control(func(uintptr) { proc, inner = p.holding(ctx, files[1:]) })
-		if err == nil {
+		if conn.Control(func(uintptr) { proc, inner = p.holding(ctx, files[1:]) }) == nil {
 			return proc, inner
 		}
+		err = os.ErrClosed
 	}
 	return nil, &Error{p.path, h.step, h.index, h.f.Name(), err}
 }
@@ -270,6 +276,12 @@ func (p *Program) launch(ctx context.Context) (*Process, error) {
 		dumpable.hold()
 		defer dumpable.release()
 	}
+	if p.all {
+		// As fork and exec have it: no child is made while somebody who holds
+		// the lock has descriptors that are not close-on-exec yet.
+		syscall.ForkLock.Lock()
+		defer syscall.ForkLock.Unlock()
+	}
 	if !p.feat.sharedMemory {
 		return p.launchByPipe(ctx, r, c)
 	}
@@ -291,6 +303,9 @@ func (p *Program) flags(r *raw.Run) uint64 {
 	if p.feat.pidfd {
 		flags |= unix.CLONE_PIDFD
 	}
+	if p.fds.high != 0 {
+		r.Set(p.fds.high, uint64(max(tableSize(), p.top)-1))
+	}
 	if p.all {
 		return flags
 	}
@@ -308,9 +323,6 @@ func (p *Program) flags(r *raw.Run) uint64 {
 	if share {
 		flags |= unix.CLONE_FILES
 		r.Set(p.fds.unshare, unix.CLOSE_RANGE_UNSHARE)
-	}
-	if p.fds.high != 0 {
-		r.Set(p.fds.high, uint64(tableSize()-1))
 	}
 	return flags
 }

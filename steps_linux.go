@@ -4,6 +4,7 @@ package spawn
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -64,7 +65,7 @@ func (p *Program) condition(c raw.Condition) string {
 	case p.fds.cloexec[0], p.fds.cloexec[1], p.fds.cloexec[2]:
 		return "if it is close-on-exec in the parent"
 	}
-	if c.Equal == 1 {
+	if slices.Contains(p.signals.each, c.Var) {
 		return "unless it is ignored in the parent"
 	}
 	return fmt.Sprintf("unless %s is %d", p.varName(c.Var), c.Equal)

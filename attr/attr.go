@@ -39,6 +39,7 @@ func (l List) Check(c *plan.Claims) error {
 		if a == nil {
 			return &plan.Error{Step: "attr", Index: i, Err: plan.Invalid("nil attribute")}
 		}
+		c.Attr(i)
 		if err := a.check(c); err != nil {
 			return at(i, err)
 		}

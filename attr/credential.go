@@ -3,6 +3,7 @@ package attr
 import (
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
@@ -30,8 +31,10 @@ type ResetIDs struct{}
 
 const ids = "the user and group ids"
 
-// maxGroups is NGROUPS_MAX.
-const maxGroups = 65536
+const (
+	maxGroups = 65536      // NGROUPS_MAX
+	notAnID   = ^uint32(0) // means "leave as it is" to the system calls
+)
 
 func (cr Credential) check(c *plan.Claims) error {
 	switch {
@@ -39,9 +42,11 @@ func (cr Credential) check(c *plan.Claims) error {
 		return invalid("setgroups", fmt.Sprintf("%d groups", len(cr.Groups)), "more than %d", maxGroups)
 	case cr.KeepGroups && cr.Groups != nil:
 		return invalid("setgroups", fmt.Sprint(cr.Groups), "Groups with KeepGroups")
-	case cr.UID == ^uint32(0):
+	case slices.Contains(cr.Groups, notAnID):
+		return invalid("setgroups", fmt.Sprint(cr.Groups), "%d is not an id", notAnID)
+	case cr.UID == notAnID:
 		return invalid("setresuid", fmt.Sprint(cr.UID), "not an id")
-	case cr.GID == ^uint32(0):
+	case cr.GID == notAnID:
 		return invalid("setresgid", fmt.Sprint(cr.GID), "not an id")
 	}
 	return c.Claim(ids, "attr.Credential")

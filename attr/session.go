@@ -2,6 +2,7 @@ package attr
 
 import (
 	"fmt"
+	"math"
 	"os"
 
 	"github.com/safespawn/spawn/internal/plan"
@@ -44,8 +45,8 @@ func (Setsid) fallback(f *plan.ForkExec) error {
 }
 
 func (s Setpgid) check(c *plan.Claims) error {
-	if s.Pgid < 0 {
-		return invalid("setpgid", fmt.Sprint(s.Pgid), "negative process group")
+	if s.Pgid < 0 || s.Pgid > math.MaxInt32 {
+		return invalid("setpgid", fmt.Sprint(s.Pgid), "out of range")
 	}
 	return c.Claim(session, "attr.Setpgid")
 }

@@ -76,6 +76,9 @@ func (s SigDefault) fallback(*plan.ForkExec) error {
 }
 
 func (s SigIgnore) check(c *plan.Claims) error {
+	if err := c.Claim("ignored signals", "attr.SigIgnore"); err != nil {
+		return err
+	}
 	return claimSignals(c, s, "sigignore", "attr.SigIgnore")
 }
 

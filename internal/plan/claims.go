@@ -17,12 +17,17 @@ const (
 type Claims struct {
 	claims []claim
 	needs  []claim
+	index  int // of the attribute that claims next
 }
 
 type claim struct {
-	what string
-	by   string
+	what  string
+	by    string
+	index int
 }
+
+// Attr says which attribute claims next.
+func (c *Claims) Attr(index int) { c.index = index }
 
 // Claim takes what for the attribute called by; it fails when another attribute,
 // or the same one given twice, has it.
@@ -32,11 +37,11 @@ func (c *Claims) Claim(what, by string) error {
 			continue
 		}
 		if o.by == by {
-			return &Error{Step: by, Index: -1, Object: what, Err: Invalid("given twice")}
+			return &Error{Step: by, Index: c.index, Object: what, Err: Invalid("given twice")}
 		}
-		return &Error{Step: by, Index: -1, Object: what, Err: Invalid("contradicts %s", o.by)}
+		return &Error{Step: by, Index: c.index, Object: what, Err: Invalid("contradicts %s", o.by)}
 	}
-	c.claims = append(c.claims, claim{what, by})
+	c.claims = append(c.claims, claim{what, by, c.index})
 	return nil
 }
 
@@ -62,13 +67,13 @@ func (e *invalid) Error() string { return e.why }
 func (e *invalid) Unwrap() error { return syscall.EINVAL }
 
 // Need says that the attribute called by makes sense only where what is claimed.
-func (c *Claims) Need(what, by string) { c.needs = append(c.needs, claim{what, by}) }
+func (c *Claims) Need(what, by string) { c.needs = append(c.needs, claim{what, by, c.index}) }
 
 // Unmet returns the first need that nothing has met.
 func (c *Claims) Unmet() error {
 	for _, n := range c.needs {
 		if !c.Has(n.what) {
-			return &Error{Step: n.by, Index: -1, Object: n.what, Err: Invalid("needs attr.Setsid")}
+			return &Error{Step: n.by, Index: n.index, Object: n.what, Err: Invalid("needs attr.Setsid")}
 		}
 	}
 	return nil

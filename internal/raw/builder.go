@@ -178,7 +178,8 @@ func (r OpRef) SkipEqual(v Var, value uint64) OpRef {
 }
 
 // Sweep repeats the operation with its first argument counting up to last
-// (included, signed), not at all when it is beyond, and ignores all errors.
+// (included, signed), not at all when it is beyond, and ignores all errors. It
+// goes with none of SkipEqual, Retry, Keep and Else.
 func (r OpRef) Sweep(last Arg) OpRef {
 	r.p.flags |= flagSweep
 	r.p.equal = last.v
@@ -227,6 +228,7 @@ func (b *Builder) Build() *Program {
 				op.args[a] += base
 			}
 		}
+		op.skip = uint8(min(int(op.skip), len(b.ops)-1-i)) // not beyond the end
 		p.ops[i] = op.Op
 		p.info[i] = opInfo{op.sys, op.relocs, op.texts}
 	}

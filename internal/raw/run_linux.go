@@ -25,8 +25,11 @@ const (
 )
 
 // stackSize is the size of the region that the child's stack pointer points
-// into. Nothing uses it.
-const stackSize = 1024
+// into, and stackAlign what both architectures ask of it. Nothing uses it.
+const (
+	stackSize  = 1024
+	stackAlign = 16
+)
 
 // run is one run of a program: what the assembly and the child read and write.
 // It is in the heap and refers to itself and to the program by address, so
@@ -45,11 +48,19 @@ type run struct {
 	pid    int64  // result of clone: the child's pid, or an errno negated
 	failed uint64 // record: the Op that failed, 0 for none
 	errno  uint64 // record: why
-	pidfd  int32  // stored by the kernel before the child runs
-	tid    int32  // the same, without CLONE_PIDFD
+	pidfd  int32  // stored by the kernel before the child runs; stale if clone fails
+	tid    int32  // stored by the kernel once clone can't fail; -1: it won't be
 
 	clone cloneArgs
-	stack [stackSize]byte
+	stack [stackSize + stackAlign]byte
+}
+
+// The record is written as one piece, and the pause is a struct timespec.
+func _() {
+	var x [1]struct{}
+	_ = x[unsafe.Offsetof(run{}.errno)-unsafe.Offsetof(run{}.failed)-8]
+	_ = x[unsafe.Sizeof(run{}.failed)+unsafe.Sizeof(run{}.errno)-recordSize]
+	_ = x[unsafe.Sizeof(run{}.pause)-unsafe.Sizeof(unix.Timespec{})]
 }
 
 // cloneArgs is struct clone_args, CLONE_ARGS_SIZE_VER2; linux/sched.h.
@@ -65,6 +76,22 @@ type cloneArgs struct {
 	setTID     uint64
 	setTIDSize uint64
 	cgroup     uint64
+}
+
+func _() {
+	var x [1]struct{}
+	_ = x[unsafe.Offsetof(cloneArgs{}.flags)-0]
+	_ = x[unsafe.Offsetof(cloneArgs{}.pidFD)-8]
+	_ = x[unsafe.Offsetof(cloneArgs{}.childTID)-16]
+	_ = x[unsafe.Offsetof(cloneArgs{}.parentTID)-24]
+	_ = x[unsafe.Offsetof(cloneArgs{}.exitSignal)-32]
+	_ = x[unsafe.Offsetof(cloneArgs{}.stack)-40]
+	_ = x[unsafe.Offsetof(cloneArgs{}.stackSize)-48]
+	_ = x[unsafe.Offsetof(cloneArgs{}.tls)-56]
+	_ = x[unsafe.Offsetof(cloneArgs{}.setTID)-64]
+	_ = x[unsafe.Offsetof(cloneArgs{}.setTIDSize)-72]
+	_ = x[unsafe.Offsetof(cloneArgs{}.cgroup)-80]
+	_ = x[unsafe.Sizeof(cloneArgs{})-88]
 }
 
 // child is implemented in assembly. It blocks all signals, clones, performs the
@@ -144,15 +171,17 @@ func (r *Run) Pidfd() int { return int(atomic.LoadInt32(&r.pidfd)) }
 // while Start is waiting, so that nobody has reaped the child yet. It returns
 // false when there is no child so far.
 func (r *Run) Kill() bool {
-	if fd := atomic.LoadInt32(&r.pidfd); fd >= 0 {
+	tid := atomic.LoadInt32(&r.tid)
+	fd := atomic.LoadInt32(&r.pidfd)
+	switch {
+	case tid != 0 && fd >= 0:
 		_ = unix.PidfdSendSignal(int(fd), unix.SIGKILL, nil, 0)
-		return true
-	}
-	if tid := atomic.LoadInt32(&r.tid); tid > 0 {
+	case tid > 0:
 		_ = unix.Kill(int(tid), unix.SIGKILL)
-		return true
+	default:
+		return false
 	}
-	return false
+	return true
 }
 
 // Clone says how to make the child.
@@ -167,34 +196,50 @@ type Clone struct {
 // the child is an errno; whether the child itself failed is for Failure to say.
 func (r *Run) Start(c Clone) (pid int, err syscall.Errno) {
 	r.errFD = int64(c.ErrFD)
-	id := &r.pidfd
-	if c.Flags&unix.CLONE_PIDFD == 0 {
-		c.Flags |= unix.CLONE_PARENT_SETTID
-		id = &r.tid
-	}
-	r.clone = cloneArgs{
-		flags:      c.Flags,
-		pidFD:      addr(&r.pidfd),
-		parentTID:  addr(&r.tid),
-		exitSignal: uint64(unix.SIGCHLD),
-		stack:      addr(&r.stack[0]),
-		stackSize:  stackSize,
-		cgroup:     uint64(c.Cgroup),
-	}
 	if c.Legacy {
-		top := r.clone.stack + stackSize
-		r.nr = unix.SYS_CLONE
-		r.arg = [5]uint64{c.Flags | uint64(unix.SIGCHLD), top, addr(id)}
+		r.legacy(c)
 	} else {
-		r.nr = unix.SYS_CLONE3
-		r.arg = [5]uint64{addr(&r.clone), uint64(unsafe.Sizeof(r.clone))}
+		r.clone3(c)
 	}
 	inSyscall(&r.run)
 	runtime.KeepAlive(r.prog)
 	if r.pid < 0 {
+		atomic.StoreInt32(&r.tid, 0)
+		atomic.StoreInt32(&r.pidfd, -1)
 		return 0, syscall.Errno(-r.pid)
 	}
 	return int(r.pid), 0
+}
+
+func (r *Run) clone3(c Clone) {
+	r.clone = cloneArgs{
+		flags:      c.Flags | unix.CLONE_PARENT_SETTID,
+		pidFD:      addr(&r.pidfd),
+		parentTID:  addr(&r.tid),
+		exitSignal: uint64(unix.SIGCHLD),
+		stack:      r.stackBase(),
+		stackSize:  stackSize,
+		cgroup:     uint64(c.Cgroup),
+	}
+	r.nr = unix.SYS_CLONE3
+	r.arg = [5]uint64{addr(&r.clone), uint64(unsafe.Sizeof(r.clone))}
+}
+
+// legacy prepares clone(2), which has one place for either the pidfd or the pid.
+func (r *Run) legacy(c Clone) {
+	id := &r.pidfd
+	if c.Flags&unix.CLONE_PIDFD == 0 {
+		c.Flags |= unix.CLONE_PARENT_SETTID
+		id = &r.tid
+	} else {
+		atomic.StoreInt32(&r.tid, -1)
+	}
+	r.nr = unix.SYS_CLONE
+	r.arg = [5]uint64{c.Flags | uint64(unix.SIGCHLD), r.stackBase() + stackSize, addr(id)}
+}
+
+func (r *Run) stackBase() uint64 {
+	return (addr(&r.stack[0]) + stackAlign - 1) &^ (stackAlign - 1)
 }
 
 // Failure returns the step at which the child failed, and why; ok is false when

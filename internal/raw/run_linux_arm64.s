@@ -125,7 +125,7 @@ failed:
 	MOVBU	Op_again(R19), R10
 	CMP	R10, R0
 	BNE	tolerate
-	CBZ	R21, report
+	CBZ	R21, tolerate
 	SUB	$1, R21, R21
 	MOVD	$const_sysNanosleep, R8
 	ADD	$run_pause, R20, R0

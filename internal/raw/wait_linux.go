@@ -29,6 +29,15 @@ type siginfo struct {
 	_      [100]byte
 }
 
+func _() {
+	var x [1]struct{}
+	_ = x[unsafe.Offsetof(siginfo{}.code)-8]
+	_ = x[unsafe.Offsetof(siginfo{}.pid)-16]
+	_ = x[unsafe.Offsetof(siginfo{}.uid)-20]
+	_ = x[unsafe.Offsetof(siginfo{}.status)-24]
+	_ = x[unsafe.Sizeof(siginfo{})-128]
+}
+
 // si_code of SIGCHLD; siginfo.h.
 const (
 	cldExited = 1
@@ -41,24 +50,21 @@ const (
 // the goroutine's P is free for others.
 func Waitid(idType, id, options int, x *Exit) syscall.Errno {
 	var info siginfo
-	call := syscall.Syscall6
-	if options&unix.WNOHANG != 0 {
-		call = syscall.RawSyscall6
-	}
 	for {
-		_, _, e := call(unix.SYS_WAITID, uintptr(idType), uintptr(id), uintptr(unsafe.Pointer(&info)),
-			uintptr(options), uintptr(unsafe.Pointer(&x.Usage)), 0)
+		var e syscall.Errno
+		if options&unix.WNOHANG != 0 {
+			_, _, e = syscall.RawSyscall6(unix.SYS_WAITID, uintptr(idType), uintptr(id),
+				uintptr(unsafe.Pointer(&info)), uintptr(options), uintptr(unsafe.Pointer(&x.Usage)), 0)
+		} else {
+			_, _, e = syscall.Syscall6(unix.SYS_WAITID, uintptr(idType), uintptr(id),
+				uintptr(unsafe.Pointer(&info)), uintptr(options), uintptr(unsafe.Pointer(&x.Usage)), 0)
+		}
 		if e == unix.EINTR {
 			continue
 		}
-		if e != 0 {
-			return e
-		}
-		break
+		x.PID, x.Status = int(info.pid), waitStatus(info.code, info.status)
+		return e
 	}
-	x.PID = int(info.pid)
-	x.Status = waitStatus(info.code, info.status)
-	return 0
 }
 
 // waitStatus makes the status that wait4(2) would have given.

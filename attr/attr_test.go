@@ -1,0 +1,108 @@
+package attr_test
+
+import (
+	"errors"
+	"os"
+	"reflect"
+	"syscall"
+	"testing"
+
+	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/plan"
+)
+
+// anyFile stands for a file where only its presence matters.
+var anyFile = os.NewFile(^uintptr(0)>>1, "any")
+
+// check is what is wrong with a list.
+func check(list attr.List) error {
+	var c plan.Claims
+	return list.Check(&c)
+}
+
+func TestValid(t *testing.T) {
+	for i, list := range []attr.List{
+		nil,
+		{},
+		{attr.SigMask{}, attr.SigDefault{}, attr.SigIgnore{}},
+		{attr.SigMask{1, 64, 9}, attr.SigDefault{2, 3}, attr.SigIgnore{1, 64}},
+		{attr.ControllingTTY{File: anyFile}, attr.Setsid{}}, // in this order, too
+		{attr.Setpgid{}, attr.Umask(0o777), attr.Nice(-20)},
+		{attr.Setpgid{Pgid: 1<<31 - 1}, attr.Umask(0), attr.Nice(19)},
+		{attr.NoFile{Hard: 9}, attr.Rlimit{Resource: 0, Soft: 1, Hard: ^uint64(0)}, attr.Rlimit{Resource: 15}},
+		{attr.Credential{Groups: make([]uint32, 65536)}, attr.Chroot("/"), attr.NoNewPrivs{}, attr.Cgroup{Dir: anyFile}},
+		{attr.ResetIDs{}},
+		{attr.Credential{UID: ^uint32(0) - 1, GID: 1, KeepGroups: true}},
+	} {
+		if err := check(list); err != nil {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+}
+
+// wrong wants an error that matches EINVAL and names the attribute.
+func wrong(t *testing.T, list attr.List, index int) {
+	t.Helper()
+	err := check(list)
+	var e *plan.Error
+	if !errors.As(err, &e) || !errors.Is(err, syscall.EINVAL) {
+		t.Errorf("%#v: %v", list, err)
+		return
+	}
+	if e.Index != index || e.Step == "" {
+		t.Errorf("%#v: %#v, want index %d", list, e, index)
+	}
+}
+
+func TestOutOfRange(t *testing.T) {
+	one := 1 // what is out of range is negative where an int has 32 bits
+	for _, bad := range []attr.Attr{
+		nil,
+		attr.SigMask{0}, attr.SigMask{1, 65}, attr.SigDefault{0}, attr.SigDefault{syscall.SIGKILL},
+		attr.SigIgnore{19}, attr.SigIgnore{99}, attr.SigDefault{2, 2},
+		attr.Setpgid{Pgid: -1}, attr.Setpgid{Pgid: one << 31},
+		attr.Umask(-1), attr.Umask(0o1000), attr.Nice(-21), attr.Nice(20),
+		attr.Rlimit{Resource: -1}, attr.Rlimit{Resource: 16}, attr.Rlimit{Resource: 0, Soft: 2, Hard: 1},
+		attr.NoFile{Soft: 2, Hard: 1},
+		attr.Credential{UID: ^uint32(0)}, attr.Credential{GID: ^uint32(0)},
+		attr.Credential{Groups: []uint32{1, ^uint32(0)}}, attr.Credential{Groups: make([]uint32, 65537)},
+		attr.Credential{Groups: []uint32{}, KeepGroups: true},
+		attr.Chroot(""), attr.Chroot("a\x00b"),
+		attr.Cgroup{}, attr.ControllingTTY{},
+	} {
+		wrong(t, attr.List{attr.NoNewPrivs{}, bad, attr.Setsid{}}, 1)
+	}
+}
+
+func TestTwice(t *testing.T) {
+	for _, a := range []attr.Attr{
+		attr.SigMask{}, attr.SigDefault{}, attr.SigIgnore{}, attr.Setsid{}, attr.Setpgid{}, attr.Umask(0), attr.Nice(0),
+		attr.NoFile{}, attr.Rlimit{}, attr.Credential{}, attr.ResetIDs{}, attr.Chroot("/"), attr.NoNewPrivs{},
+		attr.Cgroup{Dir: anyFile}, attr.ControllingTTY{File: anyFile},
+	} {
+		other := attr.Attr(attr.Nice(1))
+		if reflect.TypeOf(a) == reflect.TypeOf(other) {
+			other = attr.Umask(1)
+		}
+		wrong(t, attr.List{a, other, a}, 2)
+	}
+}
+
+func TestContradictions(t *testing.T) {
+	const nofile = 7
+	for _, pair := range [][2]attr.Attr{
+		{attr.Setsid{}, attr.Setpgid{}},
+		{attr.SigDefault{1}, attr.SigIgnore{2, 1}},
+		{attr.NoFile{Soft: 9, Hard: 9}, attr.Rlimit{Resource: nofile, Soft: 9, Hard: 9}},
+		{attr.Credential{}, attr.ResetIDs{}},
+	} {
+		wrong(t, attr.List{pair[0], attr.Nice(1), pair[1]}, 2)
+		wrong(t, attr.List{pair[1], attr.Nice(1), pair[0]}, 2)
+	}
+}
+
+// TestUnmet has an attribute that makes sense only with another.
+func TestUnmet(t *testing.T) {
+	wrong(t, attr.List{attr.ControllingTTY{File: anyFile}}, 0)
+	wrong(t, attr.List{attr.Nice(1), attr.Setpgid{}, attr.ControllingTTY{File: anyFile}, attr.Umask(0)}, 2)
+}

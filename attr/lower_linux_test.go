@@ -1,0 +1,69 @@
+//go:build amd64 || arm64
+
+package attr_test
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/plan"
+)
+
+// lowered is the names of the steps, and of their calls, in order.
+func lowered(t *testing.T, list attr.List) (steps []string) {
+	t.Helper()
+	if err := check(list); err != nil {
+		t.Fatal(err)
+	}
+	p := plan.New()
+	list.Lower(p)
+	prog := p.Build()
+	for _, c := range prog.Calls() {
+		s := prog.Step(c.Step)
+		if s.Index < 0 || s.Index >= len(list) {
+			t.Errorf("%s has index %d", s.Name, s.Index)
+		}
+		steps = append(steps, s.Name+" "+c.Sys.Name())
+	}
+	return steps
+}
+
+// TestOrder wants the documented order, whatever that of the list.
+func TestOrder(t *testing.T) {
+	list := attr.List{
+		attr.SigMask{}, attr.NoNewPrivs{}, attr.Umask(0), attr.Credential{}, attr.Chroot("/"), attr.Nice(0),
+		attr.Setpgid{}, attr.SigIgnore{1},
+	}
+	want := []string{
+		"sigignore rt_sigaction", "setpgid setpgid", "nice setpriority", "chroot chroot", "chroot chdir",
+		"setgroups setgroups", "setresgid setresgid", "setresuid setresuid", "umask umask",
+		"no_new_privs prctl", "sigmask rt_sigprocmask",
+	}
+	for range 20 {
+		rand.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+		if got := lowered(t, list); !slices.Equal(got, want) {
+			t.Errorf("%q\nfor %#v, want %q", got, list, want)
+		}
+	}
+}
+
+// TestLimitPhases raises before privilege is dropped, and lowers afterwards.
+func TestLimitPhases(t *testing.T) {
+	const infinity = ^uint64(0)
+	ids := attr.Credential{KeepGroups: true}
+	set, uid, gid := "rlimit prlimit64", "setresuid setresuid", "setresgid setresgid"
+	for _, test := range []struct {
+		limit attr.Rlimit
+		want  []string
+	}{
+		{attr.Rlimit{Resource: 7, Soft: infinity, Hard: infinity}, []string{set, gid, uid}},
+		{attr.Rlimit{Resource: 7}, []string{gid, uid, set}},
+		{attr.Rlimit{Resource: 7, Hard: infinity}, []string{set, gid, uid, set}},
+	} {
+		if got := lowered(t, attr.List{ids, test.limit}); !slices.Equal(got, test.want) {
+			t.Errorf("%v: %q, want %q", test.limit, got, test.want)
+		}
+	}
+}

@@ -1,0 +1,149 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// bench is one run of the benchmark.
+type bench struct {
+	ctx      context.Context
+	size     size
+	dir      string // of programs and peers, temporary
+	log      io.Writer
+	programs programs
+	machine  machine
+	langs    []language
+	progress *progress
+
+	// What was found.
+	skipped []string
+	series  []*series
+	live    []liveResult
+	facts   facts
+}
+
+// facts are results that aren't times of spawns. A negative one is unknown.
+type facts struct {
+	allocs  float64 // of Program.Start and Wait
+	runs    float64 // allocations of spawn.Run
+	execs   float64 // and of os/exec
+	stuckGC float64 // ns of a garbage collection; infinite if it did not end
+	spawns  int     // by the Go peer, in all
+	left    []int64 // files, goroutines, children, threads more than before
+}
+
+// size is how much is measured.
+type size struct {
+	rounds, block int   // rounds with the tiny program, spawns in a block
+	sweepRounds   int   // rounds of every other scenario
+	heaps         []int // GiB
+	files         []int // 0 stands for the limit
+	spawners      []int
+	live          []int
+}
+
+var quickSize = size{
+	rounds: 40, block: 50, sweepRounds: 25,
+	heaps:    []int{0, 1, 4},
+	files:    []int{10, 100, 1000, 5000, 15000},
+	spawners: []int{1, 4, 16, 64},
+	live:     []int{10, 100, 1000, 5000},
+}
+
+var fullSize = size{
+	rounds: 150, block: 100, sweepRounds: 80,
+	heaps:    []int{0, 1, 4, 8},
+	files:    []int{10, 100, 1000, 5000, 15000, 0},
+	spawners: []int{1, 2, 4, 8, 16, 32, 64},
+	live:     []int{10, 100, 500, 1000, 2000, 5000},
+}
+
+// newBench finds peers and makes everything ready in dir.
+func newBench(ctx context.Context, size size, dir string, log io.Writer) (*bench, error) {
+	b := &bench{ctx: ctx, size: size, dir: dir, log: log, facts: facts{allocs: -1, runs: -1, execs: -1, stuckGC: -1}}
+	var err error
+	if b.machine, err = describeMachine(); err != nil {
+		return nil, err
+	}
+	if b.programs, err = makePrograms(dir); err != nil {
+		return nil, err
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	b.langs = []language{{
+		name:    "Go",
+		argv:    []string{exe, peerArg},
+		methods: []method{goRun, goProgram, goExec, goStartProcess, goForkExec},
+	}}
+	for _, l := range languages() {
+		version, err := l.prepare(ctx, dir)
+		if err != nil {
+			b.skip("peer %s: %v", l.name, err)
+			continue
+		}
+		b.machine.tools = append(b.machine.tools, fmt.Sprintf("%s: %s", l.name, version))
+		b.langs = append(b.langs, l)
+	}
+	return b, ctx.Err()
+}
+
+func (b *bench) skip(format string, args ...any) {
+	line := fmt.Sprintf(format, args...)
+	b.skipped = append(b.skipped, line)
+	fmt.Fprintln(b.log, "skipped:", line)
+}
+
+// start starts the peer of a language; nil if there is none.
+func (b *bench) start(name string) (*peer, error) {
+	for _, l := range b.langs {
+		if l.name == name {
+			return startPeer(b.ctx, name, l.argv)
+		}
+	}
+	return nil, nil
+}
+
+// scenario is a group of measurements that share peers.
+type scenario struct {
+	name  string
+	steps func(size) int // of progress
+	run   func(*bench) error
+}
+
+var scenarios = []scenario{
+	{"programs", programSteps, (*bench).runPrograms},
+	{"heap", sweepSteps, (*bench).runHeaps},
+	{"open files", sweepSteps, (*bench).runFiles},
+	{"spawners", sweepSteps, (*bench).runSpawners},
+	{"live children", liveSteps, (*bench).runLive},
+}
+
+func sweepSteps(s size) int { return s.sweepRounds + 1 }
+
+// run measures everything.
+func (b *bench) run() error {
+	steps := 0
+	for _, s := range scenarios {
+		steps += s.steps(b.size)
+	}
+	b.progress = newProgress(steps)
+	defer b.progress.finish()
+	for _, s := range scenarios {
+		b.progress.say(s.name)
+		if err := s.run(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// path names a file in the temporary directory.
+func (b *bench) path(name string) string { return filepath.Join(b.dir, name) }

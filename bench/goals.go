@@ -1,0 +1,205 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// goal is something to be reached, and what this run has.
+type goal struct {
+	what    string
+	from    string // where it is set
+	limit   float64
+	atLeast bool // the limit is a lower one
+	value   float64
+	calm    float64 // the same by the fastest tenth of the spawns; 0 where it makes no sense
+	format  string  // of value and limit
+	missing string  // why there is no value
+}
+
+// Where goals are set.
+const (
+	design = "DESIGN 8"
+	engine = "issue 2"
+	both   = design + ", " + engine
+)
+
+func (g goal) reached() bool {
+	if g.atLeast {
+		return g.value >= g.limit
+	}
+	return g.value <= g.limit
+}
+
+// shortfall is by how much the goal is missed.
+func (g goal) shortfall() string {
+	if g.limit == 0 {
+		return fmt.Sprintf("by "+g.format, g.value)
+	}
+	return fmt.Sprintf("by %.0f %%", 100*math.Abs(g.value-g.limit)/g.limit)
+}
+
+// verdict is PASS, SHORT or, where nothing was measured, a dash.
+func (g goal) verdict() string {
+	switch {
+	case g.missing != "":
+		return "-"
+	case g.reached():
+		return "PASS"
+	}
+	return "SHORT"
+}
+
+// figures are value and limit, or why there is none.
+func (g goal) figures() string {
+	if g.missing != "" {
+		return "not measured: " + g.missing
+	}
+	sign := "<="
+	if g.atLeast {
+		sign = ">="
+	}
+	s := fmt.Sprintf(g.format, g.value)
+	if g.calm != 0 {
+		s += fmt.Sprintf(" (p10 "+g.format+")", g.calm)
+	}
+	s += fmt.Sprintf(", goal "+sign+" "+g.format, g.limit)
+	if !g.reached() {
+		s += ", short " + g.shortfall()
+	}
+	return s
+}
+
+func (g goal) String() string {
+	return fmt.Sprintf("%-5s  %s: %s (%s)", g.verdict(), g.what, g.figures(), g.from)
+}
+
+// goals judges the run.
+func (b *bench) goals() []goal {
+	g := b.tinyGoals()
+	g = append(g, b.spawnerGoals()...)
+	g = append(g, b.filesGoals()...)
+	g = append(g, b.heapGoals()...)
+	g = append(g, b.liveGoal())
+	return append(g, b.factGoals()...)
+}
+
+// ratioGoal compares the costs of two series.
+func ratioGoal(what, from string, limit float64, s, base *series) goal {
+	g := goal{what: what, from: from, limit: limit, format: "%.2f"}
+	if s == nil || base == nil {
+		g.missing = "a peer or size was left out"
+	} else {
+		g.value = ratio(s, base)
+		if !s.job.shared {
+			g.calm = quantile(s.latencies(), 0.1) / quantile(base.latencies(), 0.1)
+		}
+	}
+	return g
+}
+
+func (b *bench) tinyGoals() []goal {
+	limits := []struct {
+		base  string
+		limit float64
+		from  string
+	}{
+		{osExec, 0.60, design}, {osExec, 0.65, engine},
+		{cPosixSpawn, 0.90, design}, {cPosixSpawn, 1.00, engine},
+		{cVfork, 1.00, design},
+	}
+	var g []goal
+	for _, l := range limits {
+		for _, ours := range []string{oursRun, oursProgram} {
+			g = append(g, ratioGoal(fmt.Sprintf("%s, %s / %s", tinyScenario, ours, l.base), l.from, l.limit,
+				b.find(tinyScenario, 0, ours), b.find(tinyScenario, 0, l.base)))
+		}
+	}
+	return g
+}
+
+func (b *bench) spawnerGoals() []goal {
+	var g []goal
+	for _, ours := range []string{oursRun, oursProgram} {
+		// Throughput is the inverse of the time.
+		x := ratioGoal(fmt.Sprintf("throughput of 64 goroutines, %s / %s", ours, osExec), design, 2.2,
+			b.find(spawnersScenario, 64, osExec), b.find(spawnersScenario, 64, ours))
+		x.atLeast = true
+		g = append(g, x)
+	}
+	return g
+}
+
+func (b *bench) filesGoals() []goal {
+	const many, few = 15000, 10
+	g := []goal{ratioGoal(fmt.Sprintf("%d open files, three pipes as stdio, %s / %s", many, oursRun, osExec), design, 0.12,
+		b.find(pipesScenario, many, oursRun), b.find(pipesScenario, many, osExec))}
+	for _, ours := range []string{oursRun, oursProgram} {
+		g = append(g, ratioGoal(fmt.Sprintf("%s, %d / %d open files", ours, many, few), both, 1.3,
+			b.find(filesScenario, many, ours), b.find(filesScenario, few, ours)))
+	}
+	return append(g, ratioGoal(fmt.Sprintf("%s, %d / %d open files, three pipes as stdio", oursRun, many, few), design, 1.3,
+		b.find(pipesScenario, many, oursRun), b.find(pipesScenario, few, oursRun)))
+}
+
+func (b *bench) heapGoals() []goal {
+	var g []goal
+	for _, h := range []struct {
+		gib  float64
+		from string
+	}{{4, engine}, {8, design}} {
+		for _, ours := range []string{oursRun, oursProgram} {
+			g = append(g, ratioGoal(fmt.Sprintf("%s, heap of %v GiB / none", ours, h.gib), h.from, 1.2,
+				b.find(heapScenario, h.gib, ours), b.find(heapScenario, 0, ours)))
+		}
+	}
+	return append(g, goal{what: "8 GiB heap with CLONE_NEWUSER and id maps / none", from: design, missing: "no such attribute yet"})
+}
+
+func (b *bench) liveGoal() goal {
+	const n = 5000
+	g := goal{what: fmt.Sprintf("threads with %d live children", n), from: design, limit: 20, format: "%.0f"}
+	if r := b.findLive(goLive.title, n); r != nil {
+		g.value = float64(r.threads)
+	} else {
+		g.missing = "size was left out"
+	}
+	return g
+}
+
+func (b *bench) factGoals() []goal {
+	allocs := func(limit float64, from string) goal {
+		return goal{what: "allocations of " + oursProgram, from: from, limit: limit, value: b.facts.allocs, format: "%.0f"}
+	}
+	var left int64
+	for _, n := range b.facts.left[:3] {
+		left += max(n, 0)
+	}
+	return []goal{
+		allocs(4, design),
+		allocs(6, engine),
+		{what: "allocations of exec.Cmd.Run", from: design, missing: "no package exec yet"},
+		{what: "garbage collection while a child is stuck before exec, ms", from: design, limit: 100,
+			value: b.facts.stuckGC / 1e6, format: "%.1f"},
+		{what: fmt.Sprintf("files, goroutines and children left by %d spawns", b.facts.spawns), from: design,
+			value: float64(left), format: "%.0f"},
+	}
+}
+
+// short reports whether a goal was measured and not reached.
+func short(goals []goal) bool {
+	return slices.ContainsFunc(goals, func(g goal) bool { return g.missing == "" && !g.reached() })
+}
+
+// goalLines are all goals, one a line.
+func goalLines(goals []goal) string {
+	var b strings.Builder
+	for _, g := range goals {
+		b.WriteString(g.String() + "\n")
+	}
+	return b.String()
+}

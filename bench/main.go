@@ -1,0 +1,85 @@
+//go:build linux
+
+// Command bench compares the cost of a spawn with that of other ways of making
+// one, side by side in one run:
+//
+//	go run . [-quick] [-check] [-out DIR]
+//
+// It builds every peer that it finds tools for (cc, rustc, python3, node) and
+// says which it leaves out. The results, a Markdown page, CSV files and SVG
+// plots, go to DIR. On stdout it prints the main table and, for each goal,
+// PASS, or SHORT and by how much.
+//
+// Other work on the machine makes all figures worse, ratios less than times.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+)
+
+func main() {
+	if len(os.Args) == 2 && os.Args[1] == peerArg {
+		os.Exit(goPeer())
+	}
+	var o options
+	flag.BoolVar(&o.quick, "quick", false, "measure less: about a minute")
+	flag.BoolVar(&o.check, "check", false, "exit with 1 when a goal is missed")
+	flag.StringVar(&o.out, "out", "out", "`directory` for the results")
+	flag.Parse()
+	if flag.NArg() > 0 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	missed, err := o.run(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(2)
+	}
+	if missed && o.check {
+		os.Exit(1)
+	}
+}
+
+type options struct {
+	quick, check bool
+	out          string
+}
+
+// run reports whether a goal was missed.
+func (o options) run(ctx context.Context) (missed bool, err error) {
+	dir, err := os.MkdirTemp("", "spawn-bench-")
+	if err != nil {
+		return false, err
+	}
+	defer os.RemoveAll(dir)
+	size := fullSize
+	if o.quick {
+		size = quickSize
+	}
+	b, err := newBench(ctx, size, dir, os.Stderr)
+	if err != nil {
+		return false, err
+	}
+	if err := b.run(); err != nil {
+		return false, err
+	}
+	goals := b.goals()
+	fmt.Print(strings.TrimPrefix(b.peerTable(tinyScenario), "\n"), "\n", goalLines(goals))
+	return short(goals), b.write(o.out, o.command(), goals)
+}
+
+// command is how the run can be repeated.
+func (o options) command() string {
+	if o.quick {
+		return "go run . -quick"
+	}
+	return "go run ."
+}

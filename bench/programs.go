@@ -1,0 +1,109 @@
+//go:build linux
+
+package main
+
+import (
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/safespawn/spawn/internal/tiny"
+)
+
+// programs are the files that the peers run.
+type programs struct {
+	tiny    string // exits at once; static, one page
+	writer  string // writes writerBytes to stdout and exits; static
+	sleeper string // sleeps until it is killed; static
+	dynamic string // true(1), with the dynamic linker; empty if there is none
+}
+
+// writerBytes is how much the writer writes: part of the page that it is in.
+const writerBytes = 1024
+
+// makePrograms writes the programs to dir.
+func makePrograms(dir string) (programs, error) {
+	p := programs{
+		tiny:    filepath.Join(dir, "tiny"),
+		writer:  filepath.Join(dir, "writer"),
+		sleeper: filepath.Join(dir, "sleeper"),
+	}
+	if err := tiny.Write(p.tiny, 0); err != nil {
+		return p, err
+	}
+	if err := writeProgram(p.writer, writeCode[runtime.GOARCH]); err != nil {
+		return p, err
+	}
+	if err := writeProgram(p.sleeper, sleepCode[runtime.GOARCH]); err != nil {
+		return p, err
+	}
+	for _, path := range []string{"/bin/true", "/usr/bin/true"} {
+		if _, err := os.Stat(path); err == nil {
+			p.dynamic = path
+			break
+		}
+	}
+	return p, nil
+}
+
+// writeProgram writes the tiny program with other code put before its own.
+func writeProgram(path string, code []byte) error {
+	image, err := tiny.Image(runtime.GOARCH, 0)
+	if err != nil {
+		return err
+	}
+	exit, err := tiny.Code(runtime.GOARCH, 0)
+	if err != nil {
+		return err
+	}
+	image = append(image[:len(image)-len(exit)], append(code, exit...)...)
+	// p_filesz and p_memsz of the only segment, whose header follows the file's;
+	// elf(5).
+	const header, filesz, memsz = 64, 32, 40
+	binary.LittleEndian.PutUint64(image[header+filesz:], uint64(len(image)))
+	binary.LittleEndian.PutUint64(image[header+memsz:], uint64(len(image)))
+	return os.WriteFile(path, image, 0o755)
+}
+
+var writeCode = map[string][]byte{
+	"amd64": {
+		0xb8, 1, 0, 0, 0, // mov eax, SYS_write
+		0xbf, 1, 0, 0, 0, // mov edi, 1
+		0x48, 0x8d, 0x35, 0, 0, 0, 0, // lea rsi, [rip]
+		0xba, writerBytes & 0xff, writerBytes >> 8, 0, 0, // mov edx, writerBytes
+		0x0f, 0x05, // syscall
+	},
+	"arm64": words(
+		0xd2800000|64<<5|8,          // mov x8, SYS_write
+		0xd2800000|1<<5,             // mov x0, 1
+		0x10000001,                  // adr x1, .
+		0xd2800000|writerBytes<<5|2, // mov x2, writerBytes
+		0xd4000001,                  // svc 0
+	),
+}
+
+var sleepCode = map[string][]byte{
+	"amd64": {
+		0xb8, 34, 0, 0, 0, // mov eax, SYS_pause
+		0x0f, 0x05, // syscall
+		0xeb, 0xf7, // jmp to the start
+	},
+	"arm64": words(
+		0xd2800000|73<<5|8, // mov x8, SYS_ppoll
+		0xd2800000,         // mov x0, 0
+		0xd2800001,         // mov x1, 0
+		0xd2800002,         // mov x2, 0
+		0xd2800003,         // mov x3, 0
+		0xd4000001,         // svc 0
+		0x17fffffa,         // b to the start
+	),
+}
+
+func words(w ...uint32) []byte {
+	var b []byte
+	for _, x := range w {
+		b = binary.LittleEndian.AppendUint32(b, x)
+	}
+	return b
+}

@@ -1,0 +1,57 @@
+//go:build linux
+
+package main
+
+// liveResult is what n children that are waited for cost this process.
+type liveResult struct {
+	title        string
+	n            int
+	threads      int64 // in all
+	rss, rssMore int64 // bytes, and more than before
+}
+
+// goLive starts a child and waits for it in a goroutine.
+var goLive = method{"run", "spawn.Start+Wait"}
+
+var liveMethods = []method{goLive, goExec}
+
+func liveSteps(s size) int { return len(liveMethods) * len(s.live) }
+
+// runLive waits for different numbers of children, each time in a peer of its
+// own, since threads and memory are not given back.
+func (b *bench) runLive() error {
+	for _, n := range b.size.live {
+		for _, m := range liveMethods {
+			r, err := b.liveOnce(m, n)
+			if err != nil {
+				return err
+			}
+			b.live = append(b.live, r)
+			b.progress.step()
+		}
+	}
+	return nil
+}
+
+func (b *bench) liveOnce(m method, n int) (liveResult, error) {
+	p, err := b.start("Go")
+	if err != nil {
+		return liveResult{}, err
+	}
+	defer p.stop()
+	r, err := p.ask("live", m.id, b.programs.sleeper, n)
+	if err != nil {
+		return liveResult{}, err
+	}
+	return liveResult{title: m.title, n: n, threads: r[2], rss: r[3], rssMore: r[3] - r[1]}, nil
+}
+
+// findLive returns a result, or nil.
+func (b *bench) findLive(title string, n int) *liveResult {
+	for i := range b.live {
+		if r := &b.live[i]; r.title == title && r.n == n {
+			return r
+		}
+	}
+	return nil
+}

@@ -1,0 +1,107 @@
+//go:build linux
+
+package main
+
+// Scenarios that vary something; x is what.
+const (
+	heapScenario     = "heap"       // GiB
+	filesScenario    = "open files" // number
+	pipesScenario    = "open files, pipes as stdio"
+	spawnersScenario = "spawners"
+)
+
+// runHeaps compares peers with heaps of different sizes that live side by side.
+func (b *bench) runHeaps() error {
+	var all []*series
+	budget := b.machine.freeMem - b.machine.freeMem/5
+	for _, gib := range b.size.heaps {
+		budget -= int64(gib) << 30
+		if budget < 0 {
+			b.skip("heap of %d GiB: not enough memory available", gib)
+			continue
+		}
+		p, err := b.start("Go")
+		if err != nil {
+			return err
+		}
+		defer p.stop()
+		if _, err := p.ask("heap", int64(gib)<<30); err != nil {
+			return err
+		}
+		all = append(all, b.sweep(heapScenario, float64(gib), p, "inherit", goRun, goProgram, goExec, goForkExec)...)
+	}
+	return b.runRounds(b.size.sweepRounds, all)
+}
+
+// sweep makes a series of each method.
+func (b *bench) sweep(name string, x float64, p *peer, kind string, methods ...method) []*series {
+	var all []*series
+	for _, m := range methods {
+		all = append(all, &series{scenario: name, x: x, title: m.title, method: m.id, peer: p,
+			job: job{kind: kind, path: b.programs.tiny, n: b.size.block, spawners: 1}})
+	}
+	return all
+}
+
+// spareFiles is what a peer needs besides the files that it is told to open.
+const spareFiles = 64
+
+// runFiles compares peers with different numbers of open files.
+func (b *bench) runFiles() error {
+	var all []*series
+	for _, n := range b.size.files {
+		if n == 0 {
+			n = min(int(b.machine.noFile)-spareFiles, 200_000)
+		}
+		if n+spareFiles > int(b.machine.noFile) {
+			b.skip("%d open files: RLIMIT_NOFILE is %d", n, b.machine.noFile)
+			continue
+		}
+		p, err := b.startWithFiles("Go", n)
+		if err != nil {
+			return err
+		}
+		defer p.stop()
+		all = append(all, b.sweep(filesScenario, float64(n), p, "inherit", goRun, goProgram, goExec, goForkExec)...)
+		all = append(all, b.sweep(pipesScenario, float64(n), p, "pipes", goRun, goExec)...)
+		c, err := b.startWithFiles("C", n)
+		if err != nil {
+			return err
+		}
+		if c != nil {
+			defer c.stop()
+			all = append(all, b.sweep(filesScenario, float64(n), c, "inherit", method{"vfork", cVfork})...)
+		}
+	}
+	return b.runRounds(b.size.sweepRounds, all)
+}
+
+func (b *bench) startWithFiles(name string, n int) (*peer, error) {
+	p, err := b.start(name)
+	if p == nil || err != nil {
+		return nil, err
+	}
+	if _, err := p.ask("files", n); err != nil {
+		p.stop()
+		return nil, err
+	}
+	return p, nil
+}
+
+// runSpawners compares numbers of goroutines that spawn at the same time.
+func (b *bench) runSpawners() error {
+	p, err := b.start("Go")
+	if err != nil {
+		return err
+	}
+	defer p.stop()
+	var all []*series
+	for _, n := range b.size.spawners {
+		for _, s := range b.sweep(spawnersScenario, float64(n), p, "inherit", goRun, goProgram, goExec, goForkExec) {
+			s.job.spawners, s.job.shared = n, true
+			s.job.n = max(s.job.n, 4*n)
+			all = append(all, s)
+		}
+	}
+	return b.runRounds(b.size.sweepRounds, all)
+}

@@ -1,0 +1,311 @@
+//go:build (amd64 || arm64) && !spawn_forkexec && !spawn_nolinkname
+
+package spawn_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/attr"
+)
+
+// heldSpec is a child that waits for a writer of a FIFO before execve.
+func heldSpec(t testing.TB) (s *spawn.Spec, fifo string) {
+	t.Helper()
+	dir := t.TempDir()
+	fifo = filepath.Join(dir, "fifo")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s = &spawn.Spec{Path: program(t, filepath.Join(dir, "program"), 7)}
+	s.Actions.Open(0, fifo, os.O_RDONLY, 0)
+	return s, fifo
+}
+
+type started struct {
+	p   *spawn.Process
+	err error
+}
+
+// startHeld starts a child that can't get as far as execve.
+func startHeld(ctx context.Context, s *spawn.Spec) <-chan started {
+	result := make(chan started, 1)
+	go func() {
+		p, err := spawn.Start(ctx, s)
+		result <- started{p, err}
+	}()
+	time.Sleep(10 * time.Millisecond)
+	return result
+}
+
+func await[T any](t testing.TB, what string, c <-chan T) (x T) {
+	t.Helper()
+	select {
+	case x = <-c:
+	case <-time.After(patience):
+		t.Fatal("nothing happened for long: " + what)
+	}
+	return x
+}
+
+// runtimeWorks runs goroutines on all processors and collects garbage.
+func runtimeWorks(t testing.TB) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 3 {
+			runtime.GC()
+		}
+		var wg sync.WaitGroup
+		for range 4 * runtime.GOMAXPROCS(0) {
+			wg.Go(runtime.Gosched)
+		}
+		wg.Wait()
+	}()
+	await(t, "garbage collection", done)
+}
+
+// cancelHeld holds children before execve, more than there are processors, and
+// wants the process to go on meanwhile and the starts to end with the context.
+func cancelHeld(t *testing.T, s *spawn.Spec) {
+	t.Helper()
+	before := inventory{fds: openFDs()}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	results := make([]<-chan started, 2*runtime.GOMAXPROCS(0)+1)
+	for i := range results {
+		results[i] = startHeld(ctx, s)
+	}
+	begin := time.Now()
+	runtimeWorks(t)
+	t.Logf("the runtime took %v", time.Since(begin))
+	for _, result := range results {
+		select {
+		case r := <-result:
+			t.Errorf("a start returned early: %+v", r)
+			return
+		default:
+		}
+	}
+	cancel()
+	for _, result := range results {
+		if r := await(t, "start", result); r.p != nil || !errors.Is(r.err, context.Canceled) {
+			t.Errorf("got %+v", r)
+		}
+	}
+	checkLeft(t, before)
+}
+
+func TestCancelAtFIFO(t *testing.T) {
+	eachEngine(t, func(t *testing.T) {
+		s, _ := heldSpec(t)
+		cancelHeld(t, s)
+	})
+}
+
+func TestCancelInFrozenCgroup(t *testing.T) {
+	needRoot(t)
+	eachEngine(t, func(t *testing.T) {
+		dir, _ := newCgroup(t)
+		freeze := filepath.Join(dir.Name(), "cgroup.freeze")
+		if err := os.WriteFile(freeze, []byte("1"), 0); err != nil {
+			skip(t, "no cgroup.freeze: "+err.Error())
+		}
+		s := &spawn.Spec{
+			Path: program(t, filepath.Join(t.TempDir(), "program"), 0),
+			Attr: attr.List{attr.Cgroup{Dir: dir}},
+		}
+		cancelHeld(t, s)
+
+		// And once thawed, Start goes on.
+		result := startHeld(context.Background(), s)
+		if err := os.WriteFile(freeze, []byte("0"), 0); err != nil {
+			t.Fatal(err)
+		}
+		r := await(t, "start in a thawed cgroup", result)
+		if r.err != nil {
+			t.Fatal(r.err)
+		}
+		if state, err := r.p.Wait(context.Background()); err != nil || !state.Success() {
+			t.Errorf("%v, %v", state, err)
+		}
+	})
+}
+
+func TestDeadlineAtFIFO(t *testing.T) {
+	eachEngine(t, func(t *testing.T) {
+		s, _ := heldSpec(t)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Millisecond)
+		defer cancel()
+		state, err := spawn.Run(ctx, s)
+		if state != nil || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v, %v", state, err)
+		}
+	})
+}
+
+// TestReleasedInTime has a context that could have ended Start, and ends later.
+func TestReleasedInTime(t *testing.T) {
+	eachEngine(t, func(t *testing.T) {
+		s, fifo := heldSpec(t)
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		result := startHeld(ctx, s)
+		w, err := os.OpenFile(fifo, os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Close()
+		r := await(t, "start", result)
+		if r.err != nil {
+			t.Fatal(r.err)
+		}
+		if state, err := r.p.Wait(context.Background()); err != nil || state.ExitCode() != 7 {
+			t.Errorf("%v, %v", state, err)
+		}
+	})
+}
+
+// TestEndAfterStart wants a context that ends after Start to do nothing.
+func TestEndAfterStart(t *testing.T) {
+	eachEngine(t, func(t *testing.T) {
+		var fds [2]int
+		if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
+			t.Fatal(err)
+		}
+		r, w := os.NewFile(uintptr(fds[0]), "r"), os.NewFile(uintptr(fds[1]), "w")
+		defer r.Close()
+		s := withActions(catSpec(t), func(a *spawn.FileActions) { a.File(r, 0) })
+		s.Args = s.Args[:1]
+		ctx, cancel := context.WithCancel(context.Background())
+		p, err := spawn.Start(ctx, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+		time.Sleep(5 * time.Millisecond)
+		w.Close()
+		if state, err := p.Wait(context.Background()); err != nil || !state.Success() {
+			t.Errorf("%v, %v", state, err)
+		}
+	})
+}
+
+// TestEndedContext must not start anything: the program would make a file.
+func TestEndedContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	made := filepath.Join(t.TempDir(), "made")
+	s := withActions(catSpec(t), func(a *spawn.FileActions) { a.Open(5, made, os.O_CREATE, 0o600) })
+	if p, err := spawn.Start(ctx, s); p != nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, %v", p, err)
+	}
+	if state, err := spawn.Run(ctx, s); state != nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, %v", state, err)
+	}
+	if _, err := os.Stat(made); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a child ran: %v", err)
+	}
+}
+
+// TestCancelStorm ends contexts at any moment of many concurrent starts.
+func TestCancelStorm(t *testing.T) {
+	eachEngine(t, func(t *testing.T) {
+		held, _ := heldSpec(t)
+		quick := &spawn.Spec{Path: held.Path}
+		before := inventory{fds: openFDs()}
+		var wg sync.WaitGroup
+		var cancelled, ran atomic.Int32
+		for range 8 {
+			wg.Go(func() {
+				for i := range 25 {
+					s := []*spawn.Spec{held, quick, quick, quick}[i%4]
+					ended, err := startShortly(s, time.Duration(rand.IntN(400))*time.Microsecond)
+					if err != nil {
+						t.Error(err)
+					}
+					if ended {
+						cancelled.Add(1)
+					} else {
+						ran.Add(1)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		if cancelled.Load() == 0 {
+			t.Error("no start was cancelled")
+		}
+		t.Logf("%d cancelled, %d ran", cancelled.Load(), ran.Load())
+		checkLeft(t, before)
+	})
+}
+
+// startShortly starts within a time; ended says that the time was too short.
+func startShortly(s *spawn.Spec, d time.Duration) (ended bool, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	p, err := spawn.Start(ctx, s)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	state, err := p.Wait(context.Background())
+	if err == nil && state.ExitCode() != 7 {
+		err = fmt.Errorf("the child ran, and then: %v", state)
+	}
+	return false, err
+}
+
+// TestHeldWithOtherIDs keeps the dumpable flag cleared for as long as a child
+// with other ids shares this process's memory.
+func TestHeldWithOtherIDs(t *testing.T) {
+	quick := credentialSpec(t)
+	eachEngine(t, func(t *testing.T) {
+		if dumpable(t) != 1 {
+			skip(t, "this process is not dumpable")
+		}
+		fifo := filepath.Join(publicDir(t), "fifo")
+		if err := unix.Mkfifo(fifo, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chown(fifo, nobody, nobody); err != nil {
+			t.Fatal(err)
+		}
+		held := *quick
+		held.Actions = spawn.FileActions{}
+		held.Actions.Open(0, fifo, os.O_RDONLY, 0)
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		result := startHeld(ctx, &held)
+		shared := spawn.Features().Has("shared_memory")
+		for range 3 {
+			if state, err := spawn.Run(context.Background(), quick); err != nil || state.ExitCode() != 7 {
+				t.Errorf("%v, %v", state, err)
+			}
+			if d := dumpable(t); shared && d == 1 {
+				t.Error("dumpable again while a child shares the memory")
+			}
+		}
+		cancel()
+		await(t, "start", result)
+		if d := dumpable(t); d != 1 {
+			t.Errorf("dumpable is %d", d)
+		}
+	})
+}

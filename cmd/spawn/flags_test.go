@@ -1,0 +1,194 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Everything from the program on is the program's, whatever it looks like.
+func TestArgumentsPassThrough(t *testing.T) {
+	for _, args := range [][]string{
+		{"-x", "--stdin", "no"},
+		{"--", "--help"},
+		{"", "--", "-v", ""},
+		{" --help ", "--"},
+		{"--version"},
+		{"help", "completion", "bash"},
+		{"-", "--", "--", "-h"},
+		{"--help"},
+	} {
+		for _, before := range [][]string{{}, {"--"}, {"--setsid"}, {"--chdir", "/", "--"}} {
+			line := append(append(before[:len(before):len(before)], self(t), "helper:args"), args...)
+			want := strings.Builder{}
+			for _, a := range args {
+				want.WriteString("\"" + a + "\"\n")
+			}
+			if got := must(t, line...); got != want.String() {
+				t.Errorf("%q: got %q", line, got)
+			}
+		}
+	}
+}
+
+// Words that mean something to the library are programs like others.
+func TestProgramsWithNamesOfCommands(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"help", "h", "completion", "version", "-x", "--help"} {
+		writeFile(t, filepath.Join(dir, name), "#!/bin/sh\necho \"I am $1\"\n", 0o755)
+		var lines [][]string
+		if !strings.HasPrefix(name, "-") {
+			lines = append(lines, []string{name, name}, []string{"--append", name, name})
+		}
+		for _, line := range append(lines, []string{"--", name, name}) {
+			cmd := spawnCmd(t, line...)
+			cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
+			if got := ok(t, cmd); got != "I am "+name+"\n" {
+				t.Errorf("%q: got %q", line, got)
+			}
+		}
+	}
+}
+
+func TestHelpAndVersion(t *testing.T) {
+	for _, line := range [][]string{{"--help"}, {"-h"}, {"--help", "ls"}, {"--umask", "9", "--help"}} {
+		out := must(t, line...)
+		for _, want := range []string{"Usage: spawn", "--keep-fd N ", "Exit status:", "Examples:"} {
+			if !strings.Contains(out, want) {
+				t.Errorf("%q: no %q in %q", line, want, out)
+			}
+		}
+		for _, l := range strings.Split(out, "\n") {
+			if len(l) > 90 || strings.TrimRight(l, " ") != l {
+				t.Errorf("%q: line too long, or blanks at its end: %q", line, l)
+			}
+		}
+	}
+	if out := must(t, "--version"); !strings.HasPrefix(out, "spawn version ") {
+		t.Errorf("--version: %q", out)
+	}
+}
+
+// All flags are in the help text and in the completions of "--".
+func TestCompletion(t *testing.T) {
+	flags := must(t, "--", "--generate-shell-completion")
+	help := must(t, "--help")
+	for _, f := range (&options{}).flags() {
+		name := "--" + f.Names()[0]
+		if !strings.Contains(flags, name+":") || !strings.Contains(help, name) {
+			t.Errorf("%s is not in the help text or not completed", name)
+		}
+	}
+	if out := must(t, "--std", "--generate-shell-completion"); !strings.Contains(out, "--stdin:") || strings.Contains(out, "--umask:") {
+		t.Errorf("completions of --std: %q", out)
+	}
+	for _, line := range [][]string{{"touch", "-"}, {"touch", "x"}, {"--setsid", "--", "touch", "-"}, {"--stdin"}} {
+		if out := must(t, append(line, "--generate-shell-completion")...); out != "" {
+			t.Errorf("completions of %q: %q", line, out)
+		}
+	}
+	fails(t, statusError, "--completion", "csh")
+}
+
+func TestCompletionScripts(t *testing.T) {
+	scripts := map[string]string{}
+	for _, shell := range []string{"bash", "zsh", "fish", "pwsh"} {
+		scripts[shell] = must(t, "--completion", shell)
+		if shell != "pwsh" && !strings.Contains(scripts[shell], "spawn") {
+			t.Errorf("%s: %q", shell, scripts[shell])
+		}
+		if len(scripts[shell]) < 100 {
+			t.Errorf("%s: %q", shell, scripts[shell])
+		}
+	}
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		skip(t, "no bash")
+	}
+	dir := t.TempDir()
+	if err := os.Symlink(self(t), filepath.Join(dir, "spawn")); err != nil {
+		t.Fatal(err)
+	}
+	script := writeFile(t, filepath.Join(dir, "script"), `_get_comp_words_by_ref() { cur="${COMP_WORDS[COMP_CWORD]}"; }
+`+scripts["bash"]+`
+COMP_WORDS=(spawn --explain --std); COMP_CWORD=2
+__spawn_bash_autocomplete
+echo "${COMPREPLY[*]}"
+`, 0o644)
+	cmd := exec.CommandContext(context.Background(), bash, script)
+	cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
+	if got := ok(t, cmd); got != "--stdin --stdout --stderr\n" {
+		t.Errorf("bash completes --std to %q", got)
+	}
+}
+
+func TestMistakes(t *testing.T) {
+	for _, line := range [][]string{
+		{},
+		{"--"},
+		{"--setsid"},
+		{"--bogus", "true"},
+		{"--bogus=1", "true"},
+		{"-x", "true"},
+		{"--umask"},
+		{"--umask", "8", "true"},
+		{"--umask", "1000", "true"},
+		{"--umask", "-1", "true"},
+		{"--nice", "20", "true"},
+		{"--nice", "x", "true"},
+		{"--env", "A", "true"},
+		{"--env", "=A", "true"},
+		{"--fd", "3", "true"},
+		{"--fd", "3=:r", "true"},
+		{"--fd", "3=/dev/null", "true"},
+		{"--fd", "3=/dev/null:x", "true"},
+		{"--fd", "-3=/dev/null:r", "true"},
+		{"--fd", "3=/dev/null:r", "--fd", "3=/dev/null:r", "true"},
+		{"--fd", "0=/dev/null:r", "--stdin", "/dev/null", "true"},
+		{"--fd", "2=/dev/null:w", "--stderr", "stdout", "true"},
+		{"--keep-fd", "x", "true"},
+		{"--keep-fd", "3", "true"},
+		{"--keep-fd", "999999999", "true"},
+		{"--keep-fd", "1", "--stdout", "/dev/null", "true"},
+		{"--rlimit", "nofile", "true"},
+		{"--rlimit", "nofile=", "true"},
+		{"--rlimit", "nofile=1K", "true"},
+		{"--rlimit", "nofile=1:", "true"},
+		{"--rlimit", "nofile=2:1", "true"},
+		{"--rlimit", "as=K", "true"},
+		{"--rlimit", "as=99999999999T", "true"},
+		{"--rlimit", "bogus=1", "true"},
+		{"--rlimit", "nofile=1", "--rlimit", "nofile=1", "true"},
+		{"--timeout", "0", "true"},
+		{"--timeout", "0s", "true"},
+		{"--timeout", "-1s", "true"},
+		{"--timeout", "5", "true"},
+		{"--user", "", "true"},
+		{"--user", "no-such-user", "true"},
+		{"--user", "0:no-such-group", "true"},
+		{"--user", "4294967295:0", "true"},
+		{"--stdin", "", "true"},
+		{"--stdout=", "true"},
+		{"--stdin", "/nonexistent/file", "true"},
+		{"--stdout", "/", "true"},
+		{"--chdir", "/nonexistent", "true"},
+		{"--chdir", "/nonexistent", "--explain", "--completion", "bogus"},
+	} {
+		fails(t, statusError, line...)
+	}
+}
+
+// Bad values are reported with the flag as it was written.
+func TestMessageNamesTheFlag(t *testing.T) {
+	if got := fails(t, statusError, "--umask", "99", "true"); !strings.Contains(got, `--umask "99": `) {
+		t.Errorf("got %q", got)
+	}
+	if got := fails(t, statusError, "--chdir", "/non\nexistent", "true"); !strings.Contains(got, "chdir") {
+		t.Errorf("got %q", got)
+	}
+}

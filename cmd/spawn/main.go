@@ -1,0 +1,84 @@
+// Command spawn runs a program with its files, directory, environment, limits
+// and ids set as the flags say, in the manner of env(1), nice(1), prlimit(1),
+// setsid(1) and timeout(1) together. See spawn --help.
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/safespawn/spawn"
+)
+
+// Exit statuses of spawn itself, as those of env(1), timeout(1) and shells.
+const (
+	statusTimeout  = 124 // --timeout is over
+	statusError    = 125 // a mistake in the command line, or a step of ours failed
+	statusNotRun   = 126 // the program is there but can't be run
+	statusNotFound = 127 // there is no such program
+	statusSignal   = 128 // killed by a signal, whose number is added
+)
+
+func main() { os.Exit(command(os.Args[1:])) }
+
+// command is spawn without the process around it. It returns the exit status.
+func command(args []string) int {
+	o, done, err := parse(args)
+	if done || err != nil {
+		return statusOf(err)
+	}
+	if o.features {
+		return statusOf(write(os.Stdout, spawn.Features().String()))
+	}
+	s, err := o.spec()
+	if err != nil {
+		return statusOf(err)
+	}
+	p, err := spawn.Compile(s)
+	if err != nil {
+		return statusOf(err)
+	}
+	if o.explain {
+		return statusOf(explain(os.Stdout, p.Steps()))
+	}
+	end, err := run(p, o)
+	if err != nil {
+		return statusOf(err)
+	}
+	if o.stats {
+		// Standard error is where a failure would be reported, too.
+		_ = write(os.Stderr, end.stats())
+	}
+	return end.status()
+}
+
+// statusOf is the exit status for an error of ours, which it reports.
+func statusOf(err error) int {
+	if err == nil {
+		return 0
+	}
+	status, silent := classify(err)
+	if !silent {
+		fmt.Fprintln(os.Stderr, "spawn: "+message(err))
+	}
+	return status
+}
+
+// message is an error in one line, without the prefix of the library.
+func message(err error) string {
+	s := err.Error()
+	for _, prefix := range []string{"spawn: ", "spawn "} {
+		if rest, ok := strings.CutPrefix(s, prefix); ok {
+			s = rest
+			break
+		}
+	}
+	return strings.ReplaceAll(s, "\n", `\n`)
+}
+
+func write(w io.Writer, s string) error {
+	_, err := io.WriteString(w, s)
+	return err
+}

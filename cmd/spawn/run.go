@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/safespawn/spawn"
+)
+
+// ending is how a program has ended.
+type ending struct {
+	state    *spawn.ProcessState
+	wall     time.Duration
+	timedOut bool
+}
+
+// status is the exit status that tells it, as a shell does.
+func (e *ending) status() int {
+	switch {
+	case e.timedOut:
+		return statusTimeout
+	case e.state.Signaled():
+		return statusSignal + int(e.state.Signal())
+	}
+	return e.state.ExitCode()
+}
+
+// errTimeout is that --timeout was over before the program was running.
+var errTimeout = errors.New("timed out")
+
+// interrupted is a signal that came before the program was running.
+type interrupted struct{ sig syscall.Signal }
+
+func (i interrupted) Error() string { return i.sig.String() }
+
+// run starts the program, passes signals on to it, and waits for it.
+func run(p *spawn.Program, o *options) (*ending, error) {
+	ctx := context.Background()
+	if o.timeout > 0 {
+		c, cancel := context.WithTimeoutCause(ctx, o.timeout, errTimeout)
+		defer cancel()
+		ctx = c
+	}
+	signals := make(chan os.Signal, 16)
+	if list := wanted(); len(list) > 0 {
+		signal.Notify(signals, list...)
+		defer signal.Stop(signals)
+	}
+	r := &relay{signals: signals}
+	if !o.setsid {
+		r.tty = openTerminal()
+		defer r.tty.close()
+	}
+	begin := time.Now()
+	proc, err := r.start(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	timedOut := r.wait(ctx, proc)
+	state, err := proc.Wait(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	return &ending{state, time.Since(begin), timedOut}, nil
+}
+
+// wanted are the signals to be passed on, but for those that are ignored: the
+// program ignores them, too, unless it changes that.
+func wanted() []os.Signal {
+	var list []os.Signal
+	for _, sig := range relayed {
+		if !signal.Ignored(sig) {
+			list = append(list, sig)
+		}
+	}
+	return list
+}
+
+// relay passes on the signals that this process gets.
+type relay struct {
+	signals <-chan os.Signal
+	held    []os.Signal // came before the program was running
+	tty     *terminal   // nil where none is shared with the program
+}
+
+// grace is for how long a signal that ends programs waits for the program to run.
+// Start may be about to return while the program runs and can handle the signal.
+const grace = 250 * time.Millisecond
+
+// start starts the program. A child may be stuck on its way there, in opening a
+// FIFO say; it has all signals blocked then, so those that end programs end the
+// attempt.
+func (r *relay) start(ctx context.Context, p *spawn.Program) (*spawn.Process, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var proc *spawn.Process
+	var err error
+	started := make(chan struct{})
+	go func() {
+		defer close(started)
+		proc, err = p.Start(ctx)
+	}()
+	for {
+		select {
+		case <-started:
+			if err != nil && ctx.Err() != nil {
+				return nil, context.Cause(ctx)
+			}
+			return proc, err
+		case sig := <-r.signals:
+			r.held = append(r.held, sig)
+			if s, ok := sig.(syscall.Signal); ok && ends(s) {
+				defer time.AfterFunc(grace, func() { cancel(interrupted{s}) }).Stop()
+			}
+		}
+	}
+}
+
+// wait passes signals on until the program has ended. It kills it when ctx ends,
+// and reports whether it did.
+func (r *relay) wait(ctx context.Context, proc *spawn.Process) (timedOut bool) {
+	for _, sig := range r.held {
+		r.pass(proc, sig)
+	}
+	over := ctx.Done()
+	for {
+		select {
+		case <-proc.Done():
+			return timedOut
+		case sig := <-r.signals:
+			r.pass(proc, sig)
+		case <-over:
+			over, timedOut = nil, true
+			// It fails when the program has ended, which Done tells as well.
+			_ = proc.Kill()
+		}
+	}
+}
+
+// pass passes one signal on, unless the program has got it by itself.
+func (r *relay) pass(proc *spawn.Process, sig os.Signal) {
+	if r.tty.sends(sig) {
+		return
+	}
+	// The program may have ended, or have other ids by now, which is its right.
+	_ = proc.Signal(sig)
+}
+
+// classify is the exit status for an error, and whether that says it all.
+func classify(err error) (status int, silent bool) {
+	var early interrupted
+	var lookup *lookupError
+	var failed *spawn.Error
+	switch {
+	case errors.Is(err, errTimeout):
+		return statusTimeout, true
+	case errors.As(err, &early):
+		return statusSignal + int(early.sig), true
+	case errors.As(err, &lookup):
+		return statusNotFound, false
+	case errors.As(err, &failed) && failed.Step == "execve":
+		// A missing interpreter is named as the object of the failure.
+		missing := errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
+		if missing && failed.Object == failed.Path {
+			return statusNotFound, false
+		}
+		return statusNotRun, false
+	}
+	return statusError, false
+}

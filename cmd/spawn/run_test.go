@@ -1,0 +1,205 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestStatusOfProgram(t *testing.T) {
+	for _, status := range []int{0, 1, 3, 124, 127, 255} {
+		if r := try(t, "sh", "-c", fmt.Sprint("exit ", status)); r.status != status || r.errOut != "" {
+			t.Errorf("exit %d: %+v", status, r)
+		}
+	}
+	for sig, script := range map[int]string{9: "kill -9 $$", 15: "kill -15 $$", 6: "kill -6 $$"} {
+		if r := try(t, "--rlimit", "core=0", "sh", "-c", script); hasEngine() && r.status != 128+sig {
+			t.Errorf("signal %d: %+v", sig, r)
+		}
+		if r := try(t, "sh", "-c", "ulimit -c 0; "+script); r.status != 128+sig {
+			t.Errorf("signal %d: %+v", sig, r)
+		}
+	}
+}
+
+func TestStatusNotFoundAndNotRun(t *testing.T) {
+	dir := t.TempDir()
+	plain := writeFile(t, filepath.Join(dir, "plain"), "text\n", 0o644)
+	noFormat := writeFile(t, filepath.Join(dir, "noformat"), "text\n", 0o755)
+	badInterp := writeFile(t, filepath.Join(dir, "badinterp"), "#!/nonexistent/sh\n", 0o755)
+	for path, status := range map[string]int{
+		"no-such-program":      statusNotFound,
+		"":                     statusNotFound,
+		"/nonexistent/program": statusNotFound,
+		"./program":            statusNotFound,
+		plain + "/x":           statusNotFound,
+		dir:                    statusNotRun,
+		plain:                  statusNotRun,
+		noFormat:               statusNotRun,
+		badInterp:              statusNotRun,
+	} {
+		if path == badInterp && !hasEngine() {
+			status = statusNotFound // package os does not tell what is missing
+		}
+		fails(t, status, "--", path)
+	}
+	fails(t, statusNotFound, "--explain", "no-such-program")
+}
+
+func TestTimeout(t *testing.T) {
+	begin := time.Now()
+	if r := try(t, "--timeout", "200ms", "sleep", "600"); r.status != statusTimeout || r.errOut != "" {
+		t.Errorf("got %+v", r)
+	}
+	if took := time.Since(begin); took < 200*time.Millisecond {
+		t.Errorf("over after %v", took)
+	}
+	if r := try(t, "--timeout", "10m", "sh", "-c", "exit 4"); r.status != 4 {
+		t.Errorf("in time: %+v", r)
+	}
+	// It ignores what can be ignored.
+	if r := try(t, "--timeout", "500ms", "sh", "-c", "trap '' TERM INT; exec sleep 600"); r.status != statusTimeout {
+		t.Errorf("got %+v", r)
+	}
+}
+
+// A FIFO without a writer holds up the child before it runs the program.
+func TestTimeoutAndSignalBeforeExec(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r := try(t, "--timeout", "200ms", "--stdin", fifo, "cat"); r.status != statusTimeout || r.errOut != "" {
+		t.Errorf("timeout: %+v", r)
+	}
+	if !hasEngine() {
+		skip(t, "there is no child yet when files are opened")
+	}
+	cmd := spawnCmd(t, "--stdin", fifo, "cat")
+	var errOut bytes.Buffer
+	cmd.Stderr = &errOut
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	awaitStuckChild(t, cmd.Process.Pid)
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if status := cmd.ProcessState.ExitCode(); status != statusSignal+15 || errOut.Len() > 0 {
+		t.Errorf("signal: status %d, %q", status, &errOut)
+	}
+}
+
+// awaitStuckChild waits for a process to have a child that stays: before, spawn
+// has others for an instant, to find out what the kernel gives.
+func awaitStuckChild(t *testing.T, pid int) {
+	t.Helper()
+	last, times := "", 0
+	for deadline := time.Now().Add(patience); times < 10; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("no child")
+		}
+		now := ""
+		lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+		for _, list := range lists {
+			b, _ := os.ReadFile(list) // the thread may have ended
+			now += string(b)
+		}
+		if now == "" || now != last {
+			last, times = now, 0
+		}
+		times++
+	}
+}
+
+func TestStats(t *testing.T) {
+	r := try(t, "--stats", self(t), "helper:memory")
+	if r.status != 0 || r.out != "" {
+		t.Fatalf("got %+v", r)
+	}
+	lines := strings.Split(strings.TrimSuffix(r.errOut, "\n"), "\n")
+	names := []string{"wall time", "user CPU", "system CPU", "peak memory", "context switches"}
+	if len(lines) != len(names) {
+		t.Fatalf("got %q", lines)
+	}
+	column := len(lines[4]) - len(strings.TrimLeft(lines[4][len(names[4]):], " "))
+	for i, line := range lines {
+		if !strings.HasPrefix(line, names[i]+" ") || line[column-1] != ' ' || line[column] < '0' || line[column] > '9' {
+			t.Errorf("line %q: want %q, and a number at %d", line, names[i], column)
+		}
+	}
+	var wall, user, system, peak float64
+	for i, v := range []*float64{&wall, &user, &system, &peak} {
+		if _, err := fmt.Sscan(lines[i][column:], v); err != nil {
+			t.Errorf("%q: %v", lines[i], err)
+		}
+	}
+	if wall <= 0 || wall > patience.Seconds() || user+system <= 0 || peak < 64 || peak > 1024 {
+		t.Errorf("values make no sense: %q", lines)
+	}
+	// What spawn itself has used is not told as the program's.
+	if r := try(t, "--stats", "true"); !strings.Contains(r.errOut, " or less, ") {
+		t.Errorf("of true: %q", r.errOut)
+	}
+	if r := try(t, "--stats", "--timeout", "100ms", "sleep", "600"); r.status != statusTimeout || !strings.Contains(r.errOut, "wall time") {
+		t.Errorf("after a timeout: %+v", r)
+	}
+}
+
+func TestExplain(t *testing.T) {
+	cmd := spawnCmd(t, "--explain", "--setsid", "--chdir", "/tmp", "--stdout", "made", "--fd", "4=a\tb\n:r", "sh", "-c", "exit 1")
+	lines := strings.Split(strings.TrimSuffix(ok(t, cmd), "\n"), "\n")
+	if _, err := os.Stat(filepath.Join(cmd.Dir, "made")); err == nil {
+		t.Error("the program was started")
+	}
+	header := lines[0]
+	columns := []int{strings.Index(header, "STEP"), strings.Index(header, "OBJECT"), strings.Index(header, "SYSTEM CALL")}
+	var steps []string
+	for i, line := range lines[1:] {
+		if n := strings.TrimSpace(line[:columns[0]]); n != fmt.Sprint(i+1) {
+			t.Errorf("line %q: number %q", line, n)
+		}
+		for _, c := range columns {
+			if line[c-1] != ' ' {
+				t.Errorf("line %q: no column at %d", line, c)
+			}
+		}
+		steps = append(steps, strings.TrimSpace(line[columns[0]:columns[1]]))
+	}
+	all := " " + strings.Join(steps, " ")
+	for _, want := range []string{" setsid", " open", " chdir"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("no%s in %q", want, steps)
+		}
+	}
+	last := lines[len(lines)-1]
+	if steps[len(steps)-1] != "execve" || !strings.HasPrefix(last[columns[2]:], "execve(\"/") {
+		t.Errorf("last line %q", last)
+	}
+}
+
+func TestFeatures(t *testing.T) {
+	if out := must(t, "--features"); !strings.Contains(out, "engine") || strings.Count(out, "\n") < 1 {
+		t.Errorf("got %q", out)
+	}
+}
+
+func TestVerbose(t *testing.T) {
+	r := try(t, "--verbose", "sh", "-c", "exit 3", "secret-argument")
+	if r.status != 3 || r.out != "" || !strings.Contains(r.errOut, "spawned") || !strings.Contains(r.errOut, "exit status 3") {
+		t.Errorf("got %+v", r)
+	}
+	if strings.Contains(r.errOut, "secret") {
+		t.Errorf("arguments are logged: %q", r.errOut)
+	}
+}

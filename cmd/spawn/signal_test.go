@@ -1,0 +1,152 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"bufio"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// session is a run of spawn whose program prints the signals that it gets.
+type session struct {
+	t     *testing.T
+	cmd   *exec.Cmd
+	lines chan string
+}
+
+// begin starts it; the program's output comes from r.
+func begin(t *testing.T, cmd *exec.Cmd, r io.ReadCloser) *session {
+	t.Helper()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s := &session{t, cmd, make(chan string, 100)}
+	go func() {
+		defer close(s.lines)
+		defer r.Close()
+		for in := bufio.NewScanner(r); in.Scan(); {
+			s.lines <- strings.TrimPrefix(strings.TrimRight(in.Text(), "\r"), "^C")
+		}
+	}()
+	if line := s.next(); !strings.HasPrefix(line, "ready") {
+		t.Fatalf("got %q", line)
+	}
+	return s
+}
+
+func (s *session) next() string {
+	s.t.Helper()
+	select {
+	case line, open := <-s.lines:
+		if !open {
+			_ = s.cmd.Wait()
+			s.t.Fatalf("output ended; spawn: %v, %v", s.cmd.ProcessState, s.cmd.Stderr)
+		}
+		return line
+	case <-time.After(patience):
+		s.t.Fatal("no output")
+	}
+	return ""
+}
+
+// expect sends USR1 after something else and checks that the program has got
+// the signals given and then, as the next thing, USR1.
+func (s *session) expect(signals ...syscall.Signal) {
+	s.t.Helper()
+	for _, sig := range signals {
+		if line := s.next(); line != sig.String() {
+			s.t.Fatalf("got %q, want %q", line, sig)
+		}
+	}
+	s.send(syscall.SIGUSR1)
+	if line := s.next(); line != syscall.SIGUSR1.String() {
+		s.t.Fatalf("got %q after %v, want USR1", line, signals)
+	}
+}
+
+func (s *session) send(sig syscall.Signal) {
+	s.t.Helper()
+	if err := s.cmd.Process.Signal(sig); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// end ends the program by SIGTERM.
+func (s *session) end() {
+	s.t.Helper()
+	s.send(syscall.SIGTERM)
+	if line := s.next(); line != syscall.SIGTERM.String() {
+		s.t.Errorf("got %q, want SIGTERM", line)
+	}
+	_ = s.cmd.Wait()
+	if got := s.cmd.ProcessState.ExitCode(); got != 7 {
+		s.t.Errorf("exit status %d, want 7", got)
+	}
+}
+
+// Without a terminal all signals are passed on.
+func TestSignalsArePassedOn(t *testing.T) {
+	for _, flags := range [][]string{nil, {"--setsid"}} {
+		cmd := spawnCmd(t, append(flags, self(t), "helper:signals")...)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		cmd.Stderr = new(bytes.Buffer)
+		r, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := begin(t, cmd, r)
+		for _, sig := range []syscall.Signal{
+			syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGUSR2, syscall.SIGWINCH,
+		} {
+			s.send(sig)
+			s.expect(sig)
+		}
+		s.end()
+	}
+}
+
+// A terminal sends its signals to the program itself, but not into a new session.
+func TestSignalsOfTerminal(t *testing.T) {
+	for _, flags := range [][]string{nil, {"--setsid"}} {
+		t.Run(fmt.Sprint(flags), func(t *testing.T) {
+			master, slave := openPTY(t)
+			cmd := spawnCmd(t, append(flags, self(t), "helper:signals")...)
+			cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+			s := begin(t, cmd, master)
+			slave.Close()
+			for range 10 {
+				if _, err := master.Write([]byte{3}); err != nil {
+					t.Fatal(err)
+				}
+				s.expect(syscall.SIGINT)
+			}
+			s.end()
+		})
+	}
+}
+
+// What the caller ignores stays ignored.
+func TestNohup(t *testing.T) {
+	const inner = `kill -HUP $$; kill -INT $$; echo alive`
+	cmd := spawnCmd(t)
+	cmd.Args = []string{"sh", "-c", `trap '' HUP INT; exec -a spawn "$0" "$@"`, self(t), "sh", "-c", inner}
+	path, err := exec.LookPath("bash")
+	if err != nil {
+		skip(t, "no bash")
+	}
+	cmd.Path = path
+	if got := ok(t, cmd); got != "alive\n" {
+		t.Errorf("got %q", got)
+	}
+	if r := try(t, "sh", "-c", inner); r.status != statusSignal+1 || r.out != "" {
+		t.Errorf("where nothing is ignored: %+v", r)
+	}
+}

@@ -1,0 +1,30 @@
+//go:build !unix
+
+package main
+
+import (
+	"os"
+	"syscall"
+)
+
+// relayed are the signals that are passed on to the program: none. A console
+// sends its own to all of its processes.
+var relayed []os.Signal
+
+func ends(syscall.Signal) bool { return false }
+
+// checkInherited leaves the check to the library.
+func checkInherited(int) error { return nil }
+
+// terminal stands for a terminal that sends signals.
+type terminal struct{}
+
+func openTerminal() *terminal { return nil }
+
+func (*terminal) close() {}
+
+func (*terminal) sends(os.Signal) bool { return false }
+
+func contextSwitches(*syscall.Rusage) string { return "unknown" }
+
+func sharesPeak(*syscall.Rusage) bool { return false }

@@ -1,0 +1,84 @@
+//go:build unix
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// relayed are the signals that are passed on to the program.
+var relayed = []os.Signal{
+	syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM,
+	syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH,
+}
+
+// ends reports whether a signal asks a program to end.
+func ends(sig syscall.Signal) bool {
+	switch sig {
+	case syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM:
+		return true
+	}
+	return false
+}
+
+// checkInherited fails for a descriptor that was not handed to this process: one
+// that is not open, or that the Go runtime has opened for itself.
+func checkInherited(fd int) error {
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+	if err == nil && flags&unix.FD_CLOEXEC != 0 {
+		err = unix.EBADF
+	}
+	return err
+}
+
+// terminal is the controlling terminal.
+type terminal struct{ fd int }
+
+// openTerminal returns nil if there is none.
+func openTerminal() *terminal {
+	fd, err := unix.Open("/dev/tty", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil
+	}
+	return &terminal{fd}
+}
+
+func (t *terminal) close() {
+	if t != nil {
+		_ = unix.Close(t.fd)
+	}
+}
+
+// sends reports whether a signal that this process got is one that the terminal
+// has sent to its whole foreground process group. Who sent it can't be known in
+// Go, so all such signals count while this group is in the foreground. A terminal
+// that does not answer has hung up, and has told everybody.
+func (t *terminal) sends(sig os.Signal) bool {
+	if t == nil {
+		return false
+	}
+	switch sig {
+	case syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGWINCH:
+		group, err := unix.IoctlGetInt(t.fd, unix.TIOCGPGRP)
+		own, _ := unix.Getpgid(0) // never fails
+		return err != nil || group == own
+	}
+	return false
+}
+
+// contextSwitches describes those of a program.
+func contextSwitches(u *syscall.Rusage) string {
+	return fmt.Sprintf("%d voluntary, %d involuntary", u.Nvcsw, u.Nivcsw)
+}
+
+// sharesPeak reports whether the peak memory of a program may be that of this
+// process, whose memory its child had before execve and which the kernel counts.
+func sharesPeak(u *syscall.Rusage) bool {
+	var own syscall.Rusage
+	err := syscall.Getrusage(syscall.RUSAGE_SELF, &own)
+	return err == nil && u.Maxrss <= own.Maxrss
+}

@@ -1,0 +1,138 @@
+//go:build unix
+
+package main
+
+import (
+	"io"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+const ids4 = "id -u; id -g; id -G"
+
+// nobody is a user without privilege.
+func nobody(t *testing.T) *user.User {
+	t.Helper()
+	u, err := user.Lookup("nobody")
+	if err != nil || u.Uid == "0" {
+		skip(t, "no user nobody")
+	}
+	return u
+}
+
+func TestUserAsRoot(t *testing.T) {
+	needRoot(t)
+	u := nobody(t)
+	groups, err := u.GroupIds()
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := u.Uid + "\n" + u.Gid + "\n" + strings.Join(groups, " ") + "\n"
+	for value, want := range map[string]string{
+		"nobody":      own,
+		u.Uid:         own,
+		"nobody:1234": u.Uid + "\n1234\n1234\n",
+		"1235:root":   "1235\n0\n0\n",
+		"1235:1236":   "1235\n1236\n1236\n",
+		"root:root":   "0\n0\n0\n",
+	} {
+		if got := must(t, "--user", value, "sh", "-c", ids4); got != want {
+			t.Errorf("%s: got %q, want %q", value, got, want)
+		}
+	}
+	fails(t, statusError, "--user", "1235", "true") // which group?
+	// The user opens the files.
+	secret := writeFile(t, filepath.Join(t.TempDir(), "secret"), "x", 0o600)
+	if hasEngine() {
+		fails(t, statusError, "--user", "nobody", "--stdin", secret, "true")
+	}
+}
+
+func TestUserWithoutPrivilege(t *testing.T) {
+	u := nobody(t)
+	if os.Geteuid() != 0 {
+		current, err := user.Current()
+		if err != nil {
+			skip(t, "the current user has no name")
+		}
+		u = current
+	}
+	groups := unprivileged(t, u, "sh", "-c", ids4)
+	for _, value := range []string{u.Username, u.Uid, u.Username + ":" + u.Gid} {
+		if got := unprivileged(t, u, "--user", value, "sh", "-c", ids4); got != groups {
+			t.Errorf("--user %s: got %+v, want %+v", value, got, groups)
+		}
+	}
+	want := statusError
+	if !hasEngine() {
+		want = statusNotRun // package os does not tell which step has failed
+	}
+	for _, value := range []string{"root", "1235:1236", u.Username + ":1236"} {
+		if got := unprivileged(t, u, "--user", value, "true"); got.status != want {
+			t.Errorf("--user %s: %+v", value, got)
+		}
+	}
+}
+
+// unprivileged runs spawn as a user, who needs a copy of it that he can read.
+func unprivileged(t *testing.T, u *user.User, args ...string) result {
+	t.Helper()
+	cmd := spawnCmd(t, args...)
+	cmd.Dir = "/"
+	if os.Geteuid() == 0 {
+		uid, _ := parseID(u.Uid)
+		gid, _ := parseID(u.Gid)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: gid, Groups: []uint32{gid, 4321}}}
+		cmd.Path = publicCopy(t)
+	}
+	return finish(t, cmd)
+}
+
+func publicCopy(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "spawn")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	from, err := os.Open(self(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer from.Close()
+	to, err := os.OpenFile(filepath.Join(dir, "spawn"), os.O_CREATE|os.O_WRONLY, 0o755)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = io.Copy(to, from)
+	if cerr := to.Close(); err != nil || cerr != nil {
+		t.Fatal(err, cerr)
+	}
+	return to.Name()
+}
+
+func TestUserLookup(t *testing.T) {
+	self := ids{1000, 1000, 1000, 1000}
+	if c, err := credential("1000", self); err != nil || c != nil {
+		t.Errorf("the same uid: %v, %v", c, err)
+	}
+	if c, err := credential("1000:1001", self); err != nil || c == nil || c.GID != 1001 {
+		t.Errorf("another group: %v, %v", c, err)
+	}
+	if c, err := credential("1000:1000", ids{1000, 0, 1000, 1000}); err != nil || c == nil {
+		t.Errorf("a set-user-ID program: %v, %v", c, err)
+	}
+	if c, err := credential("0:0", ids{}); err != nil || c == nil {
+		t.Errorf("root to root: %v, %v", c, err)
+	}
+	if _, err := credential("1000", ids{-1, -1, -1, -1}); err == nil {
+		t.Error("no error where there are no ids")
+	}
+}

@@ -1,0 +1,142 @@
+//go:build (amd64 || arm64) && !spawn_forkexec
+
+package spawn_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/attr"
+)
+
+func Example() {
+	ctx := context.Background()
+	s := &spawn.Spec{
+		Path: "/bin/sh",
+		Args: []string{"sh", "-c", "pwd; umask; ulimit -n; echo done >&2"},
+		Attr: attr.List{
+			attr.Setsid{},
+			attr.Umask(0o027),
+			attr.NoFile{Soft: 64, Hard: 64},
+		},
+	}
+	s.Actions.Chdir("/")
+	s.Actions.Open(0, os.DevNull, os.O_RDONLY, 0)
+	s.Actions.File(os.Stdout, 1)
+	s.Actions.Dup2(1, 2)
+
+	p, err := spawn.Start(ctx, s)
+	if err != nil {
+		log.Fatal(err) // names the step: "spawn /bin/sh: chdir /srv: permission denied"
+	}
+	state, err := p.Wait(ctx)
+	fmt.Println(state, err)
+	// Output:
+	// /
+	// 0027
+	// 64
+	// done
+	// exit status 0 <nil>
+}
+
+// Attributes can be given in any order; the order of the child's steps is fixed.
+func ExampleSpec_attributes() {
+	s := &spawn.Spec{
+		Path: "/bin/sh",
+		Args: []string{"sh", "-c", "umask; ulimit -c; kill -TERM $$; echo TERM is ignored"},
+		Attr: attr.List{
+			attr.SigIgnore{syscall.SIGTERM},
+			attr.Rlimit{Resource: syscall.RLIMIT_CORE},
+			attr.Umask(0o077),
+			attr.NoNewPrivs{},
+		},
+	}
+	s.Actions.File(os.Stdout, 1)
+	if _, err := spawn.Run(context.Background(), s); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// 0077
+	// 0
+	// TERM is ignored
+}
+
+// Steps shows what a child will do without starting one. Those that no attribute
+// and no file action asked for have no index; they depend on the kernel.
+func ExampleProgram_Steps() {
+	s := &spawn.Spec{Path: "/bin/echo", Attr: attr.List{attr.Umask(0o027), attr.Setsid{}}}
+	s.Actions.Chdir("/tmp")
+	s.Actions.Dup2(1, 2)
+	prog, err := spawn.Compile(s)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, step := range prog.Steps() {
+		if step.Index >= 0 {
+			fmt.Printf("%s %d: %v\n", step.Name, step.Index, step)
+		}
+	}
+	// Output:
+	// setsid 1: setsid()
+	// umask 0: umask(027)
+	// chdir 0: chdir("/tmp")
+	// dup2 1: dup3(1, 2, 0)
+}
+
+// An error names the step that failed, with its index and its object.
+func ExampleError_step() {
+	s := &spawn.Spec{Path: "/bin/echo"}
+	s.Actions.Open(0, os.DevNull, os.O_RDONLY, 0)
+	s.Actions.Chdir("/nonexistent")
+	_, err := spawn.Start(context.Background(), s)
+
+	fmt.Println(err)
+	fmt.Println(errors.Is(err, fs.ErrNotExist))
+	var e *spawn.Error
+	if errors.As(err, &e) {
+		fmt.Println(e.Step, e.Index, e.Object)
+	}
+	// Output:
+	// spawn /bin/echo: chdir /nonexistent: no such file or directory
+	// true
+	// chdir 1 /nonexistent
+}
+
+// The context of Start ends a child that is stuck on its way to the program:
+// here it opens a FIFO that nobody writes to.
+func ExampleStart_cancel() {
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	fifo := filepath.Join(dir, "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		log.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+
+	s := &spawn.Spec{Path: "/bin/cat"}
+	s.Actions.Open(0, fifo, os.O_RDONLY, 0)
+	_, err = spawn.Start(ctx, s)
+	fmt.Println(err)
+	// Output: context deadline exceeded
+}
+
+func ExampleFeatures() {
+	f := spawn.Features()
+	if !f.Has("close_range") {
+		fmt.Fprintln(os.Stderr, "the cost of a spawn grows with the number of open files")
+	}
+	fmt.Println(f.Has("engine"))
+	// Output: true
+}

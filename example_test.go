@@ -1,0 +1,232 @@
+//go:build unix
+
+package spawn_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/safespawn/spawn"
+)
+
+func ExampleRun() {
+	state, err := spawn.Run(context.Background(), &spawn.Spec{
+		Path: "/bin/sh",
+		Args: []string{"sh", "-c", "exit 3"},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(state, state.Success(), state.ExitCode())
+	// Output: exit status 3 false 3
+}
+
+// A pipe's write end goes to the child as its standard output. The parent closes
+// its own copy once Start has returned, so that reading ends when the child does.
+func ExampleStart() {
+	ctx := context.Background()
+	r, w, err := os.Pipe()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer r.Close()
+	w.Fd() // makes it blocking, as programs expect
+
+	s := &spawn.Spec{Path: "/bin/echo", Args: []string{"echo", "hello"}}
+	s.Actions.File(w, 1)
+	p, err := spawn.Start(ctx, s)
+	w.Close()
+	if err != nil {
+		log.Fatal(err)
+	}
+	out, err := io.ReadAll(r)
+	if err != nil {
+		log.Fatal(err)
+	}
+	state, err := p.Wait(ctx)
+	fmt.Printf("%q, %v, %v\n", out, state, err)
+	// Output: "hello\n", exit status 0, <nil>
+}
+
+// The actions are performed in the order of the calls: the relative path is
+// resolved after Chdir, and descriptor 2 becomes what 1 is by then.
+func ExampleFileActions() {
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	if err := os.WriteFile(filepath.Join(dir, "in.txt"), []byte("from in.txt\n"), 0o600); err != nil {
+		log.Fatal(err)
+	}
+
+	var a spawn.FileActions
+	a.Chdir(dir)
+	a.Open(0, "in.txt", os.O_RDONLY, 0)
+	a.Open(1, "out.txt", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	a.Dup2(1, 2)
+	_, err = spawn.Run(context.Background(), &spawn.Spec{
+		Path:    "/bin/sh",
+		Args:    []string{"sh", "-c", "cat; echo to stderr >&2"},
+		Actions: a,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	out, err := os.ReadFile(filepath.Join(dir, "out.txt"))
+	fmt.Printf("%s%v\n", out, err)
+	// Output:
+	// from in.txt
+	// to stderr
+	// <nil>
+}
+
+// A file can get any number in the child, whatever number it has here.
+func ExampleFileActions_File() {
+	r, w, err := os.Pipe()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer r.Close()
+	r.Fd() // makes it blocking, as programs expect
+	fmt.Fprintln(w, "through descriptor 7")
+	w.Close()
+
+	s := &spawn.Spec{Path: "/bin/sh", Args: []string{"sh", "-c", "cat <&7"}}
+	s.Actions.File(r, 7)
+	s.Actions.File(os.Stdout, 1)
+	if _, err := spawn.Run(context.Background(), s); err != nil {
+		log.Fatal(err)
+	}
+	// Output: through descriptor 7
+}
+
+// What is the same for every start is done once, by Compile.
+func ExampleCompile() {
+	s := &spawn.Spec{Path: "/bin/echo", Args: []string{"echo", "again"}}
+	s.Actions.File(os.Stdout, 1)
+	prog, err := spawn.Compile(s)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for range 3 {
+		if _, err := prog.Run(context.Background()); err != nil {
+			log.Fatal(err)
+		}
+	}
+	// Output:
+	// again
+	// again
+	// again
+}
+
+// The error of a mistake names the file action by its index, and nothing has
+// been started.
+func ExampleError() {
+	s := &spawn.Spec{Path: "/bin/echo"}
+	s.Actions.Open(0, os.DevNull, os.O_RDONLY, 0)
+	s.Actions.Dup2(-1, 2)
+	_, err := spawn.Compile(s)
+
+	var e *spawn.Error
+	if errors.As(err, &e) {
+		fmt.Printf("action %d, %s: %v\n", e.Index, e.Step, e.Err)
+	}
+	fmt.Println(errors.Is(err, syscall.EINVAL))
+	// Output:
+	// action 1, dup2: descriptor -1 is out of range
+	// true
+}
+
+// Run kills the child when the context ends; the state says so.
+func ExampleRun_timeout() {
+	r, w, err := os.Pipe() // nobody writes
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	r.Fd() // makes it blocking, as programs expect
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+
+	s := &spawn.Spec{Path: "/bin/cat"}
+	s.Actions.File(r, 0)
+	state, err := spawn.Run(ctx, s)
+	fmt.Println(state, errors.Is(err, context.DeadlineExceeded))
+	// Output: signal: killed true
+}
+
+// A signal that comes too late reaches nobody, whoever has the pid by then.
+func ExampleProcess_Signal() {
+	r, w, err := os.Pipe() // nobody writes
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	r.Fd() // makes it blocking, as programs expect
+
+	s := &spawn.Spec{Path: "/bin/cat"}
+	s.Actions.File(r, 0)
+	p, err := spawn.Start(context.Background(), s)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := p.Signal(syscall.SIGTERM); err != nil {
+		log.Fatal(err)
+	}
+	state, err := p.Wait(context.Background())
+	fmt.Println(state, err)
+	err = p.Signal(syscall.SIGTERM)
+	fmt.Println(errors.Is(err, os.ErrProcessDone))
+	// Output:
+	// signal: terminated <nil>
+	// true
+}
+
+// Done is for select; Wait then returns at once.
+func ExampleProcess_Done() {
+	p, err := spawn.Start(context.Background(), &spawn.Spec{Path: "/bin/sh", Args: []string{"sh", "-c", "exit 0"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	select {
+	case <-p.Done():
+		state, _ := p.Wait(context.Background())
+		fmt.Println(state)
+	case <-time.After(time.Minute):
+		fmt.Println("still running")
+	}
+	// Output: exit status 0
+}
+
+// Spawn and exit are logged on the debug level, without arguments and
+// environment.
+func ExampleSpec_logger() {
+	core, lines := observer.New(zap.DebugLevel)
+	_, err := spawn.Run(context.Background(), &spawn.Spec{
+		Path:   "/bin/sh",
+		Args:   []string{"sh", "-c", "exit 1"},
+		Logger: zap.New(core),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, l := range lines.FilterLevelExact(zap.DebugLevel).All() {
+		fmt.Println(l.Message, l.ContextMap()["path"], l.ContextMap()["status"])
+	}
+	// Output:
+	// spawned /bin/sh <nil>
+	// exited <nil> exit status 1
+}

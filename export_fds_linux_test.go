@@ -1,0 +1,72 @@
+//go:build (amd64 || arm64) && !spawn_forkexec
+
+package spawn
+
+import (
+	"os"
+
+	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// LoweredFDs is what the planner makes of file actions, with what it needs to
+// know at a start.
+type LoweredFDs struct {
+	Calls   []raw.Call
+	Unshare raw.Var
+	High    raw.Var
+	ErrFD   raw.Var
+	Cloexec [3]raw.Var
+	Vars    int
+	Top     int
+	Numbers []FDNumber // in the order of the actions
+
+	prog *raw.Program
+}
+
+// FDNumber is a descriptor that action takes by number.
+type FDNumber struct{ FD, Action int }
+
+// LowerFDs lowers file actions where file action i is of a file with descriptor
+// files[i], whatever its os.File really is, and tty that of a terminal, or -1.
+func LowerFDs(a FileActions, files []int, tty, limit int, closeRange, sharedMemory bool) (*LoweredFDs, error) {
+	if err := a.check(); err != nil {
+		return nil, wrap("", err)
+	}
+	uses, err := analyse(a.list, files, tty, limit)
+	if err != nil {
+		return nil, wrap("", err)
+	}
+	p := plan.New()
+	f := &fdPlan{
+		Plan: p, fdUses: uses, actions: a.list, files: files, all: a.inheritsAll(),
+		feat: features{closeRange: closeRange, sharedMemory: sharedMemory},
+	}
+	f.prepare()
+	if tty >= 0 {
+		p.SetTTY(os.Stdin)
+	}
+	f.lower()
+	if tty >= 0 {
+		f.terminal(tty)
+	}
+	f.finish()
+	l := &LoweredFDs{
+		Unshare: f.vars.unshare, High: f.vars.high, ErrFD: f.vars.errFD, Cloexec: f.vars.cloexec,
+		Vars: int(p.Builder().Var()) + 1, Top: f.top, prog: p.Build(),
+	}
+	l.Calls = l.prog.Calls()
+	for _, n := range uses.numbers {
+		l.Numbers = append(l.Numbers, FDNumber{n.fd, n.action})
+	}
+	return l, nil
+}
+
+// Action is the index of the file action that a call belongs to, -1 for none.
+func (l *LoweredFDs) Action(c raw.Call) int { return l.prog.Step(c.Step).Index }
+
+// Repeated and Optional say what Note does, for a comparison.
+func (s Step) Repeated() bool { return s.repeated }
+
+// Optional reports whether the call may be left out.
+func (s Step) Optional() bool { return s.optional }

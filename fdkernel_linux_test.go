@@ -1,0 +1,271 @@
+//go:build (amd64 || arm64) && !spawn_forkexec
+
+package spawn_test
+
+import (
+	"fmt"
+	"maps"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// fakeKernel performs the planner's system calls on a table of its own.
+type fakeKernel struct {
+	world  fdWorld
+	tab    map[int]heldFD
+	cwd    fileID
+	ttys   []fileID
+	limit  int
+	shared bool // the table is still the parent's
+	vars   []uint64
+	wrong  string // what must not have happened
+}
+
+// What is in a parent's table besides what the case has there.
+const (
+	pidfdID  = fileID("f-pidfd")
+	errPipe  = fileID("f-record")
+	readPipe = fileID("f-record, read end")
+)
+
+// fdVariant is what the kernel has.
+type fdVariant struct{ closeRange, sharedMemory bool }
+
+// begin does what the parent does before and while it clones. It fails where
+// there is no number for the failure record's pipe.
+func (k *fakeKernel) begin(c *fdCase, l *spawn.LoweredFDs, v fdVariant) (ok bool) {
+	k.tab = maps.Clone(c.parent)
+	k.cwd, k.limit = c.cwd, c.limit
+	k.vars = make([]uint64, l.Vars)
+	high := max(63, l.Top-1)
+	for n := range k.tab {
+		high = max(high, n|63)
+	}
+	k.set(l.High, uint64(high))
+	k.shared = l.Unshare != 0
+	for n := range 3 {
+		fd, ok := k.tab[n]
+		k.shared = k.shared && ok
+		if ok && fd.cloexec {
+			k.set(l.Cloexec[n], 1)
+		}
+	}
+	if !v.sharedMemory {
+		k.tab[k.free(0)] = heldFD{readPipe, true}
+		// Some numbers may have been taken at the time and be free by now.
+		n := k.free(max(l.Top, 3) + len(c.doings)%3)
+		if n >= k.limit {
+			return false
+		}
+		k.tab[n] = heldFD{errPipe, true}
+		k.set(l.ErrFD, uint64(n))
+	} else if k.shared {
+		k.tab[k.free(0)] = heldFD{pidfdID, true}
+		k.set(l.Unshare, unix.CLOSE_RANGE_UNSHARE)
+	}
+	return true
+}
+
+func (k *fakeKernel) set(v raw.Var, x uint64) {
+	if v != 0 {
+		k.vars[v] = x
+	}
+}
+
+func (k *fakeKernel) free(from int) int {
+	for {
+		if _, taken := k.tab[from]; !taken {
+			return from
+		}
+		from++
+	}
+}
+
+// run performs the calls. It returns the action whose call failed, if any.
+func (k *fakeKernel) run(l *spawn.LoweredFDs) (failed int, errno syscall.Errno) {
+	for _, c := range l.Calls {
+		if c.When != nil && k.vars[c.When.Var] == c.When.Equal {
+			continue
+		}
+		var args [6]int
+		for i, a := range c.Args {
+			args[i] = k.value(a)
+		}
+		if c.Sweep != nil {
+			k.change()
+			k.closeRange(args[0], k.value(*c.Sweep))
+			continue
+		}
+		x, errno := k.call(c, args)
+		if errno != 0 {
+			return l.Action(c), errno
+		}
+		if c.Keep != 0 {
+			k.vars[c.Keep] = uint64(x)
+		}
+		if l.ErrFD != 0 && k.tab[int(k.vars[l.ErrFD])].id != errPipe {
+			k.wrong = "the failure record's descriptor is gone"
+		}
+	}
+	return -1, 0
+}
+
+func (k *fakeKernel) value(v raw.Value) int {
+	if v.Kind == raw.KindVar {
+		return int(int64(k.vars[v.Var]) + int64(v.Num))
+	}
+	return int(int64(v.Num))
+}
+
+// change notes that a descriptor changes.
+func (k *fakeKernel) change() {
+	if k.shared {
+		k.wrong = "a descriptor of the parent was changed"
+	}
+}
+
+func (k *fakeKernel) call(c raw.Call, a [6]int) (result int, errno syscall.Errno) {
+	switch c.Sys {
+	case raw.CloseRange:
+		if a[2]&unix.CLOSE_RANGE_UNSHARE != 0 {
+			k.shared = false
+		}
+		k.change()
+		k.closeRange(a[0], a[1])
+	case raw.Close:
+		k.change()
+		delete(k.tab, a[0]) // EBADF is ignored
+	case raw.Dup3:
+		k.change()
+		return k.dup3(a[0], a[1], a[2])
+	case raw.Fcntl:
+		k.change()
+		return k.fcntl(a[0], a[1], a[2])
+	case raw.Openat:
+		k.change()
+		return k.openat(a[0], c.Args[1].Text, a[2])
+	case raw.Chdir:
+		return 0, k.chdir(k.world.open(k.cwd, c.Args[0].Text))
+	case raw.Fchdir:
+		fd, ok := k.tab[a[0]]
+		if !ok {
+			return 0, unix.EBADF
+		}
+		return 0, k.chdir(fd.id, 0)
+	case raw.Getpgid:
+		return 1, 0
+	case raw.Ioctl:
+		return 0, k.ioctl(a[0], a[1])
+	default:
+		k.wrong = fmt.Sprintf("unexpected call of %s", c.Sys.Name())
+	}
+	return 0, 0
+}
+
+func (k *fakeKernel) closeRange(first, last int) {
+	for n := range k.tab {
+		if n >= first && n <= last {
+			delete(k.tab, n)
+		}
+	}
+}
+
+func (k *fakeKernel) dup3(from, to, flags int) (int, syscall.Errno) {
+	fd, ok := k.tab[from]
+	switch {
+	case from == to:
+		return 0, unix.EINVAL
+	case !ok || to < 0 || to >= k.limit:
+		return 0, unix.EBADF
+	}
+	k.tab[to] = heldFD{fd.id, flags&unix.O_CLOEXEC != 0}
+	return to, 0
+}
+
+func (k *fakeKernel) fcntl(n, cmd, arg int) (int, syscall.Errno) {
+	fd, ok := k.tab[n]
+	switch {
+	case !ok:
+		return 0, unix.EBADF
+	case cmd == unix.F_SETFD:
+		k.tab[n] = heldFD{fd.id, arg&unix.FD_CLOEXEC != 0}
+		return 0, 0
+	case cmd != unix.F_DUPFD_CLOEXEC:
+		k.wrong = "unexpected fcntl"
+		return 0, 0
+	case arg < 0 || arg >= k.limit:
+		return 0, unix.EINVAL
+	}
+	to := k.free(arg)
+	if to >= k.limit {
+		return 0, unix.EMFILE
+	}
+	k.tab[to] = heldFD{fd.id, true}
+	return to, 0
+}
+
+func (k *fakeKernel) openat(dirfd int, path string, flag int) (int, syscall.Errno) {
+	to := k.free(0)
+	if to >= k.limit {
+		return 0, unix.EMFILE
+	}
+	dir := k.cwd
+	if dirfd != unix.AT_FDCWD {
+		fd, ok := k.tab[dirfd]
+		if !ok {
+			return 0, unix.EBADF
+		}
+		dir = fd.id
+	}
+	id, errno := k.world.open(dir, path)
+	if errno != 0 {
+		return 0, errno
+	}
+	k.tab[to] = heldFD{id, flag&unix.O_CLOEXEC != 0}
+	return to, 0
+}
+
+func (k *fakeKernel) chdir(dir fileID, errno syscall.Errno) syscall.Errno {
+	if errno == 0 && k.world.kind(dir) != 'd' {
+		errno = unix.ENOTDIR
+	}
+	if errno == 0 {
+		k.cwd = dir
+	}
+	return errno
+}
+
+func (k *fakeKernel) ioctl(n, cmd int) syscall.Errno {
+	fd, ok := k.tab[n]
+	switch {
+	case !ok:
+		return unix.EBADF
+	case cmd != unix.TIOCSPGRP && cmd != unix.TIOCSCTTY:
+		k.wrong = "unexpected ioctl"
+	case k.world.kind(fd.id) != 't':
+		return unix.ENOTTY
+	}
+	k.ttys = append(k.ttys, fd.id)
+	return 0
+}
+
+// exec closes what is close-on-exec and returns the rest. Only a table that is
+// inherited whole may have files that wait for execve to close them.
+func (k *fakeKernel) exec(all bool) map[int]fileID {
+	table := map[int]fileID{}
+	for n, fd := range k.tab {
+		if !fd.cloexec {
+			table[n] = fd.id
+		} else if !all && fd.id != errPipe && fd.id != readPipe {
+			k.wrong = fmt.Sprintf("descriptor %d is closed only by execve", n)
+		}
+	}
+	if k.shared {
+		k.wrong = "the table was never unshared"
+	}
+	return table
+}

@@ -1,0 +1,89 @@
+//go:build !unix
+
+package spawn
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/plan"
+)
+
+// checkAttributes refuses what asks for anything: there is no Unix here.
+func checkAttributes(list attr.List) error {
+	for i := range list {
+		var f plan.ForkExec
+		if err := list[i : i+1].Fallback(&f); err == nil && f != (plan.ForkExec{}) {
+			return &plan.Error{Step: "attr", Index: i, Err: plan.Unsupported(fmt.Sprintf("%T", list[i]))}
+		}
+	}
+	return nil
+}
+
+// checkActions finds what can't be done: descriptors other than 0, 1 and 2, and
+// what takes a directory or a terminal by number.
+func (e *engine) checkActions() error {
+	for i := range e.actions {
+		x := &e.actions[i]
+		switch {
+		case x.kind == actFchdir, x.kind == actTcsetpgrp, x.kind == actOpenAt && x.from != atFdcwd:
+			return x.errorAt(i, plan.Unsupported("FileActions."+actionNames[x.kind]))
+		}
+	}
+	for i := range e.files.needs {
+		if n := &e.files.needs[i]; n.kind == needNumber && n.fd > 2 {
+			return e.actions[n.action].errorAt(n.action, plan.Unsupported("a descriptor above 2"))
+		}
+	}
+	for n, entry := range e.files.table {
+		if n > 2 && entry.need != shut {
+			return e.actions[entry.action].errorAt(entry.action, plan.Unsupported("a descriptor above 2"))
+		}
+	}
+	return nil
+}
+
+// get opens a file or takes one as it is.
+func (n *need) get(heldFiles) (heldFile, error) {
+	switch n.kind {
+	case needNumber:
+		return heldFile{File: [...]*os.File{os.Stdin, os.Stdout, os.Stderr}[n.fd]}, nil
+	case needFile:
+		return heldFile{File: n.file}, nil
+	case needDir:
+		return heldFile{}, n.checkDir()
+	}
+	f, err := os.OpenFile(n.at.path, n.flag, n.perm)
+	return heldFile{f, true}, bare(err)
+}
+
+func (n *need) checkDir() error {
+	st, err := os.Stat(n.at.path)
+	if err == nil && !st.IsDir() {
+		return syscall.ENOTDIR
+	}
+	return bare(err)
+}
+
+// bare is an error without the path, which ours has.
+func bare(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}
+
+// busy is for Unix: a program that is open for writing.
+func busy(error) bool { return false }
+
+// procAttr says to os.StartProcess what to do.
+func (e *engine) procAttr(held *heldFiles) (*os.ProcAttr, error) {
+	files := make([]*os.File, 3)
+	e.files.place(*held, files)
+	return &os.ProcAttr{Dir: e.files.cwd.path, Env: e.env, Files: files}, nil
+}

@@ -1,0 +1,296 @@
+//go:build unix && (!linux || !(amd64 || arm64) || spawn_forkexec)
+
+package spawn
+
+import (
+	"errors"
+	"io/fs"
+	"math"
+	"os"
+	"runtime"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/plan"
+)
+
+// checkAttributes finds nothing: what can't be done has been found.
+func checkAttributes(attr.List) error { return nil }
+
+// spare is how many numbers above those of the child package syscall needs on
+// the way, one for its pipe and one for each file that it has to move.
+func (e *engine) spare() int { return len(e.files.needs) + 2 }
+
+// checkActions finds what the parent can't do for the child.
+func (e *engine) checkActions() error {
+	limit := fdLimit()
+	for i := range e.actions {
+		x := &e.actions[i]
+		var what string
+		switch x.kind {
+		case actOpen, actOpenAt:
+			what = e.openProblem()
+		case actFchdir:
+			if runtime.GOOS != "linux" {
+				what = "FileActions.Fchdir"
+			} else if e.attr.Chroot != "" {
+				what = "FileActions.Fchdir with attr.Chroot"
+			}
+		case actTcsetpgrp:
+			if !e.attr.Setpgid {
+				what = "FileActions.Tcsetpgrp without attr.Setpgid"
+			}
+		}
+		if x.changes() || x.kind == actDup2 {
+			if x.fd >= limit {
+				return x.errorAt(i, plan.Invalid("descriptor %d is out of range, RLIMIT_NOFILE is %d", x.fd, limit))
+			}
+			if x.fd >= limit-e.spare() {
+				what = "a descriptor so close to RLIMIT_NOFILE"
+			}
+		}
+		if what != "" {
+			return x.errorAt(i, plan.Unsupported(what))
+		}
+	}
+	return nil
+}
+
+// openProblem says why a file can't be opened by the parent: it is to be opened
+// in another root directory, or with other rights.
+func (e *engine) openProblem() string {
+	if e.attr.Chroot != "" {
+		return "FileActions.Open with attr.Chroot"
+	}
+	c := e.attr.Credential
+	if c == nil || c.KeepGroups && int(c.UID) == os.Geteuid() && int(c.GID) == os.Getegid() {
+		return ""
+	}
+	return "FileActions.Open with attr.Credential"
+}
+
+// fdLimit is RLIMIT_NOFILE.
+func fdLimit() int {
+	var l unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil || uint64(l.Cur) > math.MaxInt32 {
+		return math.MaxInt32
+	}
+	return int(l.Cur)
+}
+
+// get opens, duplicates or looks. All files are duplicates made here, for two
+// reasons: os.StartProcess calls Fd, which makes the open file blocking if package
+// os made it non-blocking, but not one that comes from os.NewFile; and no *os.File
+// ever owns a number that somebody else may close.
+func (n *need) get(held heldFiles) (heldFile, error) {
+	var fd int
+	var err error
+	switch n.kind {
+	case needNumber:
+		fd, err = duplicate(n.fd)
+		if n.action < 0 && err == unix.EBADF {
+			return heldFile{}, nil
+		}
+	case needFile:
+		fd, err = duplicateFile(n.file)
+	case needOpen:
+		fd, err = n.open(held)
+	case needDir:
+		return heldFile{}, n.checkDir(held)
+	}
+	if err != nil {
+		return heldFile{}, err
+	}
+	return heldFile{os.NewFile(uintptr(fd), "spawn"), true}, nil
+}
+
+// duplicate keeps away from 0, 1 and 2, which may be free. AIX has no
+// F_DUPFD_CLOEXEC; to package syscall it is the number of F_DUPFD there.
+func duplicate(fd int) (int, error) {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	d, err := unix.FcntlInt(uintptr(fd), syscall.F_DUPFD_CLOEXEC, 3)
+	if err == nil && runtime.GOOS == "aix" {
+		unix.CloseOnExec(d)
+	}
+	return d, err
+}
+
+func duplicateFile(f *os.File) (fd int, err error) {
+	err = withNumber(f, func(n int) error {
+		fd, err = duplicate(n)
+		return err
+	})
+	return fd, err
+}
+
+// open opens a file as the child would, not as os.OpenFile does, which makes
+// pipes and terminals non-blocking. A terminal must not become this process's.
+func (n *need) open(held heldFiles) (int, error) {
+	flag := n.flag | unix.O_CLOEXEC | unix.O_NOCTTY
+	for {
+		fd, err := unix.Openat(n.at.base(held), n.at.path, flag, modeBits(n.perm))
+		if err != unix.EINTR {
+			return fd, err
+		}
+	}
+}
+
+// base is the directory that the path is relative to.
+func (p place) base(held heldFiles) int {
+	if p.dir == none {
+		return unix.AT_FDCWD
+	}
+	return int(held[p.dir].Fd())
+}
+
+// checkDir does what chdir does, but for the change.
+func (n *need) checkDir(held heldFiles) error {
+	var st unix.Stat_t
+	if n.at.path == "" {
+		if err := unix.Fstat(n.at.base(held), &st); err != nil {
+			return err
+		}
+	} else if err := unix.Fstatat(n.at.base(held), n.at.path, &st, 0); err != nil {
+		return err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		return unix.ENOTDIR
+	}
+	if n.at.path == "" || os.Getuid() != os.Geteuid() || os.Getgid() != os.Getegid() {
+		return nil // faccessat asks for the real ids
+	}
+	return unix.Faccessat(n.at.base(held), n.at.path, unix.X_OK, 0)
+}
+
+// procAttr says to os.StartProcess what to do.
+func (e *engine) procAttr(held *heldFiles) (*os.ProcAttr, error) {
+	f := &e.files
+	files := make([]*os.File, e.tableSize())
+	f.place(*held, files)
+	if f.all {
+		if err := e.inheritRest(held, files); err != nil {
+			return nil, err
+		}
+	}
+	sys := &syscall.SysProcAttr{
+		Setsid: e.attr.Setsid, Setpgid: e.attr.Setpgid, Pgid: e.attr.Pgid, Chroot: e.attr.Chroot,
+	}
+	if c := e.attr.Credential; c != nil {
+		sys.Credential = &syscall.Credential{Uid: c.UID, Gid: c.GID, Groups: c.Groups, NoSetGroups: c.KeepGroups}
+	}
+	if e.tty >= 0 {
+		sys.Setctty, sys.Ctty = true, e.tty
+	}
+	if f.foreground != none {
+		sys.Foreground, sys.Ctty = true, int((*held)[f.foreground].Fd())
+	}
+	return &os.ProcAttr{Dir: e.dir(*held), Env: e.env, Files: files, Sys: sys}, nil
+}
+
+// dir is the working directory for the child. A directory that is only known by
+// its descriptor has a name on Linux.
+func (e *engine) dir(held heldFiles) string {
+	cwd := e.files.cwd
+	if cwd.dir == none {
+		return cwd.path
+	}
+	return "/proc/self/fd/" + strconv.Itoa(cwd.base(held)) + "/" + cwd.path
+}
+
+// tableSize is how many descriptors package syscall has to see to: it closes
+// those below that number which have no file.
+func (e *engine) tableSize() int {
+	f := &e.files
+	if f.all && f.closedFrom == math.MaxInt {
+		return f.top
+	}
+	return max(f.top, lastInheritable(f.closedFrom != math.MaxInt)+1)
+}
+
+// lastInheritable is the highest descriptor of this process that is not
+// close-on-exec, or -1. Where there is no list to read it tries one after the
+// other if it must, and otherwise does not look.
+func lastInheritable(must bool) int {
+	last := -1
+	look := func(fd int) {
+		if fd > last && inheritable(fd) {
+			last = fd
+		}
+	}
+	switch runtime.GOOS {
+	case "linux", "android", "darwin", "ios":
+		if list, err := os.ReadDir("/dev/fd"); err == nil {
+			for _, e := range list {
+				if fd, err := strconv.Atoi(e.Name()); err == nil {
+					look(fd)
+				}
+			}
+			return last
+		}
+	}
+	if must {
+		for fd := range fdLimit() {
+			look(fd)
+		}
+	}
+	return last
+}
+
+func inheritable(fd int) bool {
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+	return err == nil && flags&unix.FD_CLOEXEC == 0
+}
+
+// inheritRest fills the gaps in files, which would be closed.
+func (e *engine) inheritRest(held *heldFiles, files []*os.File) error {
+	for n := 3; n < len(files); n++ {
+		if files[n] != nil || e.files.closed(n) || !inheritable(n) {
+			continue
+		}
+		fd, err := duplicate(n)
+		if err != nil {
+			return &plan.Error{Step: actionNames[actInheritAll], Index: -1, Object: strconv.Itoa(n), Err: err}
+		}
+		files[n] = os.NewFile(uintptr(fd), "spawn")
+		*held = append(*held, heldFile{files[n], true})
+	}
+	return nil
+}
+
+// busy reports whether a program is open for writing.
+func busy(err error) bool { return errors.Is(err, syscall.ETXTBSY) }
+
+// modeBits converts permissions as os.OpenFile does.
+func modeBits(m fs.FileMode) uint32 {
+	bits := uint32(m.Perm())
+	if m&os.ModeSetuid != 0 {
+		bits |= syscall.S_ISUID
+	}
+	if m&os.ModeSetgid != 0 {
+		bits |= syscall.S_ISGID
+	}
+	if m&os.ModeSticky != 0 {
+		bits |= syscall.S_ISVTX
+	}
+	return bits
+}
+
+func userTime(u *syscall.Rusage) time.Duration { return time.Duration(u.Utime.Nano()) }
+
+func systemTime(u *syscall.Rusage) time.Duration { return time.Duration(u.Stime.Nano()) }
+
+// maxRSS knows who tells, and in which unit.
+func maxRSS(u *syscall.Rusage) int64 {
+	switch runtime.GOOS {
+	case "darwin", "ios":
+		return int64(u.Maxrss)
+	case "solaris", "illumos":
+		return 0
+	}
+	return int64(u.Maxrss) << 10
+}

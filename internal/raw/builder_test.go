@@ -1,0 +1,88 @@
+package raw
+
+import (
+	"testing"
+)
+
+func TestCallsDescribeTheProgram(t *testing.T) {
+	var b Builder
+	v, w := b.Var(), b.Var()
+	b.Step("last", 2, "z")
+	b.Call(9, ExitGroup, Int(3))
+	b.Step("first", 0, "a")
+	b.Call(1, Openat, Int(-100), b.String("some file"), Int(0), Int(0)).Keep(v).Else(1, 2)
+	b.Call(1, Openat, Int(-100), b.String(""), Int(0), Int(0)).Keep(w)
+	b.Call(1, Close, VarArg(v, -4)).SkipEqual(w, 77)
+	b.Call(1, Close, VarArg(v, 0)).Sweep(Int(9))
+	b.Call(1, Write, Int(1), b.AddrOf(w), Int(8))
+	b.Call(1, Write, Int(1), b.Words(1, 2, 3), Int(24))
+	p := b.Build()
+
+	calls := p.Calls()
+	if p.Len() != 7 || len(calls) != 7 {
+		t.Fatalf("%d operations, %d calls", p.Len(), len(calls))
+	}
+	open, alt, skip, sweep, ref, words, exit := calls[0], calls[1], calls[2], calls[3], calls[4], calls[5], calls[6]
+	if open.Sys != Openat || open.Args[1].Kind != KindText || open.Args[1].Text != "some file" || open.Keep != v || open.Else {
+		t.Errorf("open: %+v", open)
+	}
+	if !alt.Else || alt.Args[1].Text != "" || alt.Args[1].Kind != KindText || alt.Keep != w {
+		t.Errorf("alternative: %+v", alt)
+	}
+	if a := skip.Args[0]; skip.Else || skip.When == nil || *skip.When != (Condition{w, 77}) ||
+		a.Kind != KindVar || a.Var != v || int64(a.Num) != -4 {
+		t.Errorf("condition: %+v", skip)
+	}
+	if sweep.Sweep == nil || *sweep.Sweep != (Value{Num: 9}) {
+		t.Errorf("sweep: %+v", sweep)
+	}
+	if a := ref.Args[1]; a.Kind != KindVarAddress || a.Var != w {
+		t.Errorf("address of a variable: %+v", ref)
+	}
+	if words.Args[1].Kind != KindAddress {
+		t.Errorf("words: %+v", words)
+	}
+	if s := p.Step(exit.Step); exit.Sys != ExitGroup || s != (Step{"last", 2, "z"}) {
+		t.Errorf("last call: %+v of step %+v", exit, s)
+	}
+}
+
+// The arena moves while it grows; addresses are fixed only in the end.
+func TestArenaGrows(t *testing.T) {
+	var b Builder
+	texts := make([]string, 200)
+	for i := range texts {
+		texts[i] = string(rune('a' + i%26))
+		for len(texts[i]) < i {
+			texts[i] += "x"
+		}
+		b.Call(0, Chdir, b.String(texts[i]))
+	}
+	for i, c := range b.Build().Calls() {
+		if c.Args[0].Text != texts[i] {
+			t.Fatalf("text %d is %q, want %q", i, c.Args[0].Text, texts[i])
+		}
+	}
+}
+
+func TestUint32sAreAligned(t *testing.T) {
+	var b Builder
+	b.String("odd")
+	b.Call(0, Setgroups, Int(3), b.Uint32s([]uint32{1, 2, 3}))
+	p := b.Build()
+	if a := p.Calls()[0].Args[1]; a.Kind != KindAddress || a.Num%8 != 0 {
+		t.Errorf("got %+v", a)
+	}
+}
+
+func TestSkipStaysInside(t *testing.T) {
+	var b Builder
+	b.Call(0, Umask, Int(0)).Else(200)
+	b.Call(0, Umask, Int(0)).Else(200)
+	p := b.Build()
+	for i := range p.Len() {
+		if next := i + 1 + int(p.ops[i].skip); next > p.Len() {
+			t.Errorf("operation %d is followed by operation %d of %d", i, next, len(p.ops))
+		}
+	}
+}

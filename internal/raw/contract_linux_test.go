@@ -1,0 +1,204 @@
+//go:build amd64 || arm64
+
+package raw
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+func TestChildKeepsItsContract(t *testing.T) {
+	for arch, c := range contracts {
+		t.Run(arch, func(t *testing.T) {
+			code := disassemble(t, buildTests(t, arch), symbolPrefix+`child\.abi0$`)
+			if err := c.childHalf(code); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// Between entersyscall and exitsyscall a call of anything that may grow the
+// stack would end the program, in any build.
+func TestSyscallStateCallsOnlyTheChild(t *testing.T) {
+	allowed := []string{
+		"runtime.entersyscall(SB)", "runtime.exitsyscall(SB)",
+		"github.com/safespawn/spawn/internal/raw.child.abi0(SB)",
+	}
+	for _, flags := range [][]string{{}, {"-gcflags=-N -l"}} {
+		if slices.Contains(buildSettings(), debug.BuildSetting{Key: "-race", Value: "true"}) {
+			flags = append(flags, "-race")
+		}
+		binary := buildTests(t, runtime.GOARCH, flags...)
+		called := 0
+		for _, i := range disassemble(t, binary, symbolPrefix+`inSyscall$`) {
+			if i.mnemonic != "CALL" {
+				continue
+			}
+			called++
+			if !slices.Contains(allowed, i.operands[0]) {
+				t.Errorf("%v: calls %s", flags, i.operands[0])
+			}
+		}
+		if called != len(allowed) {
+			t.Errorf("%v: %d calls, want %d", flags, called, len(allowed))
+		}
+	}
+}
+
+func buildSettings() []debug.BuildSetting {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return nil
+	}
+	return info.Settings
+}
+
+// The checker must refuse what the contract forbids.
+func TestCheckerRefuses(t *testing.T) {
+	const first, last = 0x1000, 0x2000
+	for arch, lines := range map[string]struct{ good, bad []string }{
+		"amd64": {
+			good: []string{
+				"SYSCALL", "MOVQ AX, 0x70(R13)", "MOVQ R12, 0x78(R13)", "MOVQ AX, 0(BX)(CX*8)", "JMP 0x1800",
+				"MOVQ 0x8(R13), BX", "CMPQ AX, 0x18(R12)", "TESTW $0x8, 0x4(R12)", "JAE 0x1010", "ADDQ AX, R12",
+			},
+			bad: []string{
+				"CALL runtime.morestack(SB)", "CALL AX", "RET", "PUSHQ BP", "POPQ BP", "LEAVE", "INT $0x80", "HLT",
+				"MOVQ AX, 0x8(SP)", "MOVQ 0x8(SP), AX", "MOVQ SP, AX", "LEAQ 0x8(SP), AX", "SUBQ $0x8, SP", "MOVL ESP, AX",
+				"CMPQ AX, 0(SP)", "MOVQ AX, 0(R12)", "MOVQ AX, 0x80(R13)", "MOVQ AX, 0(R13)", "MOVQ AX, 0(BX)",
+				"MOVQ AX, runtime.x(SB)", "INCQ 0x70(R14)", "XCHGQ AX, 0x70(R13)", "LOCK XADDQ AX, 0x70(R13)",
+				"MOVUPS X0, 0x70(R13)", "REP", "STOSQ AX, ES:0(DI)", "JMP 0x3000", "JMP 0xfff", "JMP AX", "JE 0x8(R13)",
+				"JMP runtime.goexit(SB)", "?",
+			},
+		},
+		"arm64": {
+			good: []string{
+				"SVC $0", "MOVD R0, 112(R20)", "MOVD R0, 120(R20)", "MOVD R0, (R22)(R10<<3)", "JMP 0(PC)", "BLS 4(PC)",
+				"MOVD (R20), R19", "CMN $(1<<12), R0", "TBNZ $63, R0, 5(PC)", "MOVD (R22)(R10<<3), R10",
+			},
+			bad: []string{
+				"CALL runtime.morestack(SB)", "BL 5(PC)", "CALL (R1)", "RET", "JMP (R1)", "JMP 2000(PC)", "BNE -1(PC)",
+				"MOVD R0, 8(RSP)", "MOVD 8(RSP), R0", "MOVD.W R30, -32(RSP)", "MOVD.P 32(RSP), R30", "SUB $8, RSP, R29",
+				"MOVD R0, R30", "MOVD R0, R29", "MOVD R0, LR", "MOVD RSP, R0", "ADD $16, RSP, RSP",
+				"MOVD R0, (R19)", "MOVD R0, 128(R20)", "MOVD R0, (R20)", "MOVD R0, (R22)", "MOVB R0, 112(R20)",
+				"STP (R0, R1), 112(R20)", "LDP (RSP), (R0, R1)", "STXR R0, (R20), R1", "LDADDALD R0, (R20), R1",
+				"MOVD R0, runtime.x(SB)", "BRK $0", "?",
+			},
+		},
+	} {
+		c := contracts[arch]
+		for _, line := range lines.good {
+			if err := c.check(parseInstruction(first, line), first, last); err != nil {
+				t.Errorf("%s: refused: %v", arch, err)
+			}
+		}
+		for _, line := range lines.bad {
+			if c.check(parseInstruction(first, line), first, last) == nil {
+				t.Errorf("%s: accepted: %s", arch, line)
+			}
+		}
+	}
+}
+
+func TestCheckerRefusesFunctions(t *testing.T) {
+	c := contracts["amd64"]
+	const half = "SYSCALL;SYSCALL;SYSCALL;JMP 0x1000"
+	for text, want := range map[string]bool{
+		"SYSCALL;RET;" + half:                   true,
+		"":                                      false,
+		half:                                    false,
+		"SYSCALL;RET":                           false,
+		"SYSCALL;RET;?":                         false,
+		"RET;" + half + ";RET":                  false,
+		"RET;SYSCALL;JMP 0x1000":                false,
+		"RET;SYSCALL;SYSCALL;SYSCALL;NEGQ AX":   false,
+		"RET;" + half + ";CALL runtime.x(SB);?": false,
+	} {
+		var code []instruction
+		for line := range strings.SplitSeq(text, ";") {
+			if line != "" {
+				code = append(code, parseInstruction(0x1000, line))
+			}
+		}
+		if err := c.childHalf(code); (err == nil) != want {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// goTool returns the output of a go command, or skips where there is none.
+func goTool(t *testing.T, env []string, args ...string) string {
+	t.Helper()
+	tool, err := exec.LookPath("go")
+	if err != nil {
+		skip(t, "no go tool")
+	}
+	cmd := exec.Command(tool, args...)
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go %v: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
+
+// goEnv makes the go tool work for a user without a home.
+func goEnv(t *testing.T, arch string) []string {
+	t.Helper()
+	env := []string{"GOARCH=" + arch}
+	cache := strings.TrimSpace(goTool(t, nil, "env", "GOCACHE"))
+	probe, err := os.CreateTemp(cache, "probe")
+	if err != nil || cache == "off" {
+		return append(env, "GOCACHE="+t.TempDir())
+	}
+	probe.Close()
+	os.Remove(probe.Name())
+	return env
+}
+
+// buildTests compiles this package's tests; the go tool's own run of them has
+// no symbols.
+func buildTests(t *testing.T, arch string, flags ...string) (binary string) {
+	t.Helper()
+	if _, err := os.Stat("run_linux_" + arch + ".s"); err != nil {
+		skip(t, "no source code here")
+	}
+	env := goEnv(t, arch)
+	list := exec.Command("go", "list", "-deps", "-test", ".")
+	list.Env = append(os.Environ(), env...)
+	if out, err := list.CombinedOutput(); err != nil {
+		skip(t, "the go tool can't load this module: "+string(out))
+	}
+	binary = filepath.Join(t.TempDir(), "raw.test")
+	args := append([]string{"test", "-c", "-o", binary}, flags...)
+	goTool(t, env, append(args, ".")...)
+	return binary
+}
+
+// disassemble returns the functions of this package whose name matches.
+func disassemble(t *testing.T, binary, name string) (code []instruction) {
+	t.Helper()
+	for line := range strings.Lines(goTool(t, nil, "tool", "objdump", "-s", name, binary)) {
+		f := strings.FieldsFunc(line, func(r rune) bool { return r == '\t' || r == '\n' })
+		if len(f) < 4 {
+			continue
+		}
+		addr, err := strconv.ParseUint(f[1], 0, 64)
+		if err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		code = append(code, parseInstruction(addr, f[3]))
+	}
+	return code
+}
+
+const symbolPrefix = `^github\.com/safespawn/spawn/internal/raw\.`

@@ -1,0 +1,162 @@
+//go:build amd64 || arm64
+
+package raw
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unsafe"
+)
+
+// instruction is a line of a disassembly in Go's syntax.
+type instruction struct {
+	addr     uint64
+	mnemonic string
+	operands []string
+}
+
+func (i instruction) String() string { return i.mnemonic + " " + strings.Join(i.operands, ", ") }
+
+// contract is what the child's half may consist of on one architecture.
+type contract struct {
+	syscall string
+	plain   []string // change registers, or memory where mayStore allows
+	compare []string // change flags only, whatever their operands
+	jumps   []string // the last operand is where to
+	stack   *regexp.Regexp
+	vars    *regexp.Regexp // a variable in memory
+	run     string         // the register that holds the run
+	pcUnit  uint64         // size of an instruction where jumps are relative, else 0
+}
+
+var contracts = map[string]contract{
+	"amd64": {
+		syscall: "SYSCALL",
+		plain:   strings.Fields("MOVQ MOVL MOVZX MOVSXD LEAQ ADDQ SUBQ SARQ SHRQ IMULQ INCQ INCL DECQ DECL NEGQ XORL"),
+		compare: strings.Fields("CMPQ CMPL CMPW TESTQ TESTL TESTW BTL BTQ"),
+		jumps:   strings.Fields("JMP JE JNE JA JAE JB JBE JG JGE JL JLE JS JNS"),
+		stack:   regexp.MustCompile(`\b[ER]?SP[LB]?\b`),
+		vars:    regexp.MustCompile(`^0\(BX\)\(\w+\*8\)$`),
+		run:     "R13",
+	},
+	"arm64": {
+		syscall: "SVC",
+		plain:   strings.Fields("MOVD MOVW MOVWU MOVHU MOVBU ORR AND ADD SUB ASR LSR NEG MUL MADD"),
+		compare: strings.Fields("CMP CMN TST CMPW"),
+		jumps:   strings.Fields("JMP BEQ BNE BHI BLS BHS BLO BGT BGE BLT BLE BMI BPL CBZ CBNZ TBZ TBNZ"),
+		stack:   regexp.MustCompile(`\b(R?SP|WSP|LR|R29|R30)\b`),
+		vars:    regexp.MustCompile(`^\(R22\)\(R\d+<<3\)$`),
+		run:     "R20",
+		pcUnit:  4,
+	},
+}
+
+var memory = regexp.MustCompile(`\(\w+\)`)
+
+// check returns what is wrong with an instruction of the child's half, which
+// lies from first to last.
+func (c *contract) check(i instruction, first, last uint64) error {
+	dst := ""
+	if n := len(i.operands); n > 0 {
+		dst = i.operands[n-1]
+	}
+	for _, o := range i.operands {
+		if c.stack.MatchString(o) {
+			return fmt.Errorf("%v: uses the stack or its registers", i)
+		}
+	}
+	switch {
+	case i.mnemonic == c.syscall, slices.Contains(c.compare, i.mnemonic):
+		return nil
+	case slices.Contains(c.jumps, i.mnemonic):
+		if to, ok := c.target(i.addr, dst); !ok || to < first || to > last {
+			return fmt.Errorf("%v: leaves the child's half", i)
+		}
+		return nil
+	case !slices.Contains(c.plain, i.mnemonic):
+		return fmt.Errorf("%v: not a permitted instruction", i)
+	case memory.MatchString(dst) && !c.mayStore(dst):
+		return fmt.Errorf("%v: writes to memory that is not the child's", i)
+	}
+	return nil
+}
+
+func (c *contract) mayStore(dst string) bool {
+	var r run
+	for _, off := range []uintptr{unsafe.Offsetof(r.failed), unsafe.Offsetof(r.errno)} {
+		if dst == fmt.Sprintf("%d(%s)", off, c.run) || dst == fmt.Sprintf("%#x(%s)", off, c.run) {
+			return true
+		}
+	}
+	return c.vars.MatchString(dst)
+}
+
+// target is where a jump goes: an address, or a number of instructions.
+func (c *contract) target(from uint64, dst string) (uint64, bool) {
+	if c.pcUnit == 0 {
+		to, err := strconv.ParseUint(dst, 0, 64)
+		return to, err == nil
+	}
+	n, err := strconv.ParseInt(strings.TrimSuffix(dst, "(PC)"), 10, 64)
+	return from + uint64(n)*c.pcUnit, err == nil && strings.HasSuffix(dst, "(PC)")
+}
+
+// childHalf checks what the child runs: all that follows the only RET.
+func (c *contract) childHalf(code []instruction) error {
+	isReturn := func(i instruction) bool { return i.mnemonic == "RET" }
+	ret := slices.IndexFunc(code, isReturn)
+	if ret < 0 || ret == len(code)-1 || code[ret+1].mnemonic == "?" {
+		return fmt.Errorf("no RET, or nothing after it, in %d instructions", len(code))
+	}
+	half := code[ret+1:]
+	for half[len(half)-1].mnemonic == "?" { // the linker's padding
+		half = half[:len(half)-1]
+	}
+	first, last := half[0].addr, half[len(half)-1].addr
+	calls := 0
+	for _, i := range half {
+		if err := c.check(i, first, last); err != nil {
+			return err
+		}
+		if i.mnemonic == c.syscall {
+			calls++
+		}
+	}
+	if end := half[len(half)-1]; end.mnemonic != "JMP" {
+		return fmt.Errorf("%v: the child may fall through", end)
+	}
+	if calls < 3 {
+		return fmt.Errorf("only %d system calls in the child's half", calls)
+	}
+	return nil
+}
+
+// splitOperands splits at commas outside parentheses.
+func splitOperands(s string) (operands []string) {
+	depth, start := 0, 0
+	for i, r := range s {
+		switch r {
+		case '(', '[':
+			depth++
+		case ')', ']':
+			depth--
+		case ',':
+			if depth == 0 {
+				operands = append(operands, strings.TrimSpace(s[start:i]))
+				start = i + 1
+			}
+		}
+	}
+	if rest := strings.TrimSpace(s[start:]); rest != "" {
+		operands = append(operands, rest)
+	}
+	return operands
+}
+
+func parseInstruction(addr uint64, text string) instruction {
+	mnemonic, rest, _ := strings.Cut(strings.TrimSpace(text), " ")
+	return instruction{addr, mnemonic, splitOperands(rest)}
+}

@@ -1,0 +1,80 @@
+package tiny_test
+
+import (
+	"bytes"
+	"debug/elf"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"github.com/safespawn/spawn/internal/tiny"
+)
+
+func supported() bool {
+	return runtime.GOOS == "linux" && (runtime.GOARCH == "amd64" || runtime.GOARCH == "arm64")
+}
+
+func TestProgramExitsWithStatus(t *testing.T) {
+	if !supported() {
+		t.Skip("SKIPPED: the programs are for Linux on amd64 and arm64")
+	}
+	path := filepath.Join(t.TempDir(), "tiny")
+	for _, status := range []int{0, 1, 42, 255} {
+		if err := tiny.Write(path, status); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(path)
+		err := cmd.Run()
+		var exit *exec.ExitError
+		if err != nil && !errors.As(err, &exit) {
+			t.Fatal(err)
+		}
+		if got := cmd.ProcessState.ExitCode(); got != status {
+			t.Errorf("status %d, want %d", got, status)
+		}
+	}
+}
+
+func TestImage(t *testing.T) {
+	for arch, machine := range map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64} {
+		image, err := tiny.Image(arch, 7)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := elf.NewFile(bytes.NewReader(image))
+		if err != nil {
+			t.Fatal(arch, err)
+		}
+		if f.Machine != machine || f.Type != elf.ET_EXEC || len(f.Progs) != 1 {
+			t.Fatalf("%s: %v %v with %d segments", arch, f.Machine, f.Type, len(f.Progs))
+		}
+		seg := f.Progs[0]
+		all, err := io.ReadAll(seg.Open())
+		if err != nil {
+			t.Fatal(err)
+		}
+		code, _ := tiny.Code(arch, 7)
+		if at := f.Entry - seg.Vaddr; !bytes.Equal(all[at:], code) || seg.Flags&elf.PF_X == 0 {
+			t.Errorf("%s: the entry point is not at the code", arch)
+		}
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	for _, status := range []int{-1, 256} {
+		path := filepath.Join(t.TempDir(), "never")
+		if tiny.Write(path, status) == nil {
+			t.Errorf("status %d was accepted", status)
+		}
+		if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+			t.Error("a file was written")
+		}
+	}
+	if _, err := tiny.Code("pdp11", 0); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("unknown architecture: %v", err)
+	}
+}

@@ -1,0 +1,479 @@
+//go:build (amd64 || arm64) && !spawn_forkexec
+
+package spawn_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/attr"
+)
+
+// patience is for what takes next to no time on an idle machine.
+const patience = 20 * time.Second
+
+func start(t testing.TB, s *spawn.Spec) *spawn.Process {
+	t.Helper()
+	p, err := spawn.Start(context.Background(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// exits is a program that exits at once.
+func exits(t testing.TB, status int) *spawn.Spec {
+	t.Helper()
+	return &spawn.Spec{Path: program(t, filepath.Join(t.TempDir(), "program"), status)}
+}
+
+// TestWaitingCostsNoThread waits for 500 children at once.
+func TestWaitingCostsNoThread(t *testing.T) {
+	if !spawn.Features().Has("pidfd") {
+		skip(t, "no pidfds")
+	}
+	const children = 500
+	var fds [2]int
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	r, w := os.NewFile(uintptr(fds[0]), "r"), os.NewFile(uintptr(fds[1]), "w")
+	defer r.Close()
+	s := withActions(catSpec(t), func(a *spawn.FileActions) { a.File(r, 0) })
+	s.Args = s.Args[:1]
+	prog, err := spawn.Compile(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := countThreads(t)
+	var wg sync.WaitGroup
+	for range children {
+		p, err := prog.Start(context.Background())
+		if err != nil {
+			t.Error(err)
+			break
+		}
+		wg.Go(func() {
+			if state, err := p.Wait(context.Background()); err != nil || !state.Success() {
+				t.Errorf("%v, %v", state, err)
+			}
+		})
+	}
+	time.Sleep(50 * time.Millisecond) // for all to park
+	if n := countThreads(t) - before; n >= 40 {
+		t.Errorf("%d threads more for %d children", n, children)
+	}
+	w.Close() // ends all of them
+	wg.Wait()
+}
+
+func TestManyWaiters(t *testing.T) {
+	eachEngine(t, func(t *testing.T) {
+		p, end := liveChild(t)
+		soon, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+		defer cancel()
+		if state, err := p.Wait(soon); state != nil || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v, %v", state, err)
+		}
+		var wg sync.WaitGroup
+		states := make([]*spawn.ProcessState, 20)
+		for i := range states {
+			wg.Go(func() {
+				var err error
+				if states[i], err = p.Wait(context.Background()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		end()
+		wg.Wait()
+		<-p.Done()
+		// The end has come, so an ended context does not matter.
+		last, err := p.Wait(soon)
+		if err != nil || !last.Success() || last.Pid() != p.Pid() {
+			t.Errorf("%v, %v", last, err)
+		}
+		for _, s := range states {
+			if s != last {
+				t.Errorf("%v and %v", s, last)
+			}
+		}
+	})
+}
+
+func TestWaitIgnoresStop(t *testing.T) {
+	eachEngine(t, func(t *testing.T) {
+		p, end := liveChild(t)
+		for _, sig := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGCONT} {
+			if err := p.Signal(sig); err != nil {
+				t.Error(err)
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Millisecond)
+			if state, err := p.Wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("after %v: %v, %v", sig, state, err)
+			}
+			cancel()
+		}
+		end()
+	})
+}
+
+// hasStolen reports whether a status that somebody else took can be found.
+func hasStolen() bool { return spawn.Features().Has("pidfd") && spawn.Features().Has("pidfd_info") }
+
+// stolenStatus says what is wrong with the result of Wait for a child that
+// exited with 7.
+func stolenStatus(state *spawn.ProcessState, err error) error {
+	if !hasStolen() {
+		if state != nil || !errors.Is(err, spawn.ErrStatusTaken) {
+			return fmt.Errorf("%v, %v; want ErrStatusTaken", state, err)
+		}
+		return nil
+	}
+	if err != nil || state.ExitCode() != 7 {
+		return fmt.Errorf("%v, %w; want 7", state, err)
+	}
+	if state.Rusage() != nil || state.UserTime() != 0 || state.SystemTime() != 0 || state.MaxRSS() != 0 {
+		return errors.New("resource usage out of nowhere")
+	}
+	return nil
+}
+
+func TestStolenStatus(t *testing.T) {
+	eachEngine(t, func(t *testing.T) {
+		p := start(t, exits(t, 7))
+		var ws unix.WaitStatus
+		if _, err := unix.Wait4(p.Pid(), &ws, 0, nil); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if err := stolenStatus(p.Wait(context.Background())); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := p.Kill(); !errors.Is(err, os.ErrProcessDone) {
+			t.Error(err)
+		}
+	})
+}
+
+// TestStolenStatusWhileWaiting competes with a waiter for the status.
+func TestStolenStatusWhileWaiting(t *testing.T) {
+	eachEngine(t, func(t *testing.T) {
+		p, end := liveChild(t)
+		var wg sync.WaitGroup
+		wg.Go(func() { _, _ = unix.Wait4(p.Pid(), nil, 0, nil) })
+		if err := p.Kill(); err != nil {
+			t.Error(err)
+		}
+		state, err := p.Wait(context.Background())
+		taken := errors.Is(err, spawn.ErrStatusTaken) && !hasStolen()
+		if !taken && (err != nil || state.Signal() != syscall.SIGKILL) {
+			t.Errorf("%v, %v", state, err)
+		}
+		wg.Wait()
+		end()
+	})
+}
+
+// TestIgnoredSIGCHLD has the kernel reap all children.
+func TestIgnoredSIGCHLD(t *testing.T) {
+	s := helper(t, "ignore SIGCHLD", exits(t, 7).Path)
+	out, state, err := tryOutput(s)
+	if err != nil || !state.Success() {
+		t.Errorf("%v, %v: %s", state, err, out)
+	}
+	if want := spawn.Features().String(); out != want {
+		t.Errorf("found features\n%s\nwant\n%s", out, want)
+	}
+}
+
+var _ = registerHelper("ignore SIGCHLD", func(args []string) int {
+	signal.Ignore(syscall.SIGCHLD)
+	fmt.Print(spawn.Features())
+	err := eachEngineError(func(string) error {
+		p, err := spawn.Start(context.Background(), &spawn.Spec{Path: args[0]})
+		if err != nil {
+			return err
+		}
+		if err := stolenStatus(p.Wait(context.Background())); err != nil {
+			return err
+		}
+		_, err = spawn.Start(context.Background(), &spawn.Spec{Path: "/missing/program"})
+		if !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("a failed start: %w", err)
+		}
+		return nil
+	})
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	return 0
+})
+
+func TestSignalAfterEnd(t *testing.T) {
+	eachEngine(t, func(t *testing.T) {
+		p := start(t, exits(t, 0))
+		if _, err := p.Wait(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		for i, err := range []error{
+			p.Kill(), p.Signal(syscall.SIGTERM), p.Signal(syscall.Signal(0)),
+			p.WithPidfd(func(uintptr) error { return nil }),
+		} {
+			if !errors.Is(err, os.ErrProcessDone) {
+				t.Errorf("%d: %v", i, err)
+			}
+		}
+	})
+}
+
+// TestNoStrangerIsHit gives the pid of a child that was reaped to another one.
+func TestNoStrangerIsHit(t *testing.T) {
+	needRoot(t)
+	path := exits(t, 0)
+	eachEngine(t, func(t *testing.T) {
+		for range 50 {
+			p := start(t, path)
+			if _, err := p.Wait(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(itoa(p.Pid()-1)), 0); err != nil {
+				skip(t, "no pid can be chosen: "+err.Error())
+			}
+			stranger, end := liveChild(t)
+			same := stranger.Pid() == p.Pid()
+			if same {
+				if err := p.Kill(); !errors.Is(err, os.ErrProcessDone) {
+					t.Error(err)
+				}
+				if _, err := p.Wait(context.Background()); err != nil {
+					t.Error(err)
+				}
+			}
+			end()
+			if !same {
+				continue // somebody else was faster
+			}
+			if state, err := stranger.Wait(context.Background()); err != nil || !state.Success() {
+				t.Errorf("the stranger: %v, %v", state, err)
+			}
+			return
+		}
+		skip(t, "pids are taken too fast")
+	})
+}
+
+func TestWithPidfd(t *testing.T) {
+	eachEngine(t, func(t *testing.T) {
+		p, end := liveChild(t)
+		defer end()
+		mine := errors.New("mine")
+		used := -1
+		err := p.WithPidfd(func(fd uintptr) error {
+			used = int(fd)
+			if err := unix.PidfdSendSignal(used, 0, nil, 0); err != nil {
+				t.Error(err)
+			}
+			if fl, err := unix.FcntlInt(fd, unix.F_GETFD, 0); err != nil || fl&unix.FD_CLOEXEC == 0 {
+				t.Errorf("flags %d, %v", fl, err)
+			}
+			return mine
+		})
+		if !spawn.Features().Has("pidfd") {
+			if !errors.Is(err, errors.ErrUnsupported) {
+				t.Error(err)
+			}
+			return
+		}
+		if err != mine {
+			t.Error(err)
+		}
+		if _, err := unix.FcntlInt(uintptr(used), unix.F_GETFD, 0); err != unix.EBADF {
+			t.Errorf("the descriptor is still open: %v", err)
+		}
+	})
+}
+
+// TestDropped forgets processes, that have ended and that will.
+func TestDropped(t *testing.T) {
+	eachEngine(t, func(t *testing.T) {
+		before := inventory{fds: openFDs()}
+		for range 10 {
+			start(t, exits(t, 0))
+		}
+		for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+			runtime.GC()
+			if !hasZombie() && len(inventory{fds: openFDs()}.leaks(before)) == 0 {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Error("not reaped", inventory{fds: openFDs()}.leaks(before))
+				break
+			}
+		}
+	})
+}
+
+func TestRelease(t *testing.T) {
+	eachEngine(t, func(t *testing.T) {
+		p, end := liveChild(t)
+		if err := errors.Join(p.Release(), p.Release()); err != nil {
+			t.Error(err)
+		}
+		if err := p.Kill(); err != nil {
+			t.Error(err)
+		}
+		<-p.Done()
+		if hasZombie() {
+			t.Error("a zombie")
+		}
+		if state, err := p.Wait(context.Background()); err != nil || state.Signal() != syscall.SIGKILL {
+			t.Errorf("%v, %v", state, err)
+		}
+		end()
+	})
+}
+
+func TestExitCodes(t *testing.T) {
+	dir := t.TempDir()
+	for code := range 256 {
+		program(t, filepath.Join(dir, itoa(code)), code)
+	}
+	eachEngine(t, func(t *testing.T) {
+		step := 17
+		if t.Name() == "TestExitCodes/without_nothing" {
+			step = 1
+		}
+		for code := 0; code < 256; code += step {
+			state, err := spawn.Run(context.Background(), &spawn.Spec{Path: filepath.Join(dir, itoa(code))})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !state.Exited() || state.ExitCode() != code || state.Signaled() || state.Success() != (code == 0) {
+				t.Errorf("exit %d: %v", code, state)
+			}
+			if want := fmt.Sprintf("exit status %d", code); state.String() != want {
+				t.Errorf("%q, want %q", state, want)
+			}
+		}
+	})
+}
+
+func TestKilledBy(t *testing.T) {
+	eachEngine(t, func(t *testing.T) {
+		for _, sig := range []syscall.Signal{
+			syscall.SIGHUP, syscall.SIGINT, syscall.SIGKILL, syscall.SIGPIPE, syscall.SIGTERM, syscall.SIGUSR1, 34, 64,
+		} {
+			p, end := liveChild(t)
+			if err := p.Signal(sig); err != nil {
+				t.Error(err)
+			}
+			state, err := p.Wait(context.Background())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if state.Exited() || state.ExitCode() != -1 || !state.Signaled() || state.Signal() != sig || state.Success() {
+				t.Errorf("%v: %v", sig, state)
+			}
+			if ws, ok := state.Sys().(syscall.WaitStatus); !ok || ws.CoreDump() || ws.Signal() != sig {
+				t.Errorf("%v: %#v", sig, state.Sys())
+			}
+			end()
+		}
+	})
+}
+
+func TestCoreDumped(t *testing.T) {
+	pattern, err := os.ReadFile("/proc/sys/kernel/core_pattern")
+	core := getLimit(t, unix.RLIMIT_CORE)
+	if err != nil || strings.HasPrefix(string(pattern), "|") || strings.Contains(string(pattern), "/") || core.Max < 1<<20 {
+		skip(t, "cores are not written to the working directory")
+	}
+	eachEngine(t, func(t *testing.T) {
+		dir := t.TempDir()
+		p, end := liveChildIn(t, dir, attr.Rlimit{Resource: unix.RLIMIT_CORE, Soft: core.Max, Hard: core.Max})
+		defer end()
+		if err := p.Signal(syscall.SIGABRT); err != nil {
+			t.Fatal(err)
+		}
+		state, err := p.Wait(context.Background())
+		if err != nil || !state.Sys().(syscall.WaitStatus).CoreDump() || state.Signal() != syscall.SIGABRT {
+			t.Errorf("%v, %v", state, err)
+		}
+		if files, err := os.ReadDir(dir); err != nil || len(files) != 1 {
+			t.Errorf("%v, %v", files, err)
+		}
+	})
+}
+
+var _ = registerHelper("burn", func([]string) int {
+	memory := make([]byte, 32<<20)
+	for begin := time.Now(); time.Since(begin) < 40*time.Millisecond; {
+		for i := 0; i < len(memory); i += 4096 {
+			memory[i]++
+		}
+	}
+	return int(memory[4096] & 0) // uses it
+})
+
+func TestUsage(t *testing.T) {
+	for _, name := range []string{"nothing", "pidfd", "anything"} {
+		restore := spawn.Force(spawn.Without[name])
+		state, err := spawn.Run(context.Background(), helper(t, "burn"))
+		restore()
+		if err != nil || !state.Success() {
+			t.Fatalf("%v, %v", state, err)
+		}
+		if rss := state.MaxRSS(); rss < 32<<20 || rss > 4<<30 {
+			t.Errorf("maximum resident set size %d", rss)
+		}
+		if cpu := state.UserTime() + state.SystemTime(); cpu < time.Millisecond || cpu > time.Minute {
+			t.Errorf("CPU time %v", cpu)
+		}
+		if u := state.Rusage(); u.Maxrss<<10 != state.MaxRSS() || u.Minflt < 32 {
+			t.Errorf("%+v", u)
+		}
+	}
+}
+
+func TestConcurrentRuns(t *testing.T) {
+	s := exits(t, 7)
+	eachEngine(t, func(t *testing.T) {
+		before := inventory{fds: openFDs()}
+		total := 2000
+		if t.Name() != "TestConcurrentRuns/without_nothing" {
+			total = 128
+		}
+		prog, err := spawn.Compile(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		for range 64 {
+			wg.Go(func() {
+				for range total / 64 {
+					if state, err := prog.Run(context.Background()); err != nil || state.ExitCode() != 7 {
+						t.Errorf("%v, %v", state, err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		checkLeft(t, before)
+	})
+}

@@ -1,0 +1,229 @@
+//go:build !(amd64 || arm64) || spawn_forkexec
+
+package spawn_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/attr"
+)
+
+func TestFallbackFchdir(t *testing.T) {
+	dir := portableDir(t)
+	s := helper(t, "directory")
+	s.Actions.Open(5, dir, os.O_RDONLY, 0)
+	s.Actions.Fchdir(5)
+	s.Actions.Close(5)
+	if got := output(t, s); got != dir {
+		t.Errorf("directory %s", got)
+	}
+	s.Actions.Open(6, "old", os.O_RDONLY, 0)
+	s.Actions.Chdir("sub")
+	if got := output(t, s); got != filepath.Join(dir, "sub") {
+		t.Errorf("directory %s", got)
+	}
+	s.Actions.Fchdir(6)
+	_, err := spawn.Start(t.Context(), s)
+	(&startError{spec: *s, step: "fchdir", index: 5, err: syscall.ENOTDIR}).check(t, err)
+}
+
+// TestFallbackCancel ends the context of Start while the parent is stuck in an
+// open. The child never runs.
+func TestFallbackCancel(t *testing.T) {
+	dir := portableDir(t)
+	fifo := filepath.Join(dir, "fifo")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := &spawn.Spec{Path: "/bin/sh", Args: []string{"sh", "-c", "echo ran >new"}}
+	s.Actions.Chdir(dir)
+	s.Actions.Open(0, "fifo", os.O_RDONLY, 0)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := spawn.Start(ctx, s); err != context.DeadlineExceeded {
+		t.Errorf("got %v", err)
+	}
+	// The open returns now and the goroutine ends, which TestMain sees to.
+	w, err := os.OpenFile(fifo, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	if _, err := os.Stat(filepath.Join(dir, "new")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the child ran: %v", err)
+	}
+}
+
+// TestFallbackCancelStorm ends contexts at all moments of a start.
+func TestFallbackCancelStorm(t *testing.T) {
+	s := helper(t, "exit", "0")
+	for i := range 200 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*10*time.Microsecond)
+		p, err := spawn.Start(ctx, s)
+		switch {
+		case err == nil:
+			if _, err := p.Wait(t.Context()); err != nil {
+				t.Error(err)
+			}
+		case !errors.Is(err, context.DeadlineExceeded):
+			t.Error(err)
+		}
+		cancel()
+	}
+}
+
+func TestFallbackPidfd(t *testing.T) {
+	p, release := staying(t, t.Context())
+	err := p.WithPidfd(func(fd uintptr) error { return unix.PidfdSendSignal(int(fd), 0, nil, 0) })
+	if errors.Is(err, errors.ErrUnsupported) {
+		skip(t, "no pidfd")
+	}
+	if err != nil {
+		t.Error(err)
+	}
+	if err := p.WithPidfd(func(uintptr) error { return io.EOF }); !errors.Is(err, io.EOF) {
+		t.Errorf("error of the function: %v", err)
+	}
+	release()
+	if _, err := p.Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.WithPidfd(func(uintptr) error { return nil }); !errors.Is(err, os.ErrProcessDone) {
+		t.Errorf("afterwards: %v", err)
+	}
+}
+
+func TestFallbackCredential(t *testing.T) {
+	needRoot(t)
+	before, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &spawn.Spec{Path: "/bin/sh", Args: []string{"sh", "-c", "cat /proc/self/status"}}
+	s.Attr = attr.List{attr.Credential{UID: 12345, GID: 12346, Groups: []uint32{7}}}
+	out := output(t, s)
+	for _, want := range []string{
+		"Uid:\t12345\t12345\t12345\t12345\n", "Gid:\t12346\t12346\t12346\t12346\n", "Groups:\t7 \n",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q", want)
+		}
+	}
+	if after, _ := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0); after != before {
+		t.Errorf("dumpable %d, was %d", after, before)
+	}
+}
+
+func TestFallbackOwnCredential(t *testing.T) {
+	s := helper(t, "exit", "0")
+	s.Actions.Open(0, os.DevNull, os.O_RDONLY, 0)
+	s.Attr = attr.List{attr.Credential{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()), KeepGroups: true}}
+	output(t, s)
+	s.Attr = attr.List{attr.ResetIDs{}}
+	output(t, s)
+}
+
+func TestFallbackWithoutPrivilege(t *testing.T) {
+	needUser(t)
+	s := helper(t, "exit", "0")
+	s.Attr = attr.List{attr.Credential{}}
+	if _, err := spawn.Start(t.Context(), s); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestFallbackChroot(t *testing.T) {
+	needRoot(t)
+	s := &spawn.Spec{Path: "/bin/pwd", Attr: attr.List{attr.Chroot("/")}}
+	if got := output(t, s); got != "/\n" {
+		t.Errorf("directory %q", got)
+	}
+	s.Actions.Chdir("usr")
+	if got := output(t, s); got != "/usr\n" {
+		t.Errorf("directory %q", got)
+	}
+}
+
+// fallbackPTY makes a pseudo-terminal.
+func fallbackPTY(t *testing.T) (master, terminal *os.File) {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		skip(t, "no pseudo-terminals")
+	}
+	t.Cleanup(func() { master.Close() })
+	fd := int(master.Fd())
+	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	if err := errors.Join(err, unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0)); err != nil {
+		t.Fatal(err)
+	}
+	terminal, err = os.OpenFile("/dev/pts/"+strconv.Itoa(n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { terminal.Close() })
+	return master, terminal
+}
+
+// "own terminal" makes a child that takes the terminal 0 from it.
+var _ = registerHelper("own terminal", func([]string) int {
+	s := &spawn.Spec{Path: "/bin/sh", Args: []string{"sh", "-c", "cat /proc/self/stat"}}
+	s.Attr = attr.List{attr.Setpgid{}}
+	s.Actions.Tcsetpgrp(0)
+	if state, err := spawn.Run(context.Background(), s); err != nil || !state.Success() {
+		fmt.Println(state, err)
+		return 1
+	}
+	return 0
+})
+
+func TestFallbackTerminal(t *testing.T) {
+	_, tty := fallbackPTY(t)
+	s := helper(t, "own terminal")
+	s.Attr = attr.List{attr.Setsid{}, attr.ControllingTTY{File: tty}}
+	s.Actions.File(tty, 0)
+	stat := strings.Fields(output(t, s))
+	// pid (comm) state ppid pgrp session tty_nr tpgid; cat is in the shell's group.
+	if len(stat) < 8 || stat[6] == "0" || stat[7] != stat[4] || stat[5] == stat[4] {
+		t.Errorf("stat %q", stat)
+	}
+}
+
+// TestFallbackLeaksNothing has starts that fail at each point.
+func TestFallbackLeaksNothing(t *testing.T) {
+	before := openFDs()
+	for range 50 {
+		for _, last := range []func(s *spawn.Spec){
+			func(s *spawn.Spec) { s.Path = "/nonexistent" },
+			func(s *spawn.Spec) { s.Actions.Chdir("/nonexistent") },
+			func(s *spawn.Spec) { s.Actions.Open(3, "/nonexistent", os.O_RDONLY, 0) },
+			func(s *spawn.Spec) { s.Actions.Inherit(99) },
+		} {
+			s := helper(t, "exit", "0")
+			s.Actions.Open(4, os.DevNull, os.O_RDONLY, 0)
+			last(s)
+			if _, err := spawn.Start(t.Context(), s); err == nil {
+				t.Fatal("no error")
+			}
+		}
+	}
+	for fd, target := range openFDs() {
+		if before[fd] != target {
+			t.Errorf("fd %s: %s", fd, target)
+		}
+	}
+}
