@@ -22,16 +22,13 @@ type diagnosis struct {
 	bytes int  // of arguments and environment
 }
 
-func newDiagnosis(s *Spec, chrooted bool) diagnosis {
-	d := diagnosis{blind: chrooted}
+func newDiagnosis(s *Spec, chrooted bool, bytes int) diagnosis {
+	d := diagnosis{blind: chrooted, bytes: bytes}
 	if !filepath.IsAbs(s.Path) {
 		for i := range s.Actions.list {
 			k := s.Actions.list[i].kind
 			d.blind = d.blind || k == actChdir || k == actFchdir
 		}
-	}
-	for _, list := range [][]string{s.argv(), s.env()} {
-		d.bytes += size(list)
 	}
 	return d
 }

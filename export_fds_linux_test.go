@@ -33,14 +33,13 @@ func LowerFDs(a FileActions, files []int, tty, limit int, closeRange, sharedMemo
 	if err := a.check(); err != nil {
 		return nil, wrap("", err)
 	}
-	uses, err := analyse(a.list, files, tty, limit)
-	if err != nil {
-		return nil, wrap("", err)
-	}
 	p := plan.New()
-	f := &fdPlan{
-		Plan: p, fdUses: uses, actions: a.list, files: files, all: a.inheritsAll(),
-		feat: features{closeRange: closeRange, sharedMemory: sharedMemory},
+	defer p.Free()
+	f := newFDPlan(p, features{closeRange: closeRange, sharedMemory: sharedMemory}, a.list, a.inheritsAll())
+	defer f.free()
+	f.files = append(f.files, files...)
+	if err := f.analyse(a.list, files, tty, limit); err != nil {
+		return nil, wrap("", err)
 	}
 	f.prepare()
 	if tty >= 0 {
@@ -56,7 +55,7 @@ func LowerFDs(a FileActions, files []int, tty, limit int, closeRange, sharedMemo
 		Vars: int(p.Builder().Var()) + 1, Top: f.top, prog: p.Build(),
 	}
 	l.Calls = l.prog.Calls()
-	for _, n := range uses.numbers {
+	for _, n := range f.numbers {
 		l.Numbers = append(l.Numbers, FDNumber{n.fd, n.action})
 	}
 	return l, nil

@@ -4,9 +4,9 @@ package spawn
 
 import (
 	"io/fs"
-	"maps"
 	"os"
 	"slices"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -24,15 +24,15 @@ import (
 // finds a free number above all that are mentioned.
 type fdPlan struct {
 	*plan.Plan
-	*fdUses
+	fdUses
 	feat    features
 	actions []action
 	files   []int // descriptor of each actFile
 	all     bool  // InheritAll
 
-	open  map[int]bool // what is open in the child, unless all
-	kept  map[int]bool // what of it stays open over execve
-	saved []savedFile  // in ascending order of where they are
+	open  fdSet       // what is open in the child, unless all
+	kept  fdSet       // what of it stays open over execve
+	saved []savedFile // in ascending order of where they are
 
 	vars fdVars
 }
@@ -63,6 +63,24 @@ func fdArg(n int) raw.Arg { return raw.Int(int64(n)) }
 
 const lastFD = 1<<32 - 1
 
+var fdPlans = sync.Pool{New: func() any { return new(fdPlan) }}
+
+// newFDPlan returns an empty plan, to be given back by free.
+func newFDPlan(p *plan.Plan, feat features, actions []action, all bool) *fdPlan {
+	f := fdPlans.Get().(*fdPlan)
+	f.Plan, f.feat, f.actions, f.all = p, feat, actions, all
+	return f
+}
+
+// free gives f back. It keeps nothing but memory to be used again.
+func (f *fdPlan) free() {
+	*f = fdPlan{
+		fdUses: fdUses{needed: f.needed[:0], named: f.named[:0]},
+		open:   f.open[:0], kept: f.kept[:0], files: f.files[:0],
+	}
+	fdPlans.Put(f)
+}
+
 // prepare gives the child its own table, with only what is needed in it.
 func (f *fdPlan) prepare() {
 	if !f.feat.sharedMemory {
@@ -71,9 +89,9 @@ func (f *fdPlan) prepare() {
 	if f.all {
 		return
 	}
-	f.open, f.kept = map[int]bool{}, map[int]bool{0: true, 1: true, 2: true}
-	needed := slices.Sorted(maps.Keys(f.needed))
-	above := needed[len(needed)-1] + 1
+	f.open = append(f.open, f.needed...)
+	f.kept = append(f.kept, 0, 1, 2)
+	above := f.needed[len(f.needed)-1] + 1
 	f.Builder().Step("file table", -1, "")
 	if f.feat.closeRange && f.feat.sharedMemory {
 		f.vars.unshare = f.Builder().Var()
@@ -81,11 +99,8 @@ func (f *fdPlan) prepare() {
 	} else {
 		f.closeAbove(plan.FileTable, above)
 	}
-	for i, n := range needed {
-		f.open[n] = true
-		if i > 0 {
-			f.closeGap(plan.FileTable, needed[i-1]+1, n-1)
-		}
+	for i, n := range f.needed[1:] {
+		f.closeGap(plan.FileTable, f.needed[i]+1, n-1)
 	}
 }
 
@@ -136,9 +151,9 @@ func (f *fdPlan) closeRange(ph plan.Phase, from, to raw.Arg) {
 
 // lower adds the actions.
 func (f *fdPlan) lower() {
-	for _, n := range slices.Sorted(maps.Keys(f.moved)) {
-		f.stepOf(f.moved[n])
-		f.save(n)
+	for _, m := range f.moved {
+		f.stepOf(m.action)
+		f.save(m.fd)
 	}
 	for i := range f.actions {
 		f.stepOf(i)
@@ -160,10 +175,11 @@ func (f *fdPlan) stepOf(i int) {
 func (f *fdPlan) save(n int) {
 	if !f.all {
 		t := 3
-		for f.named[t] {
+		for f.named.has(t) {
 			t++
 		}
-		f.named[t], f.open[t] = true, true
+		f.named.add(t)
+		f.open.add(t)
 		f.top = max(f.top, t+1)
 		f.Call(plan.Files, raw.Dup3, fdArg(n), fdArg(t), raw.Int(unix.O_CLOEXEC))
 		f.saved = append(f.saved, savedFile{fd: n, at: t})
@@ -216,7 +232,8 @@ func (f *fdPlan) lowerOne(i int, x *action) {
 		f.Call(plan.Files, raw.Ioctl, fd, raw.Int(unix.TIOCSPGRP), f.Builder().AddrOf(pgrp))
 	}
 	if !f.all && (x.changes() || x.kind == actDup2 || x.kind == actInherit) {
-		f.open[x.fd], f.kept[x.fd] = true, true
+		f.open.add(x.fd)
+		f.kept.add(x.fd)
 	}
 }
 
@@ -234,7 +251,7 @@ func (f *fdPlan) dup(from, to raw.Arg, same bool) {
 // right number.
 func (f *fdPlan) lowerOpen(x *action) {
 	fd := fdArg(x.fd)
-	if x.from != x.fd && (f.all || f.open[x.fd]) {
+	if x.from != x.fd && (f.all || f.open.has(x.fd)) {
 		f.Call(plan.Files, raw.Close, fd).Ignore()
 	}
 	v := f.Builder().Var()
@@ -246,11 +263,11 @@ func (f *fdPlan) lowerOpen(x *action) {
 }
 
 func (f *fdPlan) lowerClose(n int) {
-	if f.all || f.open[n] {
+	if f.all || f.open.has(n) {
 		f.Call(plan.Files, raw.Close, fdArg(n)).Ignore()
 	}
-	delete(f.open, n)
-	delete(f.kept, n)
+	f.open.remove(n)
+	f.kept.remove(n)
 }
 
 func (f *fdPlan) lowerCloseFrom(n int) {
@@ -258,7 +275,7 @@ func (f *fdPlan) lowerCloseFrom(n int) {
 		f.closeAbove(plan.Files, n)
 		return
 	}
-	maps.DeleteFunc(f.kept, func(fd int, _ bool) bool { return fd >= n })
+	f.kept.removeFrom(n)
 	f.closeKnown(plan.Files, func(fd int) bool {
 		return fd >= n && !slices.ContainsFunc(f.saved, func(s savedFile) bool { return s.at == fd })
 	})
@@ -278,7 +295,7 @@ func (f *fdPlan) finish() {
 		return
 	}
 	f.Builder().Step("file table", -1, "")
-	f.closeKnown(plan.CloseRest, func(fd int) bool { return !f.kept[fd] })
+	f.closeKnown(plan.CloseRest, func(fd int) bool { return !f.kept.has(fd) })
 	for n, same := range f.stdio {
 		if !same {
 			continue
@@ -292,23 +309,26 @@ func (f *fdPlan) finish() {
 // nothing else is open in between.
 func (f *fdPlan) closeKnown(ph plan.Phase, match func(fd int) bool) {
 	first, last := -1, -1
-	for _, fd := range slices.Sorted(maps.Keys(f.open)) {
+	flush := func() {
+		if first >= 0 {
+			f.closeGap(ph, first, last)
+		}
+		first = -1
+	}
+	stay := f.open[:0]
+	for _, fd := range f.open {
 		switch {
 		case !match(fd):
-			if first >= 0 {
-				f.closeGap(ph, first, last)
-			}
-			first = -1
+			stay = append(stay, fd)
+			flush()
 			continue
 		case first < 0:
 			first = fd
 		}
 		last = fd
-		delete(f.open, fd)
 	}
-	if first >= 0 {
-		f.closeGap(ph, first, last)
-	}
+	flush()
+	f.open = stay
 }
 
 // modeBits converts permissions as os.OpenFile does.

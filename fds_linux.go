@@ -3,11 +3,36 @@
 package spawn
 
 import (
-	"maps"
 	"slices"
 
 	"github.com/safespawn/spawn/internal/plan"
 )
+
+// fdSet is a set of descriptors, in ascending order.
+type fdSet []int
+
+func (s fdSet) has(n int) bool {
+	_, ok := slices.BinarySearch(s, n)
+	return ok
+}
+
+func (s *fdSet) add(n int) {
+	if i, ok := slices.BinarySearch(*s, n); !ok {
+		*s = slices.Insert(*s, i, n)
+	}
+}
+
+func (s *fdSet) remove(n int) {
+	if i, ok := slices.BinarySearch(*s, n); ok {
+		*s = slices.Delete(*s, i, i+1)
+	}
+}
+
+// removeFrom removes n and all above.
+func (s *fdSet) removeFrom(n int) {
+	i, _ := slices.BinarySearch(*s, n)
+	*s = (*s)[:i]
+}
 
 // origin is what is at a number in the child.
 type origin uint8
@@ -20,20 +45,24 @@ const (
 
 // fdTable follows the numbers through the actions.
 type fdTable struct {
-	at         map[int]origin
-	closer     map[int]int // which action closed a number
-	closedFrom int         // CloseFrom: everything from here on that is not in at
+	at         []fdState
+	closedFrom int // CloseFrom: everything from here on that is not in at
 	closedBy   int
 }
 
-func newFDTable() *fdTable {
-	return &fdTable{at: map[int]origin{}, closer: map[int]int{}, closedFrom: 1 << 31}
+// fdState is what is at number n, and the action that made it that.
+type fdState struct {
+	n      int
+	origin origin
+	by     int
 }
 
 // origin returns what is at n, and the action that closed it.
 func (t *fdTable) origin(n int) (o origin, closer int) {
-	if o, ok := t.at[n]; ok {
-		return o, t.closer[n]
+	for i := range t.at {
+		if t.at[i].n == n {
+			return t.at[i].origin, t.at[i].by
+		}
 	}
 	if n >= t.closedFrom {
 		return closed, t.closedBy
@@ -45,40 +74,49 @@ func (t *fdTable) origin(n int) (o origin, closer int) {
 func (t *fdTable) apply(i int, x *action) {
 	switch {
 	case x.changes():
-		t.at[x.fd] = changed
+		t.set(fdState{x.fd, changed, i})
 	case x.kind == actClose:
-		t.at[x.fd], t.closer[x.fd] = closed, i
+		t.set(fdState{x.fd, closed, i})
 	case x.kind == actCloseFrom:
-		maps.DeleteFunc(t.at, func(n int, _ origin) bool { return n >= x.fd })
+		t.at = slices.DeleteFunc(t.at, func(s fdState) bool { return s.n >= x.fd })
 		if x.fd <= t.closedFrom {
 			t.closedFrom, t.closedBy = x.fd, i
 		}
 	}
 }
 
-// fdUses is what the file actions need of this process's descriptors.
-type fdUses struct {
-	needed  map[int]bool // what the child works with
-	named   map[int]bool // all numbers that are needed or mentioned
-	moved   map[int]int  // files that lose their number before their turn, and the action whose turn it is
-	numbers []numberUse  // what was given as a number, to be checked
-	stdio   [3]bool      // 0, 1 and 2 that stay what they are here
-	top     int          // above all named that may hold a file
+func (t *fdTable) set(s fdState) {
+	for i := range t.at {
+		if t.at[i].n == s.n {
+			t.at[i] = s
+			return
+		}
+	}
+	t.at = append(t.at, s)
 }
 
-// numberUse is a descriptor of this process that an action takes by number.
+// fdUses is what the file actions need of this process's descriptors.
+type fdUses struct {
+	needed  fdSet       // what the child works with
+	named   fdSet       // all numbers that are needed or mentioned
+	moved   []numberUse // files that lose their number before their turn, and the action whose turn it is
+	numbers []numberUse // what was given as a number, to be checked
+	stdio   [3]bool     // 0, 1 and 2 that stay what they are here
+	top     int         // above all named that may hold a file
+}
+
+// numberUse is a descriptor of this process that an action uses.
 type numberUse struct{ fd, action int }
 
 // analyse follows the actions. files has the descriptor of each actFile, tty
 // that of the terminal that is used after all actions, or -1; limit is
 // RLIMIT_NOFILE.
-func analyse(actions []action, files []int, tty, limit int) (*fdUses, error) {
+func (u *fdUses) analyse(actions []action, files []int, tty, limit int) error {
 	all := slices.ContainsFunc(actions, func(x action) bool { return x.kind == actInheritAll })
-	u := &fdUses{needed: map[int]bool{}, named: map[int]bool{}, moved: map[int]int{}}
 	for n := range u.stdio {
 		u.need(n)
 	}
-	t := newFDTable()
+	t := &fdTable{closedFrom: 1 << 31}
 	for i := range actions {
 		x := &actions[i]
 		if x.hasFD() {
@@ -89,7 +127,7 @@ func analyse(actions []action, files []int, tty, limit int) (*fdUses, error) {
 		} else if n, ok := x.uses(); ok {
 			switch o, by := t.origin(n); o {
 			case closed:
-				return nil, x.errorAt(i, plan.Invalid("descriptor %d was closed by action %d", n, by))
+				return x.errorAt(i, plan.Invalid("descriptor %d was closed by action %d", n, by))
 			case fromParent:
 				u.need(n)
 				u.numbers = append(u.numbers, numberUse{n, i})
@@ -104,14 +142,14 @@ func analyse(actions []action, files []int, tty, limit int) (*fdUses, error) {
 		o, _ := t.origin(n)
 		u.stdio[n] = o == fromParent
 	}
-	return u, nil
+	return nil
 }
 
 // name notes that an action mentions x.fd. A number that is only closed counts
 // for top where it may be that of any file, as with InheritAll, though not from
 // the limit on: there may be no room above it.
 func (u *fdUses) name(x *action, anyFile bool) {
-	u.named[x.fd] = true
+	u.named.add(x.fd)
 	if anyFile || x.kind != actClose && x.kind != actCloseFrom {
 		u.top = max(u.top, x.fd+1)
 	}
@@ -123,13 +161,14 @@ func (u *fdUses) file(t *fdTable, fd, i int) {
 	if o, _ := t.origin(fd); o == fromParent {
 		return
 	}
-	if _, ok := u.moved[fd]; !ok {
-		u.moved[fd] = i
+	if !slices.ContainsFunc(u.moved, func(m numberUse) bool { return m.fd == fd }) {
+		u.moved = append(u.moved, numberUse{fd, i})
 	}
 }
 
 func (u *fdUses) need(n int) {
-	u.needed[n], u.named[n] = true, true
+	u.needed.add(n)
+	u.named.add(n)
 	u.top = max(u.top, n+1)
 }
 

@@ -403,6 +403,7 @@ func runRealParents(t *testing.T, kind string, count int) {
 			}
 			defer r.Close()
 			s := helper(t, "fds", dir, engine, kind, strconv.Itoa(count))
+			s.Env = quickExit()
 			s.Actions.File(w, reportFD)
 			p, err := spawn.Start(context.Background(), s)
 			w.Close()
@@ -423,6 +424,10 @@ func runRealParents(t *testing.T, kind string, count int) {
 		})
 	}
 }
+
+// quickExit is the environment of helpers that are many: with the race detector
+// a program takes a second to exit otherwise.
+func quickExit() []string { return append(os.Environ(), "GORACE=atexit_sleep_ms=0") }
 
 // perEngine divides a number of cases among the engines.
 func perEngine(full int) int {

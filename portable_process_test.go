@@ -128,7 +128,7 @@ func TestPortableContext(t *testing.T) {
 	})
 }
 
-// TestPortableRunEnds ends the context of Run when the child has begun.
+// TestPortableRunEnds ends the context of Run when the child has been started.
 func TestPortableRunEnds(t *testing.T) {
 	eachEngine(t, func(t *testing.T) {
 		in, hold, err := os.Pipe()
@@ -137,21 +137,18 @@ func TestPortableRunEnds(t *testing.T) {
 		}
 		defer in.Close()
 		defer hold.Close()
-		r, w, err := os.Pipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer r.Close()
-		defer w.Close()
-		s := helper(t, "stay")
-		s.Actions.File(in, 0)
-		s.Actions.File(w, 1)
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		go func() {
-			io.ReadFull(r, make([]byte, 5))
-			cancel()
-		}()
+		core, _ := observer.New(zapcore.DebugLevel)
+		s := helper(t, "stay")
+		s.Actions.File(in, 0)
+		s.Actions.Open(1, os.DevNull, os.O_WRONLY, 0)
+		s.Logger = zap.New(core, zap.Hooks(func(e zapcore.Entry) error {
+			if e.Message == "spawned" {
+				cancel()
+			}
+			return nil
+		}))
 		state, err := spawn.Run(ctx, s)
 		if err != context.Canceled || state == nil || state.Success() {
 			t.Errorf("%v, %v", state, err)

@@ -254,6 +254,7 @@ func record(t *testing.T, dir, engine, name string) (*recording, *tracedSteps) {
 	}
 	defer out.Close()
 	s := helper(t, "traced", dir, engine, name)
+	s.Env = quickExit()
 	s.Actions.File(in, 0)
 	s.Actions.File(w, 1)
 	p, err := spawn.Start(context.Background(), s)

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -55,10 +56,11 @@ func (e *engine) compile(s *Spec, argv, env []string) error {
 		return err
 	}
 	p := plan.New()
+	defer p.Free()
 	b := p.Builder()
 	b.Grow(size(argv) + size(env) + len(s.Path) + 256)
 	e.feat = currentFeatures()
-	e.actions = append([]action(nil), s.Actions.list...)
+	e.actions = slices.Clone(s.Actions.list)
 	e.resetSignals(p, &claims)
 	s.Attr.Lower(p)
 	e.creds, e.cgroup = p.Credentials, p.Cgroup
@@ -72,7 +74,7 @@ func (e *engine) compile(s *Spec, argv, env []string) error {
 	}
 	b.Step("execve", -1, "")
 	p.Call(plan.Exec, raw.Execve, b.String(s.Path), b.Strings(argv), b.Strings(env)).Retry(uint8(unix.ETXTBSY), busyRetries)
-	e.diag = newDiagnosis(s, p.Chrooted)
+	e.diag = newDiagnosis(s, p.Chrooted, size(argv)+size(env))
 	e.prog = p.Build()
 	return nil
 }
@@ -122,30 +124,28 @@ func (e *engine) lowerFiles(p *plan.Plan, s *Spec, claims *plan.Claims) error {
 	if err := checkLimit(e.actions, claims); err != nil {
 		return err
 	}
-	files := make([]int, len(e.actions))
+	f := newFDPlan(p, e.feat, e.actions, e.all)
+	defer f.free()
 	for i := range e.actions {
-		files[i] = -1
+		fd := -1
 		if x := &e.actions[i]; x.kind == actFile {
-			fd, err := e.hold(x.file, actionNames[x.kind], i)
-			if err != nil {
+			var err error
+			if fd, err = e.hold(x.file, actionNames[x.kind], i); err != nil {
 				return x.errorAt(i, err)
 			}
-			files[i] = fd
 		}
+		f.files = append(f.files, fd)
 	}
 	tty := -1
 	if p.TTY.File != nil {
-		fd, err := e.hold(p.TTY.File, "ctty", p.TTY.Index)
-		if err != nil {
+		var err error
+		if tty, err = e.hold(p.TTY.File, "ctty", p.TTY.Index); err != nil {
 			return &plan.Error{Step: "ctty", Index: p.TTY.Index, Object: p.TTY.Name(), Err: err}
 		}
-		tty = fd
 	}
-	uses, err := analyse(e.actions, files, tty, fdLimit())
-	if err != nil {
+	if err := f.analyse(e.actions, f.files, tty, fdLimit()); err != nil {
 		return err
 	}
-	f := &fdPlan{Plan: p, fdUses: uses, feat: e.feat, actions: e.actions, files: files, all: e.all}
 	if err := e.joinCgroup(f); err != nil {
 		return err
 	}
@@ -155,7 +155,7 @@ func (e *engine) lowerFiles(p *plan.Plan, s *Spec, claims *plan.Claims) error {
 		f.terminal(tty)
 	}
 	f.finish()
-	e.numbers, e.fds, e.top = uses.numbers, f.vars, f.top
+	e.numbers, e.fds, e.top = f.numbers, f.vars, f.top
 	return nil
 }
 

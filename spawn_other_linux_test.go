@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -42,40 +43,66 @@ func TestFallbackFchdir(t *testing.T) {
 }
 
 // TestFallbackCancel ends the context of Start while the parent is stuck in an
-// open. The child never runs.
+// open. There never is a child.
 func TestFallbackCancel(t *testing.T) {
-	dir := portableDir(t)
-	fifo := filepath.Join(dir, "fifo")
+	fifo := filepath.Join(t.TempDir(), "fifo")
 	if err := unix.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := &spawn.Spec{Path: "/bin/sh", Args: []string{"sh", "-c", "echo ran >new"}}
-	s.Actions.Chdir(dir)
-	s.Actions.Open(0, "fifo", os.O_RDONLY, 0)
+	s := helper(t, "exit", "0")
+	s.Actions.Open(0, fifo, os.O_RDONLY, 0)
+	children, goroutines := childFaults(t), runtime.NumGoroutine()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if _, err := spawn.Start(ctx, s); err != context.DeadlineExceeded {
 		t.Errorf("got %v", err)
 	}
-	// The open returns now and the goroutine ends, which TestMain sees to.
+	// This lets the open return, and the goroutine end.
 	w, err := os.OpenFile(fifo, os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.Close()
-	if _, err := os.Stat(filepath.Join(dir, "new")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the child ran: %v", err)
+	for deadline := time.Now().Add(30 * time.Second); runtime.NumGoroutine() > goroutines; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("a goroutine is left")
+		}
+	}
+	if childFaults(t) != children {
+		t.Error("there was a child")
 	}
 }
 
-// TestFallbackCancelStorm ends contexts at all moments of a start.
+// childFaults is the page faults of all children that were reaped: there is no
+// process without any.
+func childFaults(t *testing.T) int64 {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_CHILDREN, &u); err != nil {
+		t.Fatal(err)
+	}
+	return int64(u.Minflt)
+}
+
+// TestFallbackCancelStorm ends contexts at all moments of the start of a child
+// that does not end by itself.
 func TestFallbackCancelStorm(t *testing.T) {
-	s := helper(t, "exit", "0")
+	in, hold, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	defer hold.Close()
+	s := helper(t, "stay")
+	s.Actions.File(in, 0)
+	s.Actions.Open(1, os.DevNull, os.O_WRONLY, 0)
 	for i := range 200 {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*10*time.Microsecond)
 		p, err := spawn.Start(ctx, s)
 		switch {
 		case err == nil:
+			if err := p.Kill(); err != nil {
+				t.Error(err)
+			}
 			if _, err := p.Wait(t.Context()); err != nil {
 				t.Error(err)
 			}
@@ -84,6 +111,17 @@ func TestFallbackCancelStorm(t *testing.T) {
 		}
 		cancel()
 	}
+	// hold must stay open until nobody is left.
+	for deadline := time.Now().Add(30 * time.Second); hasChild(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("a child is left")
+		}
+	}
+}
+
+func hasChild() bool {
+	var info unix.Siginfo
+	return unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil) != unix.ECHILD
 }
 
 func TestFallbackPidfd(t *testing.T) {

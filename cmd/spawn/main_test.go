@@ -55,7 +55,7 @@ func helperArgs(args []string) int {
 func helperSignals([]string) int {
 	c := make(chan os.Signal, 16)
 	signal.Notify(c, relayed...)
-	fmt.Println("ready", os.Getpid())
+	fmt.Println("ready", os.Getpid(), os.Getppid())
 	for sig := range c {
 		fmt.Println(sig)
 		if sig == syscall.SIGTERM {
@@ -90,6 +90,7 @@ func spawnCmd(t *testing.T, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, self(t))
 	cmd.Args = append([]string{"spawn"}, args...)
 	cmd.Dir = t.TempDir()
+	cmd.WaitDelay = 10 * time.Second // programs that outlive it have its files
 	return cmd
 }
 

@@ -78,6 +78,12 @@ func TestTimeoutAndSignalBeforeExec(t *testing.T) {
 	if err := unix.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		// A child that is left gets on and ends.
+		if f, err := os.OpenFile(fifo, os.O_RDWR, 0); err == nil {
+			f.Close()
+		}
+	})
 	if r := try(t, "--timeout", "200ms", "--stdin", fifo, "cat"); r.status != statusTimeout || r.errOut != "" {
 		t.Errorf("timeout: %+v", r)
 	}

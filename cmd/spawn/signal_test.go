@@ -3,11 +3,13 @@
 package main
 
 import (
-	"bytes"
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,6 +20,7 @@ import (
 type session struct {
 	t     *testing.T
 	cmd   *exec.Cmd
+	spawn int // its pid, also where a shell has started it
 	lines chan string
 }
 
@@ -27,7 +30,7 @@ func begin(t *testing.T, cmd *exec.Cmd, r io.ReadCloser) *session {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	s := &session{t, cmd, make(chan string, 100)}
+	s := &session{t: t, cmd: cmd, lines: make(chan string, 100)}
 	go func() {
 		defer close(s.lines)
 		defer r.Close()
@@ -35,9 +38,15 @@ func begin(t *testing.T, cmd *exec.Cmd, r io.ReadCloser) *session {
 			s.lines <- strings.TrimPrefix(strings.TrimRight(in.Text(), "\r"), "^C")
 		}
 	}()
-	if line := s.next(); !strings.HasPrefix(line, "ready") {
-		t.Fatalf("got %q", line)
+	var pid int
+	if _, err := fmt.Sscanf(s.next(), "ready %d %d", &pid, &s.spawn); err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it may be left
+		}
+	})
 	return s
 }
 
@@ -73,7 +82,7 @@ func (s *session) expect(signals ...syscall.Signal) {
 
 func (s *session) send(sig syscall.Signal) {
 	s.t.Helper()
-	if err := s.cmd.Process.Signal(sig); err != nil {
+	if err := syscall.Kill(s.spawn, sig); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -131,6 +140,27 @@ func TestSignalsOfTerminal(t *testing.T) {
 			s.end()
 		})
 	}
+}
+
+// In the background of a terminal signals can't be those of the terminal.
+func TestSignalsInBackground(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "spawn")
+	if err := os.Symlink(self(t), link); err != nil {
+		t.Fatal(err)
+	}
+	master, slave := openPTY(t)
+	cmd := spawnCmd(t)
+	cmd.Path = "/bin/sh"
+	cmd.Args = []string{"sh", "-m", "-c", `"$0" "$1" helper:signals & wait $!`, link, self(t)}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	s := begin(t, cmd, master)
+	slave.Close()
+	for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGWINCH} {
+		s.send(sig)
+		s.expect(sig)
+	}
+	s.end()
 }
 
 // What the caller ignores stays ignored.

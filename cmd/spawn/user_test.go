@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-const ids4 = "id -u; id -g; id -G"
+const showIDs = "id -u; id -g; id -G"
 
 // nobody is a user without privilege.
 func nobody(t *testing.T) *user.User {
@@ -40,7 +40,7 @@ func TestUserAsRoot(t *testing.T) {
 		"1235:1236":   "1235\n1236\n1236\n",
 		"root:root":   "0\n0\n0\n",
 	} {
-		if got := must(t, "--user", value, "sh", "-c", ids4); got != want {
+		if got := must(t, "--user", value, "sh", "-c", showIDs); got != want {
 			t.Errorf("%s: got %q, want %q", value, got, want)
 		}
 	}
@@ -61,9 +61,9 @@ func TestUserWithoutPrivilege(t *testing.T) {
 		}
 		u = current
 	}
-	groups := unprivileged(t, u, "sh", "-c", ids4)
+	groups := unprivileged(t, u, "sh", "-c", showIDs)
 	for _, value := range []string{u.Username, u.Uid, u.Username + ":" + u.Gid} {
-		if got := unprivileged(t, u, "--user", value, "sh", "-c", ids4); got != groups {
+		if got := unprivileged(t, u, "--user", value, "sh", "-c", showIDs); got != groups {
 			t.Errorf("--user %s: got %+v, want %+v", value, got, groups)
 		}
 	}

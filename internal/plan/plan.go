@@ -6,6 +6,7 @@ package plan
 import (
 	"fmt"
 	"os"
+	"sync"
 
 	"github.com/safespawn/spawn/internal/raw"
 )
@@ -83,8 +84,21 @@ type File struct {
 	Index int
 }
 
-// New returns an empty plan.
-func New() *Plan { return &Plan{index: -1} }
+var plans = sync.Pool{New: func() any { return new(Plan) }}
+
+// New returns an empty plan, to be given back by Free.
+func New() *Plan {
+	p := plans.Get().(*Plan)
+	p.index = -1
+	return p
+}
+
+// Free gives p back. Programs that it has built are not touched by that.
+func (p *Plan) Free() {
+	p.b.Reset()
+	*p = Plan{b: p.b}
+	plans.Put(p)
+}
 
 // Attr says which attribute is lowered next.
 func (p *Plan) Attr(index int) { p.index = index }

@@ -202,17 +202,23 @@ func (r OpRef) Else(n uint8, errnos ...uint8) OpRef {
 // Retry repeats the operation up to n times while it fails with errno.
 func (r OpRef) Retry(errno uint8, n uint32) OpRef { r.p.again, r.p.retries = errno, n; return r }
 
-// Build sorts the operations by phase and fixes all addresses. The builder must
-// not be used afterwards. The last operation of the last phase should be one
+// Reset empties the builder. It keeps memory, but none that a Program has.
+func (b *Builder) Reset() {
+	clear(b.steps)
+	*b = Builder{ops: b.ops[:0], steps: b.steps[:0], lists: b.lists[:0], addrs: b.addrs[:0]}
+}
+
+// Build sorts the operations by phase and fixes all addresses. Afterwards the
+// builder is of no use until Reset. The last operation of the last phase should be one
 // that does not return; a failure follows otherwise.
 func (b *Builder) Build() *Program {
 	slices.SortStableFunc(b.ops, func(x, y pending) int { return int(x.phase) - int(y.phase) })
 	p := &Program{
 		ops:   make([]Op, len(b.ops)+1),
 		info:  make([]opInfo, len(b.ops)),
-		steps: b.steps,
+		steps: slices.Clone(b.steps),
 		arena: b.mem,
-		addrs: b.addrs,
+		addrs: slices.Clone(b.addrs),
 		nvars: b.nvars + 1,
 	}
 	base := uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b.mem))))
