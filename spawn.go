@@ -84,13 +84,16 @@ func (s Step) String() string {
 
 // Compile validates s and makes it ready to be started many times. It starts
 // nothing; an error is an *Error and names what is wrong.
-func Compile(s *Spec) (*Program, error) {
+func Compile(s *Spec) (*Program, error) { return compile(s, false) }
+
+// compile makes a program; one that is run but once must be released.
+func compile(s *Spec, once bool) (*Program, error) {
 	argv, env := s.argv(), s.env()
 	if err := s.check(argv, env); err != nil {
 		return nil, wrap(s.Path, err)
 	}
 	p := &Program{path: s.Path, log: s.Logger}
-	if err := p.compile(s, argv, env); err != nil {
+	if err := p.compile(s, argv, env, once); err != nil {
 		return nil, wrap(s.Path, err)
 	}
 	return p, nil
@@ -103,10 +106,11 @@ func Compile(s *Spec) (*Program, error) {
 // execve, however stuck, the child is killed and reaped and the error is
 // ctx.Err(). It has no influence on a child once Start has returned.
 func Start(ctx context.Context, s *Spec) (*Process, error) {
-	p, err := Compile(s)
+	p, err := compile(s, true)
 	if err != nil {
 		return nil, err
 	}
+	defer p.release()
 	return p.Start(ctx)
 }
 
@@ -114,11 +118,11 @@ func Start(ctx context.Context, s *Spec) (*Process, error) {
 // reaped; the error is ctx.Err() then, and the state says how the child ended,
 // if it got as far as being started. A status other than 0 is no error.
 func Run(ctx context.Context, s *Spec) (*ProcessState, error) {
-	p, err := Compile(s)
+	proc, err := Start(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	return p.Run(ctx)
+	return proc.run(ctx)
 }
 
 // Start is like the function Start.
@@ -148,13 +152,18 @@ func (p *Program) Run(ctx context.Context) (*ProcessState, error) {
 	if err != nil {
 		return nil, err
 	}
-	state, err := proc.Wait(ctx)
+	return proc.run(ctx)
+}
+
+// run waits for the child, and ends it when ctx ends.
+func (p *Process) run(ctx context.Context) (*ProcessState, error) {
+	state, err := p.Wait(ctx)
 	if err == nil || ctx.Err() == nil {
 		return state, err
 	}
 	// Errors of Kill are that it has ended; the state tells.
-	_ = proc.Kill()
-	state, werr := proc.Wait(context.WithoutCancel(ctx))
+	_ = p.Kill()
+	state, werr := p.Wait(context.WithoutCancel(ctx))
 	if werr != nil {
 		return nil, fmt.Errorf("%w; and %w", ctx.Err(), werr)
 	}

@@ -34,6 +34,7 @@ type engine struct {
 	nofile  raw.Var
 	signals signalVars
 	diag    diagnosis
+	plan    *plan.Plan // not nil: prog lies in its memory
 }
 
 // heldFile is a file of the caller that the child needs.
@@ -50,17 +51,26 @@ type signalVars struct {
 	each        []raw.Var // 1 where signal i+1 is ignored
 }
 
-func (e *engine) compile(s *Spec, argv, env []string) error {
+// compile makes the program. One that is run but once lies in memory that
+// release gives back.
+func (e *engine) compile(s *Spec, argv, env []string, once bool) error {
 	var claims plan.Claims
 	if err := s.Attr.Check(&claims); err != nil {
 		return err
 	}
 	p := plan.New()
-	defer p.Free()
+	defer func() {
+		if e.plan == nil {
+			p.Free()
+		}
+	}()
 	b := p.Builder()
 	b.Grow(size(argv) + size(env) + len(s.Path) + 256)
 	e.feat = currentFeatures()
-	e.actions = slices.Clone(s.Actions.list)
+	e.actions = s.Actions.list
+	if !once {
+		e.actions = slices.Clone(e.actions)
+	}
 	e.resetSignals(p, &claims)
 	s.Attr.Lower(p)
 	e.creds, e.cgroup = p.Credentials, p.Cgroup
@@ -75,8 +85,20 @@ func (e *engine) compile(s *Spec, argv, env []string) error {
 	b.Step("execve", -1, "")
 	p.Call(plan.Exec, raw.Execve, b.String(s.Path), b.Strings(argv), b.Strings(env)).Retry(uint8(unix.ETXTBSY), busyRetries)
 	e.diag = newDiagnosis(s, p.Chrooted, size(argv)+size(env))
-	e.prog = p.Build()
+	if once {
+		e.plan, e.prog = p, p.BuildShared()
+	} else {
+		e.prog = p.Build()
+	}
 	return nil
+}
+
+// release gives back the memory of a program that is run but once.
+func (e *engine) release() {
+	if e.plan != nil {
+		e.plan.Free()
+		e.plan, e.prog = nil, nil
+	}
 }
 
 // busyRetries bounds how often execve is tried while the program is open for

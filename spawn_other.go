@@ -34,7 +34,7 @@ type engine struct {
 	tty       int // number in the child of its controlling terminal, or -1
 }
 
-func (e *engine) compile(s *Spec, argv, env []string) error {
+func (e *engine) compile(s *Spec, argv, env []string, _ bool) error {
 	var claims plan.Claims
 	if err := s.Attr.Check(&claims); err != nil {
 		return err
@@ -61,6 +61,9 @@ func (e *engine) compile(s *Spec, argv, env []string) error {
 	}
 	return e.findTerminal(s.Attr)
 }
+
+// release has nothing to give back here.
+func (e *engine) release() {}
 
 // findTerminal finds the number at which the child has its terminal.
 func (e *engine) findTerminal(list attr.List) error {

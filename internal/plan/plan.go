@@ -93,7 +93,8 @@ func New() *Plan {
 	return p
 }
 
-// Free gives p back. Programs that it has built are not touched by that.
+// Free gives p back. What Build returned stays; what BuildShared returned must
+// not be used any more.
 func (p *Plan) Free() {
 	p.b.Reset()
 	*p = Plan{b: p.b}
@@ -122,6 +123,9 @@ func (p *Plan) Call(ph Phase, sys raw.Sys, args ...raw.Arg) raw.OpRef {
 
 // Build makes the program.
 func (p *Plan) Build() *raw.Program { return p.b.Build() }
+
+// BuildShared makes a program that is of use until Free.
+func (p *Plan) BuildShared() *raw.Program { return p.b.BuildShared() }
 
 // Error says which step, file action or attribute is wrong, and why.
 type Error struct {

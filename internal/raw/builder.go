@@ -37,6 +37,8 @@ type Builder struct {
 	lists []list
 	addrs []addrOf
 	nvars int
+
+	shared Program // what BuildShared returns
 }
 
 // pending is an operation whose arena offsets aren't addresses yet.
@@ -80,7 +82,8 @@ func (b *Builder) align() { b.used = (b.used + 7) &^ 7 }
 // String copies s, which must not contain a NUL byte, and ends it with one.
 func (b *Builder) String(s string) Arg {
 	off := b.alloc(len(s) + 1)
-	copy(b.bytes()[off:], s)
+	mem := b.bytes()[off:]
+	mem[copy(mem, s)] = 0
 	return Arg{argText, uint64(off)}
 }
 
@@ -111,6 +114,7 @@ func (b *Builder) Strings(s []string) Arg {
 		at := b.String(x).v // may move b.mem
 		b.mem[arr/8+i] = at
 	}
+	b.mem[arr/8+len(s)] = 0
 	b.lists = append(b.lists, list{arr, len(s)})
 	return Arg{argArena, uint64(arr)}
 }
@@ -202,25 +206,49 @@ func (r OpRef) Else(n uint8, errnos ...uint8) OpRef {
 // Retry repeats the operation up to n times while it fails with errno.
 func (r OpRef) Retry(errno uint8, n uint32) OpRef { r.p.again, r.p.retries = errno, n; return r }
 
-// Reset empties the builder. It keeps memory, but none that a Program has.
+// maxKept is how much of an arena, in words, a builder keeps for later.
+const maxKept = 1 << 13
+
+// Reset empties the builder, which keeps its memory. What BuildShared returned
+// must not be used any more.
 func (b *Builder) Reset() {
 	clear(b.steps)
-	*b = Builder{ops: b.ops[:0], steps: b.steps[:0], lists: b.lists[:0], addrs: b.addrs[:0]}
+	if len(b.mem) > maxKept {
+		b.mem = nil
+	}
+	*b = Builder{
+		ops: b.ops[:0], steps: b.steps[:0], mem: b.mem, lists: b.lists[:0], addrs: b.addrs[:0],
+		shared: Program{ops: b.shared.ops[:0], info: b.shared.info[:0]},
+	}
 }
 
 // Build sorts the operations by phase and fixes all addresses. Afterwards the
-// builder is of no use until Reset. The last operation of the last phase should be one
-// that does not return; a failure follows otherwise.
+// builder is of no use until Reset. The last operation of the last phase should
+// be one that does not return; a failure follows otherwise.
 func (b *Builder) Build() *Program {
-	slices.SortStableFunc(b.ops, func(x, y pending) int { return int(x.phase) - int(y.phase) })
 	p := &Program{
-		ops:   make([]Op, len(b.ops)+1),
-		info:  make([]opInfo, len(b.ops)),
+		ops:   make([]Op, 0, len(b.ops)+1),
+		info:  make([]opInfo, 0, len(b.ops)),
 		steps: slices.Clone(b.steps),
-		arena: b.mem,
 		addrs: slices.Clone(b.addrs),
-		nvars: b.nvars + 1,
 	}
+	b.build(p)
+	b.mem = nil
+	return p
+}
+
+// BuildShared is Build for a program that is of use only until Reset: it lies in
+// the builder's own memory.
+func (b *Builder) BuildShared() *Program {
+	p := &b.shared
+	p.steps, p.addrs = b.steps, b.addrs
+	b.build(p)
+	return p
+}
+
+func (b *Builder) build(p *Program) {
+	slices.SortStableFunc(b.ops, func(x, y pending) int { return int(x.phase) - int(y.phase) })
+	p.arena, p.nvars = b.mem, b.nvars+1
 	base := uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b.mem))))
 	for _, l := range b.lists {
 		for i := range l.n {
@@ -235,10 +263,9 @@ func (b *Builder) Build() *Program {
 			}
 		}
 		op.skip = uint8(min(int(op.skip), len(b.ops)-1-i)) // not beyond the end
-		p.ops[i] = op.Op
-		p.info[i] = opInfo{op.sys, op.relocs, op.texts}
+		p.ops = append(p.ops, op.Op)
+		p.info = append(p.info, opInfo{op.sys, op.relocs, op.texts})
 	}
 	// Falling off the end must end the child, too.
-	p.ops[len(b.ops)] = Op{nr: uint32(ExitGroup.Number()), args: [6]uint64{exitStatus}, step: -1}
-	return p
+	p.ops = append(p.ops, Op{nr: uint32(ExitGroup.Number()), args: [6]uint64{exitStatus}, step: -1})
 }
