@@ -294,6 +294,11 @@ func TestHeldWithOtherIDs(t *testing.T) {
 		defer cancel()
 		result := startHeld(ctx, &held)
 		shared := spawn.Features().Has("shared_memory")
+		for deadline := time.Now().Add(10 * time.Second); shared && dumpable(t) == 1; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("the child has not changed its ids")
+			}
+		}
 		for range 3 {
 			if state, err := spawn.Run(context.Background(), quick); err != nil || state.ExitCode() != 7 {
 				t.Errorf("%v, %v", state, err)

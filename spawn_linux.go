@@ -143,7 +143,11 @@ const lastSignal = 64
 // lowerFiles lowers the file actions, and what attributes need of files.
 func (e *engine) lowerFiles(p *plan.Plan, s *Spec, claims *plan.Claims) error {
 	e.all = s.Actions.inheritsAll()
-	if err := checkLimit(e.actions, claims); err != nil {
+	limit := math.MaxInt32
+	if len(e.actions) > 0 {
+		limit = fdLimit()
+	}
+	if err := checkLimit(e.actions, claims, limit); err != nil {
 		return err
 	}
 	f := newFDPlan(p, e.feat, e.actions, e.all)
@@ -165,7 +169,7 @@ func (e *engine) lowerFiles(p *plan.Plan, s *Spec, claims *plan.Claims) error {
 			return &plan.Error{Step: "ctty", Index: p.TTY.Index, Object: p.TTY.Name(), Err: err}
 		}
 	}
-	if err := f.analyse(e.actions, f.files, tty, fdLimit()); err != nil {
+	if err := f.analyse(e.actions, f.files, tty, limit); err != nil {
 		return err
 	}
 	if err := e.joinCgroup(f); err != nil {
@@ -218,11 +222,10 @@ func (e *engine) hold(f *os.File, step string, index int) (fd int, err error) {
 }
 
 // checkLimit finds descriptors that can't be because of RLIMIT_NOFILE.
-func checkLimit(actions []action, claims *plan.Claims) error {
-	if len(actions) == 0 || claims.Has(plan.NoFile) {
+func checkLimit(actions []action, claims *plan.Claims, limit int) error {
+	if claims.Has(plan.NoFile) {
 		return nil
 	}
-	limit := fdLimit()
 	for i := range actions {
 		if x := &actions[i]; (x.changes() || x.kind == actDup2) && x.fd >= limit {
 			return x.errorAt(i, plan.Invalid("descriptor %d is out of range, RLIMIT_NOFILE is %d", x.fd, limit))
