@@ -109,18 +109,11 @@ func skip(t testing.TB, reason string) {
 	t.Skip("SKIPPED: " + reason)
 }
 
-// needRoot and needUser skip the half of a test that is for the other.
+// needRoot skips a test, or the half of one, that is for root.
 func needRoot(t testing.TB) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		skip(t, "needs root")
-	}
-}
-
-func needUser(t testing.TB) {
-	t.Helper()
-	if os.Geteuid() == 0 {
-		skip(t, "needs a user without privilege")
 	}
 }
 

@@ -55,11 +55,11 @@ func credential(s string, self ids) (*attr.Credential, error) {
 }
 
 // are reports whether an unprivileged process has these ids already.
-func (self ids) are(uid, gid uint32, withGroup bool) bool {
-	if self.euid == 0 || self.uid != int(uid) || self.euid != int(uid) {
+func (id ids) are(uid, gid uint32, withGroup bool) bool {
+	if id.euid == 0 || id.uid != int(uid) || id.euid != int(uid) {
 		return false
 	}
-	return !withGroup || self.gid == int(gid) && self.egid == int(gid)
+	return !withGroup || id.gid == int(gid) && id.egid == int(gid)
 }
 
 // lookupUser finds a user by name, or else by number; account is nil for a number
