@@ -43,10 +43,11 @@ type fdVars struct {
 	high    raw.Var    // last open descriptor; only without close_range
 	errFD   raw.Var    // failure record's descriptor; only without shared memory
 	cloexec [3]raw.Var // whether 0, 1 and 2 are close-on-exec here
+	slot    raw.Var    // first slot; only with files that are on slots
 }
 
-// savedFile says where file fd of this process is: at a number, or, where it is
-// not 0, at that in a variable.
+// savedFile says where file fd of this process is: at a number, or, where v is not
+// 0, at that in a variable plus the number.
 type savedFile struct {
 	fd, at int
 	v      raw.Var
@@ -54,7 +55,7 @@ type savedFile struct {
 
 func (s savedFile) arg() raw.Arg {
 	if s.v != 0 {
-		return raw.VarArg(s.v, 0)
+		return raw.VarArg(s.v, int32(s.at))
 	}
 	return fdArg(s.at)
 }
@@ -92,6 +93,9 @@ func (f *fdPlan) prepare() {
 	f.open = append(f.open, f.needed...)
 	f.kept = append(f.kept, 0, 1, 2)
 	above := f.needed[len(f.needed)-1] + 1
+	if f.slots.first != 0 {
+		above = max(above, f.slots.last())
+	}
 	f.Builder().Step("file table", -1, "")
 	if f.feat.closeRange && f.feat.sharedMemory {
 		f.vars.unshare = f.Builder().Var()
@@ -99,8 +103,27 @@ func (f *fdPlan) prepare() {
 	} else {
 		f.closeAbove(plan.FileTable, above)
 	}
-	for i, n := range f.needed[1:] {
-		f.closeGap(plan.FileTable, f.needed[i]+1, n-1)
+	next := 0
+	for _, n := range f.needed {
+		f.closeBetween(next, n-1)
+		next = n + 1
+	}
+	f.closeBetween(next, above-1)
+}
+
+// closeBetween closes from..to, but for the files that are on slots. There is no
+// needed number among the slots.
+func (f *fdPlan) closeBetween(from, to int) {
+	s := f.slots
+	if s.first == 0 || to < s.first || from >= s.last() {
+		f.closeGap(plan.FileTable, from, to)
+		return
+	}
+	f.vars.slot = f.Builder().Var()
+	f.closeRange(plan.FileTable, fdArg(from), raw.VarArg(f.vars.slot, -1))
+	f.closeRange(plan.FileTable, raw.VarArg(f.vars.slot, int32(len(s.files))), fdArg(to))
+	for i, fd := range s.files {
+		f.saved = append(f.saved, savedFile{fd: fd, at: i, v: f.vars.slot})
 	}
 }
 
@@ -277,7 +300,7 @@ func (f *fdPlan) lowerCloseFrom(n int) {
 	}
 	f.kept.removeFrom(n)
 	f.closeKnown(plan.Files, func(fd int) bool {
-		return fd >= n && !slices.ContainsFunc(f.saved, func(s savedFile) bool { return s.at == fd })
+		return fd >= n && !slices.ContainsFunc(f.saved, func(s savedFile) bool { return s.v == 0 && s.at == fd })
 	})
 }
 
@@ -295,6 +318,9 @@ func (f *fdPlan) finish() {
 		return
 	}
 	f.Builder().Step("file table", -1, "")
+	if n := len(f.slots.files); n > 0 {
+		f.closeRange(plan.CloseRest, raw.VarArg(f.vars.slot, 0), raw.VarArg(f.vars.slot, int32(n-1)))
+	}
 	f.closeKnown(plan.CloseRest, func(fd int) bool { return !f.kept.has(fd) })
 	for n, same := range f.stdio {
 		if !same {

@@ -50,6 +50,8 @@ type fdTable struct {
 	closedBy   int
 }
 
+func newFDTable() *fdTable { return &fdTable{closedFrom: 1 << 31} }
+
 // fdState is what is at number n, and the action that made it that.
 type fdState struct {
 	n      int
@@ -102,6 +104,7 @@ type fdUses struct {
 	moved   []numberUse // files that lose their number before their turn, and the action whose turn it is
 	numbers []numberUse // what was given as a number, to be checked
 	stdio   [3]bool     // 0, 1 and 2 that stay what they are here
+	slots   slotPlan    // where files with high numbers are found
 	top     int         // above all named that may hold a file
 }
 
@@ -116,7 +119,13 @@ func (u *fdUses) analyse(actions []action, files []int, tty, limit int) error {
 	for n := range u.stdio {
 		u.need(n)
 	}
-	t := &fdTable{closedFrom: 1 << 31}
+	if u.slots.first != 0 {
+		for n := u.slots.first; n <= u.slots.last(); n++ {
+			u.named.add(n)
+		}
+		u.top = max(u.top, u.slots.last()+1)
+	}
+	t := newFDTable()
 	for i := range actions {
 		x := &actions[i]
 		if x.hasFD() {
@@ -157,6 +166,9 @@ func (u *fdUses) name(x *action, anyFile bool) {
 
 // file notes that action i uses file fd of this process.
 func (u *fdUses) file(t *fdTable, fd, i int) {
+	if slices.Contains(u.slots.files, fd) {
+		return
+	}
 	u.need(fd)
 	if o, _ := t.origin(fd); o == fromParent {
 		return

@@ -379,7 +379,7 @@ func (p *realParent) leftovers() string {
 	}
 	var left strings.Builder
 	for n, fd := range now {
-		if n > 2 && p.kept[n].id != fd.id {
+		if n > 2 && p.kept[n].id != fd.id && !isSlot(strconv.Itoa(n)) {
 			fmt.Fprintf(&left, "descriptor %d is left open: %v; ", n, fd)
 		}
 	}

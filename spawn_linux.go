@@ -29,6 +29,8 @@ type engine struct {
 	all     bool        // InheritAll: the table is copied as it is
 	top     int         // above all descriptors that are named
 	fds     fdVars
+	slots   []int   // files that a start puts on slots
+	copying *engine // the same without slots; nil where there are none
 	cgroup  plan.File
 	creds   bool // the child changes ids
 	nofile  raw.Var
@@ -54,6 +56,19 @@ type signalVars struct {
 // compile makes the program. One that is run but once lies in memory that
 // release gives back.
 func (e *engine) compile(s *Spec, argv, env []string, once bool) error {
+	e.feat = currentFeatures()
+	if err := e.compileFor(s, argv, env, once, e.feat.closeRange && e.feat.sharedMemory); err != nil {
+		return err
+	}
+	if e.slots == nil {
+		return nil
+	}
+	e.copying = &engine{feat: e.feat}
+	return e.copying.compileFor(s, argv, env, once, false)
+}
+
+// compileFor is compile with or without slots for files with high numbers.
+func (e *engine) compileFor(s *Spec, argv, env []string, once, withSlots bool) error {
 	var claims plan.Claims
 	if err := s.Attr.Check(&claims); err != nil {
 		return err
@@ -66,7 +81,6 @@ func (e *engine) compile(s *Spec, argv, env []string, once bool) error {
 	}()
 	b := p.Builder()
 	b.Grow(size(argv) + size(env) + len(s.Path) + 256)
-	e.feat = currentFeatures()
 	e.actions = s.Actions.list
 	if !once {
 		e.actions = slices.Clone(e.actions)
@@ -74,7 +88,7 @@ func (e *engine) compile(s *Spec, argv, env []string, once bool) error {
 	e.resetSignals(p, &claims)
 	s.Attr.Lower(p)
 	e.creds, e.cgroup = p.Credentials, p.Cgroup
-	if err := e.lowerFiles(p, s, &claims); err != nil {
+	if err := e.lowerFiles(p, s, &claims, withSlots); err != nil {
 		return err
 	}
 	e.restoreNoFile(p, &claims)
@@ -98,6 +112,9 @@ func (e *engine) release() {
 	if e.plan != nil {
 		e.plan.Free()
 		e.plan, e.prog = nil, nil
+	}
+	if e.copying != nil {
+		e.copying.release()
 	}
 }
 
@@ -141,7 +158,7 @@ func (e *engine) resetSignals(p *plan.Plan, claims *plan.Claims) {
 const lastSignal = 64
 
 // lowerFiles lowers the file actions, and what attributes need of files.
-func (e *engine) lowerFiles(p *plan.Plan, s *Spec, claims *plan.Claims) error {
+func (e *engine) lowerFiles(p *plan.Plan, s *Spec, claims *plan.Claims, withSlots bool) error {
 	e.all = s.Actions.inheritsAll()
 	limit := math.MaxInt32
 	if len(e.actions) > 0 {
@@ -169,6 +186,9 @@ func (e *engine) lowerFiles(p *plan.Plan, s *Spec, claims *plan.Claims) error {
 			return &plan.Error{Step: "ctty", Index: p.TTY.Index, Object: p.TTY.Name(), Err: err}
 		}
 	}
+	if withSlots && !e.all {
+		f.slots = planSlots(e.actions, f.files, tty)
+	}
 	if err := f.analyse(e.actions, f.files, tty, limit); err != nil {
 		return err
 	}
@@ -181,7 +201,7 @@ func (e *engine) lowerFiles(p *plan.Plan, s *Spec, claims *plan.Claims) error {
 		f.terminal(tty)
 	}
 	f.finish()
-	e.numbers, e.fds, e.top = f.numbers, f.vars, f.top
+	e.numbers, e.fds, e.top, e.slots = f.numbers, f.vars, f.top, f.slots.files
 	return nil
 }
 
@@ -286,8 +306,20 @@ func (p *Program) launch(ctx context.Context) (*Process, error) {
 			return nil, wrap(p.path, p.actions[u.action].errorAt(u.action, err))
 		}
 	}
+	slot := 0
+	if len(p.slots) > 0 {
+		first, ok := slots.take(p.slots)
+		if !ok {
+			return (&Program{path: p.path, log: p.log, engine: *p.copying}).launch(ctx)
+		}
+		defer slots.release(first, len(p.slots))
+		slot = first
+	}
 	r := raw.NewRun(p.prog)
 	defer r.Free()
+	if slot != 0 {
+		r.Set(p.fds.slot, uint64(slot))
+	}
 	c := raw.Clone{Flags: p.flags(r), Legacy: !p.feat.clone3, ErrFD: -1}
 	if p.cgroup.File != nil && p.feat.cgroup {
 		c.Flags |= unix.CLONE_INTO_CGROUP

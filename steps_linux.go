@@ -81,6 +81,8 @@ func (p *Program) varName(v raw.Var) string {
 		return "last fd"
 	case p.fds.errFD:
 		return "error fd"
+	case p.fds.slot:
+		return "slot"
 	case p.signals.first:
 		return "first ignored"
 	case p.signals.last:
