@@ -17,6 +17,8 @@ type LoweredFDs struct {
 	High    raw.Var
 	ErrFD   raw.Var
 	Cloexec [3]raw.Var
+	Slot    raw.Var
+	Slots   []int // files that are on slots
 	Vars    int
 	Top     int
 	Numbers []FDNumber // in the order of the actions
@@ -29,7 +31,8 @@ type FDNumber struct{ FD, Action int }
 
 // LowerFDs lowers file actions where file action i is of a file with descriptor
 // files[i], whatever its os.File really is, and tty that of a terminal, or -1.
-func LowerFDs(a FileActions, files []int, tty, limit int, closeRange, sharedMemory bool) (*LoweredFDs, error) {
+// The slots begin with slot, and there are none where that is 0.
+func LowerFDs(a FileActions, files []int, tty, limit, slot int, closeRange, sharedMemory bool) (*LoweredFDs, error) {
 	if err := a.check(); err != nil {
 		return nil, wrap("", err)
 	}
@@ -38,6 +41,9 @@ func LowerFDs(a FileActions, files []int, tty, limit int, closeRange, sharedMemo
 	f := newFDPlan(p, features{closeRange: closeRange, sharedMemory: sharedMemory}, a.list, a.inheritsAll())
 	defer f.free()
 	f.files = append(f.files, files...)
+	if slot != 0 && closeRange && sharedMemory && !f.all {
+		f.slots = chooseSlots(slot, a.list, files, tty)
+	}
 	if err := f.analyse(a.list, files, tty, limit); err != nil {
 		return nil, wrap("", err)
 	}
@@ -52,6 +58,7 @@ func LowerFDs(a FileActions, files []int, tty, limit int, closeRange, sharedMemo
 	f.finish()
 	l := &LoweredFDs{
 		Unshare: f.vars.unshare, High: f.vars.high, ErrFD: f.vars.errFD, Cloexec: f.vars.cloexec,
+		Slot: f.vars.slot, Slots: f.slots.files,
 		Vars: int(p.Builder().Var()) + 1, Top: f.top, prog: p.Build(),
 	}
 	l.Calls = l.prog.Calls()

@@ -8,6 +8,9 @@ func ReserveSlots() { slots.reserve() }
 // Slots is the first slot and how many there are.
 func Slots() (first, n int) { return slots.first, slotsPerGroup * slotGroups }
 
+// SlotsPerGroup is how many files can be on slots.
+const SlotsPerGroup = slotsPerGroup
+
 // ForgetSlots gives up the slots, so that they are reserved anew.
 func ForgetSlots() {
 	slots.mu.Lock()

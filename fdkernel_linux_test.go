@@ -33,7 +33,27 @@ const (
 )
 
 // fdVariant is what the kernel has.
-type fdVariant struct{ closeRange, sharedMemory bool }
+type fdVariant struct{ closeRange, sharedMemory, slots bool }
+
+// firstFakeSlot and fakeSlots are where a parent has slots.
+const (
+	firstFakeSlot = 32
+	fakeSlots     = 4*spawn.SlotsPerGroup + 1
+)
+
+// firstSlot is the first slot of a case's parent, or 0 where its descriptors
+// leave no room for slots.
+func (v fdVariant) firstSlot(c *fdCase) int {
+	for n := range c.parent {
+		if n >= firstFakeSlot && n < firstFakeSlot+fakeSlots {
+			return 0
+		}
+	}
+	if !v.slots || c.limit < firstFakeSlot+fakeSlots {
+		return 0
+	}
+	return firstFakeSlot
+}
 
 // begin does what the parent does before and while it clones. It fails where
 // there is no number for the failure record's pipe.
@@ -41,6 +61,7 @@ func (k *fakeKernel) begin(c *fdCase, l *spawn.LoweredFDs, v fdVariant) (ok bool
 	k.tab = maps.Clone(c.parent)
 	k.cwd, k.limit = c.cwd, c.limit
 	k.vars = make([]uint64, l.Vars)
+	k.fillSlots(c, l, v)
 	high := max(63, l.Top-1)
 	for n := range k.tab {
 		high = max(high, n|63)
@@ -68,6 +89,23 @@ func (k *fakeKernel) begin(c *fdCase, l *spawn.LoweredFDs, v fdVariant) (ok bool
 		k.set(l.Unshare, unix.CLOSE_RANGE_UNSHARE)
 	}
 	return true
+}
+
+// fillSlots puts files on a group of slots. Others have the files of children that
+// are made at the same time.
+func (k *fakeKernel) fillSlots(c *fdCase, l *spawn.LoweredFDs, v fdVariant) {
+	first := v.firstSlot(c)
+	if first == 0 {
+		return
+	}
+	for n := range fakeSlots {
+		k.tab[first+n] = heldFD{"f-other", true}
+	}
+	first += len(c.doings) % 4 * spawn.SlotsPerGroup
+	k.set(l.Slot, uint64(first))
+	for i, fd := range l.Slots {
+		k.tab[first+i] = heldFD{k.tab[fd].id, true}
+	}
 }
 
 func (k *fakeKernel) set(v raw.Var, x uint64) {

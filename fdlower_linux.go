@@ -343,6 +343,9 @@ func (f *fdPlan) closeKnown(ph plan.Phase, match func(fd int) bool) {
 	}
 	stay := f.open[:0]
 	for _, fd := range f.open {
+		if f.slots.first > first && f.slots.first < fd {
+			flush() // files on slots are in between
+		}
 		switch {
 		case !match(fd):
 			stay = append(stay, fd)

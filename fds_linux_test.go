@@ -33,7 +33,10 @@ func (w endlessWorld) open(dir fileID, path string) (fileID, syscall.Errno) {
 	return dir + "/" + fileID(path), 0
 }
 
-var fdVariants = []fdVariant{{true, true}, {true, false}, {false, true}, {false, false}}
+var fdVariants = []fdVariant{
+	{closeRange: true, sharedMemory: true}, {closeRange: true, sharedMemory: true, slots: true},
+	{closeRange: true}, {sharedMemory: true}, {},
+}
 
 // makeFDCase makes up a parent and its file actions. The roomy ones leave space
 // for what the planner has to save.
@@ -75,7 +78,7 @@ func (g *caseMaker) addOpen(n int) {
 // from the model.
 func simulate(c *fdCase, want *outcome, roomy bool, v fdVariant) error {
 	actions, files := c.actions(func(int) *os.File { return os.Stdin })
-	l, err := spawn.LowerFDs(actions, files, c.tty, c.limit, v.closeRange, v.sharedMemory)
+	l, err := spawn.LowerFDs(actions, files, c.tty, c.limit, v.firstSlot(c), v.closeRange, v.sharedMemory)
 	if got := errorIndex(err); got != want.invalid {
 		return fmt.Errorf("Compile: %v; want an error for action %d", err, want.invalid)
 	}

@@ -152,27 +152,32 @@ type slotPlan struct {
 // last is the number after all slots, that of the neutral file.
 func (s slotPlan) last() int { return s.first + slotsPerGroup*slotGroups }
 
-// planSlots finds the files that have high numbers. There is nothing for them
-// when they are too many, or when an action mentions a number of the slots.
-func planSlots(actions []action, files []int, tty int) (s slotPlan) {
+// planSlots finds the files that have high numbers, and reserves slots with the
+// first file at all: later there may be no low numbers.
+func planSlots(actions []action, files []int, tty int) slotPlan {
+	if tty < 0 && !slices.ContainsFunc(files, func(fd int) bool { return fd >= 0 }) {
+		return slotPlan{}
+	}
+	first, ok := slots.reserve()
+	if !ok {
+		return slotPlan{}
+	}
+	return chooseSlots(first, actions, files, tty)
+}
+
+// chooseSlots is planSlots with slots from first on. There is nothing for files
+// with high numbers when they are too many, or when an action mentions a slot.
+func chooseSlots(first int, actions []action, files []int, tty int) slotPlan {
 	var high fdSet
-	any := false
-	for i := range len(files) + 1 {
-		fd := tty
-		if i < len(files) {
-			fd = files[i]
-		}
-		any = any || fd >= 0
+	for _, fd := range files {
 		if fd >= highFD {
 			high.add(fd)
 		}
 	}
-	if !any {
-		return slotPlan{}
+	if tty >= highFD {
+		high.add(tty)
 	}
-	// Reserve with the first file at all: later there may be no low numbers.
-	first, ok := slots.reserve()
-	if !ok || len(high) == 0 || len(high) > slotsPerGroup {
+	if len(high) == 0 || len(high) > slotsPerGroup {
 		return slotPlan{}
 	}
 	for i := range actions {
