@@ -3,8 +3,6 @@
 package spawn
 
 import (
-	"io/fs"
-	"os"
 	"slices"
 	"sync"
 	"syscall"
@@ -358,19 +356,4 @@ func (f *fdPlan) closeKnown(ph plan.Phase, match func(fd int) bool) {
 	}
 	flush()
 	f.open = stay
-}
-
-// modeBits converts permissions as os.OpenFile does.
-func modeBits(m fs.FileMode) uint32 {
-	bits := uint32(m.Perm())
-	if m&os.ModeSetuid != 0 {
-		bits |= syscall.S_ISUID
-	}
-	if m&os.ModeSetgid != 0 {
-		bits |= syscall.S_ISGID
-	}
-	if m&os.ModeSticky != 0 {
-		bits |= syscall.S_ISVTX
-	}
-	return bits
 }

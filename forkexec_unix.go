@@ -4,7 +4,6 @@ package spawn
 
 import (
 	"errors"
-	"io/fs"
 	"math"
 	"os"
 	"runtime"
@@ -71,15 +70,6 @@ func (e *engine) openProblem() string {
 		return ""
 	}
 	return "FileActions.Open with attr.Credential"
-}
-
-// fdLimit is RLIMIT_NOFILE.
-func fdLimit() int {
-	var l unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil || uint64(l.Cur) > math.MaxInt32 {
-		return math.MaxInt32
-	}
-	return int(l.Cur)
 }
 
 // get opens, duplicates or looks. All files are duplicates made here, for two
@@ -264,21 +254,6 @@ func (e *engine) inheritRest(held *heldFiles, files []*os.File) error {
 
 // busy reports whether a program is open for writing.
 func busy(err error) bool { return errors.Is(err, syscall.ETXTBSY) }
-
-// modeBits converts permissions as os.OpenFile does.
-func modeBits(m fs.FileMode) uint32 {
-	bits := uint32(m.Perm())
-	if m&os.ModeSetuid != 0 {
-		bits |= syscall.S_ISUID
-	}
-	if m&os.ModeSetgid != 0 {
-		bits |= syscall.S_ISGID
-	}
-	if m&os.ModeSticky != 0 {
-		bits |= syscall.S_ISVTX
-	}
-	return bits
-}
 
 func userTime(u *syscall.Rusage) time.Duration { return time.Duration(u.Utime.Nano()) }
 

@@ -254,15 +254,6 @@ func checkLimit(actions []action, claims *plan.Claims, limit int) error {
 	return nil
 }
 
-// fdLimit is RLIMIT_NOFILE.
-func fdLimit() int {
-	var l unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil || l.Cur > math.MaxInt32 {
-		return math.MaxInt32
-	}
-	return int(l.Cur)
-}
-
 // restoreNoFile gives the child the limit that this process was started with.
 func (e *engine) restoreNoFile(p *plan.Plan, claims *plan.Claims) {
 	if claims.Has(plan.NoFile) || nofile.Original.Hard == 0 {
