@@ -108,6 +108,9 @@ func (p *Program) value(v raw.Value, unsigned bool) string {
 	case raw.KindAddress:
 		return "ptr"
 	case raw.KindVarAddress:
+		if v.Num != 0 {
+			return fmt.Sprintf("&%s%+d bytes", p.varName(v.Var), int64(v.Num))
+		}
 		return "&" + p.varName(v.Var)
 	case raw.KindVar:
 		if v.Num != 0 {

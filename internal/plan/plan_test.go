@@ -42,7 +42,7 @@ func TestClaims(t *testing.T) {
 func TestNeeds(t *testing.T) {
 	var c plan.Claims
 	c.Attr(3)
-	c.Need("a", "needy")
+	c.Need("a", "needy", "other")
 	if e := asError(t, c.Unmet()); e.Step != "needy" || e.Index != 3 || e.Object != "a" {
 		t.Errorf("%#v", e)
 	}

@@ -136,7 +136,7 @@ func NewRun(p *Program) *Run {
 		if a.target != 0 {
 			target = &r.storage[a.target]
 		}
-		r.storage[a.v] = addr(target)
+		r.storage[a.v] = addr(target) + uint64(a.offset)
 	}
 	r.ops = addr(unsafe.SliceData(p.ops))
 	r.vars = addr(unsafe.SliceData(r.storage))
