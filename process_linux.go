@@ -148,6 +148,12 @@ func (p *Process) closePidfd() {
 	p.child.pidfd = -1
 }
 
+// disown is Disown. The caller holds p.mu.
+func (p *Process) disown() {
+	p.finish(nil, ErrStatusTaken)
+	p.closePidfd()
+}
+
 // taken finds the status of a child that somebody else has waited for.
 func (p *Process) taken() (*ProcessState, error) {
 	if p.child.pidfd >= 0 && currentFeatures().pidfdInfo {
