@@ -112,6 +112,18 @@ func (p *Process) Release() error {
 	return nil
 }
 
+// Disown lets go of the child without reaping it, now or later: that is for
+// somebody else to do, who knows its pid. Afterwards Wait and the methods that
+// send signals behave as if that had happened.
+func (p *Process) Disown() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.over {
+		p.log = nil
+		p.disown()
+	}
+}
+
 // Kill sends SIGKILL. It returns os.ErrProcessDone when the child has been
 // reaped.
 func (p *Process) Kill() error { return p.Signal(os.Kill) }
