@@ -40,6 +40,7 @@ func TestParentDeathOfThreads(t *testing.T) {
 	}
 	eachEngine(t, func(t *testing.T) {
 		var ends []func()
+		var procs []*spawn.Process
 		for i := range children {
 			endThread()
 			done := make(chan struct{})
@@ -48,14 +49,17 @@ func TestParentDeathOfThreads(t *testing.T) {
 				if i%2 == 0 {
 					runtime.LockOSThread()
 				}
-				_, end := liveChild(t, attr.ParentDeathSignal(unix.SIGKILL))
-				ends = append(ends, end)
+				p, end := liveChild(t, attr.ParentDeathSignal(unix.SIGKILL))
+				ends, procs = append(ends, end), append(procs, p)
 			}()
 			<-done
 		}
 		time.Sleep(10 * time.Millisecond)
-		for _, end := range ends {
+		for i, end := range ends {
 			end()
+			if state, err := procs[i].Wait(context.Background()); err != nil || !state.Success() {
+				t.Errorf("%d: %v, %v", i, state, err)
+			}
 		}
 	})
 }
