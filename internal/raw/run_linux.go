@@ -194,6 +194,15 @@ type Clone struct {
 	Legacy bool   // clone(2) rather than clone3(2)
 	Cgroup int    // with CLONE_INTO_CGROUP
 	ErrFD  int    // where the child writes its failure record as well; -1: nowhere
+	Silent bool   // no SIGCHLD when it ends; it is to be waited for with __WALL
+}
+
+// exitSignal is what this process gets when the child ends.
+func (c Clone) exitSignal() uint64 {
+	if c.Silent {
+		return 0
+	}
+	return uint64(unix.SIGCHLD)
 }
 
 // Start clones and returns when the child has exec'd or died. A failure to make
@@ -220,7 +229,7 @@ func (r *Run) clone3(c Clone) {
 		flags:      c.Flags | unix.CLONE_PARENT_SETTID,
 		pidFD:      addr(&r.pidfd),
 		parentTID:  addr(&r.tid),
-		exitSignal: uint64(unix.SIGCHLD),
+		exitSignal: c.exitSignal(),
 		stack:      r.stackBase(),
 		stackSize:  stackSize,
 		cgroup:     uint64(c.Cgroup),
@@ -239,7 +248,7 @@ func (r *Run) legacy(c Clone) {
 		atomic.StoreInt32(&r.tid, -1)
 	}
 	r.nr = unix.SYS_CLONE
-	r.arg = [5]uint64{c.Flags | uint64(unix.SIGCHLD), r.stackBase() + stackSize, addr(id)}
+	r.arg = [5]uint64{c.Flags | c.exitSignal(), r.stackBase() + stackSize, addr(id)}
 }
 
 func (r *Run) stackBase() uint64 {
