@@ -73,6 +73,26 @@ func TestFiles(t *testing.T) {
 	}
 }
 
+// TestAsked wants what is asked of the engine, with the attribute's index.
+func TestAsked(t *testing.T) {
+	p := plan.New()
+	p.Attr(3)
+	p.SetForeground(os.Stdin)
+	p.SetTTYNumber(7, true)
+	p.SetClone(1, "a")
+	p.SetUnshare(2, "b")
+	p.SetIDMap("u", "g", true)
+	if p.Foreground != (plan.File{File: os.Stdin, Index: 3}) || *p.TTYNumber != (plan.Number{FD: 7, Steal: true, Index: 3}) {
+		t.Errorf("%+v, %+v", p.Foreground, p.TTYNumber)
+	}
+	if p.Clone != (plan.Flags{Bits: 1, Object: "a", Index: 3}) || p.Unshare != (plan.Flags{Bits: 2, Object: "b", Index: 3}) {
+		t.Errorf("%+v, %+v", p.Clone, p.Unshare)
+	}
+	if *p.IDMap != (plan.IDMap{UID: "u", GID: "g", Setgroups: true, Index: 3}) {
+		t.Errorf("%+v", p.IDMap)
+	}
+}
+
 // TestOrder adds calls in any order of phases, and wants them by phase, those of
 // one phase in the order in which they were added, each with its step.
 func TestOrder(t *testing.T) {
