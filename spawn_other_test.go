@@ -3,6 +3,7 @@
 package spawn_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -161,5 +162,22 @@ func TestStepsOfFallback(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// TestWaitExitedUnsupported is about what can't be done without the engine.
+func TestWaitExitedUnsupported(t *testing.T) {
+	p, err := spawn.Start(context.Background(), helper(t, "exit", "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.WaitExited(context.Background()); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("%v", err)
+	}
+	if _, err := p.Wait(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if err := p.WaitExited(context.Background()); err != nil {
+		t.Error(err)
 	}
 }
