@@ -59,8 +59,11 @@ func (t *tree) join(list *attr.List) {
 // refused reports whether the tree's control group is why a start failed. The
 // tree does without it then.
 func (t *tree) refused(err error) bool {
+	if t == nil || t.cgroup == nil || err == nil {
+		return false
+	}
 	var e *spawn.Error
-	if t == nil || t.cgroup == nil || !errors.As(err, &e) || e.Step != "cgroup" {
+	if !errors.As(err, &e) || e.Step != "cgroup" {
 		return false
 	}
 	t.remove()
