@@ -114,6 +114,12 @@ func (a *FileActions) Fchdir(fd int) { a.add(action{kind: actFchdir, fd: fd}) }
 // fd, usually together with attr.Setpgid. See tcsetpgrp(3).
 func (a *FileActions) Tcsetpgrp(fd int) { a.add(action{kind: actTcsetpgrp, fd: fd}) }
 
+// Append adds the actions of b.
+func (a *FileActions) Append(b *FileActions) { a.list = append(a.list, b.list...) }
+
+// Len is how many actions there are.
+func (a *FileActions) Len() int { return len(a.list) }
+
 func (a *FileActions) add(x action) { a.list = append(a.list, x) }
 
 // inheritsAll reports whether InheritAll was called.

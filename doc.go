@@ -62,23 +62,28 @@
 //
 //  1. file table: a table of its own with only what is needed (close_range)
 //  2. signal dispositions: SigDefault, SigIgnore
-//  3. session: Setsid or Setpgid
+//  3. session: Setsid, or Setpgid and then Foreground
 //  4. joining a cgroup, where the child can't be made in it
 //  5. what may need privilege: Nice, limits that are raised
-//  6. root directory: Chroot
-//  7. credentials: groups, gid, uid
-//  8. Umask
-//  9. file actions, in the order of the calls
-//  10. ControllingTTY
-//  11. closing what is not the program's
-//  12. limits that are lowered, NoFile among them
-//  13. NoNewPrivs
-//  14. signal mask
-//  15. execve
+//  6. Unshare, with its IDMap, and mounts made private
+//  7. root directory: Chroot
+//  8. credentials: keeping capabilities, groups, gid, uid, then AmbientCaps
+//  9. ParentDeathSignal
+//  10. Umask
+//  11. file actions, in the order of the calls
+//  12. DetachTTY, then ControllingTTY or ControllingFD
+//  13. closing what is not the program's
+//  14. limits that are lowered, NoFile among them
+//  15. NoNewPrivs
+//  16. Ptrace
+//  17. signal mask
+//  18. execve
 //
-// With attr.Cgroup the child is in the cgroup before the first step. Until the
-// mask is set all signals are blocked, so SIGTTOU can't stop a child in
-// [FileActions.Tcsetpgrp]. Between attributes of one line the order is that of
+// With attr.Cgroup the child is in the cgroup before the first step, and with
+// attr.NewNamespaces in the namespaces. With an attr.IDMap for these it waits
+// before the first step until this process has written the maps; its file table
+// is then a copy from the start. Until the mask is set all signals are blocked, so
+// SIGTTOU can't stop a child in [FileActions.Tcsetpgrp]. Between attributes of one line the order is that of
 // the list. [Program.Steps] shows the system calls of a program one by one, and
 // so does the command: spawn --explain.
 //
@@ -126,9 +131,10 @@
 // # Waiting
 //
 // [Process.Wait] may be called any number of times, from any goroutines, and
-// always gives the same result. [Process.Done] is a channel for select. Waiting
-// costs a goroutine and no thread: it parks on the child's pidfd, after looking
-// for the end in a loop for up to 100 µs, which at most 16 goroutines do at a time.
+// always gives the same result. [Process.Done] is a channel for select, and
+// [Process.WaitExited] leaves the child for somebody else to reap. Waiting costs
+// a goroutine and no thread: it parks on the child's pidfd, after looking for the
+// end in a loop for up to 100 µs, which at most 16 goroutines do at a time.
 //
 // [Process.Release] leaves a child to be reaped in the background, and so is one
 // whose Process is garbage. No signal is ever sent to a pid that was reaped.
@@ -151,7 +157,7 @@
 // missing.
 //
 //	feature        Linux  without it
-//	clone3         5.5    clone; signal handlers are reset one by one
+//	clone3         5.5    clone; signal handlers are reset one by one; no time namespaces
 //	cgroup         5.7    the child moves itself to its cgroup, in step 4
 //	close_range    5.9    the file table is copied, descriptors are closed one by one
 //	pidfd          5.4    a thread for each child that is waited for; no WithPidfd
@@ -192,6 +198,9 @@
 //
 //   - The ends of os.Pipe are non-blocking, and a child that gets one finds it so.
 //     Programs expect blocking ones: call Fd on the child's end before the spawn.
+//   - attr.ParentDeathSignal keeps up to 8 threads, each with a goroutine, made
+//     when they are needed. When so many children are held up before execve, the
+//     next Start waits, for as long as its context lets it.
 //   - Killing ends the child alone, not what it has started in turn.
 //   - A child in an uninterruptible sleep before execve can't be killed, so Start
 //     does not return either, and holds a thread.
@@ -199,6 +208,6 @@
 //     dumpable: /proc/self belongs to root for that time.
 //   - Descriptors must be below RLIMIT_NOFILE, in the child as in the parent.
 //   - Plan 9 has no signals that Go calls so; the package does not build there.
-//   - Parent-death signals, namespaces, capabilities, seccomp filters, Landlock
-//     and scheduling policies can't be set.
+//   - Namespaces can't be joined, nor capability sets other than the ambient one,
+//     seccomp filters, Landlock and scheduling policies be set.
 package spawn

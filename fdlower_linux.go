@@ -248,9 +248,7 @@ func (f *fdPlan) lowerOne(i int, x *action) {
 	case actFchdir:
 		f.Call(plan.Files, raw.Fchdir, fd)
 	case actTcsetpgrp:
-		pgrp := f.Builder().Var()
-		f.Call(plan.Files, raw.Getpgid, raw.Int(0)).Keep(pgrp)
-		f.Call(plan.Files, raw.Ioctl, fd, raw.Int(unix.TIOCSPGRP), f.Builder().AddrOf(pgrp))
+		f.setForeground(plan.Files, fd)
 	}
 	if !f.all && (x.changes() || x.kind == actDup2 || x.kind == actInherit) {
 		f.open.add(x.fd)
@@ -300,13 +298,6 @@ func (f *fdPlan) lowerCloseFrom(n int) {
 	f.closeKnown(plan.Files, func(fd int) bool {
 		return fd >= n && !slices.ContainsFunc(f.saved, func(s savedFile) bool { return s.v == 0 && s.at == fd })
 	})
-}
-
-// terminal makes file tty the controlling terminal.
-func (f *fdPlan) terminal(tty int) {
-	f.stepOf(len(f.actions))
-	from, _ := f.source(tty)
-	f.Call(plan.Terminal, raw.Ioctl, from, raw.Int(unix.TIOCSCTTY), raw.Int(0))
 }
 
 // finish closes what was only needed on the way, and lets 0, 1 and 2 stay open

@@ -68,7 +68,8 @@ func probe() features {
 	return f
 }
 
-// probeClone tries to make a child; ok is false when the call is refused.
+// probeClone tries to make a child; ok is false when the call is refused. A
+// program that counts its children's ends is not told of this one.
 func probeClone(legacy bool, flags uint64) (f features, ok bool) {
 	var b raw.Builder
 	v := b.Var()
@@ -81,7 +82,7 @@ func probeClone(legacy bool, flags uint64) (f features, ok bool) {
 	if !legacy {
 		flags |= unix.CLONE_CLEAR_SIGHAND
 	}
-	pid, err := r.Start(raw.Clone{Flags: flags, Legacy: legacy, ErrFD: -1})
+	pid, err := r.Start(raw.Clone{Flags: flags, Legacy: legacy, ErrFD: -1, Silent: true})
 	if err != 0 {
 		return features{}, false
 	}
@@ -89,14 +90,14 @@ func probeClone(legacy bool, flags uint64) (f features, ok bool) {
 	var x raw.Exit
 	if fd := r.Pidfd(); fd >= 0 {
 		sent := unix.PidfdSendSignal(fd, 0, nil, 0)
-		waited := raw.Waitid(unix.P_PIDFD, fd, unix.WEXITED, &x)
-		// Where SIGCHLD is ignored, the child may be gone already.
+		waited := raw.Waitid(unix.P_PIDFD, fd, unix.WEXITED|unix.WALL, &x)
+		// Some other goroutine may wait for all children.
 		f.pidfd = (sent == nil || sent == unix.ESRCH) && (waited == 0 || waited == unix.ECHILD)
 		_, f.pidfdInfo = raw.PidfdExit(fd)
 		unix.Close(fd)
 	}
 	if x.PID == 0 {
-		raw.Waitid(unix.P_PID, pid, unix.WEXITED, &x)
+		raw.Waitid(unix.P_PID, pid, unix.WEXITED|unix.WALL, &x)
 	}
 	return f, true
 }
@@ -113,6 +114,7 @@ func probeCgroup() bool {
 		Flags:  unix.CLONE_VM | unix.CLONE_VFORK | unix.CLONE_INTO_CGROUP,
 		Cgroup: 1<<31 - 1,
 		ErrFD:  -1,
+		Silent: true,
 	})
 	return err == unix.EBADF
 }

@@ -55,9 +55,10 @@ func (w *watcher) stop() bool {
 
 // launchByPipe makes a child that does not share memory with this process. Its
 // failure record comes by a pipe, which closes at execve.
-func (p *Program) launchByPipe(ctx context.Context, r *raw.Run, c raw.Clone) (*Process, error) {
+func (p *Program) launchByPipe(ctx context.Context, r *raw.Run, c raw.Clone, m *mapper) (*Process, error) {
 	var pipe [2]int
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
+		_ = m.end()
 		return nil, &Error{p.path, "pipe", -1, "", err}
 	}
 	defer unix.Close(pipe[0])
@@ -65,6 +66,7 @@ func (p *Program) launchByPipe(ctx context.Context, r *raw.Run, c raw.Clone) (*P
 	w, err := unix.FcntlInt(uintptr(pipe[1]), unix.F_DUPFD_CLOEXEC, max(p.top, 3))
 	unix.Close(pipe[1])
 	if err != nil {
+		_ = m.end()
 		return nil, &Error{p.path, "pipe", -1, "", err}
 	}
 	c.ErrFD = w
@@ -76,7 +78,7 @@ func (p *Program) launchByPipe(ctx context.Context, r *raw.Run, c raw.Clone) (*P
 		r.SetRecord(readAll(pipe[0]))
 	}
 	killed := watch.stop()
-	return p.result(ctx, r, pid, errno, killed)
+	return p.result(ctx, r, pid, errno, killed, m.end())
 }
 
 func readAll(fd int) []byte {
@@ -96,18 +98,28 @@ func readAll(fd int) []byte {
 // tableSize is above all open descriptors of this process: the kernel's own
 // size of the table, or else the limit.
 func tableSize() int {
-	status, err := os.ReadFile("/proc/self/status")
-	if err == nil {
-		if _, rest, ok := bytes.Cut(status, []byte("\nFDSize:")); ok {
-			line, _, _ := bytes.Cut(rest, []byte("\n"))
-			if n, err := strconv.Atoi(string(bytes.TrimSpace(line))); err == nil && n > 0 {
-				return n
-			}
-		}
+	if n, ok := procNumber("/proc/self/status", "FDSize"); ok && n > 0 {
+		return n
 	}
 	var l syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err == nil && l.Max < 1<<20 {
 		return int(l.Max)
 	}
 	return 1 << 20
+}
+
+// procNumber is the number that a file of /proc has after a name, which must not
+// be in its first line.
+func procNumber(path, name string) (n int, ok bool) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0, false
+	}
+	_, rest, ok := bytes.Cut(text, []byte("\n"+name+":"))
+	if !ok {
+		return 0, false
+	}
+	line, _, _ := bytes.Cut(rest, []byte("\n"))
+	n, err = strconv.Atoi(string(bytes.TrimSpace(line)))
+	return n, err == nil
 }

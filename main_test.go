@@ -89,7 +89,7 @@ func checkAfter(before inventory) int {
 			}
 		}
 	}
-	if err := goleak.Find(); err != nil {
+	if err := goleak.Find(goleak.IgnoreAnyFunction("github.com/safespawn/spawn.(*lastingThreads).serve")); err != nil {
 		problems = append(problems, err.Error())
 	}
 	problems = append(problems, takeInventory().leaks(before)...)
@@ -114,6 +114,14 @@ func needRoot(t testing.TB) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		skip(t, "needs root")
+	}
+}
+
+// needUser skips what is for a user without privilege.
+func needUser(t testing.TB) {
+	t.Helper()
+	if os.Geteuid() == 0 {
+		skip(t, "needs a user without privilege")
 	}
 }
 

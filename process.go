@@ -25,6 +25,7 @@ type Process struct {
 	mu    sync.Mutex    // guards what follows
 	child child         // what the platform knows it by
 	done  chan struct{} // made by whoever needs it, closed at the end
+	ended chan struct{} // the same, closed when the child has ended
 	over  bool          // state or err is set
 	state *ProcessState
 	err   error
@@ -76,6 +77,17 @@ func (p *Process) Done() <-chan struct{} {
 	return p.done
 }
 
+// WaitExited waits for the child to end, or for ctx, whose error it then returns,
+// and leaves it unreaped: for callers that hand the reaping to somebody else, and
+// that must still know when. It returns at once where the child was reaped, by
+// Wait or by anybody. It may be called any number of times, and costs no more than
+// Wait. Linux with pidfds; with a thread for each child without them; an error
+// that matches [errors.ErrUnsupported] where the engine is missing.
+//
+// When somebody else has reaped the child, [Process.Release] lets go of what is
+// left of it.
+func (p *Process) WaitExited(ctx context.Context) error { return p.waitExited(ctx) }
+
 // begins reports whether it is for the caller to reap the child. It makes
 // p.done, which is not changed afterwards.
 func (p *Process) begins() bool {
@@ -94,8 +106,22 @@ func (p *Process) begins() bool {
 // Release lets go of the child, which is reaped in the background when it ends.
 // The other methods go on working.
 func (p *Process) Release() error {
-	p.Done()
+	if !p.tryReap() {
+		p.Done()
+	}
 	return nil
+}
+
+// Disown lets go of the child without reaping it, now or later: that is for
+// somebody else to do, who knows its pid. Afterwards Wait and the methods that
+// send signals behave as if that had happened.
+func (p *Process) Disown() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.over {
+		p.log = nil
+		p.disown()
+	}
 }
 
 // Kill sends SIGKILL. It returns os.ErrProcessDone when the child has been

@@ -18,6 +18,7 @@ import (
 type child struct {
 	pidfd int      // -1 where the kernel has none
 	file  *os.File // pidfd, registered with the poller; nil until somebody parks
+	users int      // of file
 	exit  raw.Exit
 	state ProcessState // Process.state points here, to save an allocation
 }
@@ -78,7 +79,12 @@ var shortWaits atomic.Int32
 // shortWait looks for the end of the child for a short time, if there is a place
 // for it, and reports whether it has come.
 func (p *Process) shortWait(ctx context.Context) bool {
-	if p.tryReap() {
+	return p.shortLook(ctx, (*Process).tryReap)
+}
+
+// shortLook calls look for a short time, until it returns true.
+func (p *Process) shortLook(ctx context.Context, look func(p *Process) bool) bool {
+	if look(p) {
 		return true
 	}
 	if shortWaits.Add(1) > maxShortWaits {
@@ -88,7 +94,7 @@ func (p *Process) shortWait(ctx context.Context) bool {
 	defer shortWaits.Add(-1)
 	for begin := time.Now(); time.Since(begin) < shortWaitTime && ctx.Err() == nil; {
 		raw.Yield()
-		if p.tryReap() {
+		if look(p) {
 			return true
 		}
 	}
@@ -96,7 +102,13 @@ func (p *Process) shortWait(ctx context.Context) bool {
 }
 
 // tryReap reaps the child if it has ended, and reports whether it is over.
-func (p *Process) tryReap() bool {
+func (p *Process) tryReap() bool { return p.look(0) }
+
+// hasEnded reports whether the child has ended, and leaves it a zombie.
+func (p *Process) hasEnded() bool { return p.look(unix.WNOWAIT) }
+
+// look asks for the child's end with more options of waitid.
+func (p *Process) look(options int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.over {
@@ -107,23 +119,39 @@ func (p *Process) tryReap() bool {
 	if id < 0 {
 		idType, id = unix.P_PID, p.pid
 	}
-	switch errno := raw.Waitid(idType, id, unix.WEXITED|unix.WNOHANG, x); {
+	switch errno := raw.Waitid(idType, id, unix.WEXITED|unix.WNOHANG|options, x); {
 	case errno == unix.ECHILD:
 		p.finish(p.taken())
 	case errno != 0:
 		p.finish(nil, os.NewSyscallError("waitid", errno))
 	case x.PID == 0:
 		return false
+	case options&unix.WNOWAIT != 0:
+		return true
 	default:
 		p.child.state = ProcessState{p.pid, x.Status, &x.Usage}
 		p.finish(&p.child.state, nil)
 	}
-	// A registered pidfd is closed by whoever parks on it.
-	if p.child.file == nil && p.child.pidfd >= 0 {
+	p.closePidfd()
+	return true
+}
+
+// closePidfd closes the pidfd of a child that is over. A registered one is closed
+// by the last who has parked on it. The caller holds p.mu.
+func (p *Process) closePidfd() {
+	switch {
+	case p.child.file == nil && p.child.pidfd >= 0:
 		unix.Close(p.child.pidfd)
+	case p.child.file != nil && p.child.users == 0:
+		p.child.file.Close()
 	}
 	p.child.pidfd = -1
-	return true
+}
+
+// disown is Disown. The caller holds p.mu.
+func (p *Process) disown() {
+	p.finish(nil, ErrStatusTaken)
+	p.closePidfd()
 }
 
 // taken finds the status of a child that somebody else has waited for.
@@ -138,19 +166,56 @@ func (p *Process) taken() (*ProcessState, error) {
 
 // reap waits for the end in the background. It costs a goroutine, and a thread
 // only where there are no pidfds.
-func (p *Process) reap() {
+func (p *Process) reap() { p.await((*Process).tryReap) }
+
+// waitExited is WaitExited.
+func (p *Process) waitExited(ctx context.Context) error {
+	if p.shortLook(ctx, (*Process).hasEnded) {
+		return nil
+	}
+	if ctx.Done() == nil {
+		p.await((*Process).hasEnded)
+		return nil
+	}
+	ended := p.watchEnd()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		if !p.hasEnded() {
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// watchEnd returns a channel that is closed when the child has ended.
+func (p *Process) watchEnd() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended == nil {
+		p.ended = make(chan struct{})
+		go func() {
+			p.await((*Process).hasEnded)
+			close(p.ended)
+		}()
+	}
+	return p.ended
+}
+
+// await parks until look, which is tryReap or hasEnded, returns true.
+func (p *Process) await(look func(p *Process) bool) {
 	f := p.register()
 	if f == nil {
-		p.reapBlocking()
+		p.awaitBlocking(look)
 		return
 	}
-	defer f.Close()
+	defer p.unregister()
 	conn, err := f.SyscallConn()
 	if err == nil {
-		err = conn.Read(func(uintptr) bool { return p.tryReap() })
+		err = conn.Read(func(uintptr) bool { return look(p) })
 	}
 	if err != nil {
-		p.reapBlocking()
+		p.awaitBlocking(look)
 	}
 }
 
@@ -162,17 +227,30 @@ func (p *Process) register() *os.File {
 	if p.over || p.child.pidfd < 0 {
 		return nil
 	}
-	if err := unix.SetNonblock(p.child.pidfd, true); err != nil {
-		return nil
+	if p.child.file == nil {
+		if err := unix.SetNonblock(p.child.pidfd, true); err != nil {
+			return nil
+		}
+		p.child.file = os.NewFile(uintptr(p.child.pidfd), "pidfd")
 	}
-	p.child.file = os.NewFile(uintptr(p.child.pidfd), "pidfd")
+	p.child.users++
 	return p.child.file
 }
 
-// reapBlocking waits in a thread of its own. The child is left a zombie by the
-// wait that blocks, so that its pid stays its own until tryReap has the lock.
-func (p *Process) reapBlocking() {
-	for !p.tryReap() {
+// unregister ends what register began.
+func (p *Process) unregister() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.child.users--
+	if p.over {
+		p.closePidfd()
+	}
+}
+
+// awaitBlocking waits in a thread of its own. The child is left a zombie by the
+// wait that blocks, so that its pid stays its own until look has the lock.
+func (p *Process) awaitBlocking(look func(p *Process) bool) {
+	for !look(p) {
 		var x raw.Exit
 		raw.Waitid(unix.P_PID, p.pid, unix.WEXITED|unix.WNOWAIT, &x)
 	}

@@ -55,6 +55,26 @@ func (p *Process) shortWait(context.Context) bool {
 	return p.over
 }
 
+// tryReap only looks, too.
+func (p *Process) tryReap() bool { return p.shortWait(context.Background()) }
+
+// waitExited can't wait without reaping.
+func (p *Process) waitExited(context.Context) error {
+	if p.tryReap() {
+		return nil
+	}
+	return fmt.Errorf("spawn: %w", plan.Unsupported("Process.WaitExited"))
+}
+
+// disown is Disown. The caller holds p.mu. A wait that is under way can't be
+// called off.
+func (p *Process) disown() {
+	if p.done == nil {
+		_ = p.child.proc.Release()
+		p.finish(nil, ErrStatusTaken)
+	}
+}
+
 // reap waits for the end. It costs a thread.
 func (p *Process) reap() {
 	ended, err := p.child.proc.Wait()

@@ -28,10 +28,11 @@ import (
 
 // tracedSpec is a Spec whose child is recorded.
 type tracedSpec struct {
-	make func(dir string) (*spawn.Spec, error)
-	root bool // needs root
-	copy bool // the child gets a copy of the table: InheritAll, or 0, 1 or 2 is closed
-	fail bool // the child does not get to execve
+	make  func(dir string) (*spawn.Spec, error)
+	root  bool   // needs root
+	copy  bool   // the child gets a copy of the table: InheritAll, or 0, 1 or 2 is closed
+	fail  bool   // the child does not get to execve
+	flags uint64 // more of clone
 }
 
 var tracedSpecs = map[string]tracedSpec{
@@ -47,6 +48,11 @@ var tracedSpecs = map[string]tracedSpec{
 	"limits":    {make: tracedLimits},
 	"ids":       {make: tracedIDs},
 	"privilege": {make: tracedPrivilege, root: true},
+	"caps":      {make: tracedCapabilities, root: true, flags: unix.CLONE_NEWUTS},
+	"unshare":   {make: tracedUnshare, root: true},
+	"own map":   {make: tracedOwnMap, root: true},
+	"id map":    {make: tracedIDMap, root: true, copy: true, flags: unix.CLONE_NEWUSER},
+	"death":     {make: tracedParentDeath},
 }
 
 func tracedPlain(dir string) (*spawn.Spec, error) {
@@ -339,7 +345,7 @@ func checkClone(t *testing.T, rec *recording, engine string, spec tracedSpec) {
 	t.Helper()
 	defer spawn.Force(spawn.Without[engine])()
 	has := spawn.Features().Has
-	nr, want := uint64(unix.SYS_CLONE), uint64(0)
+	nr, want := uint64(unix.SYS_CLONE), spec.flags
 	if has("clone3") {
 		nr = unix.SYS_CLONE3
 		want |= unix.CLONE_CLEAR_SIGHAND

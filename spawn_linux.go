@@ -33,6 +33,9 @@ type engine struct {
 	copying *engine // the same without slots; nil where there are none
 	cgroup  plan.File
 	creds   bool // the child changes ids
+	lasting bool // the child is made by a thread that lasts
+	clone   plan.Flags
+	maps    *idMaps // nil where there is no need to wait for this process
 	nofile  raw.Var
 	signals signalVars
 	diag    diagnosis
@@ -88,6 +91,10 @@ func (e *engine) compileFor(s *Spec, argv, env []string, once, withSlots bool) e
 	e.resetSignals(p, &claims)
 	s.Attr.Lower(p)
 	e.creds, e.cgroup = p.Credentials, p.Cgroup
+	e.lasting = p.DeathSignal && !p.Traced
+	if err := e.lowerNamespaces(p); err != nil {
+		return err
+	}
 	if err := e.lowerFiles(p, s, &claims, withSlots); err != nil {
 		return err
 	}
@@ -195,10 +202,15 @@ func (e *engine) lowerFiles(p *plan.Plan, s *Spec, claims *plan.Claims, withSlot
 	if err := e.joinCgroup(f); err != nil {
 		return err
 	}
+	if err := e.foreground(f); err != nil {
+		return err
+	}
 	f.prepare()
 	f.lower()
 	if tty >= 0 {
 		f.terminal(tty)
+	} else if err := f.terminalNumber(); err != nil {
+		return err
 	}
 	f.finish()
 	e.numbers, e.fds, e.top, e.slots = f.numbers, f.vars, f.top, f.slots.files
@@ -290,8 +302,8 @@ func (p *Program) holding(ctx context.Context, files []heldFile) (proc *Process,
 	return nil, &Error{p.path, h.step, h.index, h.f.Name(), err}
 }
 
-// launch looks up what depends on the moment and runs the program.
-func (p *Program) launch(ctx context.Context) (*Process, error) {
+// launchHere looks up what depends on the moment and runs the program.
+func (p *Program) launchHere(ctx context.Context) (*Process, error) {
 	for _, u := range p.numbers {
 		if _, err := unix.FcntlInt(uintptr(u.fd), unix.F_GETFD, 0); err != nil {
 			return nil, wrap(p.path, p.actions[u.action].errorAt(u.action, err))
@@ -301,7 +313,7 @@ func (p *Program) launch(ctx context.Context) (*Process, error) {
 	if len(p.slots) > 0 {
 		first, ok := slots.take(p.slots)
 		if !ok {
-			return (&Program{path: p.path, log: p.log, engine: *p.copying}).launch(ctx)
+			return (&Program{path: p.path, log: p.log, engine: *p.copying}).launchHere(ctx)
 		}
 		defer slots.release(first, len(p.slots))
 		slot = first
@@ -330,20 +342,24 @@ func (p *Program) launch(ctx context.Context) (*Process, error) {
 		syscall.ForkLock.Lock()
 		defer syscall.ForkLock.Unlock()
 	}
+	m, err := p.maps.begin(r)
+	if err != nil {
+		return nil, &Error{p.path, "id map", p.maps.Index, "", err}
+	}
 	if !p.feat.sharedMemory {
-		return p.launchByPipe(ctx, r, c)
+		return p.launchByPipe(ctx, r, c, m)
 	}
 	w := watch(ctx, r)
 	pid, errno := r.Start(c)
 	killed := w.stop()
-	return p.result(ctx, r, pid, errno, killed)
+	return p.result(ctx, r, pid, errno, killed, m.end())
 }
 
 // flags are the clone flags. It also looks at what 0, 1 and 2 are.
 func (p *Program) flags(r *raw.Run) uint64 {
-	flags := uint64(unix.CLONE_VM | unix.CLONE_VFORK)
-	if !p.feat.sharedMemory {
-		flags = 0
+	flags := p.clone.Bits
+	if p.feat.sharedMemory {
+		flags |= unix.CLONE_VM | unix.CLONE_VFORK
 	}
 	if p.feat.clone3 {
 		flags |= unix.CLONE_CLEAR_SIGHAND
@@ -357,7 +373,7 @@ func (p *Program) flags(r *raw.Run) uint64 {
 	if p.all {
 		return flags
 	}
-	share := p.fds.unshare != 0
+	share := p.fds.unshare != 0 && p.maps == nil
 	for n, v := range p.fds.cloexec {
 		fl, err := unix.FcntlInt(uintptr(n), unix.F_GETFD, 0)
 		if err != nil {
@@ -384,8 +400,9 @@ func (p *Program) heldFD(step string) int {
 	return -1
 }
 
-// result makes of a finished run what Start returns.
-func (p *Program) result(ctx context.Context, r *raw.Run, pid int, errno syscall.Errno, killed bool) (*Process, error) {
+// result makes of a finished run what Start returns. unmapped is why the id maps
+// were not written.
+func (p *Program) result(ctx context.Context, r *raw.Run, pid int, errno syscall.Errno, killed bool, unmapped error) (*Process, error) {
 	if errno != 0 {
 		if killed {
 			return nil, ctx.Err()
@@ -394,12 +411,15 @@ func (p *Program) result(ctx context.Context, r *raw.Run, pid int, errno syscall
 	}
 	pidfd := r.Pidfd()
 	step, why, failed := r.Failure()
-	if !failed && !killed {
+	if !failed && !killed && unmapped == nil {
 		return newProcess(pid, child{pidfd: pidfd}), nil
 	}
 	discard(pid, pidfd, killed)
 	if killed {
 		return nil, ctx.Err()
+	}
+	if unmapped != nil {
+		return nil, wrap(p.path, unmapped)
 	}
 	if step.Name == "execve" {
 		return nil, p.diag.explain(p.path, why)
@@ -417,7 +437,9 @@ func (p *Program) cloneError(errno syscall.Errno) error {
 		e.Object = "no descriptor left for the pidfd (RLIMIT_NOFILE)"
 	case unix.ENOMEM:
 	default:
-		if p.cgroup.File != nil {
+		if p.clone.Bits != 0 && (p.cgroup.File == nil || ofNamespaces(errno)) {
+			e.Index, e.Object = p.clone.Index, p.clone.Object
+		} else if p.cgroup.File != nil {
 			e.Step, e.Index, e.Object = "cgroup", p.cgroup.Index, p.cgroup.Name()
 		}
 	}

@@ -175,14 +175,6 @@ func TestFallbackOwnCredential(t *testing.T) {
 	output(t, s)
 }
 
-// needUser skips what is for a user without privilege.
-func needUser(t testing.TB) {
-	t.Helper()
-	if os.Geteuid() == 0 {
-		skip(t, "needs a user without privilege")
-	}
-}
-
 func TestFallbackWithoutPrivilege(t *testing.T) {
 	needUser(t)
 	s := helper(t, "exit", "0")

@@ -3,6 +3,7 @@
 package spawn_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -45,6 +46,14 @@ func TestUnsupported(t *testing.T) {
 		attribute("SigDefault", 0, attr.SigDefault{2}),
 		attribute("NoNewPrivs", 0, attr.NoNewPrivs{}),
 		attribute("Cgroup", 0, attr.Cgroup{Dir: null}),
+		attribute("NewNamespaces", 0, attr.NewNamespaces{Flags: 0x4000000}),
+		attribute("Unshare", 0, attr.Unshare{Flags: 0x4000000}),
+		attribute("AmbientCaps", 0, attr.AmbientCaps{1}),
+		attribute("ParentDeathSignal", 0, attr.ParentDeathSignal(9)),
+		attribute("Ptrace", 0, attr.Ptrace{}),
+		attribute("DetachTTY", 0, attr.DetachTTY{}),
+		attribute("ControllingFD", 1, attr.SigDefault{}, attr.ControllingFD{FD: 0}),
+		attribute("Foreground", 1, attr.Setpgid{}, attr.Foreground{File: null}),
 		{
 			name: "terminal that the child hasn't got", step: "ctty", index: 1, change: func(*spawn.FileActions) {},
 			spec: spawn.Spec{Attr: attr.List{attr.Setsid{}, attr.ControllingTTY{File: null}}},
@@ -153,5 +162,22 @@ func TestStepsOfFallback(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// TestWaitExitedUnsupported is about what can't be done without the engine.
+func TestWaitExitedUnsupported(t *testing.T) {
+	p, err := spawn.Start(context.Background(), helper(t, "exit", "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.WaitExited(context.Background()); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("%v", err)
+	}
+	if _, err := p.Wait(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if err := p.WaitExited(context.Background()); err != nil {
+		t.Error(err)
 	}
 }

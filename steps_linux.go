@@ -72,6 +72,11 @@ func (p *Program) condition(c raw.Condition) string {
 }
 
 func (p *Program) varName(v raw.Var) string {
+	if p.maps != nil && v == p.maps.ours {
+		return "our socket"
+	} else if p.maps != nil && v == p.maps.theirs {
+		return "its socket"
+	}
 	switch v {
 	case 0:
 		return "the old mask"
@@ -110,6 +115,9 @@ func (p *Program) value(v raw.Value, unsigned bool) string {
 	case raw.KindAddress:
 		return "ptr"
 	case raw.KindVarAddress:
+		if v.Num != 0 {
+			return fmt.Sprintf("&%s%+d bytes", p.varName(v.Var), int64(v.Num))
+		}
 		return "&" + p.varName(v.Var)
 	case raw.KindVar:
 		if v.Num != 0 {
@@ -131,22 +139,32 @@ func constName(c raw.Call, i int, n int64) (string, bool) {
 		n   int64
 	}
 	name, ok := map[at]string{
-		{raw.Openat, 0, atFdcwd}:                 "AT_FDCWD",
-		{raw.Fcntl, 1, unix.F_SETFD}:             "F_SETFD",
-		{raw.Fcntl, 1, unix.F_DUPFD_CLOEXEC}:     "F_DUPFD_CLOEXEC",
-		{raw.Dup3, 2, unix.O_CLOEXEC}:            "O_CLOEXEC",
-		{raw.Ioctl, 1, unix.TIOCSCTTY}:           "TIOCSCTTY",
-		{raw.Ioctl, 1, unix.TIOCSPGRP}:           "TIOCSPGRP",
-		{raw.Prctl, 0, unix.PR_SET_NO_NEW_PRIVS}: "PR_SET_NO_NEW_PRIVS",
-		{raw.Prlimit64, 1, unix.RLIMIT_NOFILE}:   "RLIMIT_NOFILE",
-		{raw.RtSigprocmask, 0, unix.SIG_SETMASK}: "SIG_SETMASK",
-		{raw.RtSigprocmask, 2, 0}:                "NULL",
-		{raw.RtSigaction, 2, 0}:                  "NULL",
-		{raw.Prlimit64, 3, 0}:                    "NULL",
-		{raw.Setpriority, 0, unix.PRIO_PROCESS}:  "PRIO_PROCESS",
+		{raw.Openat, 0, atFdcwd}:                      "AT_FDCWD",
+		{raw.Fcntl, 1, unix.F_SETFD}:                  "F_SETFD",
+		{raw.Fcntl, 1, unix.F_DUPFD_CLOEXEC}:          "F_DUPFD_CLOEXEC",
+		{raw.Dup3, 2, unix.O_CLOEXEC}:                 "O_CLOEXEC",
+		{raw.Ioctl, 1, unix.TIOCSCTTY}:                "TIOCSCTTY",
+		{raw.Ioctl, 1, unix.TIOCSPGRP}:                "TIOCSPGRP",
+		{raw.Ioctl, 1, unix.TIOCNOTTY}:                "TIOCNOTTY",
+		{raw.Prctl, 0, unix.PR_SET_NO_NEW_PRIVS}:      "PR_SET_NO_NEW_PRIVS",
+		{raw.Prctl, 0, unix.PR_SET_PDEATHSIG}:         "PR_SET_PDEATHSIG",
+		{raw.Prctl, 0, unix.PR_SET_KEEPCAPS}:          "PR_SET_KEEPCAPS",
+		{raw.Prctl, 0, unix.PR_CAP_AMBIENT}:           "PR_CAP_AMBIENT",
+		{raw.Ptrace, 0, unix.PTRACE_TRACEME}:          "PTRACE_TRACEME",
+		{raw.Futex, 1, 5 | 128}:                       "FUTEX_WAKE_OP_PRIVATE",
+		{raw.Mount, 3, unix.MS_REC | unix.MS_PRIVATE}: "MS_REC|MS_PRIVATE",
+		{raw.Prlimit64, 1, unix.RLIMIT_NOFILE}:        "RLIMIT_NOFILE",
+		{raw.RtSigprocmask, 0, unix.SIG_SETMASK}:      "SIG_SETMASK",
+		{raw.RtSigprocmask, 2, 0}:                     "NULL",
+		{raw.RtSigaction, 2, 0}:                       "NULL",
+		{raw.Prlimit64, 3, 0}:                         "NULL",
+		{raw.Setpriority, 0, unix.PRIO_PROCESS}:       "PRIO_PROCESS",
 	}[at{c.Sys, i, n}]
 	if !ok && (c.Sys == raw.Openat && i == 2 || c.Sys == raw.Openat && i == 3 || c.Sys == raw.Umask) {
 		return fmt.Sprintf("%#o", n), true
+	}
+	if !ok && (c.Sys == raw.Unshare || c.Sys == raw.Futex && i == 5) {
+		return fmt.Sprintf("%#x", n), true
 	}
 	return name, ok
 }

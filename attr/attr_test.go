@@ -14,6 +14,20 @@ import (
 // anyFile stands for a file where only its presence matters.
 var anyFile = os.NewFile(^uintptr(0)>>1, "any")
 
+// Flags of clone(2).
+const (
+	newNS         = 0x20000
+	newUser       = 0x10000000
+	newUTS        = 0x4000000
+	allNamespaces = 0x7e020080
+)
+
+var one = 1 // keeps the compiler from finding what overflows
+
+func ids(inside, outside, size int) []attr.IDMapEntry {
+	return []attr.IDMapEntry{{ContainerID: inside, HostID: outside, Size: size}}
+}
+
 // check is what is wrong with a list.
 func check(list attr.List) error {
 	var c plan.Claims
@@ -33,6 +47,11 @@ func TestValid(t *testing.T) {
 		{attr.Credential{Groups: make([]uint32, 65536)}, attr.Chroot("/"), attr.NoNewPrivs{}, attr.Cgroup{Dir: anyFile}},
 		{attr.ResetIDs{}},
 		{attr.Credential{UID: ^uint32(0) - 1, GID: 1, KeepGroups: true}},
+		{attr.IDMap{UID: ids(0, 1, 1)}, attr.NewNamespaces{Flags: allNamespaces}, attr.Unshare{Flags: newNS | 0x40600}},
+		{attr.IDMap{GID: ids(one<<31-1, 0, 65536)}, attr.Unshare{Flags: newUser}},
+		{attr.AmbientCaps{}, attr.ParentDeathSignal(1), attr.Ptrace{}, attr.DetachTTY{}},
+		{attr.AmbientCaps{0, 63, 0}, attr.ParentDeathSignal(64), attr.ControllingFD{FD: 0, Steal: true}},
+		{attr.Foreground{File: anyFile}, attr.Setpgid{}},
 	} {
 		if err := check(list); err != nil {
 			t.Errorf("%d: %v", i, err)
@@ -55,7 +74,7 @@ func wrong(t *testing.T, list attr.List, index int) {
 }
 
 func TestOutOfRange(t *testing.T) {
-	one := 1 // what is out of range is negative where an int has 32 bits
+	// What is out of range is negative where an int has 32 bits.
 	for _, bad := range []attr.Attr{
 		nil,
 		attr.SigMask{0}, attr.SigMask{1, 65}, attr.SigDefault{0}, attr.SigDefault{syscall.SIGKILL},
@@ -69,6 +88,10 @@ func TestOutOfRange(t *testing.T) {
 		attr.Credential{Groups: []uint32{}, KeepGroups: true},
 		attr.Chroot(""), attr.Chroot("a\x00b"),
 		attr.Cgroup{}, attr.ControllingTTY{},
+		attr.NewNamespaces{}, attr.NewNamespaces{Flags: newNS | 0x200}, attr.Unshare{}, attr.Unshare{Flags: 0x100},
+		attr.IDMap{}, attr.IDMap{UID: ids(-1, 0, 1)}, attr.IDMap{GID: ids(0, -1, 1)}, attr.IDMap{UID: ids(0, 0, 0)},
+		attr.AmbientCaps{-1}, attr.AmbientCaps{1, 64}, attr.ParentDeathSignal(0), attr.ParentDeathSignal(65),
+		attr.ControllingFD{FD: -1}, attr.ControllingFD{FD: one << 31}, attr.Foreground{},
 	} {
 		wrong(t, attr.List{attr.NoNewPrivs{}, bad, attr.Setsid{}}, 1)
 	}
@@ -79,6 +102,9 @@ func TestTwice(t *testing.T) {
 		attr.SigMask{}, attr.SigDefault{}, attr.SigIgnore{}, attr.Setsid{}, attr.Setpgid{}, attr.Umask(0), attr.Nice(0),
 		attr.NoFile{}, attr.Rlimit{}, attr.Credential{}, attr.ResetIDs{}, attr.Chroot("/"), attr.NoNewPrivs{},
 		attr.Cgroup{Dir: anyFile}, attr.ControllingTTY{File: anyFile},
+		attr.NewNamespaces{Flags: newUTS}, attr.Unshare{Flags: newUTS}, attr.IDMap{UID: ids(0, 0, 1)},
+		attr.AmbientCaps{}, attr.ParentDeathSignal(9), attr.Ptrace{}, attr.DetachTTY{}, attr.ControllingFD{},
+		attr.Foreground{File: anyFile},
 	} {
 		other := attr.Attr(attr.Nice(1))
 		if reflect.TypeOf(a) == reflect.TypeOf(other) {
@@ -95,6 +121,8 @@ func TestContradictions(t *testing.T) {
 		{attr.SigDefault{1}, attr.SigIgnore{2, 1}},
 		{attr.NoFile{Soft: 9, Hard: 9}, attr.Rlimit{Resource: nofile, Soft: 9, Hard: 9}},
 		{attr.Credential{}, attr.ResetIDs{}},
+		{attr.NewNamespaces{Flags: newUser}, attr.Unshare{Flags: newUser}},
+		{attr.ControllingTTY{File: anyFile}, attr.ControllingFD{}},
 	} {
 		wrong(t, attr.List{pair[0], attr.Nice(1), pair[1]}, 2)
 		wrong(t, attr.List{pair[1], attr.Nice(1), pair[0]}, 2)
@@ -104,5 +132,7 @@ func TestContradictions(t *testing.T) {
 // TestUnmet has an attribute that makes sense only with another.
 func TestUnmet(t *testing.T) {
 	wrong(t, attr.List{attr.ControllingTTY{File: anyFile}}, 0)
+	wrong(t, attr.List{attr.Nice(1), attr.Foreground{File: anyFile}, attr.Setsid{}}, 1)
+	wrong(t, attr.List{attr.NewNamespaces{Flags: newUTS}, attr.IDMap{UID: ids(0, 0, 1)}, attr.Unshare{Flags: newUTS}}, 1)
 	wrong(t, attr.List{attr.Nice(1), attr.Setpgid{}, attr.ControllingTTY{File: anyFile}, attr.Umask(0)}, 2)
 }

@@ -25,7 +25,10 @@ type Setpgid struct{ Pgid int }
 // the file is also a descriptor of the child. See TIOCSCTTY(2const).
 type ControllingTTY struct{ File *os.File }
 
-const session = "the session"
+const (
+	session  = "the session"
+	newGroup = "a process group"
+)
 
 func (Setsid) check(c *plan.Claims) error {
 	if err := c.Claim(session, "attr.Setsid"); err != nil {
@@ -48,7 +51,10 @@ func (s Setpgid) check(c *plan.Claims) error {
 	if s.Pgid < 0 || s.Pgid > math.MaxInt32 {
 		return invalid("setpgid", fmt.Sprint(s.Pgid), "out of range")
 	}
-	return c.Claim(session, "attr.Setpgid")
+	if err := c.Claim(session, "attr.Setpgid"); err != nil {
+		return err
+	}
+	return c.Claim(newGroup, "attr.Setpgid")
 }
 
 func (s Setpgid) lower(p *plan.Plan) {
@@ -65,8 +71,8 @@ func (t ControllingTTY) check(c *plan.Claims) error {
 	if t.File == nil {
 		return invalid("ctty", "", "nil file")
 	}
-	c.Need("a new session", "attr.ControllingTTY")
-	return c.Claim("the controlling terminal", "attr.ControllingTTY")
+	c.Need("a new session", "attr.ControllingTTY", "attr.Setsid")
+	return c.Claim(terminalUse, "attr.ControllingTTY")
 }
 
 func (t ControllingTTY) lower(p *plan.Plan) { p.SetTTY(t.File) }

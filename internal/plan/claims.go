@@ -16,7 +16,7 @@ const (
 // by it, under a name.
 type Claims struct {
 	claims []claim
-	needs  []claim
+	needs  []need
 	index  int // of the attribute that claims next
 }
 
@@ -24,6 +24,11 @@ type claim struct {
 	what  string
 	by    string
 	index int
+}
+
+type need struct {
+	claim
+	of string
 }
 
 // Attr says which attribute claims next.
@@ -66,14 +71,17 @@ func (e *invalid) Error() string { return e.why }
 
 func (e *invalid) Unwrap() error { return syscall.EINVAL }
 
-// Need says that the attribute called by makes sense only where what is claimed.
-func (c *Claims) Need(what, by string) { c.needs = append(c.needs, claim{what, by, c.index}) }
+// Need says that the attribute called by makes sense only where what is claimed,
+// which the attributes called of do.
+func (c *Claims) Need(what, by, of string) {
+	c.needs = append(c.needs, need{claim{what, by, c.index}, of})
+}
 
 // Unmet returns the first need that nothing has met.
 func (c *Claims) Unmet() error {
 	for _, n := range c.needs {
 		if !c.Has(n.what) {
-			return &Error{Step: n.by, Index: n.index, Object: n.what, Err: Invalid("needs attr.Setsid")}
+			return &Error{Step: n.by, Index: n.index, Object: n.what, Err: Invalid("needs %s", n.of)}
 		}
 	}
 	return nil

@@ -29,10 +29,16 @@ const (
 	HostFiles
 	// Raise is what may need privilege: raising limits, scheduling, affinity.
 	Raise
+	// Namespaces leaves namespaces: what needs privilege over the old ones is done.
+	Namespaces
 	// Root is mounts and chroot, before the privilege to do them is dropped.
 	Root
-	// Credentials is groups, then gid, then uid, then capabilities.
+	// KeepCaps keeps capabilities over what follows.
+	KeepCaps
+	// Credentials is groups, then gid, then uid.
 	Credentials
+	// Capabilities is what is left of them.
+	Capabilities
 	// AfterCredentials is what a change of credentials would reset: the
 	// parent-death signal, the keyring.
 	AfterCredentials
@@ -76,6 +82,38 @@ type Plan struct {
 	Credentials bool
 	// Chrooted is set when paths mean something else in the child.
 	Chrooted bool
+	// Foreground is the terminal whose foreground the child's group becomes.
+	Foreground File
+	// TTYNumber becomes the controlling terminal after the file actions.
+	TTYNumber *Number
+	// Clone and Unshare are CLONE_* flags.
+	Clone, Unshare Flags
+	// IDMap is for a new user namespace.
+	IDMap *IDMap
+	// DeathSignal is set when the child must be made by a thread that lasts, and
+	// Traced when it must be the caller's.
+	DeathSignal, Traced bool
+}
+
+// Number is a descriptor of the child.
+type Number struct {
+	FD    int
+	Steal bool // TIOCSCTTY takes the terminal from another session
+	Index int  // of the attribute
+}
+
+// Flags are CLONE_* flags that an attribute asks for.
+type Flags struct {
+	Bits   uint64
+	Object string
+	Index  int
+}
+
+// IDMap is the contents of uid_map and gid_map; empty ones are not written.
+type IDMap struct {
+	UID, GID  string
+	Setgroups bool
+	Index     int
 }
 
 // File is an open file that an attribute needs, and the attribute's index.
@@ -109,6 +147,23 @@ func (p *Plan) SetCgroup(dir *os.File) { p.Cgroup = File{dir, p.index} }
 
 // SetTTY asks for a controlling terminal.
 func (p *Plan) SetTTY(f *os.File) { p.TTY = File{f, p.index} }
+
+// SetTTYNumber asks for a controlling terminal.
+func (p *Plan) SetTTYNumber(fd int, steal bool) { p.TTYNumber = &Number{fd, steal, p.index} }
+
+// SetForeground asks for a terminal's foreground.
+func (p *Plan) SetForeground(f *os.File) { p.Foreground = File{f, p.index} }
+
+// SetClone asks for namespaces to be made by clone.
+func (p *Plan) SetClone(bits uint64, object string) { p.Clone = Flags{bits, object, p.index} }
+
+// SetUnshare asks for unshare.
+func (p *Plan) SetUnshare(bits uint64, object string) { p.Unshare = Flags{bits, object, p.index} }
+
+// SetIDMap asks for the maps of a user namespace.
+func (p *Plan) SetIDMap(uid, gid string, setgroups bool) {
+	p.IDMap = &IDMap{uid, gid, setgroups, p.index}
+}
 
 // Builder gives access to strings, variables and operations.
 func (p *Plan) Builder() *raw.Builder { return &p.b }

@@ -42,7 +42,7 @@ func TestClaims(t *testing.T) {
 func TestNeeds(t *testing.T) {
 	var c plan.Claims
 	c.Attr(3)
-	c.Need("a", "needy")
+	c.Need("a", "needy", "other")
 	if e := asError(t, c.Unmet()); e.Step != "needy" || e.Index != 3 || e.Object != "a" {
 		t.Errorf("%#v", e)
 	}
@@ -70,6 +70,26 @@ func TestFiles(t *testing.T) {
 	p.SetCgroup(os.Stdout)
 	if p.TTY != (plan.File{File: os.Stdin, Index: 2}) || p.Cgroup != (plan.File{File: os.Stdout, Index: 4}) {
 		t.Errorf("%+v, %+v", p.TTY, p.Cgroup)
+	}
+}
+
+// TestAsked wants what is asked of the engine, with the attribute's index.
+func TestAsked(t *testing.T) {
+	p := plan.New()
+	p.Attr(3)
+	p.SetForeground(os.Stdin)
+	p.SetTTYNumber(7, true)
+	p.SetClone(1, "a")
+	p.SetUnshare(2, "b")
+	p.SetIDMap("u", "g", true)
+	if p.Foreground != (plan.File{File: os.Stdin, Index: 3}) || *p.TTYNumber != (plan.Number{FD: 7, Steal: true, Index: 3}) {
+		t.Errorf("%+v, %+v", p.Foreground, p.TTYNumber)
+	}
+	if p.Clone != (plan.Flags{Bits: 1, Object: "a", Index: 3}) || p.Unshare != (plan.Flags{Bits: 2, Object: "b", Index: 3}) {
+		t.Errorf("%+v, %+v", p.Clone, p.Unshare)
+	}
+	if *p.IDMap != (plan.IDMap{UID: "u", GID: "g", Setgroups: true, Index: 3}) {
+		t.Errorf("%+v", p.IDMap)
 	}
 }
 

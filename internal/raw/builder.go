@@ -55,7 +55,10 @@ type list struct{ off, n int }
 
 // addrOf says that a variable holds the address of another, or of the saved
 // signal mask where that is 0.
-type addrOf struct{ v, target Var }
+type addrOf struct {
+	v, target Var
+	offset    int32 // in bytes
+}
 
 // Grow makes room for n bytes of strings and arrays.
 func (b *Builder) Grow(n int) {
@@ -125,10 +128,20 @@ func (b *Builder) Var() Var {
 	return Var(b.nvars)
 }
 
+// Vars makes n variables that lie one after the other, and returns the first.
+func (b *Builder) Vars(n int) Var {
+	first := b.nvars + 1
+	b.nvars += n
+	return Var(first)
+}
+
 // AddrOf is the address of v as an argument.
-func (b *Builder) AddrOf(v Var) Arg {
+func (b *Builder) AddrOf(v Var) Arg { return b.AddrIn(v, 0) }
+
+// AddrIn is an address beyond that of v as an argument.
+func (b *Builder) AddrIn(v Var, offset int32) Arg {
 	a := b.Var()
-	b.addrs = append(b.addrs, addrOf{a, v})
+	b.addrs = append(b.addrs, addrOf{a, v, offset})
 	return VarArg(a, 0)
 }
 

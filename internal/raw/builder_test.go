@@ -75,6 +75,25 @@ func TestUint32sAreAligned(t *testing.T) {
 	}
 }
 
+// TestVarsInARow wants variables side by side, and addresses into them.
+func TestVarsInARow(t *testing.T) {
+	var b Builder
+	before := b.Var()
+	first := b.Vars(3)
+	after := b.Var()
+	if first != before+1 || after != first+3 {
+		t.Errorf("%d, %d, %d", before, first, after)
+	}
+	b.Call(0, Capget, b.AddrOf(first), b.AddrIn(first, 20))
+	c := b.Build().Calls()[0]
+	if want := (Value{Kind: KindVarAddress, Var: first}); c.Args[0] != want {
+		t.Errorf("%+v, want %+v", c.Args[0], want)
+	}
+	if want := (Value{Kind: KindVarAddress, Var: first, Num: 20}); c.Args[1] != want {
+		t.Errorf("%+v, want %+v", c.Args[1], want)
+	}
+}
+
 func TestSkipStaysInside(t *testing.T) {
 	var b Builder
 	b.Call(0, Umask, Int(0)).Else(200)

@@ -2,6 +2,9 @@
 
 package raw
 
+// ReleasesP says that a thread which makes a child does not hold up the scheduler.
+const ReleasesP = false
+
 // Without linkname the thread keeps its P while the child prepares itself.
 
 func entersyscall() {}

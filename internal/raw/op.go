@@ -65,7 +65,7 @@ type Condition struct {
 // Value is an argument: a number, text in the program, or a variable.
 type Value struct {
 	Kind ValueKind
-	Num  uint64 // number; address in the program; constant added to the variable
+	Num  uint64 // number; address in the program; constant added to the variable, or to its address
 	Var  Var
 	Text string // KindText
 }

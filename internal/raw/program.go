@@ -66,7 +66,7 @@ func (p *Program) value(op *Op, info opInfo, bit int, x uint64) Value {
 		v := Var(uint32(x))
 		for _, a := range p.addrs {
 			if a.v == v {
-				return Value{Kind: KindVarAddress, Var: a.target}
+				return Value{Kind: KindVarAddress, Var: a.target, Num: uint64(a.offset)}
 			}
 		}
 		return Value{Kind: KindVar, Var: v, Num: uint64(int64(x) >> 32)}

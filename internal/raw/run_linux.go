@@ -136,7 +136,7 @@ func NewRun(p *Program) *Run {
 		if a.target != 0 {
 			target = &r.storage[a.target]
 		}
-		r.storage[a.v] = addr(target)
+		r.storage[a.v] = addr(target) + uint64(a.offset)
 	}
 	r.ops = addr(unsafe.SliceData(p.ops))
 	r.vars = addr(unsafe.SliceData(r.storage))
@@ -167,6 +167,10 @@ func (r *Run) Get(v Var) uint64 { return r.storage[v] }
 // Pidfd is the child's pidfd, and -1 where none was asked for.
 func (r *Run) Pidfd() int { return int(atomic.LoadInt32(&r.pidfd)) }
 
+// TID is the child's process id, and not positive where the kernel doesn't store
+// it. It is for other goroutines while Start is waiting, once the child runs.
+func (r *Run) TID() int { return int(atomic.LoadInt32(&r.tid)) }
+
 // Kill kills a child that is on its way to execve. It is for other goroutines
 // while Start is waiting, so that nobody has reaped the child yet. It returns
 // false when there is no child so far.
@@ -190,6 +194,15 @@ type Clone struct {
 	Legacy bool   // clone(2) rather than clone3(2)
 	Cgroup int    // with CLONE_INTO_CGROUP
 	ErrFD  int    // where the child writes its failure record as well; -1: nowhere
+	Silent bool   // no SIGCHLD when it ends; it is to be waited for with __WALL
+}
+
+// exitSignal is what this process gets when the child ends.
+func (c Clone) exitSignal() uint64 {
+	if c.Silent {
+		return 0
+	}
+	return uint64(unix.SIGCHLD)
 }
 
 // Start clones and returns when the child has exec'd or died. A failure to make
@@ -216,7 +229,7 @@ func (r *Run) clone3(c Clone) {
 		flags:      c.Flags | unix.CLONE_PARENT_SETTID,
 		pidFD:      addr(&r.pidfd),
 		parentTID:  addr(&r.tid),
-		exitSignal: uint64(unix.SIGCHLD),
+		exitSignal: c.exitSignal(),
 		stack:      r.stackBase(),
 		stackSize:  stackSize,
 		cgroup:     uint64(c.Cgroup),
@@ -235,7 +248,7 @@ func (r *Run) legacy(c Clone) {
 		atomic.StoreInt32(&r.tid, -1)
 	}
 	r.nr = unix.SYS_CLONE
-	r.arg = [5]uint64{c.Flags | uint64(unix.SIGCHLD), r.stackBase() + stackSize, addr(id)}
+	r.arg = [5]uint64{c.Flags | c.exitSignal(), r.stackBase() + stackSize, addr(id)}
 }
 
 func (r *Run) stackBase() uint64 {

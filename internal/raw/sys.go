@@ -7,6 +7,8 @@ type Sys uint8
 // The system calls that a child may perform.
 const (
 	_ Sys = iota
+	Capget
+	Capset
 	Chdir
 	Chroot
 	Close
@@ -16,13 +18,19 @@ const (
 	ExitGroup
 	Fchdir
 	Fcntl
+	Futex
 	Getgid
 	Getpgid
+	Getpid
+	Getppid
 	Getuid
 	Ioctl
+	Mount
 	Openat
 	Prctl
 	Prlimit64
+	Ptrace
+	Read
 	RtSigaction
 	RtSigprocmask
 	Setgroups
@@ -31,7 +39,9 @@ const (
 	Setresgid
 	Setresuid
 	Setsid
+	Tkill
 	Umask
+	Unshare
 	Write
 	numSys
 )

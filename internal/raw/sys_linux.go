@@ -9,6 +9,8 @@ var sysTable = [numSys]struct {
 	name  string
 	nargs int
 }{
+	Capget:        {unix.SYS_CAPGET, "capget", 2},
+	Capset:        {unix.SYS_CAPSET, "capset", 2},
 	Chdir:         {unix.SYS_CHDIR, "chdir", 1},
 	Chroot:        {unix.SYS_CHROOT, "chroot", 1},
 	Close:         {unix.SYS_CLOSE, "close", 1},
@@ -18,13 +20,19 @@ var sysTable = [numSys]struct {
 	ExitGroup:     {unix.SYS_EXIT_GROUP, "exit_group", 1},
 	Fchdir:        {unix.SYS_FCHDIR, "fchdir", 1},
 	Fcntl:         {unix.SYS_FCNTL, "fcntl", 3},
+	Futex:         {unix.SYS_FUTEX, "futex", 6},
 	Getgid:        {unix.SYS_GETGID, "getgid", 0},
 	Getpgid:       {unix.SYS_GETPGID, "getpgid", 1},
+	Getpid:        {unix.SYS_GETPID, "getpid", 0},
+	Getppid:       {unix.SYS_GETPPID, "getppid", 0},
 	Getuid:        {unix.SYS_GETUID, "getuid", 0},
 	Ioctl:         {unix.SYS_IOCTL, "ioctl", 3},
+	Mount:         {unix.SYS_MOUNT, "mount", 5},
 	Openat:        {unix.SYS_OPENAT, "openat", 4},
 	Prctl:         {unix.SYS_PRCTL, "prctl", 5},
 	Prlimit64:     {unix.SYS_PRLIMIT64, "prlimit64", 4},
+	Ptrace:        {unix.SYS_PTRACE, "ptrace", 4},
+	Read:          {unix.SYS_READ, "read", 3},
 	RtSigaction:   {unix.SYS_RT_SIGACTION, "rt_sigaction", 4},
 	RtSigprocmask: {unix.SYS_RT_SIGPROCMASK, "rt_sigprocmask", 4},
 	Setgroups:     {unix.SYS_SETGROUPS, "setgroups", 2},
@@ -33,7 +41,9 @@ var sysTable = [numSys]struct {
 	Setresgid:     {unix.SYS_SETRESGID, "setresgid", 3},
 	Setresuid:     {unix.SYS_SETRESUID, "setresuid", 3},
 	Setsid:        {unix.SYS_SETSID, "setsid", 0},
+	Tkill:         {unix.SYS_TKILL, "tkill", 2},
 	Umask:         {unix.SYS_UMASK, "umask", 1},
+	Unshare:       {unix.SYS_UNSHARE, "unshare", 1},
 	Write:         {unix.SYS_WRITE, "write", 3},
 }
 

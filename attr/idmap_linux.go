@@ -1,0 +1,6 @@
+package attr
+
+import "syscall"
+
+// IDMapEntry is a range of ids.
+type IDMapEntry = syscall.SysProcIDMap

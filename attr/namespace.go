@@ -1,0 +1,129 @@
+package attr
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/safespawn/spawn/internal/plan"
+)
+
+// NewNamespaces makes the child in new namespaces: Flags are CLONE_NEW* of
+// namespaces(7). All but a user namespace need CAP_SYS_ADMIN, which the child
+// has in a user namespace made along with them. A new mount namespace is a copy,
+// in which shared mounts stay shared. CLONE_NEWTIME needs clone3 and, to be of
+// use, Linux 6.0. See clone(2).
+type NewNamespaces struct{ Flags uintptr }
+
+// Unshare makes the child leave namespaces, and what else it shares: Flags are
+// CLONE_NEW*, CLONE_FILES, CLONE_FS and CLONE_SYSVSEM. It comes after the session
+// and before the root directory. With CLONE_NEWNS all mounts become private, so
+// that none made in the child is seen outside. With CLONE_NEWPID and
+// CLONE_NEWTIME it is the child's own children that are in the new namespace. See
+// unshare(2).
+type Unshare struct{ Flags uintptr }
+
+// IDMap says which ids a new user namespace has; it needs [NewNamespaces] or
+// [Unshare] with CLONE_NEWUSER. Setgroups lets the child call setgroups, which an
+// unprivileged parent can't allow; it is ignored where GID is empty.
+//
+// With NewNamespaces this process writes the maps while the child waits, as
+// newuidmap would. It may map its own ids, and any others with CAP_SETUID and
+// CAP_SETGID. With Unshare the child writes them, which may map its own ids only.
+// The steps are called uid_map, setgroups and gid_map. See user_namespaces(7).
+type IDMap struct {
+	UID, GID  []IDMapEntry
+	Setgroups bool
+}
+
+const (
+	cloneFS       = 0x200
+	cloneFiles    = 0x400
+	cloneNewNS    = 0x20000
+	cloneSysVSem  = 0x40000
+	cloneNewUser  = 0x10000000
+	allNamespaces = 0x7e020080
+	unshareable   = allNamespaces | cloneFS | cloneFiles | cloneSysVSem
+
+	userNamespace = "a new user namespace"
+)
+
+var namespaceNames = []struct {
+	flag uintptr
+	name string
+}{
+	{0x80, "time"}, {cloneNewNS, "mnt"}, {0x2000000, "cgroup"}, {0x4000000, "uts"}, {0x8000000, "ipc"},
+	{cloneNewUser, "user"}, {0x20000000, "pid"}, {0x40000000, "net"},
+	{cloneFS, "fs"}, {cloneFiles, "files"}, {cloneSysVSem, "sysvsem"},
+}
+
+// namespaces names what flags stand for.
+func namespaces(flags uintptr) string {
+	var names []string
+	for _, n := range namespaceNames {
+		if flags&n.flag != 0 {
+			names = append(names, n.name)
+		}
+	}
+	return strings.Join(names, ",")
+}
+
+func checkNamespaces(c *plan.Claims, step string, flags, allowed uintptr, what, by string) error {
+	if bad := flags &^ allowed; flags == 0 || bad != 0 {
+		return invalid(step, fmt.Sprintf("%#x", flags), "no flags, or others than of namespaces: %#x", bad)
+	}
+	if flags&cloneNewUser != 0 {
+		if err := c.Claim(userNamespace, by); err != nil {
+			return err
+		}
+	}
+	return c.Claim(what, by)
+}
+
+func (n NewNamespaces) check(c *plan.Claims) error {
+	return checkNamespaces(c, "clone", n.Flags, allNamespaces, "the namespaces of clone", "attr.NewNamespaces")
+}
+
+func (n NewNamespaces) lower(p *plan.Plan) { p.SetClone(uint64(n.Flags), namespaces(n.Flags)) }
+
+func (NewNamespaces) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.NewNamespaces") }
+
+func (u Unshare) check(c *plan.Claims) error {
+	return checkNamespaces(c, "unshare", u.Flags, unshareable, "the namespaces of unshare", "attr.Unshare")
+}
+
+func (u Unshare) lower(p *plan.Plan) { p.SetUnshare(uint64(u.Flags), namespaces(u.Flags)) }
+
+func (Unshare) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.Unshare") }
+
+func (m IDMap) check(c *plan.Claims) error {
+	if len(m.UID)+len(m.GID) == 0 {
+		return invalid("uid_map", "", "no ids")
+	}
+	for i, list := range [][]IDMapEntry{m.UID, m.GID} {
+		for _, e := range list {
+			if !validID(e.ContainerID) || !validID(e.HostID) || e.Size <= 0 || int64(e.Size) > math.MaxUint32 {
+				return invalid([]string{"uid_map", "gid_map"}[i], fmt.Sprint(e), "out of range")
+			}
+		}
+	}
+	c.Need(userNamespace, "attr.IDMap", "attr.NewNamespaces or attr.Unshare with CLONE_NEWUSER")
+	return c.Claim("the id maps", "attr.IDMap")
+}
+
+func validID(id int) bool { return id >= 0 && int64(id) < math.MaxUint32 }
+
+func (m IDMap) lower(p *plan.Plan) {
+	p.SetIDMap(mapText(m.UID), mapText(m.GID), m.Setgroups)
+}
+
+// mapText is the form that the kernel reads, a line for each range.
+func mapText(list []IDMapEntry) string {
+	var b strings.Builder
+	for _, e := range list {
+		fmt.Fprintf(&b, "%d %d %d\n", e.ContainerID, e.HostID, e.Size)
+	}
+	return b.String()
+}
+
+func (IDMap) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.IDMap") }

@@ -1,0 +1,26 @@
+package attr
+
+import (
+	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// Ptrace makes the calling thread the tracer of the child, which stops with
+// SIGTRAP when execve has succeeded. The caller must have called
+// [runtime.LockOSThread], because a tracer is a thread: all requests for the
+// child, and waiting for its stops, are up to that goroutine. It is done right
+// before the signal mask is set. See PTRACE_TRACEME(2const).
+type Ptrace struct{}
+
+const ptraceTraceme = 0
+
+func (Ptrace) check(c *plan.Claims) error { return c.Claim("the tracer", "attr.Ptrace") }
+
+func (Ptrace) lower(p *plan.Plan) {
+	p.Traced = true
+	zero := raw.Int(0)
+	p.Step("ptrace", "")
+	p.Call(plan.Ptrace, raw.Ptrace, raw.Int(ptraceTraceme), zero, zero, zero)
+}
+
+func (Ptrace) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.Ptrace") }

@@ -1,0 +1,71 @@
+package attr
+
+import (
+	"fmt"
+	"math"
+	"os"
+
+	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// DetachTTY makes the child give up its controlling terminal, which must be its
+// descriptor 0 once the file actions are done. It comes before
+// [ControllingTTY] and [ControllingFD]. See TIOCNOTTY(2const).
+type DetachTTY struct{}
+
+// ControllingFD makes a descriptor of the child its controlling terminal, as
+// [ControllingTTY] does with a file: FD is its number once the file actions are
+// done, which must have put a file there, or 0, 1 or 2. Steal takes the terminal
+// from another session; it needs CAP_SYS_ADMIN, and changes nothing without. It
+// needs [Setsid] unless the child leads a session otherwise, and excludes
+// ControllingTTY. See TIOCSCTTY(2const).
+type ControllingFD struct {
+	FD    int
+	Steal bool
+}
+
+// Foreground makes the child's process group the one in the foreground of the
+// terminal File, which must be the controlling terminal of the session. It needs
+// [Setpgid] and comes right after it, before the file actions; compare
+// FileActions.Tcsetpgrp. File stays the caller's, who may close it once Start has
+// returned, and the child does not inherit it unless a file action says so. See
+// tcsetpgrp(3).
+type Foreground struct{ File *os.File }
+
+const (
+	tiocnotty   = 0x5422
+	terminalUse = "the controlling terminal"
+)
+
+func (DetachTTY) check(c *plan.Claims) error { return c.Claim("detaching", "attr.DetachTTY") }
+
+func (DetachTTY) lower(p *plan.Plan) {
+	p.Step("noctty", "")
+	p.Call(plan.Terminal, raw.Ioctl, raw.Int(0), raw.Int(tiocnotty), raw.Int(0))
+}
+
+func (DetachTTY) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.DetachTTY") }
+
+func (t ControllingFD) check(c *plan.Claims) error {
+	if t.FD < 0 || t.FD > math.MaxInt32 {
+		return invalid("ctty", fmt.Sprint(t.FD), "out of range")
+	}
+	return c.Claim(terminalUse, "attr.ControllingFD")
+}
+
+func (t ControllingFD) lower(p *plan.Plan) { p.SetTTYNumber(t.FD, t.Steal) }
+
+func (ControllingFD) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.ControllingFD") }
+
+func (f Foreground) check(c *plan.Claims) error {
+	if f.File == nil {
+		return invalid("foreground", "", "nil file")
+	}
+	c.Need(newGroup, "attr.Foreground", "attr.Setpgid")
+	return c.Claim("the foreground", "attr.Foreground")
+}
+
+func (f Foreground) lower(p *plan.Plan) { p.SetForeground(f.File) }
+
+func (Foreground) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.Foreground") }

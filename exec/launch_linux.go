@@ -1,0 +1,154 @@
+//go:build (amd64 || arm64) && !spawn_forkexec
+
+package exec
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn"
+)
+
+// child is the process as package spawn knows it, which only says when it has
+// ended. To reap it is for os.Process, which alone can make an os.ProcessState.
+type child struct{ proc *spawn.Process }
+
+// wait returns when the child has ended. It is still to be reaped.
+func (c *child) wait() {
+	// No other error than the context's.
+	_ = c.proc.WaitExited(context.Background())
+}
+
+// release lets go of the child, after it has been reaped.
+func (c *child) release() { c.proc.Disown() }
+
+// launch makes the process.
+func (c *Cmd) launch(ctx context.Context, path string, files []*os.File, env []string) error {
+	if err := c.checkSys(len(files)); err != nil {
+		return &fs.PathError{Op: "fork/exec", Path: path, Err: err}
+	}
+	s := spawn.Spec{Path: path, Args: c.argv(), Env: env, Logger: c.Logger}
+	own := c.actions(&s.Actions, files)
+	sys, err := c.attributes()
+	defer sys.close()
+	if err != nil {
+		return c.startError(path, own, err)
+	}
+	s.Attr = sys.list
+	var t *tree
+	if c.Tree {
+		t = c.newTree(&s.Attr)
+	}
+	proc, err := spawn.Start(ctx, &s)
+	if t.refused(err) {
+		s.Attr = sys.list
+		t.join(&s.Attr)
+		proc, err = spawn.Start(ctx, &s)
+	}
+	if err != nil {
+		t.remove()
+		return c.startError(path, own, err)
+	}
+	c.tree = t
+	return c.adopt(proc)
+}
+
+// actions lowers Dir, the files and Actions, and returns how many actions are
+// not those of Actions.
+func (c *Cmd) actions(a *spawn.FileActions, files []*os.File) int {
+	if c.InheritAll {
+		a.InheritAll()
+	}
+	if c.Dir != "" {
+		a.Chdir(c.Dir)
+	}
+	for n, f := range files {
+		// Fd also makes a file blocking that package os has made non-blocking,
+		// as most programs want it. It is not a number if f is closed.
+		if f == nil || int(f.Fd()) < 0 {
+			a.Close(n)
+			continue
+		}
+		a.File(f, n)
+	}
+	own := a.Len()
+	if c.Actions != nil {
+		a.Append(c.Actions)
+	}
+	return own
+}
+
+// adopt makes an *os.Process of the child. FindProcess goes by the pid, which
+// can't be anybody else's yet: a child keeps its pid until it is reaped, and only
+// the caller of Wait does that.
+func (c *Cmd) adopt(proc *spawn.Process) error {
+	// os/exec does not reap what nobody waits for: somebody may, who knows the pid.
+	runtime.SetFinalizer(proc, nil)
+	runtime.SetFinalizer(proc, (*spawn.Process).Disown)
+	c.child.proc = proc
+	var err error
+	c.Process, err = os.FindProcess(proc.Pid()) // never fails on Unix
+	if c.tree != nil {
+		c.tree.pid = proc.Pid()
+	}
+	if sys := c.SysProcAttr; sys != nil && sys.PidFD != nil {
+		*sys.PidFD = -1
+		// A descriptor that shared its flags with this process's other one would
+		// not block where the user wants to wait.
+		if fd, perr := unix.PidfdOpen(proc.Pid(), 0); perr == nil {
+			*sys.PidFD = fd
+		}
+	}
+	return err
+}
+
+// startError is the error of os.StartProcess for one of package spawn. own is how
+// many actions were not the user's.
+func (c *Cmd) startError(path string, own int, err error) error {
+	var e *spawn.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	step := *e
+	switch step.Step {
+	case "file", "dup2", "open", "openat", "close", "closefrom", "inherit", "inheritall", "chdir", "fchdir", "tcsetpgrp":
+		step.Index = max(step.Index-own, -1)
+	default:
+		if step.Step != "args" && step.Step != "env" && step.Index >= len(c.Attr) {
+			step.Index = -1 // of SysProcAttr
+		}
+	}
+	pe := &fs.PathError{Op: "fork/exec", Path: path, Err: &stepError{&step}}
+	if step.Step == "chdir" && step.Index < 0 && c.SysProcAttr == nil && !exists(c.Dir) {
+		pe.Op, pe.Path = "chdir", c.Dir
+		step.Object = ""
+	}
+	return pe
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// stepError prints a spawn.Error within an fs.PathError, which has the path.
+type stepError struct{ e *spawn.Error }
+
+func (s *stepError) Unwrap() error { return s.e }
+
+func (s *stepError) Error() string {
+	switch {
+	case s.e.Step == "execve" && s.e.Object == s.e.Path, s.e.Step == "chdir" && s.e.Object == "":
+		return s.e.Err.Error()
+	case s.e.Step == "execve":
+		return s.e.Object + ": " + s.e.Err.Error()
+	case s.e.Object == "":
+		return s.e.Step + ": " + s.e.Err.Error()
+	}
+	return s.e.Step + " " + s.e.Object + ": " + s.e.Err.Error()
+}

@@ -1,0 +1,58 @@
+//go:build !linux || !(amd64 || arm64) || spawn_forkexec
+
+package exec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"go.uber.org/zap"
+
+	"github.com/safespawn/spawn"
+)
+
+// Features is spawn.Features, and tree_cgroup, which is not available.
+func Features() spawn.FeatureSet {
+	return append(spawn.Features(), spawn.Feature{Name: "tree_cgroup", Since: "5.7", Use: "used by the engine"})
+}
+
+// child is nothing: Process is all there is.
+type child struct{}
+
+func (child) wait() {}
+
+func (child) release() {}
+
+// tree is never made.
+type tree struct{}
+
+func (*tree) kill() error { return os.ErrProcessDone }
+
+func (c *Cmd) waitTree() error { return c.waitProcess() }
+
+// launch makes the process.
+func (c *Cmd) launch(_ context.Context, path string, files []*os.File, env []string) error {
+	switch {
+	case c.Actions != nil:
+		return c.unsupported("Cmd.Actions")
+	case len(c.Attr) > 0:
+		return c.unsupported("Cmd.Attr")
+	case c.Tree:
+		return c.unsupported("Cmd.Tree")
+	}
+	p, err := os.StartProcess(path, c.argv(), &os.ProcAttr{Dir: c.Dir, Env: env, Files: files, Sys: c.SysProcAttr})
+	if err != nil {
+		return err
+	}
+	c.Process = p
+	if c.Logger != nil {
+		c.Logger.Debug("spawned", zap.String("path", path), zap.Int("pid", p.Pid))
+	}
+	return nil
+}
+
+func (c *Cmd) unsupported(what string) error {
+	return fmt.Errorf("exec: %s is not supported on this platform: %w", what, errors.ErrUnsupported)
+}

@@ -1,0 +1,175 @@
+package exec
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+)
+
+// keptOfStderr is how much Output keeps of each end of the standard error.
+const keptOfStderr = 32 << 10
+
+// Output runs the program and returns its standard output. Unless Stderr is set,
+// an *ExitError has both ends of the standard error.
+func (c *Cmd) Output() ([]byte, error) {
+	if c.Stdout != nil {
+		return nil, errors.New("exec: Stdout already set")
+	}
+	out := c.collector()
+	c.Stdout = out
+	var ends *endsKeeper
+	if c.Stderr == nil {
+		ends = &endsKeeper{size: keptOfStderr}
+		c.Stderr = ends
+	}
+	err := c.Run()
+	var exit *ExitError
+	if ends != nil && errors.As(err, &exit) {
+		exit.Stderr = ends.bytes()
+	}
+	return out.data, err
+}
+
+// CombinedOutput runs the program and returns its standard output and standard
+// error together.
+func (c *Cmd) CombinedOutput() ([]byte, error) {
+	if c.Stdout != nil {
+		return nil, errors.New("exec: Stdout already set")
+	}
+	if c.Stderr != nil {
+		return nil, errors.New("exec: Stderr already set")
+	}
+	out := c.collector()
+	c.Stdout, c.Stderr = out, out
+	err := c.Run()
+	return out.data, err
+}
+
+// collector is a buffer for as much as is wanted.
+type collector struct {
+	data []byte
+	max  int // 0 for all
+	over func()
+}
+
+func (c *Cmd) collector() *collector {
+	return &collector{max: c.MaxOutput, over: func() { c.cut = true; _ = c.Kill() }}
+}
+
+// room is how much may be added, but not more than n.
+func (b *collector) room(n int) int {
+	if b.max <= 0 {
+		return n
+	}
+	return min(n, b.max-len(b.data))
+}
+
+// exceeded is called when there is more than may be added.
+func (b *collector) exceeded() error {
+	b.over()
+	return fmt.Errorf("%w (%d)", ErrMaxOutput, b.max)
+}
+
+func (b *collector) Write(p []byte) (int, error) {
+	n := b.room(len(p))
+	b.data = append(b.data, p[:n]...)
+	if n < len(p) {
+		return n, b.exceeded()
+	}
+	return n, nil
+}
+
+// ReadFrom reads until the end, or until there is more than may be added.
+func (b *collector) ReadFrom(r io.Reader) (total int64, err error) {
+	const least = 512
+	for {
+		b.data = slices.Grow(b.data, least)
+		// One byte more than is wanted tells whether there is more.
+		free := cap(b.data) - len(b.data)
+		if n := b.room(free); n < free {
+			free = n + 1
+		}
+		n, err := r.Read(b.data[len(b.data) : len(b.data)+free])
+		keep := b.room(n)
+		b.data = b.data[:len(b.data)+keep]
+		total += int64(keep)
+		switch {
+		case keep < n:
+			return total, b.exceeded()
+		case err == io.EOF:
+			return total, nil
+		case err != nil:
+			return total, err
+		}
+	}
+}
+
+// endsKeeper keeps the first and the last size bytes of what is written to it.
+type endsKeeper struct {
+	size int
+	head []byte
+	tail []byte // a ring once it has size bytes
+	next int    // where the ring goes on
+	lost int64  // how many bytes were between the two
+}
+
+func (k *endsKeeper) Write(p []byte) (int, error) {
+	n := len(p)
+	p = fill(&k.head, p, k.size)
+	if skip := len(p) - k.size; skip > 0 {
+		k.lost += int64(skip)
+		p = p[skip:]
+	}
+	p = fill(&k.tail, p, k.size)
+	for len(p) > 0 {
+		done := copy(k.tail[k.next:], p)
+		p = p[done:]
+		k.lost += int64(done)
+		k.next = (k.next + done) % k.size
+	}
+	return n, nil
+}
+
+// ReadFrom reads until the end with a buffer that is as small as what most
+// programs write.
+func (k *endsKeeper) ReadFrom(r io.Reader) (total int64, err error) {
+	buf := make([]byte, 512)
+	for {
+		n, err := r.Read(buf)
+		_, _ = k.Write(buf[:n]) // never fails
+		total += int64(n)
+		if err == io.EOF {
+			return total, nil
+		}
+		if err != nil {
+			return total, err
+		}
+		if n == len(buf) && n < k.size {
+			buf = make([]byte, min(4*n, k.size))
+		}
+	}
+}
+
+// fill appends to dst what it has room for, up to size bytes, and returns the
+// rest.
+func fill(dst *[]byte, p []byte, size int) []byte {
+	n := min(len(p), size-len(*dst))
+	*dst = append(*dst, p[:n]...)
+	return p[n:]
+}
+
+// bytes is what was kept, with a note on what was not.
+func (k *endsKeeper) bytes() []byte {
+	if k.lost == 0 {
+		return append(k.head, k.tail...)
+	}
+	all := make([]byte, 0, len(k.head)+len(k.tail)+50)
+	all = append(all, k.head...)
+	all = append(all, "\n... omitting "...)
+	all = strconv.AppendInt(all, k.lost, 10)
+	all = append(all, " bytes ...\n"...)
+	all = append(all, k.tail[k.next:]...)
+	return append(all, k.tail[:k.next]...)
+}

@@ -1,0 +1,88 @@
+package exec
+
+import (
+	"context"
+	"errors"
+	"os"
+	"sync/atomic"
+)
+
+// Run starts the program and waits for it. The error is nil when it could be
+// started, ended with status 0, and its streams could be copied; an *ExitError
+// when it ended otherwise.
+func (c *Cmd) Run() error {
+	// With a bound on the time, or with Tree, the copying must not hold up Wait.
+	c.streams.inline = c.WaitDelay == 0 && !c.Tree
+	if err := c.Start(); err != nil {
+		return err
+	}
+	return c.Wait()
+}
+
+// Start starts the program. When it returns nil, Process is set, and Wait must be
+// called to release what it needs.
+func (c *Cmd) Start() error {
+	if atomic.SwapInt32(&c.started, 1) != 0 {
+		return errors.New("exec: already started")
+	}
+	err := c.start()
+	closeAll(&c.streams.child)
+	if err != nil {
+		closeAll(&c.streams.parent)
+		c.streams.jobs = nil
+		return err
+	}
+	if len(c.streams.jobs) > 0 {
+		c.streams.begin(c.tree != nil)
+	}
+	c.watch()
+	return nil
+}
+
+// start gets ready what the program needs, and makes the process.
+func (c *Cmd) start() error {
+	if c.Path == "" && c.Err == nil {
+		c.Err = errors.New("exec: no command")
+	}
+	if c.Err != nil {
+		return c.Err
+	}
+	path, err := c.program()
+	if err != nil {
+		return err
+	}
+	ctx := c.ctx
+	if ctx == nil {
+		if c.Cancel != nil {
+			return errors.New("exec: command with a non-nil Cancel was not created with CommandContext")
+		}
+		ctx = context.Background()
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	std, err := c.stdio()
+	if err != nil {
+		return err
+	}
+	env, err := c.environ()
+	if err != nil {
+		return err
+	}
+	files := std[:]
+	if len(c.ExtraFiles) > 0 {
+		files = append(make([]*os.File, 0, 3+len(c.ExtraFiles)), std[:]...)
+		files = append(files, c.ExtraFiles...)
+	}
+	return c.launch(ctx, path, files, env)
+}
+
+// watch begins to watch the context.
+func (c *Cmd) watch() {
+	if (c.Cancel == nil && c.WaitDelay == 0) || c.ctx == nil || c.ctx.Done() == nil {
+		return
+	}
+	ended := make(chan ending)
+	c.ended = ended
+	c.unwatch = context.AfterFunc(c.ctx, func() { c.interrupt(ended) })
+}

@@ -1,0 +1,282 @@
+package exec
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"sync"
+)
+
+// streams is what connects the process with this one.
+type streams struct {
+	child  []io.Closer // ends for the child, closed once it has them
+	parent []io.Closer // ends for this process
+	jobs   []copyJob   // not begun yet
+	inline bool        // one job may be left to Wait, as Run calls it at once
+	left   *copyJob    // which Wait does by itself
+	group  *copyGroup  // jobs that were begun; nil if there were none
+}
+
+// copyJob copies what the parent's end of a pipe carries.
+type copyJob struct {
+	pipe *os.File
+	in   io.Reader // to the pipe; nil if out is set
+	out  io.Writer // from the pipe
+}
+
+func (j *copyJob) run() error {
+	if j.in != nil {
+		return j.feed()
+	}
+	_, err := io.Copy(j.out, j.pipe)
+	j.pipe.Close() // Copy may have stopped because of the writer
+	return err
+}
+
+// feed copies to the child. That the child doesn't read all of it is no error.
+func (j *copyJob) feed() error {
+	_, err := io.Copy(j.pipe, j.in)
+	if j.unread(err) {
+		err = nil
+	}
+	if cerr := j.pipe.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// unread reports whether err is that nobody reads from the pipe.
+func (j *copyJob) unread(err error) bool {
+	pe, ok := err.(*fs.PathError)
+	return ok && pe.Op == "write" && pe.Path == j.pipe.Name() && brokenPipe(pe.Err)
+}
+
+// quick reports whether the job does nothing of the user's, so that it makes no
+// difference which goroutine does it.
+func (j *copyJob) quick() bool {
+	switch j.out.(type) {
+	case *collector, *endsKeeper, *strings.Builder:
+		return true
+	}
+	return false
+}
+
+// copyGroup is the copying for one Cmd.
+type copyGroup struct {
+	mu   sync.Mutex
+	left int
+	err  error         // the first
+	done chan struct{} // closed when none is left
+}
+
+// run does a job. Jobs that don't count may outlast done.
+func (g *copyGroup) run(j *copyJob, counts bool) {
+	err := j.run()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.err == nil {
+		g.err = err
+	}
+	if counts {
+		g.leave()
+	}
+}
+
+func (g *copyGroup) leave() {
+	if g.left--; g.left == 0 {
+		close(g.done)
+	}
+}
+
+// result is the first error. It is to be called when done is closed.
+func (g *copyGroup) result() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.err
+}
+
+// begin starts the copying. With Tree input is not waited for: the reader may be
+// blocked for good.
+func (s *streams) begin(tree bool) {
+	counts := func(j *copyJob) bool { return !tree || j.in == nil }
+	g := &copyGroup{done: make(chan struct{})}
+	for i := range s.jobs {
+		if counts(&s.jobs[i]) {
+			g.left++
+		}
+	}
+	if g.left == 0 {
+		close(g.done)
+	}
+	s.group = g
+	last := len(s.jobs) - 1
+	if s.inline && s.jobs[last].quick() {
+		s.left = &s.jobs[last]
+		last--
+	}
+	for i := range last + 1 {
+		go g.run(&s.jobs[i], counts(&s.jobs[i]))
+	}
+	s.jobs = nil
+}
+
+// finishLeft does what begin has left.
+func (s *streams) finishLeft() {
+	if j := s.left; j != nil {
+		s.left = nil
+		s.group.run(j, true)
+	}
+}
+
+// copied is closed when there is nothing to be copied any more.
+func (s *streams) copied() <-chan struct{} {
+	if s.group == nil {
+		return closed
+	}
+	return s.group.done
+}
+
+var closed = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
+// closeAll closes, and forgets, a list of descriptors. Some may be closed
+// already.
+func closeAll(list *[]io.Closer) {
+	for _, c := range *list {
+		c.Close()
+	}
+	*list = nil
+}
+
+// stdio makes the child's standard streams.
+func (c *Cmd) stdio() (files [3]*os.File, err error) {
+	if files[0], err = c.source(); err != nil {
+		return files, err
+	}
+	if files[1], err = c.sink(c.Stdout); err != nil {
+		return files, err
+	}
+	if c.Stderr != nil && same(c.Stderr, c.Stdout) {
+		files[2] = files[1]
+		return files, nil
+	}
+	files[2], err = c.sink(c.Stderr)
+	return files, err
+}
+
+func (c *Cmd) source() (*os.File, error) {
+	switch in := c.Stdin.(type) {
+	case nil:
+		return null()
+	case *os.File:
+		return in, nil
+	}
+	r, w, err := pipeTo()
+	if err != nil {
+		return nil, err
+	}
+	c.keep(r, w)
+	c.streams.jobs = append(c.streams.jobs, copyJob{pipe: w, in: c.Stdin})
+	return r, nil
+}
+
+func (c *Cmd) sink(out io.Writer) (*os.File, error) {
+	switch out := out.(type) {
+	case nil:
+		return null()
+	case *os.File:
+		return out, nil
+	}
+	r, w, err := pipeFrom()
+	if err != nil {
+		return nil, err
+	}
+	c.keep(w, r)
+	c.streams.jobs = append(c.streams.jobs, copyJob{pipe: r, out: out})
+	return w, nil
+}
+
+// keep notes the two ends of a pipe, to be closed.
+func (c *Cmd) keep(child, parent *os.File) {
+	c.streams.child = append(c.streams.child, child)
+	c.streams.parent = append(c.streams.parent, parent)
+}
+
+// same reports whether two writers are equal. Values that can't be compared are
+// different.
+func same(a, b io.Writer) (equal bool) {
+	defer func() { _ = recover() }()
+	return a == b
+}
+
+var nullDevice struct {
+	sync.Mutex
+	file *os.File
+}
+
+// null is the null device, which is opened once and stays open.
+func null() (*os.File, error) {
+	nullDevice.Lock()
+	defer nullDevice.Unlock()
+	if nullDevice.file == nil {
+		f, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+		if err != nil {
+			return nil, err
+		}
+		nullDevice.file = f
+	}
+	return nullDevice.file, nil
+}
+
+// StdinPipe is a pipe to the program's standard input. Wait closes it; the caller
+// may do so earlier, as for a program that reads to the end.
+func (c *Cmd) StdinPipe() (io.WriteCloser, error) {
+	if c.Stdin != nil {
+		return nil, errors.New("exec: Stdin already set")
+	}
+	r, w, err := c.userPipe("StdinPipe")
+	if err != nil {
+		return nil, err
+	}
+	c.Stdin = r
+	c.keep(r, w)
+	return w, nil
+}
+
+// StdoutPipe is a pipe from the program's standard output. Wait closes it, so all
+// must have been read before; Run must not be used with it.
+func (c *Cmd) StdoutPipe() (io.ReadCloser, error) {
+	return c.outputPipe(&c.Stdout, "Stdout")
+}
+
+// StderrPipe is StdoutPipe for the standard error.
+func (c *Cmd) StderrPipe() (io.ReadCloser, error) {
+	return c.outputPipe(&c.Stderr, "Stderr")
+}
+
+func (c *Cmd) outputPipe(out *io.Writer, name string) (io.ReadCloser, error) {
+	if *out != nil {
+		return nil, errors.New("exec: " + name + " already set")
+	}
+	r, w, err := c.userPipe(name + "Pipe")
+	if err != nil {
+		return nil, err
+	}
+	*out = w
+	c.keep(w, r)
+	return r, nil
+}
+
+// userPipe is one of package os, whose Fd makes it blocking when the caller hands
+// it to another program.
+func (c *Cmd) userPipe(method string) (r, w *os.File, err error) {
+	if c.Process != nil {
+		return nil, nil, errors.New("exec: " + method + " after process started")
+	}
+	return os.Pipe()
+}

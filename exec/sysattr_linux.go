@@ -1,0 +1,150 @@
+//go:build (amd64 || arm64) && !spawn_forkexec
+
+package exec
+
+import (
+	"errors"
+	"os"
+	"slices"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/attr"
+)
+
+// sysList is a list of attributes, and files that they need for the start.
+type sysList struct {
+	list  attr.List
+	files []*os.File
+}
+
+func (l *sysList) add(a attr.Attr) { l.list = append(l.list, a) }
+
+func (l *sysList) close() {
+	for _, f := range l.files {
+		f.Close()
+	}
+}
+
+// borrow makes a file of somebody's descriptor.
+func (l *sysList) borrow(fd int, step string) (*os.File, error) {
+	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, &spawn.Error{Step: step, Index: -1, Err: err}
+	}
+	f := os.NewFile(uintptr(dup), step)
+	l.files = append(l.files, f)
+	return f, nil
+}
+
+// checkSys finds what os/exec finds before it makes a process.
+func (c *Cmd) checkSys(files int) error {
+	sys := c.SysProcAttr
+	switch {
+	case sys == nil || !sys.Setctty:
+		return nil
+	case sys.Foreground:
+		return errors.New("both Setctty and Foreground set in SysProcAttr")
+	case sys.Ctty >= files:
+		return errors.New("Setctty set but Ctty not valid in child")
+	}
+	return nil
+}
+
+// attributes is Attr, and then what SysProcAttr says.
+func (c *Cmd) attributes() (*sysList, error) {
+	l := &sysList{list: slices.Clip(c.Attr)}
+	if !hasType[attr.SigDefault](c.Attr) {
+		// What this process ignores the program ignores, as with nohup(1).
+		l.add(attr.SigDefault{})
+	}
+	sys := c.SysProcAttr
+	if sys == nil {
+		return l, nil
+	}
+	l.namespaces(sys)
+	l.privileges(sys)
+	if sys.Pdeathsig != 0 {
+		l.add(attr.ParentDeathSignal(sys.Pdeathsig))
+	}
+	if sys.Ptrace {
+		l.add(attr.Ptrace{})
+	}
+	return l, errors.Join(l.session(sys), l.cgroup(sys))
+}
+
+func (l *sysList) namespaces(sys *syscall.SysProcAttr) {
+	// The others would be the engine's to decide.
+	if flags := sys.Cloneflags &^ (unix.CLONE_VM | unix.CLONE_VFORK | uintptr(unix.SIGCHLD)); flags != 0 {
+		l.add(attr.NewNamespaces{Flags: flags})
+	}
+	if sys.Unshareflags != 0 {
+		l.add(attr.Unshare{Flags: sys.Unshareflags})
+	}
+	if sys.UidMappings != nil || sys.GidMappings != nil {
+		l.add(attr.IDMap{UID: sys.UidMappings, GID: sys.GidMappings, Setgroups: sys.GidMappingsEnableSetgroups})
+	}
+}
+
+func (l *sysList) privileges(sys *syscall.SysProcAttr) {
+	if sys.Chroot != "" {
+		l.add(attr.Chroot(sys.Chroot))
+	}
+	if cr := sys.Credential; cr != nil {
+		denied := sys.GidMappings != nil && !sys.GidMappingsEnableSetgroups && len(cr.Groups) == 0
+		a := attr.Credential{UID: cr.Uid, GID: cr.Gid, KeepGroups: cr.NoSetGroups || denied}
+		if !a.KeepGroups {
+			a.Groups = cr.Groups
+		}
+		l.add(a)
+	}
+	if len(sys.AmbientCaps) > 0 {
+		caps := make(attr.AmbientCaps, len(sys.AmbientCaps))
+		for i, c := range sys.AmbientCaps {
+			caps[i] = int(c)
+		}
+		l.add(caps)
+	}
+}
+
+func (l *sysList) session(sys *syscall.SysProcAttr) error {
+	if sys.Setsid {
+		l.add(attr.Setsid{})
+	}
+	if sys.Setpgid || sys.Foreground {
+		l.add(attr.Setpgid{Pgid: sys.Pgid})
+	}
+	if sys.Foreground {
+		tty, err := l.borrow(sys.Ctty, "foreground")
+		if err != nil {
+			return err
+		}
+		l.add(attr.Foreground{File: tty})
+	}
+	if sys.Noctty {
+		l.add(attr.DetachTTY{})
+	}
+	if sys.Setctty {
+		l.add(attr.ControllingFD{FD: sys.Ctty, Steal: true})
+	}
+	return nil
+}
+
+func (l *sysList) cgroup(sys *syscall.SysProcAttr) error {
+	if !sys.UseCgroupFD {
+		return nil
+	}
+	dir, err := l.borrow(sys.CgroupFD, "cgroup")
+	if err != nil {
+		return err
+	}
+	l.add(attr.Cgroup{Dir: dir})
+	return nil
+}
+
+// hasType reports whether an attribute of type T is in a list.
+func hasType[T attr.Attr](list attr.List) bool {
+	return slices.ContainsFunc(list, func(a attr.Attr) bool { _, ok := a.(T); return ok })
+}

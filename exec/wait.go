@@ -1,0 +1,203 @@
+package exec
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// ending is what came of the end of the context.
+type ending struct {
+	err     error
+	timer   *time.Timer // runs for what is left of WaitDelay
+	settled bool        // WaitDelay is over and was seen to
+}
+
+// interrupt is called when the context ends. It sees to it that the process ends,
+// and tells Wait.
+func (c *Cmd) interrupt(ended chan<- ending) {
+	e := ending{err: c.cancel()}
+	if c.WaitDelay == 0 {
+		ended <- e
+		return
+	}
+	timer := time.NewTimer(c.WaitDelay)
+	select {
+	case ended <- ending{err: e.err, timer: timer}:
+		return
+	case <-timer.C:
+	}
+	e.settled = true
+	c.settle(&e)
+	ended <- e
+}
+
+// cancel calls Cancel and says what Wait is to return if the process ends well.
+func (c *Cmd) cancel() error {
+	if c.Cancel == nil {
+		return nil
+	}
+	switch err := c.Cancel(); {
+	case err == nil:
+		return c.ctx.Err()
+	case errors.Is(err, os.ErrProcessDone):
+		return nil
+	default:
+		return fmt.Errorf("exec: canceling Cmd: %w", err)
+	}
+}
+
+// settle ends everything after WaitDelay.
+func (c *Cmd) settle(e *ending) {
+	err := c.Kill()
+	if err != nil && !errors.Is(err, os.ErrProcessDone) {
+		e.err = fmt.Errorf("exec: killing Cmd: %w", err)
+	}
+	g := c.streams.group
+	if g == nil {
+		return
+	}
+	select {
+	case <-g.done:
+		if e.err == nil && err != nil {
+			e.err = g.result()
+		}
+	default:
+		c.closePipes()
+		if e.err == nil {
+			e.err = ErrWaitDelay
+		}
+	}
+}
+
+// closePipes ends the copying, and waits until it is over.
+func (c *Cmd) closePipes() {
+	for _, p := range c.streams.parent {
+		p.Close()
+	}
+	<-c.streams.copied()
+}
+
+// Wait waits for the program to end and for the copying of its streams, and
+// releases everything. It must be called once, after Start. The error is as that
+// of Run.
+func (c *Cmd) Wait() error {
+	if c.Process == nil {
+		return errors.New("exec: not started")
+	}
+	if c.ProcessState != nil {
+		return errors.New("exec: Wait was already called")
+	}
+	c.streams.finishLeft()
+	var err error
+	if c.tree != nil {
+		err = c.waitTree()
+	} else {
+		err = c.waitProcess()
+	}
+	closeAll(&c.streams.parent)
+	if c.cut {
+		return c.because(fmt.Errorf("%w (%d)", ErrMaxOutput, c.MaxOutput))
+	}
+	return err
+}
+
+func (c *Cmd) waitProcess() error {
+	c.child.wait()
+	err := c.reap()
+	e := c.stopWatching()
+	if err == nil {
+		err = e.err
+	}
+	if cerr := c.finishCopies(e); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// reap sets ProcessState. The process is over, or reap waits for it.
+func (c *Cmd) reap() error {
+	state, err := c.Process.Wait()
+	c.child.release()
+	c.ProcessState = state
+	c.logExit(state)
+	if err == nil && !state.Success() {
+		err = &ExitError{ProcessState: state}
+	}
+	return err
+}
+
+// logExit logs the end.
+func (c *Cmd) logExit(state *os.ProcessState) {
+	if c.Logger != nil && state != nil {
+		c.Logger.Debug("exited", zap.Int("pid", state.Pid()), zap.Stringer("status", state),
+			zap.Duration("user", state.UserTime()), zap.Duration("system", state.SystemTime()))
+	}
+}
+
+// stopWatching stops watching the context. If that has ended already, it returns
+// what came of it.
+func (c *Cmd) stopWatching() ending {
+	if c.unwatch == nil || c.unwatch() {
+		return ending{}
+	}
+	return <-c.ended
+}
+
+// finishCopies waits for the copying, but not longer than it may.
+func (c *Cmd) finishCopies(e ending) error {
+	g := c.streams.group
+	if g == nil || e.settled {
+		stop(e.timer)
+		return nil
+	}
+	timer := e.timer
+	if timer == nil {
+		if c.WaitDelay == 0 {
+			<-g.done
+			return g.result()
+		}
+		timer = time.NewTimer(c.WaitDelay)
+	}
+	defer timer.Stop()
+	select {
+	case <-g.done:
+		return g.result()
+	default:
+	}
+	select {
+	case <-g.done:
+		return g.result()
+	case <-timer.C:
+		c.closePipes()
+		return ErrWaitDelay
+	}
+}
+
+func stop(t *time.Timer) {
+	if t != nil {
+		t.Stop()
+	}
+}
+
+// because makes an error that is about how the process ended and about why it
+// was made to.
+func (c *Cmd) because(why error) error {
+	if c.ProcessState == nil {
+		return why
+	}
+	return &endError{&ExitError{ProcessState: c.ProcessState}, why}
+}
+
+// endError is the end of a process that this package has brought about.
+type endError struct {
+	exit *ExitError
+	why  error
+}
+
+func (e *endError) Error() string { return e.exit.Error() + ": " + e.why.Error() }
+
+func (e *endError) Unwrap() []error { return []error{e.exit, e.why} }

@@ -1,0 +1,55 @@
+//go:build (amd64 || arm64) && !spawn_forkexec
+
+package spawn_test
+
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/attr"
+)
+
+func tracedCapabilities(dir string) (*spawn.Spec, error) {
+	s, err := tracedPlain(dir)
+	s.Attr = attr.List{
+		attr.AmbientCaps{unix.CAP_KILL, unix.CAP_SYSLOG}, attr.Credential{UID: nobody, GID: nobody},
+		attr.ParentDeathSignal(unix.SIGTERM), attr.NewNamespaces{Flags: unix.CLONE_NEWUTS},
+	}
+	return s, errorOr(err, oddThread)
+}
+
+// oddThread makes the calling thread one that makes its children itself.
+func oddThread() error { return unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }
+
+func errorOr(err error, f func() error) error {
+	if err != nil {
+		return err
+	}
+	return f()
+}
+
+func tracedParentDeath(dir string) (*spawn.Spec, error) {
+	s, err := tracedPlain(dir)
+	s.Attr = attr.List{attr.ParentDeathSignal(unix.SIGTERM)}
+	return s, errorOr(err, oddThread)
+}
+
+func tracedUnshare(dir string) (*spawn.Spec, error) {
+	s, err := tracedPlain(dir)
+	s.Attr = attr.List{attr.Unshare{Flags: unix.CLONE_NEWNS | unix.CLONE_NEWUTS}, attr.Chroot("/"), attr.Nice(19)}
+	return s, err
+}
+
+func tracedOwnMap(dir string) (*spawn.Spec, error) {
+	s, err := tracedPlain(dir)
+	own := []attr.IDMapEntry{{ContainerID: 0, HostID: 0, Size: 1}}
+	s.Attr = attr.List{attr.IDMap{UID: own, GID: own}, attr.Unshare{Flags: unix.CLONE_NEWUSER}}
+	return s, err
+}
+
+func tracedIDMap(dir string) (*spawn.Spec, error) {
+	s, err := tracedPlain(dir)
+	ids := []attr.IDMapEntry{{ContainerID: 0, HostID: 0, Size: 1000}}
+	s.Attr = attr.List{attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: ids, GID: ids}}
+	return s, err
+}

@@ -1,0 +1,262 @@
+//go:build (amd64 || arm64) && !spawn_forkexec
+
+package spawn_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/attr"
+)
+
+// endThread ends a thread: its goroutine is locked to it.
+func endThread() {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread()
+	}()
+	<-done
+}
+
+// TestParentDeathOfThreads makes children, some from threads that end, while
+// other threads end, and wants none to get the signal.
+func TestParentDeathOfThreads(t *testing.T) {
+	children := 100
+	if testing.Short() {
+		children = 20
+	}
+	eachEngine(t, func(t *testing.T) {
+		var ends []func()
+		var procs []*spawn.Process
+		for i := range children {
+			endThread()
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				if i%2 == 0 {
+					runtime.LockOSThread()
+				}
+				p, end := liveChild(t, attr.ParentDeathSignal(unix.SIGKILL))
+				ends, procs = append(ends, end), append(procs, p)
+			}()
+			<-done
+		}
+		time.Sleep(10 * time.Millisecond)
+		for i, end := range ends {
+			end()
+			if state, err := procs[i].Wait(context.Background()); err != nil || !state.Success() {
+				t.Errorf("%d: %v, %v", i, state, err)
+			}
+		}
+	})
+}
+
+// TestParentDies kills the parent. The child holds a pipe open while it lives.
+func TestParentDies(t *testing.T) {
+	for name := range spawn.Without {
+		t.Run("without "+name, func(t *testing.T) { parentDies(t, name) })
+	}
+}
+
+func parentDies(t *testing.T, engine string) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	p := start(t, withActions(helper(t, "dying parent", engine), func(a *spawn.FileActions) { a.File(w, 1) }))
+	w.Close()
+	var b [1]byte
+	if _, err := io.ReadFull(r, b[:]); err != nil { // the child runs
+		t.Fatal(err)
+	}
+	if err := p.Kill(); err != nil {
+		t.Error(err)
+	}
+	if _, err := p.Wait(context.Background()); err != nil {
+		t.Error(err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(io.Discard, r)
+		ended <- err
+	}()
+	if err := await(t, "death of the child", ended); err != nil {
+		t.Error(err)
+	}
+}
+
+var _ = registerHelper("dying parent", func(args []string) int {
+	spawn.Force(spawn.Without[args[0]])
+	list := attr.List{attr.ParentDeathSignal(unix.SIGTERM)}
+	if os.Geteuid() == 0 {
+		list = append(list, attr.Credential{UID: nobody, GID: nobody}) // which clears the signal
+	}
+	_, err := spawn.Run(context.Background(), shell("echo; exec sleep 100", list...))
+	fmt.Fprintln(os.Stderr, err)
+	return 1
+})
+
+// TestParentDiedBefore kills the parent while the child can't get any further.
+func TestParentDiedBefore(t *testing.T) {
+	dir, _ := newCgroup(t)
+	freeze := filepath.Join(dir.Name(), "cgroup.freeze")
+	if err := os.WriteFile(freeze, []byte("1"), 0); err != nil {
+		skip(t, "no cgroup.freeze: "+err.Error())
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	p := start(t, withActions(helper(t, "parent of frozen", dir.Name()), func(a *spawn.FileActions) { a.File(w, 1) }))
+	w.Close()
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		procs, err := os.ReadFile(filepath.Join(dir.Name(), "cgroup.procs"))
+		if len(procs) > 0 || err != nil || time.Now().After(end) {
+			break
+		}
+	}
+	if err := p.Kill(); err != nil {
+		t.Error(err)
+	}
+	if state, err := p.Wait(context.Background()); err != nil || !state.Signaled() {
+		t.Error(state, err)
+	}
+	if err := os.WriteFile(freeze, []byte("0"), 0); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := io.ReadAll(r); err != nil || len(out) > 0 {
+		t.Errorf("the child ran: %q, %v", out, err)
+	}
+}
+
+var _ = registerHelper("parent of frozen", func(args []string) int {
+	dir, err := os.Open(args[0])
+	if err == nil {
+		_, err = spawn.Run(context.Background(), shell("echo ran; exec sleep 5",
+			attr.Cgroup{Dir: dir}, attr.ParentDeathSignal(unix.SIGKILL)))
+	}
+	fmt.Fprintln(os.Stderr, err)
+	return 1
+})
+
+// onOddThread calls f on a thread that is not like the others, and ends it.
+func onOddThread(t *testing.T, change func() error, f func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread()
+		if err := change(); err != nil {
+			t.Error(err)
+			return
+		}
+		f()
+	}()
+	<-done
+}
+
+// TestParentDeathOnOddThread wants what the calling thread has, and the signal
+// when it ends.
+func TestParentDeathOnOddThread(t *testing.T) {
+	noNewPrivs := func() error { return unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }
+	eachEngine(t, func(t *testing.T) {
+		var p *spawn.Process
+		onOddThread(t, noNewPrivs, func() {
+			if s := seenWith(t, attr.ParentDeathSignal(unix.SIGKILL)); s.status["NoNewPrivs"] != "1" {
+				t.Errorf("NoNewPrivs %q", s.status["NoNewPrivs"])
+			}
+			p = start(t, shell("exec sleep 100", attr.ParentDeathSignal(unix.SIGTERM)))
+		})
+		if state, err := p.Wait(context.Background()); err != nil || state.Signal() != unix.SIGTERM {
+			t.Errorf("%v, %v", state, err)
+		}
+		if s := seenWith(t, attr.ParentDeathSignal(unix.SIGKILL)); s.status["NoNewPrivs"] != "0" {
+			t.Errorf("elsewhere: NoNewPrivs %q", s.status["NoNewPrivs"])
+		}
+	})
+}
+
+// TestParentDeathInOtherNamespace is the same with a namespace.
+func TestParentDeathInOtherNamespace(t *testing.T) {
+	needRoot(t)
+	eachEngine(t, func(t *testing.T) {
+		onOddThread(t, func() error { return unix.Unshare(unix.CLONE_NEWUTS) }, func() {
+			got := parseNamespaces(output(t, namespaceSpec(attr.ParentDeathSignal(unix.SIGKILL))))
+			if own := ownNamespaces("thread-self")["uts"]; got["uts"] != own {
+				t.Errorf("%q, want %q", got["uts"], own)
+			}
+		})
+		got := parseNamespaces(output(t, namespaceSpec(attr.ParentDeathSignal(unix.SIGKILL))))
+		if own := ownNamespaces("self")["uts"]; got["uts"] != own {
+			t.Errorf("elsewhere: %q, want %q", got["uts"], own)
+		}
+	})
+}
+
+// TestLastingThreadsBusy holds up more children than there are threads for.
+func TestLastingThreadsBusy(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := unix.Mkfifo(fifo, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	s := withActions(shell(":", attr.ParentDeathSignal(unix.SIGKILL)), func(a *spawn.FileActions) { a.Open(0, fifo, os.O_RDONLY, 0) })
+	before := countThreads(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	for range 30 {
+		wg.Go(func() {
+			if _, err := spawn.Start(ctx, s); !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		})
+	}
+	time.Sleep(50 * time.Millisecond)
+	if n := countThreads(t) - before; n > 20 {
+		t.Errorf("%d threads more", n)
+	}
+	cancel()
+	wg.Wait()
+	output(t, shell(":", attr.ParentDeathSignal(unix.SIGKILL)))
+}
+
+// TestPtrace traces a child up to its first stop.
+func TestPtrace(t *testing.T) {
+	eachEngine(t, func(t *testing.T) {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			p := start(t, shell("exit 3", attr.Ptrace{}, attr.ParentDeathSignal(unix.SIGKILL)))
+			var status unix.WaitStatus
+			if _, err := unix.Wait4(p.Pid(), &status, 0, nil); err != nil || status.StopSignal() != unix.SIGTRAP {
+				t.Errorf("%#x, %v", status, err)
+			}
+			if exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", p.Pid())); err != nil || strings.HasSuffix(exe, ".test") {
+				t.Error(exe, err)
+			}
+			if err := unix.PtraceDetach(p.Pid()); err != nil {
+				t.Error(err)
+			}
+			if state, err := p.Wait(context.Background()); err != nil || state.ExitCode() != 3 {
+				t.Errorf("%v, %v", state, err)
+			}
+		}()
+		<-done
+	})
+}
