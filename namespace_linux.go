@@ -139,9 +139,6 @@ func (w *mapper) serve(r *raw.Run) {
 		return
 	}
 	pid := r.TID()
-	if pid <= 0 {
-		pid = pidOfPidfd(r.Pidfd())
-	}
 	for i := range w.files {
 		f := &w.files[i]
 		if err := writeMap(pid, f); err != nil {
@@ -193,12 +190,6 @@ func writeMap(pid int, f *mapFile) error {
 	defer unix.Close(fd)
 	_, err = unix.Write(fd, []byte(f.text))
 	return err
-}
-
-// pidOfPidfd is the process of a pidfd, 0 if that can't be found out.
-func pidOfPidfd(fd int) int {
-	n, _ := procNumber(fmt.Sprintf("/proc/self/fdinfo/%d", fd), "Pid")
-	return n
 }
 
 // ofNamespaces reports whether an error of clone is more likely about namespaces

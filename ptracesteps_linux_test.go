@@ -355,7 +355,7 @@ func checkClone(t *testing.T, rec *recording, engine string, spec tracedSpec) {
 	if has("shared_memory") {
 		want |= unix.CLONE_VM | unix.CLONE_VFORK
 	}
-	if has("pidfd") {
+	if has("pidfd") && has("clone3") {
 		want |= unix.CLONE_PIDFD
 	}
 	if has("close_range") && has("shared_memory") && !spec.copy {

@@ -49,7 +49,7 @@ type run struct {
 	failed uint64 // record: the Op that failed, 0 for none
 	errno  uint64 // record: why
 	pidfd  int32  // stored by the kernel before the child runs; stale if clone fails
-	tid    int32  // stored by the kernel once clone can't fail; -1: it won't be
+	tid    int32  // stored by the kernel once clone can't fail
 
 	clone cloneArgs
 	stack [stackSize + stackAlign]byte
@@ -178,12 +178,12 @@ func (r *Run) Kill() bool {
 	tid := atomic.LoadInt32(&r.tid)
 	fd := atomic.LoadInt32(&r.pidfd)
 	switch {
-	case tid != 0 && fd >= 0:
-		_ = unix.PidfdSendSignal(int(fd), unix.SIGKILL, nil, 0)
-	case tid > 0:
-		_ = unix.Kill(int(tid), unix.SIGKILL)
-	default:
+	case tid <= 0:
 		return false
+	case fd >= 0:
+		_ = unix.PidfdSendSignal(int(fd), unix.SIGKILL, nil, 0)
+	default:
+		_ = unix.Kill(int(tid), unix.SIGKILL)
 	}
 	return true
 }
@@ -221,6 +221,9 @@ func (r *Run) Start(c Clone) (pid int, err syscall.Errno) {
 		atomic.StoreInt32(&r.pidfd, -1)
 		return 0, syscall.Errno(-r.pid)
 	}
+	if c.Legacy && c.Flags&unix.CLONE_PIDFD != 0 {
+		r.openPidfd(int(r.pid))
+	}
 	return int(r.pid), 0
 }
 
@@ -238,17 +241,20 @@ func (r *Run) clone3(c Clone) {
 	r.arg = [5]uint64{addr(&r.clone), uint64(unsafe.Sizeof(r.clone))}
 }
 
-// legacy prepares clone(2), which has one place for either the pidfd or the pid.
+// legacy prepares clone(2). It has one place for either the pidfd or the pid, and
+// the pidfd can't be trusted before the call has returned, so the pidfd is opened
+// afterwards.
 func (r *Run) legacy(c Clone) {
-	id := &r.pidfd
-	if c.Flags&unix.CLONE_PIDFD == 0 {
-		c.Flags |= unix.CLONE_PARENT_SETTID
-		id = &r.tid
-	} else {
-		atomic.StoreInt32(&r.tid, -1)
-	}
+	flags := c.Flags&^unix.CLONE_PIDFD | unix.CLONE_PARENT_SETTID
 	r.nr = unix.SYS_CLONE
-	r.arg = [5]uint64{c.Flags | c.exitSignal(), r.stackBase() + stackSize, addr(id)}
+	r.arg = [5]uint64{flags | c.exitSignal(), r.stackBase() + stackSize, addr(&r.tid)}
+}
+
+// openPidfd opens the pidfd of a child that nobody has reaped.
+func (r *Run) openPidfd(pid int) {
+	if fd, err := unix.PidfdOpen(pid, 0); err == nil {
+		atomic.StoreInt32(&r.pidfd, int32(fd))
+	}
 }
 
 func (r *Run) stackBase() uint64 {
