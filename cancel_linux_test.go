@@ -50,16 +50,6 @@ func startHeld(ctx context.Context, s *spawn.Spec) <-chan started {
 	return result
 }
 
-func await[T any](t testing.TB, what string, c <-chan T) (x T) {
-	t.Helper()
-	select {
-	case x = <-c:
-	case <-time.After(patience):
-		t.Fatal("nothing happened for long: " + what)
-	}
-	return x
-}
-
 // runtimeWorks runs goroutines on all processors and collects garbage.
 func runtimeWorks(t testing.TB) {
 	t.Helper()

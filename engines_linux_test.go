@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/safespawn/spawn"
 )
@@ -18,4 +19,15 @@ func eachEngine(t *testing.T, f func(t *testing.T)) {
 			f(t)
 		})
 	}
+}
+
+// await is what comes from c.
+func await[T any](t testing.TB, what string, c <-chan T) (x T) {
+	t.Helper()
+	select {
+	case x = <-c:
+	case <-time.After(patience):
+		t.Fatal("nothing happened for long: " + what)
+	}
+	return x
 }
