@@ -1,0 +1,73 @@
+//go:build (amd64 || arm64) && !spawn_forkexec
+
+package spawn_test
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+
+	"github.com/safespawn/spawn"
+)
+
+// TestAllocations bounds what a spawn allocates, with a nil Logger. A child that
+// outlives the short wait costs a few more than others.
+func TestAllocations(t *testing.T) {
+	ctx := context.Background()
+	s := &spawn.Spec{Path: program(t, filepath.Join(t.TempDir(), "program"), 0)}
+	p, err := spawn.Compile(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		what string
+		most float64
+		run  func() (*spawn.ProcessState, error)
+	}{
+		{"Program.Run", 6, func() (*spawn.ProcessState, error) { return p.Run(ctx) }},
+		{"Run", 12, func() (*spawn.ProcessState, error) { return spawn.Run(ctx, s) }},
+	} {
+		n := testing.AllocsPerRun(200, func() {
+			if state, err := c.run(); err != nil || !state.Success() {
+				t.Errorf("%s: %v, %v", c.what, state, err)
+			}
+		})
+		if n > c.most && !raceEnabled() {
+			t.Errorf("%s allocates %v times, more than %v", c.what, n, c.most)
+		}
+	}
+}
+
+func BenchmarkRun(b *testing.B) {
+	s := &spawn.Spec{Path: program(b, filepath.Join(b.TempDir(), "program"), 0)}
+	p, err := spawn.Compile(s)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("compiled", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := p.Run(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("spec", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := spawn.Run(b.Context(), s); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+func BenchmarkCompile(b *testing.B) {
+	s := &spawn.Spec{Path: "/bin/true"}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := spawn.Compile(s); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
