@@ -83,9 +83,9 @@
 // attr.NewNamespaces in the namespaces. With an attr.IDMap for these it waits
 // before the first step until this process has written the maps; its file table
 // is then a copy from the start. Until the mask is set all signals are blocked, so
-// SIGTTOU can't stop a child in [FileActions.Tcsetpgrp]. Between attributes of one line the order is that of
-// the list. [Program.Steps] shows the system calls of a program one by one, and
-// so does the command: spawn --explain.
+// SIGTTOU can't stop a child in [FileActions.Tcsetpgrp]. Between attributes of one
+// line the order is that of the list. [Program.Steps] shows the system calls of a
+// program one by one, and so does the command: spawn --explain.
 //
 // # The child's contract
 //

@@ -23,6 +23,7 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/raw"
 	"github.com/safespawn/spawn/internal/tiny"
 )
 
@@ -352,7 +353,7 @@ func checkClone(t *testing.T, rec *recording, engine string, spec tracedSpec) {
 	} else {
 		want |= uint64(unix.SIGCHLD)
 	}
-	if has("shared_memory") {
+	if has("shared_memory") && (raw.ReleasesP || spec.flags&unix.CLONE_NEWUSER == 0) {
 		want |= unix.CLONE_VM | unix.CLONE_VFORK
 	}
 	if has("pidfd") && has("clone3") {

@@ -4,14 +4,12 @@ package spawn_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -94,8 +92,13 @@ func parentDies(t *testing.T, engine string) {
 		_, err := io.Copy(io.Discard, r)
 		ended <- err
 	}()
-	if err := await(t, "death of the child", ended); err != nil {
-		t.Error(err)
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(patience):
+		t.Error("the child lives on")
 	}
 }
 
@@ -206,32 +209,6 @@ func TestParentDeathInOtherNamespace(t *testing.T) {
 			t.Errorf("elsewhere: %q, want %q", got["uts"], own)
 		}
 	})
-}
-
-// TestLastingThreadsBusy holds up more children than there are threads for.
-func TestLastingThreadsBusy(t *testing.T) {
-	fifo := filepath.Join(t.TempDir(), "fifo")
-	if err := unix.Mkfifo(fifo, 0o666); err != nil {
-		t.Fatal(err)
-	}
-	s := withActions(shell(":", attr.ParentDeathSignal(unix.SIGKILL)), func(a *spawn.FileActions) { a.Open(0, fifo, os.O_RDONLY, 0) })
-	before := countThreads(t)
-	ctx, cancel := context.WithCancel(context.Background())
-	var wg sync.WaitGroup
-	for range 30 {
-		wg.Go(func() {
-			if _, err := spawn.Start(ctx, s); !errors.Is(err, context.Canceled) {
-				t.Error(err)
-			}
-		})
-	}
-	time.Sleep(50 * time.Millisecond)
-	if n := countThreads(t) - before; n > 20 {
-		t.Errorf("%d threads more", n)
-	}
-	cancel()
-	wg.Wait()
-	output(t, shell(":", attr.ParentDeathSignal(unix.SIGKILL)))
 }
 
 // TestPtrace traces a child up to its first stop.

@@ -112,6 +112,14 @@ func piped(c command) (o outcome) {
 	out, err2 := c.StdoutPipe()
 	diag, err3 := c.StderrPipe()
 	if err := errors.Join(err1, err2, err3); err != nil {
+		for _, p := range []io.Closer{in, out, diag} {
+			if f, ok := p.(*os.File); ok && f != nil {
+				f.Close()
+			}
+		}
+		// Start would have closed the other ends; it can't go on without them.
+		_ = c.Start()
+		_ = c.Wait()
 		return outcome{failure: failure(err)}
 	}
 	if err := c.Start(); err != nil {

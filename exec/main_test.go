@@ -74,6 +74,10 @@ func report(args []string) int {
 	fmt.Printf("stdin %q %v\n", in, err)
 	for fd := 3; fd < 10; fd++ {
 		f := os.NewFile(uintptr(fd), "extra")
+		// What else os/exec lets the program inherit is not to be read.
+		if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+			continue
+		}
 		b, err := io.ReadAll(f)
 		if strings.HasPrefix(string(b), "extra") {
 			fmt.Printf("fd %d %q %v\n", fd, b, err)

@@ -3,9 +3,11 @@
 package exec
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -117,12 +119,39 @@ func (t *tree) reap(f func() error) error {
 	t.reaped = true
 	t.mu.Unlock()
 	if t.group {
-		await(goneTime, func() bool { return unix.Kill(-t.pid, 0) == unix.ESRCH })
+		await(goneTime, func() bool { return !groupAlive(t.pid) })
 	}
 	if t.cgroup != nil {
 		t.cgroup.end()
 	}
 	return err
+}
+
+// groupAlive reports whether a process group has processes that are no zombies:
+// somebody else is to reap those, and may take his time.
+func groupAlive(pgid int) bool {
+	if unix.Kill(-pgid, 0) == unix.ESRCH {
+		return false
+	}
+	list, err := os.ReadDir("/proc")
+	if err != nil {
+		return false
+	}
+	for _, entry := range list {
+		if n := entry.Name(); n[0] < '1' || n[0] > '9' {
+			continue
+		}
+		stat, err := os.ReadFile("/proc/" + entry.Name() + "/stat")
+		if err != nil {
+			continue
+		}
+		// PID (NAME) STATE PPID PGRP ...; the name may have any character.
+		fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+		if len(fields) > 2 && string(fields[2]) == strconv.Itoa(pgid) && !bytes.ContainsAny(fields[0], "ZX") {
+			return true
+		}
+	}
+	return false
 }
 
 // await calls done until it returns true, but not for longer than d.

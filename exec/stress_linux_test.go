@@ -1,0 +1,129 @@
+//go:build (amd64 || arm64) && !spawn_forkexec
+
+package exec_test
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/safespawn/spawn/exec"
+)
+
+// long makes the stress tests as long as the promises are.
+var long = flag.Bool("long", false, "run stress tests at full length")
+
+func rounds(short, full int) int {
+	if *long {
+		return full
+	}
+	return short
+}
+
+// atOnce does n rounds on some goroutines.
+func atOnce(goroutines, n int, f func(worker int) error) error {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	errs := make([]error, goroutines)
+	for w := range goroutines {
+		wg.Go(func() {
+			for next.Add(1) <= int64(n) && errs[w] == nil {
+				errs[w] = f(w)
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// TestTextFileBusy writes programs and runs them, while other children are made
+// that have the files open for writing until they exec.
+func TestTextFileBusy(t *testing.T) {
+	dir := t.TempDir()
+	err := atOnce(16, rounds(400, 50_000), func(worker int) error {
+		path := filepath.Join(dir, fmt.Sprint("program", worker))
+		_ = os.Remove(path) // there is none at first
+		if err := os.WriteFile(path, []byte("#!/bin/true\n"), 0o700); err != nil {
+			return err
+		}
+		return exec.Command(path).Run()
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// TestOutputComplete reads all that was written before the program ended.
+func TestOutputComplete(t *testing.T) {
+	want := strings.Repeat("0123456789", 100)
+	err := atOnce(8, rounds(300, 100_000), func(int) error {
+		var out, diag bytes.Buffer
+		c := exec.Command("/bin/echo", "-n", want)
+		c.Stdout, c.Stderr = &out, &diag
+		if err := c.Run(); err != nil || out.String() != want || diag.Len() > 0 {
+			return fmt.Errorf("%d bytes, %d of stderr, %w", out.Len(), diag.Len(), err)
+		}
+		b, err := exec.Command("/bin/echo", "-n", want).Output()
+		if err != nil || string(b) != want {
+			return fmt.Errorf("%d bytes by Output, %w", len(b), err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// TestManyLive waits for many children at once, and counts threads.
+func TestManyLive(t *testing.T) {
+	n := rounds(300, 5000)
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < uint64(2*n+100) {
+		skip(t, "RLIMIT_NOFILE is too low")
+	}
+	before, open := threads(t), len(inventory())
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	list := make([]*exec.Cmd, n)
+	var wg sync.WaitGroup
+	for i := range list {
+		list[i] = exec.Command("/bin/cat")
+		list[i].Stdin = r
+		if err := list[i].Start(); err != nil {
+			t.Fatal(err)
+		}
+		wg.Go(func() {
+			if err := list[i].Wait(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	if now := threads(t); now > before+20 {
+		t.Errorf("%d threads, %d before", now, before)
+	}
+	if now := len(inventory()); now > open+2+2*n+1 { // inventory counts "a child"
+		t.Errorf("%d descriptors for %d children", now-open, n)
+	}
+	w.Close()
+	wg.Wait()
+}
+
+func threads(t *testing.T) int {
+	t.Helper()
+	list, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(list)
+}

@@ -1,0 +1,236 @@
+//go:build (amd64 || arm64) && !spawn_forkexec
+
+package exec_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/safespawn/spawn/exec"
+)
+
+// family is a shell script that prints the pids of itself and of processes that
+// it leaves behind with its standard output.
+const family = `echo $$; sleep 60 & echo $!; (sleep 60; :) & echo $!; `
+
+// running reports whether a process is there and no zombie.
+func running(pid int) bool {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return false
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	return !strings.HasPrefix(rest, "Z") && !strings.HasPrefix(rest, "X")
+}
+
+func mustBeGone(t *testing.T, pids []string, want int) {
+	t.Helper()
+	if len(pids) < want {
+		t.Errorf("got %q, want %d pids", pids, want)
+	}
+	for _, p := range pids {
+		if pid := number(p); running(pid) {
+			t.Errorf("process %d is alive", pid)
+			_ = syscall.Kill(pid, syscall.SIGKILL) // not to leave it behind
+		}
+	}
+}
+
+// eachTree runs a test with control groups, where they can be made, and without.
+func eachTree(t *testing.T, f func(t *testing.T)) {
+	if exec.Features().Has("tree_cgroup") {
+		t.Run("cgroup", f)
+	}
+	defer exec.ForceNoCgroup()()
+	t.Run("group", f)
+}
+
+// TestTreeDeadline is the case that os/exec waits for until the grandchild ends:
+// it has the pipe. The leader waits, or has exited long before.
+func TestTreeDeadline(t *testing.T) { eachTree(t, testTreeDeadline) }
+
+func testTreeDeadline(t *testing.T) {
+	for name, end := range map[string]string{"leader waits": "wait", "leader exits": "exit 0", "leader fails": "exit 3"} {
+		t.Run(name, func(t *testing.T) {
+			const deadline = 300 * time.Millisecond
+			ctx, cancel := context.WithTimeout(context.Background(), deadline)
+			defer cancel()
+			c := exec.CommandContext(ctx, "/bin/sh", "-c", family+end)
+			c.Tree = true
+			begin := time.Now()
+			out, err := c.Output()
+			took := time.Since(begin)
+			// 200 ms are the goal; other tests run meanwhile.
+			if took < deadline || took > deadline+2*time.Second {
+				t.Errorf("took %v", took)
+			}
+			t.Log(took)
+			var exit *exec.ExitError
+			if !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &exit) {
+				t.Errorf("got %v", err)
+			}
+			mustBeGone(t, strings.Fields(string(out)), 1) // more if there was time
+		})
+	}
+}
+
+// TestTreeKill kills a tree whose leader has exited.
+func TestTreeKill(t *testing.T) { eachTree(t, testTreeKill) }
+
+func testTreeKill(t *testing.T) {
+	c := exec.Command("/bin/sh", "-c", family)
+	c.Tree = true
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pids := readPids(t, out, 3)
+	time.Sleep(20 * time.Millisecond)
+	if err := c.Kill(); err != nil {
+		t.Error(err)
+	}
+	_ = c.Wait() // how the leader ended is a matter of time
+	mustBeGone(t, pids, 3)
+	if err := c.Kill(); !errors.Is(err, os.ErrProcessDone) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestTreeEnds kills what is left when there is nothing to wait for any more.
+func TestTreeEnds(t *testing.T) { eachTree(t, testTreeEnds) }
+
+func testTreeEnds(t *testing.T) {
+	c := exec.Command("/bin/sh", "-c", `(sleep 60 >/dev/null 2>&1 & echo $!)`)
+	c.Tree = true
+	out, err := c.Output()
+	if err != nil {
+		t.Error(err)
+	}
+	mustBeGone(t, strings.Fields(string(out)), 1)
+}
+
+// TestTreeWaitDelay bounds what is waited for once the leader has ended.
+func TestTreeWaitDelay(t *testing.T) { eachTree(t, testTreeWaitDelay) }
+
+func testTreeWaitDelay(t *testing.T) {
+	c := exec.Command("/bin/sh", "-c", family)
+	c.Tree, c.WaitDelay = true, 100*time.Millisecond
+	out, err := c.Output()
+	if !errors.Is(err, exec.ErrWaitDelay) {
+		t.Errorf("got %v", err)
+	}
+	mustBeGone(t, strings.Fields(string(out)), 1)
+}
+
+// TestTreeCancel gives the tree WaitDelay to end by itself.
+func TestTreeCancel(t *testing.T) { eachTree(t, testTreeCancel) }
+
+func testTreeCancel(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	c := exec.CommandContext(ctx, "/bin/sh", "-c", `trap "echo bye; exit 4" TERM; echo ready; while :; do sleep 0.05; done`)
+	c.Tree, c.WaitDelay = true, time.Minute
+	c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) }
+	out, err := c.Output()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 4 || !errors.Is(err, context.DeadlineExceeded) || string(out) != "ready\nbye\n" {
+		t.Errorf("got %q, %v", out, err)
+	}
+}
+
+// TestTreeInput does not wait for a reader that is blocked for good.
+func TestTreeInput(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command("true")
+	c.Tree = true
+	c.Stdin = struct{ *os.File }{r}
+	if err := c.Run(); err != nil {
+		t.Error(err)
+	}
+	w.Close()
+	time.Sleep(10 * time.Millisecond) // for the goroutine to end
+	r.Close()
+}
+
+// TestTreeSession takes a tree that leads a session.
+func TestTreeSession(t *testing.T) { eachTree(t, testTreeSession) }
+
+func testTreeSession(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
+	c := exec.CommandContext(ctx, "/bin/sh", "-c", family)
+	c.Tree, c.SysProcAttr = true, &syscall.SysProcAttr{Setsid: true}
+	out, err := c.Output()
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	mustBeGone(t, strings.Fields(string(out)), 1)
+}
+
+// TestTreeEscape is about a process that leaves the process group.
+func TestTreeEscape(t *testing.T) {
+	if !exec.Features().Has("tree_cgroup") {
+		skip(t, "no control group can be made")
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	c := exec.CommandContext(ctx, "/bin/sh", "-c", family+`setsid sh -c 'echo $$; sleep 60' & wait`)
+	c.Tree = true
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pids := readPids(t, out, 4)
+	cancel()
+	if err := c.Wait(); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	mustBeGone(t, pids, 4)
+}
+
+// readPids reads the lines that a family writes.
+func readPids(t *testing.T, r io.Reader, n int) (pids []string) {
+	t.Helper()
+	lines := bufio.NewScanner(r)
+	for len(pids) < n && lines.Scan() {
+		pids = append(pids, lines.Text())
+	}
+	return pids
+}
+
+// TestMaxOutput stops a program that writes for ever.
+func TestMaxOutput(t *testing.T) {
+	for _, tree := range []bool{false, true} {
+		for _, run := range []func(*exec.Cmd) ([]byte, error){(*exec.Cmd).Output, (*exec.Cmd).CombinedOutput} {
+			c := exec.Command("/bin/sh", "-c", "while :; do echo 0123456789; done")
+			c.MaxOutput, c.Tree = 1000, tree
+			out, err := run(c)
+			var exit *exec.ExitError
+			if len(out) != 1000 || !errors.Is(err, exec.ErrMaxOutput) || !errors.As(err, &exit) {
+				t.Errorf("got %d bytes, %v", len(out), err)
+			}
+			c = exec.Command("/bin/echo", "12345")
+			c.MaxOutput, c.Tree = 6, tree
+			if out, err := run(c); err != nil || string(out) != "12345\n" {
+				t.Errorf("got %q, %v", out, err)
+			}
+		}
+	}
+}
