@@ -115,6 +115,18 @@ var _ = registerHelper("dying parent", func(args []string) int {
 
 // TestParentDiedBefore kills the parent while the child can't get any further.
 func TestParentDiedBefore(t *testing.T) {
+	for name := range frozenAttrs {
+		t.Run(name, func(t *testing.T) { parentDiedBefore(t, name) })
+	}
+}
+
+// frozenAttrs are what makes a child end when its parent has died.
+var frozenAttrs = map[string]attr.List{
+	"signal": {attr.ParentDeathSignal(unix.SIGKILL)},
+	"id map": {attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: []attr.IDMapEntry{{Size: 1}}}},
+}
+
+func parentDiedBefore(t *testing.T, name string) {
 	dir, _ := newCgroup(t)
 	freeze := filepath.Join(dir.Name(), "cgroup.freeze")
 	if err := os.WriteFile(freeze, []byte("1"), 0); err != nil {
@@ -125,7 +137,7 @@ func TestParentDiedBefore(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	p := start(t, withActions(helper(t, "parent of frozen", dir.Name()), func(a *spawn.FileActions) { a.File(w, 1) }))
+	p := start(t, withActions(helper(t, "parent of frozen", dir.Name(), name), func(a *spawn.FileActions) { a.File(w, 1) }))
 	w.Close()
 	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
 		procs, err := os.ReadFile(filepath.Join(dir.Name(), "cgroup.procs"))
@@ -150,8 +162,8 @@ func TestParentDiedBefore(t *testing.T) {
 var _ = registerHelper("parent of frozen", func(args []string) int {
 	dir, err := os.Open(args[0])
 	if err == nil {
-		_, err = spawn.Run(context.Background(), shell("echo ran; exec sleep 5",
-			attr.Cgroup{Dir: dir}, attr.ParentDeathSignal(unix.SIGKILL)))
+		list := append(attr.List{attr.Cgroup{Dir: dir}}, frozenAttrs[args[1]]...)
+		_, err = spawn.Run(context.Background(), shell("echo ran; exec sleep 5", list...))
 	}
 	fmt.Fprintln(os.Stderr, err)
 	return 1
