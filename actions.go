@@ -120,7 +120,13 @@ func (a *FileActions) Append(b *FileActions) { a.list = append(a.list, b.list...
 // Len is how many actions there are.
 func (a *FileActions) Len() int { return len(a.list) }
 
-func (a *FileActions) add(x action) { a.list = append(a.list, x) }
+// add makes room for the standard streams and one more at once.
+func (a *FileActions) add(x action) {
+	if a.list == nil {
+		a.list = make([]action, 0, 4)
+	}
+	a.list = append(a.list, x)
+}
 
 // inheritsAll reports whether InheritAll was called.
 func (a *FileActions) inheritsAll() bool {

@@ -182,11 +182,11 @@ func (f *fdPlan) lower() {
 	}
 }
 
-// stepOf begins a step of action i, or of the terminal.
+// stepOf begins a step of action i, or of the terminal. What an action acts on is
+// for objectOf to say.
 func (f *fdPlan) stepOf(i int) {
 	if i < len(f.actions) {
-		x := &f.actions[i]
-		f.Builder().Step(actionNames[x.kind], i, x.object())
+		f.Builder().Step(actionNames[f.actions[i].kind], i, "")
 		return
 	}
 	f.Builder().Step("ctty", f.TTY.Index, f.TTY.Name())

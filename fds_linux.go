@@ -94,6 +94,9 @@ func (t *fdTable) set(s fdState) {
 			return
 		}
 	}
+	if t.at == nil {
+		t.at = make([]fdState, 0, 4)
+	}
 	t.at = append(t.at, s)
 }
 

@@ -215,6 +215,9 @@ func (e *engine) hold(f *os.File, step string, index int) (fd int, err error) {
 	if conn.Control(func(n uintptr) { fd = int(n) }) != nil {
 		return -1, os.ErrClosed // nothing else makes it fail
 	}
+	if e.files == nil {
+		e.files = make([]heldFile, 0, 4)
+	}
 	e.files = append(e.files, heldFile{f, fd, step, index})
 	return fd, nil
 }
@@ -390,7 +393,16 @@ func (p *Program) result(ctx context.Context, r *raw.Run, pid int, errno syscall
 	if step.Name == "execve" {
 		return nil, p.diag.explain(p.path, why)
 	}
-	return nil, &Error{p.path, step.Name, step.Index, step.Object, why}
+	return nil, &Error{p.path, step.Name, step.Index, p.objectOf(step), why}
+}
+
+// objectOf is what a step acts on. That of an action is made up only now: to print
+// it for each start would cost more than the rest of Compile.
+func (e *engine) objectOf(step raw.Step) string {
+	if i := step.Index; step.Object == "" && i >= 0 && i < len(e.actions) && actionNames[e.actions[i].kind] == step.Name {
+		return e.actions[i].object()
+	}
+	return step.Object
 }
 
 // cloneError says what a failure of clone is about.

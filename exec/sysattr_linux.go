@@ -53,14 +53,21 @@ func (c *Cmd) checkSys(files int) error {
 	return nil
 }
 
+// inheritIgnored makes the program ignore what this process ignores, as with
+// nohup(1). It is not to be changed; it has no room for more.
+var inheritIgnored = slices.Clip(attr.List{attr.SigDefault{}})
+
 // attributes is Attr, and then what SysProcAttr says.
-func (c *Cmd) attributes() (*sysList, error) {
-	l := &sysList{list: slices.Clip(c.Attr)}
-	if !hasType[attr.SigDefault](c.Attr) {
-		// What this process ignores the program ignores, as with nohup(1).
-		l.add(attr.SigDefault{})
-	}
+func (c *Cmd) attributes() (l sysList, err error) {
 	sys := c.SysProcAttr
+	if len(c.Attr) == 0 {
+		l.list = inheritIgnored
+	} else {
+		l.list = slices.Clip(c.Attr)
+		if !hasType[attr.SigDefault](c.Attr) {
+			l.add(attr.SigDefault{})
+		}
+	}
 	if sys == nil {
 		return l, nil
 	}
@@ -72,7 +79,8 @@ func (c *Cmd) attributes() (*sysList, error) {
 	if sys.Ptrace {
 		l.add(attr.Ptrace{})
 	}
-	return l, errors.Join(l.session(sys), l.cgroup(sys))
+	err = errors.Join(l.session(sys), l.cgroup(sys))
+	return l, err
 }
 
 func (l *sysList) namespaces(sys *syscall.SysProcAttr) {
