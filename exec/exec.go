@@ -125,6 +125,7 @@ type Cmd struct {
 	ctx       context.Context
 	started   int32 // 1 once Start was called; atomic
 	createdBy []byte
+	//lint:ignore U1000 there is something in it on Windows
 	extension extensionCache
 	child     child
 	streams   streams

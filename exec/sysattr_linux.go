@@ -48,6 +48,7 @@ func (c *Cmd) checkSys(files int) error {
 	case sys.Foreground:
 		return errors.New("both Setctty and Foreground set in SysProcAttr")
 	case sys.Ctty >= files:
+		//lint:ignore ST1005 the text is that of package syscall
 		return errors.New("Setctty set but Ctty not valid in child")
 	}
 	return nil
