@@ -167,8 +167,8 @@ func (r *Run) Get(v Var) uint64 { return r.storage[v] }
 // Pidfd is the child's pidfd, and -1 where none was asked for.
 func (r *Run) Pidfd() int { return int(atomic.LoadInt32(&r.pidfd)) }
 
-// TID is the child's process id, and not positive where the kernel doesn't store
-// it. It is for other goroutines while Start is waiting, once the child runs.
+// TID is the child's process id. It is for other goroutines while Start is
+// waiting, once the child runs.
 func (r *Run) TID() int { return int(atomic.LoadInt32(&r.tid)) }
 
 // Kill kills a child that is on its way to execve. It is for other goroutines
