@@ -226,7 +226,7 @@ var _ = registerHelper("no descriptor left", func([]string) int {
 		restore := spawn.Force(change)
 		w := want{"clone", -1, "no descriptor left for the pidfd (RLIMIT_NOFILE)", []syscall.Errno{unix.EMFILE}}
 		switch name {
-		case "pidfd", "clone3": // its pidfd is opened afterwards, if it can be
+		case "pidfd":
 			w = want{}
 		case "shared_memory", "anything":
 			w = want{"pipe", -1, "", w.errnos}

@@ -5,6 +5,7 @@ package spawn
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -139,6 +140,9 @@ func (w *mapper) serve(r *raw.Run) {
 		return
 	}
 	pid := r.TID()
+	if pid <= 0 {
+		pid = pidOfPidfd(r.Pidfd())
+	}
 	for i := range w.files {
 		f := &w.files[i]
 		if err := writeMap(pid, f); err != nil {
@@ -148,6 +152,12 @@ func (w *mapper) serve(r *raw.Run) {
 		}
 	}
 	_ = unix.Send(w.ours, []byte{'.'}, unix.MSG_NOSIGNAL)
+}
+
+// pidOfPidfd is the process of a pidfd, 0 if that can't be found out.
+func pidOfPidfd(fd int) int {
+	n, _ := procNumber("/proc/self/fdinfo/"+strconv.Itoa(fd), "Pid")
+	return n
 }
 
 // end is called when the child is past execve or dead, or was never made, and

@@ -356,8 +356,11 @@ func checkClone(t *testing.T, rec *recording, engine string, spec tracedSpec) {
 	if has("shared_memory") && (raw.ReleasesP || spec.flags&unix.CLONE_NEWUSER == 0) {
 		want |= unix.CLONE_VM | unix.CLONE_VFORK
 	}
-	if has("pidfd") && has("clone3") {
+	if has("pidfd") {
 		want |= unix.CLONE_PIDFD
+		if !has("clone3") {
+			want |= unix.CLONE_CHILD_SETTID
+		}
 	}
 	if has("close_range") && has("shared_memory") && !spec.copy {
 		want |= unix.CLONE_FILES

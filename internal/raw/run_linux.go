@@ -49,7 +49,9 @@ type run struct {
 	failed uint64 // record: the Op that failed, 0 for none
 	errno  uint64 // record: why
 	pidfd  int32  // stored by the kernel before the child runs; stale if clone fails
-	tid    int32  // stored by the kernel once clone can't fail
+	tid    int32  // stored by the kernel once clone can't fail; 0 where there is no place for it
+	runs   int32  // the same instead of tid, not 0 once the child runs; its id in its own namespace
+	_      int32
 
 	clone cloneArgs
 	stack [stackSize + stackAlign]byte
@@ -146,6 +148,7 @@ func NewRun(p *Program) *Run {
 	r.failed, r.errno = 0, 0
 	atomic.StoreInt32(&r.pidfd, -1)
 	atomic.StoreInt32(&r.tid, 0)
+	atomic.StoreInt32(&r.runs, 0)
 	return r
 }
 
@@ -167,8 +170,8 @@ func (r *Run) Get(v Var) uint64 { return r.storage[v] }
 // Pidfd is the child's pidfd, and -1 where none was asked for.
 func (r *Run) Pidfd() int { return int(atomic.LoadInt32(&r.pidfd)) }
 
-// TID is the child's process id. It is for other goroutines while Start is
-// waiting, once the child runs.
+// TID is the child's process id, and 0 where clone(2) had no place for it. It is
+// for other goroutines while Start is waiting, once the child runs.
 func (r *Run) TID() int { return int(atomic.LoadInt32(&r.tid)) }
 
 // Kill kills a child that is on its way to execve. It is for other goroutines
@@ -176,13 +179,12 @@ func (r *Run) TID() int { return int(atomic.LoadInt32(&r.tid)) }
 // false when there is no child so far.
 func (r *Run) Kill() bool {
 	tid := atomic.LoadInt32(&r.tid)
-	fd := atomic.LoadInt32(&r.pidfd)
-	switch {
-	case tid <= 0:
-		return false
-	case fd >= 0:
+	if tid == 0 && atomic.LoadInt32(&r.runs) == 0 {
+		return false // what is in pidfd may never be the child's
+	}
+	if fd := atomic.LoadInt32(&r.pidfd); fd >= 0 {
 		_ = unix.PidfdSendSignal(int(fd), unix.SIGKILL, nil, 0)
-	default:
+	} else if tid > 0 {
 		_ = unix.Kill(int(tid), unix.SIGKILL)
 	}
 	return true
@@ -221,9 +223,7 @@ func (r *Run) Start(c Clone) (pid int, err syscall.Errno) {
 		atomic.StoreInt32(&r.pidfd, -1)
 		return 0, syscall.Errno(-r.pid)
 	}
-	if c.Legacy && c.Flags&unix.CLONE_PIDFD != 0 {
-		r.openPidfd(int(r.pid))
-	}
+	atomic.StoreInt32(&r.runs, 1)
 	return int(r.pid), 0
 }
 
@@ -241,20 +241,18 @@ func (r *Run) clone3(c Clone) {
 	r.arg = [5]uint64{addr(&r.clone), uint64(unsafe.Sizeof(r.clone))}
 }
 
-// legacy prepares clone(2). It has one place for either the pidfd or the pid, and
-// the pidfd can't be trusted before the call has returned, so the pidfd is opened
-// afterwards.
+// legacy prepares clone(2), which has one place for either the pidfd or the pid.
+// That of the thread's id, which the child stores when it first runs, is an
+// argument later on arm64; the other of the two is unused.
 func (r *Run) legacy(c Clone) {
-	flags := c.Flags&^unix.CLONE_PIDFD | unix.CLONE_PARENT_SETTID
-	r.nr = unix.SYS_CLONE
-	r.arg = [5]uint64{flags | c.exitSignal(), r.stackBase() + stackSize, addr(&r.tid)}
-}
-
-// openPidfd opens the pidfd of a child that nobody has reaped.
-func (r *Run) openPidfd(pid int) {
-	if fd, err := unix.PidfdOpen(pid, 0); err == nil {
-		atomic.StoreInt32(&r.pidfd, int32(fd))
+	id := &r.pidfd
+	c.Flags |= unix.CLONE_CHILD_SETTID
+	if c.Flags&unix.CLONE_PIDFD == 0 {
+		c.Flags ^= unix.CLONE_CHILD_SETTID | unix.CLONE_PARENT_SETTID
+		id = &r.tid
 	}
+	r.nr = unix.SYS_CLONE
+	r.arg = [5]uint64{c.Flags | c.exitSignal(), r.stackBase() + stackSize, addr(id), addr(&r.runs), addr(&r.runs)}
 }
 
 func (r *Run) stackBase() uint64 {
