@@ -40,7 +40,18 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	// With the race detector each run of the command would take a second more.
 	os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
+	heed(relayed)
 	os.Exit(m.Run())
+}
+
+// heed lets programs that the tests start heed signals that this process ignores,
+// as it does when it is started in the background by a shell.
+func heed(signals []os.Signal) {
+	for _, sig := range signals {
+		if signal.Ignored(sig) {
+			signal.Notify(make(chan os.Signal, 1), sig)
+		}
+	}
 }
 
 // helperArgs prints its arguments, one a line, quoted.
