@@ -1,4 +1,4 @@
-//go:build !linux || !(amd64 || arm64) || spawn_forkexec
+//go:build !linux || android || !(amd64 || arm64) || spawn_forkexec
 
 package spawn
 
