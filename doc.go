@@ -172,11 +172,12 @@
 //
 // # Other platforms
 //
-// The engine is for linux/amd64 and linux/arm64. Elsewhere children are made by
-// os.StartProcess: the parent performs the file actions, in order, as far as it
-// can, and those attributes work whose documentation says "any Unix". All else is
-// an error that matches [errors.ErrUnsupported], before anything has happened. Of
-// the promises above these are weaker there:
+// The engine is for linux/amd64 and linux/arm64, but not for Android, whose seccomp
+// filter kills a process for a call that it does not know. Elsewhere children are
+// made by os.StartProcess: the parent performs the file actions, in order, as far
+// as it can, and those attributes work whose documentation says "any Unix". All
+// else is an error that matches [errors.ErrUnsupported], before anything has
+// happened. Of the promises above these are weaker there:
 //
 //   - Signals that the parent ignores stay ignored in the child.
 //   - Descriptors that were not named are closed on Linux and Darwin; elsewhere
