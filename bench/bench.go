@@ -31,8 +31,9 @@ type bench struct {
 // facts are results that aren't times of spawns. A negative one is unknown.
 type facts struct {
 	allocs  float64 // of Program.Start and Wait
-	runs    float64 // allocations of spawn.Run
-	execs   float64 // and of os/exec
+	runs    float64 // of spawn.Run
+	cmds    float64 // of Run of spawn/exec
+	execs   float64 // of that of os/exec
 	stuckGC float64 // ns of a garbage collection; infinite if it did not end
 	spawns  int     // by the Go peer, in all
 	left    []int64 // files, goroutines, children, threads more than before
@@ -66,7 +67,7 @@ var fullSize = size{
 
 // newBench finds peers and makes everything ready in dir.
 func newBench(ctx context.Context, size size, dir string, log io.Writer) (*bench, error) {
-	b := &bench{ctx: ctx, size: size, dir: dir, log: log, facts: facts{allocs: -1, runs: -1, execs: -1, stuckGC: -1}}
+	b := &bench{ctx: ctx, size: size, dir: dir, log: log, facts: facts{allocs: -1, runs: -1, cmds: -1, execs: -1, stuckGC: -1}}
 	var err error
 	if b.machine, err = describeMachine(); err != nil {
 		return nil, err
@@ -81,7 +82,7 @@ func newBench(ctx context.Context, size size, dir string, log io.Writer) (*bench
 	b.langs = []language{{
 		name:    "Go",
 		argv:    []string{exe, peerArg},
-		methods: []method{goRun, goProgram, goExec, goStartProcess, goForkExec},
+		methods: []method{goRun, goProgram, goCmd, goExec, goStartProcess, goForkExec},
 	}}
 	for _, l := range languages() {
 		version, err := l.prepare(ctx, dir)

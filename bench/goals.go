@@ -23,8 +23,9 @@ type goal struct {
 
 // Where goals are set.
 const (
-	design = "DESIGN 8"
-	engine = "issue 2"
+	design = "goal"
+	engine = "engine"
+	dropIn = "drop-in"
 	both   = design + ", " + engine
 )
 
@@ -119,7 +120,12 @@ func (b *bench) tinyGoals() []goal {
 				b.find(tinyScenario, 0, ours), b.find(tinyScenario, 0, l.base)))
 		}
 	}
-	return g
+	g = append(g, ratioGoal(fmt.Sprintf("%s, Run with nil stdio, %s / %s", tinyScenario, oursCmd, osExec), dropIn, 0.70,
+		b.find(tinyScenario, 0, oursCmd+nullStdio), b.find(tinyScenario, 0, osExec+nullStdio)))
+	g = append(g, ratioGoal(fmt.Sprintf("tiny program, Program.Start+Wait / Run of %s with nil stdio", osExec), design, 0.60,
+		b.find(tinyScenario, 0, oursProgram), b.find(tinyScenario, 0, osExec+nullStdio)))
+	return append(g, ratioGoal(fmt.Sprintf("Output, %s / %s", oursCmd, osExec), dropIn, 0.75,
+		b.find(outputScenario, 0, oursCmd), b.find(outputScenario, 0, osExec)))
 }
 
 func (b *bench) spawnerGoals() []goal {
@@ -157,7 +163,11 @@ func (b *bench) heapGoals() []goal {
 				b.find(heapScenario, h.gib, ours), b.find(heapScenario, 0, ours)))
 		}
 	}
-	return append(g, goal{what: "8 GiB heap with CLONE_NEWUSER and id maps / none", from: design, missing: "no such attribute yet"})
+	for _, gib := range []float64{4, 8} {
+		g = append(g, ratioGoal(fmt.Sprintf("%s, heap of %v GiB / none", oursUserNS, gib), design, 1.2,
+			b.find(heapScenario, gib, oursUserNS), b.find(heapScenario, 0, oursUserNS)))
+	}
+	return g
 }
 
 func (b *bench) liveGoal() goal {
@@ -182,7 +192,7 @@ func (b *bench) factGoals() []goal {
 	return []goal{
 		allocs(4, design),
 		allocs(6, engine),
-		{what: "allocations of exec.Cmd.Run", from: design, missing: "no package exec yet"},
+		{what: "allocations of Run of " + oursCmd, from: design, limit: 20, value: b.facts.cmds, format: "%.0f"},
 		{what: "garbage collection while a child is stuck before exec, ms", from: design, limit: 100,
 			value: b.facts.stuckGC / 1e6, format: "%.1f"},
 		{what: fmt.Sprintf("files, goroutines and children left by %d spawns", b.facts.spawns), from: design,

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/safespawn/spawn"
 )
 
 // The Go peer is this program, started with peerArg. Besides what all peers know
@@ -164,8 +166,13 @@ func spawnAtOnce(took []int64, spawners int, f spawnFunc) error {
 }
 
 // openFiles opens files that the next spawns have to cope with: distinct ones,
-// as a server has.
+// as a server has. Such a process has passed a file to a child before.
 func (g *worker) openFiles(n int) error {
+	s := &spawn.Spec{Path: "/"}
+	s.Actions.File(os.Stdin, 0)
+	if _, err := spawn.Compile(s); err != nil {
+		return err
+	}
 	for range n {
 		f, err := os.Open(os.DevNull)
 		if err != nil {

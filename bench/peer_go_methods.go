@@ -12,12 +12,16 @@ import (
 	"syscall"
 
 	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/attr"
+	dropin "github.com/safespawn/spawn/exec"
 )
 
 // Titles that goals refer to.
 const (
 	oursRun     = "spawn.Run"
 	oursProgram = "Program.Start+Wait"
+	oursUserNS  = "spawn.Run in a user namespace"
+	oursCmd     = "exec.Cmd of spawn/exec"
 	osExec      = "os/exec"
 	cPosixSpawn = "C posix_spawn"
 	cVfork      = "C vfork+execve"
@@ -27,6 +31,8 @@ const (
 var (
 	goRun          = method{"run", oursRun}
 	goProgram      = method{"program", oursProgram}
+	goCmd          = method{"cmd", oursCmd}
+	goUserNS       = method{"userns", oursUserNS}
 	goExec         = method{"exec", osExec}
 	goStartProcess = method{"startprocess", "os.StartProcess"}
 	goForkExec     = method{"forkexec", "syscall.ForkExec"}
@@ -55,6 +61,32 @@ func newSpawn(method, kind, path string) (spawnFunc, error) {
 		}, nil
 	case "program inherit":
 		return programSpawn(path)
+	case "userns inherit":
+		ids := func(id int) []attr.IDMapEntry { return []attr.IDMapEntry{{HostID: id, Size: 1}} }
+		spec := &spawn.Spec{Path: path, Attr: attr.List{
+			attr.NewNamespaces{Flags: syscall.CLONE_NEWUSER},
+			attr.IDMap{UID: ids(os.Getuid()), GID: ids(os.Getgid())},
+		}}
+		return func() error { return runSpec(spec) }, nil
+	case "cmd inherit":
+		return func() error {
+			c := dropin.Command(path)
+			c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
+			return c.Run()
+		}, nil
+	case "cmd null":
+		return func() error { return dropin.Command(path).Run() }, nil
+	case "cmd capture":
+		return func() error {
+			var out bytes.Buffer
+			c := dropin.Command(path)
+			c.Stdin, c.Stdout, c.Stderr = os.Stdin, &out, os.Stderr
+			return captured(&out, c.Run())
+		}, nil
+	case "cmd output":
+		return func() error { _, err := dropin.Command(path).Output(); return err }, nil
+	case "exec output":
+		return func() error { _, err := exec.Command(path).Output(); return err }, nil
 	case "exec inherit":
 		return func() error { return command(path, os.Stdin, os.Stdout, os.Stderr).Run() }, nil
 	case "exec null":
@@ -191,7 +223,11 @@ func captureExec(path string) error {
 	var out bytes.Buffer
 	c := exec.Command(path)
 	c.Stdin, c.Stdout, c.Stderr = os.Stdin, &out, os.Stderr
-	err := c.Run()
+	return captured(&out, c.Run())
+}
+
+// captured checks what was captured.
+func captured(out *bytes.Buffer, err error) error {
 	if err == nil && out.Len() != writerBytes {
 		err = fmt.Errorf("read %d bytes", out.Len())
 	}

@@ -55,7 +55,7 @@ func (b *bench) report(command string, goals []goal, plots []string) string {
 	t.WriteString(b.liveTable())
 	t.WriteString("\n## Allocations of a spawn\n\n" + table([][]string{
 		{"", "allocations"},
-		{oursProgram, count(b.facts.allocs)}, {oursRun, count(b.facts.runs)}, {osExec, count(b.facts.execs)},
+		{oursProgram, count(b.facts.allocs)}, {oursRun, count(b.facts.runs)}, {oursCmd, count(b.facts.cmds)}, {osExec, count(b.facts.execs)},
 	}))
 	t.WriteString("\n## Plots\n\n")
 	for _, p := range plots {

@@ -15,6 +15,9 @@ const (
 	tinyScenario    = "tiny program"
 	dynamicScenario = "true(1)"
 	captureScenario = "captured output"
+	outputScenario  = "Output"
+
+	nullStdio = ", /dev/null as stdio"
 )
 
 // programSteps are those of the tiny program and, with fewer rounds, of the two
@@ -71,8 +74,12 @@ func (b *bench) eachMethod(peers map[string]*peer, name, kind, path string) []*s
 // told otherwise, with ours to compare.
 func (b *bench) tinySeries(peers map[string]*peer) []*series {
 	all := b.eachMethod(peers, tinyScenario, "inherit", b.programs.tiny)
-	for _, m := range []method{goRun, goExec} {
-		all = append(all, &series{scenario: tinyScenario, title: m.title + ", /dev/null as stdio", method: m.id, peer: peers["Go"],
+	for _, m := range []method{goCmd, goExec} {
+		all = append(all, &series{scenario: outputScenario, title: m.title, method: m.id, peer: peers["Go"],
+			job: job{kind: "output", path: b.programs.writer, n: b.size.block, spawners: 1}})
+	}
+	for _, m := range []method{goRun, goCmd, goExec} {
+		all = append(all, &series{scenario: tinyScenario, title: m.title + nullStdio, method: m.id, peer: peers["Go"],
 			job: job{kind: "null", path: b.programs.tiny, n: b.size.block, spawners: 1}})
 	}
 	return all
@@ -100,9 +107,13 @@ func (b *bench) collectFacts(p *peer, before []int64, since []*series) error {
 	const n = 1000
 	for _, a := range []struct {
 		method method
+		kind   string
 		allocs *float64
-	}{{goProgram, &b.facts.allocs}, {goRun, &b.facts.runs}, {goExec, &b.facts.execs}} {
-		r, err := p.ask("allocs", a.method.id, "inherit", b.programs.tiny, n)
+	}{
+		{goProgram, "inherit", &b.facts.allocs}, {goRun, "inherit", &b.facts.runs},
+		{goCmd, "null", &b.facts.cmds}, {goExec, "null", &b.facts.execs},
+	} {
+		r, err := p.ask("allocs", a.method.id, a.kind, b.programs.tiny, n)
 		if err != nil {
 			return err
 		}

@@ -28,7 +28,7 @@ func (b *bench) runHeaps() error {
 		if _, err := p.ask("heap", int64(gib)<<30); err != nil {
 			return err
 		}
-		all = append(all, b.sweep(heapScenario, float64(gib), p, "inherit", goRun, goProgram, goExec, goForkExec)...)
+		all = append(all, b.sweep(heapScenario, float64(gib), p, "inherit", goRun, goProgram, goUserNS, goExec, goForkExec)...)
 	}
 	return b.runRounds(b.size.sweepRounds, all)
 }
