@@ -120,7 +120,9 @@ func TestActions(t *testing.T) {
 func TestIgnoredSignals(t *testing.T) {
 	signal.Ignore(syscall.SIGHUP)
 	defer signal.Reset(syscall.SIGHUP)
-	hangUp := func() *exec.Cmd { return &exec.Cmd{Path: "/bin/sh", Args: []string{"sh", "-c", "kill -HUP $$; echo alive"}} }
+	hangUp := func() *exec.Cmd {
+		return &exec.Cmd{Path: "/bin/sh", Args: []string{"sh", "-c", "kill -HUP $$; echo alive"}}
+	}
 	both(t, hangUp, outputOf)
 	if out, err := hangUp().Output(); err != nil || string(out) != "alive\n" {
 		t.Errorf("got %q, %v", out, err)
