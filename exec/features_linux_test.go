@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/signal"
 	"runtime"
 	"strings"
 	"syscall"
@@ -114,12 +115,22 @@ func TestActions(t *testing.T) {
 	}
 }
 
-// TestIgnoredSignals stay ignored, as with os/exec.
+// TestIgnoredSignals are ignored by the program, too, as with os/exec, unless Attr
+// says otherwise.
 func TestIgnoredSignals(t *testing.T) {
-	c := exec.Command("/bin/sh", "-c", "kill -HUP $$; echo alive")
-	c.Attr = attr.List{attr.SigIgnore{syscall.SIGHUP}}
-	if out, err := c.Output(); err != nil || string(out) != "alive\n" {
+	signal.Ignore(syscall.SIGHUP)
+	defer signal.Reset(syscall.SIGHUP)
+	hangUp := func() *exec.Cmd {
+		return &exec.Cmd{Path: "/bin/sh", Args: []string{"sh", "-c", "kill -HUP $$; echo alive"}}
+	}
+	both(t, hangUp, outputOf)
+	if out, err := hangUp().Output(); err != nil || string(out) != "alive\n" {
 		t.Errorf("got %q, %v", out, err)
+	}
+	c := hangUp()
+	c.Attr = attr.List{attr.SigDefault{syscall.SIGHUP}}
+	if out, err := c.Output(); err == nil {
+		t.Errorf("got %q", out)
 	}
 }
 
