@@ -14,10 +14,12 @@ import (
 type inventory struct {
 	fds      map[string]string
 	children string
+	dumpable int
 }
 
 func takeInventory() inventory {
-	return inventory{openFDs(), childState()}
+	dumpable, _ := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
+	return inventory{openFDs(), childState(), dumpable}
 }
 
 // openFDs is what is open, by number, but for what the runtime keeps.
@@ -66,6 +68,9 @@ func (now inventory) leaks(before inventory) (problems []string) {
 		if before.fds[fd] != target {
 			problems = append(problems, "fd "+fd+" "+target)
 		}
+	}
+	if now.dumpable != before.dumpable {
+		problems = append(problems, fmt.Sprintf("dumpable flag %d", now.dumpable))
 	}
 	if now.children != "" {
 		problems = append(problems, now.children)

@@ -42,6 +42,7 @@ func (l AmbientCaps) lower(p *plan.Plan) {
 	if len(l) == 0 {
 		return
 	}
+	p.Credentials = true
 	zero := raw.Int(0)
 	p.Step("keepcaps", "")
 	p.Call(plan.KeepCaps, raw.Prctl, raw.Int(prSetKeepcaps), raw.Int(1), zero, zero, zero)

@@ -92,7 +92,10 @@ func (u Unshare) check(c *plan.Claims) error {
 	return checkNamespaces(c, "unshare", u.Flags, unshareable, "the namespaces of unshare", "attr.Unshare")
 }
 
-func (u Unshare) lower(p *plan.Plan) { p.SetUnshare(uint64(u.Flags), namespaces(u.Flags)) }
+func (u Unshare) lower(p *plan.Plan) {
+	p.Credentials = p.Credentials || u.Flags&cloneNewUser != 0
+	p.SetUnshare(uint64(u.Flags), namespaces(u.Flags))
+}
 
 func (Unshare) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.Unshare") }
 

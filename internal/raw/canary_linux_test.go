@@ -99,7 +99,7 @@ func (f *fencedProgram) checkRun(t *testing.T, r *Run, before *run) {
 	now := r.run
 	now.oldMask, now.pid, now.failed, now.errno = before.oldMask, before.pid, before.failed, before.errno
 	now.nr, now.arg, now.clone, now.errFD = before.nr, before.arg, before.clone, before.errFD
-	now.pidfd, now.tid = before.pidfd, before.tid
+	now.pidfd, now.tid, now.runs = before.pidfd, before.tid, before.runs
 	if now != *before {
 		t.Fatal("the run or the child's stack was written to")
 	}

@@ -80,8 +80,9 @@ func TestEngineLayouts(t *testing.T) {
 		{"run.errno", unsafe.Offsetof(r.errno), 120},
 		{"run.pidfd", unsafe.Offsetof(r.pidfd), 128},
 		{"run.tid", unsafe.Offsetof(r.tid), 132},
-		{"run.clone", unsafe.Offsetof(r.clone), 136},
-		{"run.stack", unsafe.Offsetof(r.stack), 224},
+		{"run.runs", unsafe.Offsetof(r.runs), 136},
+		{"run.clone", unsafe.Offsetof(r.clone), 144},
+		{"run.stack", unsafe.Offsetof(r.stack), 232},
 	} {
 		if row.got != row.want {
 			t.Errorf("%s is %d, want %d", row.name, row.got, row.want)
