@@ -77,8 +77,8 @@ type Plan struct {
 	Cgroup File
 	// TTY becomes the controlling terminal after the file actions.
 	TTY File
-	// Credentials is set when the child changes ids or gains capabilities: the kernel then clears the
-	// dumpable flag of the memory that it shares with the parent.
+	// Credentials is set when the child changes ids or gains capabilities: the
+	// kernel then clears the dumpable flag of the memory that it shares.
 	Credentials bool
 	// Chrooted is set when paths mean something else in the child.
 	Chrooted bool
