@@ -237,7 +237,7 @@ func checkLimit(actions []action, claims *plan.Claims, limit int) error {
 
 // restoreNoFile gives the child the limit that this process was started with.
 func (e *engine) restoreNoFile(p *plan.Plan, claims *plan.Claims) {
-	if claims.Has(plan.NoFile) || nofile.Original.Hard == 0 {
+	if claims.Has(plan.NoFile) || !nofile.Raisable() {
 		return
 	}
 	b := p.Builder()

@@ -16,10 +16,13 @@ func read() (l Limit) {
 	return l
 }
 
+// Raisable reports whether package syscall has raised the original limit.
+func Raisable() bool { return Original.Hard > 0 && Original.Soft < Original.Hard-1 }
+
 // Raised reports whether now is what package syscall makes of the original
 // limit, so that nobody has chosen another since.
 func Raised(now Limit) bool {
-	return now.Hard == Original.Hard && now.Hard > 0 && now.Soft == now.Hard-1 && Original.Soft < now.Soft
+	return Raisable() && now.Hard == Original.Hard && now.Soft == now.Hard-1
 }
 
 // prlimit is prlimit64(0, RLIMIT_NOFILE, NULL, l).
