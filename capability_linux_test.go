@@ -47,6 +47,8 @@ func TestAmbientCaps(t *testing.T) {
 		cmd := exec.Command(spec.Path, "/proc/self/status")
 		cmd.SysProcAttr = &c.sys
 		out, err := cmd.Output()
+		// os/exec leaves the flag cleared.
+		_ = unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0)
 		if err != nil {
 			t.Fatal(err)
 		}

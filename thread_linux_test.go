@@ -127,6 +127,7 @@ var frozenAttrs = map[string]attr.List{
 }
 
 func parentDiedBefore(t *testing.T, name string) {
+	parent := helper(t, "parent of frozen")
 	dir, _ := newCgroup(t)
 	freeze := filepath.Join(dir.Name(), "cgroup.freeze")
 	if err := os.WriteFile(freeze, []byte("1"), 0); err != nil {
@@ -137,7 +138,8 @@ func parentDiedBefore(t *testing.T, name string) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	p := start(t, withActions(helper(t, "parent of frozen", dir.Name(), name), func(a *spawn.FileActions) { a.File(w, 1) }))
+	parent.Args = append(parent.Args, dir.Name(), name)
+	p := start(t, withActions(parent, func(a *spawn.FileActions) { a.File(w, 1) }))
 	w.Close()
 	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
 		procs, err := os.ReadFile(filepath.Join(dir.Name(), "cgroup.procs"))
