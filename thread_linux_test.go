@@ -171,13 +171,19 @@ var _ = registerHelper("parent of frozen", func(args []string) int {
 	return 1
 })
 
-// onOddThread calls f on a thread that is not like the others, and ends it.
+// onOddThread calls f on a thread that is not like the others, and ends it. It is
+// not the main thread: Go never ends that.
 func onOddThread(t *testing.T, change func() error, f func()) {
 	t.Helper()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		runtime.LockOSThread()
+		if unix.Gettid() == unix.Getpid() {
+			onOddThread(t, change, f)
+			runtime.UnlockOSThread()
+			return
+		}
 		if err := change(); err != nil {
 			t.Error(err)
 			return

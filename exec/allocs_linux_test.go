@@ -3,6 +3,8 @@
 package exec_test
 
 import (
+	"runtime/debug"
+	"strings"
 	"testing"
 
 	"github.com/safespawn/spawn/exec"
@@ -17,9 +19,20 @@ func TestAllocations(t *testing.T) {
 		}
 	})
 	t.Log(got)
-	if got > maxAllocs {
+	if got > maxAllocs && !unoptimised() {
 		t.Errorf("%v allocations, at most %d are promised", got, maxAllocs)
 	}
 }
 
 const maxAllocs = 20
+
+// unoptimised reports whether the compiler was told to let more escape.
+func unoptimised() bool {
+	info, _ := debug.ReadBuildInfo()
+	for _, s := range info.Settings {
+		if s.Key == "-gcflags" && strings.Contains(s.Value, "-N") {
+			return true
+		}
+	}
+	return false
+}
