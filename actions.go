@@ -84,6 +84,8 @@ func (a *FileActions) Dup2(from, to int) { a.add(action{kind: actDup2, fd: to, f
 // File makes f descriptor to of the child. f keeps its flags, its offset, which
 // the child shares, and its deadlines, and stays the caller's: it may be closed
 // once Start has returned, or for a compiled Program after the last Start.
+// An end of os.Pipe is non-blocking and stays so, which few programs expect: call
+// its Fd method first.
 func (a *FileActions) File(f *os.File, to int) { a.add(action{kind: actFile, fd: to, file: f}) }
 
 // Close closes descriptor fd. It is no error if it isn't open. See close(2).

@@ -213,7 +213,8 @@ func (s *ProcessState) SystemTime() time.Duration {
 }
 
 // MaxRSS is the largest amount of memory that was resident, in bytes; 0 where
-// the system doesn't tell.
+// the system doesn't tell. On Linux what this process had at the time of the
+// start counts, too: the child shares it until execve.
 func (s *ProcessState) MaxRSS() int64 {
 	if s.usage == nil {
 		return 0
