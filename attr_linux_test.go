@@ -254,6 +254,7 @@ var _ = registerHelper("look at ignored", func(args []string) int {
 })
 
 func TestSessionAndGroup(t *testing.T) {
+	const itself = -1 // 0 is a session or group outside the pid namespace
 	me, err := unix.Getsid(0)
 	if err != nil {
 		t.Fatal(err)
@@ -264,18 +265,18 @@ func TestSessionAndGroup(t *testing.T) {
 		tests := []struct {
 			name          string
 			list          attr.List
-			session, pgrp int // 0: the child itself
+			session, pgrp int
 		}{
 			{"nothing", nil, me, unix.Getpgrp()},
-			{"setsid", attr.List{attr.Setsid{}}, 0, 0},
-			{"new group", attr.List{attr.Setpgid{}}, me, 0},
+			{"setsid", attr.List{attr.Setsid{}}, itself, itself},
+			{"new group", attr.List{attr.Setpgid{}}, me, itself},
 			{"existing group", attr.List{attr.Setpgid{Pgid: leader.Pid()}}, me, leader.Pid()},
 		}
 		for _, test := range tests {
 			s := seenWith(t, test.list...)
 			pid, _ := strconv.Atoi(s.pid())
 			orSelf := func(n int) int {
-				if n == 0 {
+				if n == itself {
 					return pid
 				}
 				return n

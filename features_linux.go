@@ -78,6 +78,8 @@ func probeClone(legacy bool, flags uint64) (f features, ok bool) {
 	b.Call(0, raw.ExitGroup, raw.Int(0))
 	r := raw.NewRun(b.Build())
 	defer r.Free()
+	const unset = ^uint64(0) // no group: that is 0 where the pid namespace has it not
+	r.Set(v, unset)
 	flags |= unix.CLONE_VM | unix.CLONE_VFORK
 	if !legacy {
 		flags |= unix.CLONE_CLEAR_SIGHAND
@@ -86,7 +88,7 @@ func probeClone(legacy bool, flags uint64) (f features, ok bool) {
 	if err != 0 {
 		return features{}, false
 	}
-	f.sharedMemory = r.Get(v) != 0
+	f.sharedMemory = r.Get(v) != unset
 	var x raw.Exit
 	if fd := r.Pidfd(); fd >= 0 {
 		sent := unix.PidfdSendSignal(fd, 0, nil, 0)

@@ -125,6 +125,23 @@ func TestPidNamespace(t *testing.T) {
 	})
 }
 
+// TestFeaturesInPidNamespace looks from where the own process group has no number,
+// as in what was run inside a container from outside.
+func TestFeaturesInPidNamespace(t *testing.T) {
+	flags := uintptr(unix.CLONE_NEWUSER | unix.CLONE_NEWPID)
+	needNamespaces(t, flags)
+	s := helper(t, "group and features")
+	s.Attr = append(s.Attr, attr.NewNamespaces{Flags: flags})
+	if got, want := output(t, s), "group 0\n"+spawn.Features().String(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+var _ = registerHelper("group and features", func([]string) int {
+	fmt.Printf("group %d\n%v", unix.Getpgrp(), spawn.Features())
+	return 0
+})
+
 // TestPrivateMounts mounts something in a child, below a mount that is shared.
 func TestPrivateMounts(t *testing.T) {
 	needRoot(t)
