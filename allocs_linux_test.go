@@ -4,10 +4,12 @@ package spawn_test
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/attr"
 )
 
 // TestAllocations bounds what a spawn allocates, with a nil Logger. A child that
@@ -62,12 +64,39 @@ func BenchmarkRun(b *testing.B) {
 	})
 }
 
+// BenchmarkCompile compiles for good, and for one start.
 func BenchmarkCompile(b *testing.B) {
-	s := &spawn.Spec{Path: "/bin/true"}
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := spawn.Compile(s); err != nil {
-			b.Fatal(err)
-		}
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer null.Close()
+	spec := func() *spawn.Spec { return &spawn.Spec{Path: "/bin/true"} }
+	bare, files, attrs := spec(), spec(), spec()
+	bare.Env = []string{}
+	files.Actions.File(null, 0)
+	files.Actions.Dup2(0, 1)
+	files.Actions.Dup2(0, 2)
+	attrs.Attr = attr.List{attr.Setsid{}, attr.Umask(0o22), attr.Nice(1)}
+	for _, s := range []struct {
+		name string
+		spec *spawn.Spec
+	}{{"bare", bare}, {"environment", spec()}, {"files", files}, {"attributes", attrs}} {
+		b.Run(s.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := spawn.Compile(s.spec); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run(s.name+"/once", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := spawn.CompileOnce(s.spec); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

@@ -26,3 +26,19 @@ var Without = map[string]func(f *ForcedFeatures){
 	"shared_memory": func(f *ForcedFeatures) { f.sharedMemory = false },
 	"anything":      func(f *ForcedFeatures) { *f = ForcedFeatures{} },
 }
+
+// CompileOnce compiles as Start does.
+func CompileOnce(s *Spec) error {
+	p, err := compile(s, true)
+	if err == nil {
+		p.release()
+	}
+	return err
+}
+
+// OpenLate makes a pidfd of a child that was started without, or returns -1.
+func OpenLate(pid int) int {
+	c := child{pidfd: -1, late: true}
+	c.open(pid)
+	return c.pidfd
+}

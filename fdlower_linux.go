@@ -74,7 +74,7 @@ func newFDPlan(p *plan.Plan, feat features, actions []action, all bool) *fdPlan 
 // free gives f back. It keeps nothing but memory to be used again.
 func (f *fdPlan) free() {
 	*f = fdPlan{
-		fdUses: fdUses{needed: f.needed[:0], named: f.named[:0]},
+		fdUses: fdUses{needed: f.needed[:0], named: f.named[:0], table: fdTable{at: f.table.at[:0]}},
 		open:   f.open[:0], kept: f.kept[:0], files: f.files[:0],
 	}
 	fdPlans.Put(f)

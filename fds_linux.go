@@ -50,7 +50,8 @@ type fdTable struct {
 	closedBy   int
 }
 
-func newFDTable() *fdTable { return &fdTable{closedFrom: 1 << 31} }
+// reset makes t the table of this process, and keeps its memory.
+func (t *fdTable) reset() { *t = fdTable{at: t.at[:0], closedFrom: 1 << 31} }
 
 // fdState is what is at number n, and the action that made it that.
 type fdState struct {
@@ -107,6 +108,7 @@ type fdUses struct {
 	moved   []numberUse // files that lose their number before their turn, and the action whose turn it is
 	numbers []numberUse // what was given as a number, to be checked
 	stdio   [3]bool     // 0, 1 and 2 that stay what they are here
+	table   fdTable     // after the actions
 	slots   slotPlan    // where files with high numbers are found
 	top     int         // above all named that may hold a file
 }
@@ -128,7 +130,8 @@ func (u *fdUses) analyse(actions []action, files []int, tty, limit int) error {
 		}
 		u.top = max(u.top, u.slots.last()+1)
 	}
-	t := newFDTable()
+	t := &u.table
+	t.reset()
 	for i := range actions {
 		x := &actions[i]
 		if x.hasFD() {

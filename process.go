@@ -18,9 +18,10 @@ import (
 // A Process that becomes unreachable before anybody has waited for it is
 // released: no zombie and no descriptor is left behind.
 type Process struct {
-	pid   int
-	log   *zap.Logger
-	begin time.Time
+	pid     int
+	log     *zap.Logger
+	begin   time.Time
+	guarded bool // by a finalizer
 
 	mu    sync.Mutex    // guards what follows
 	child child         // what the platform knows it by
@@ -32,7 +33,7 @@ type Process struct {
 }
 
 func newProcess(pid int, c child) *Process {
-	p := &Process{pid: pid, child: c}
+	p := &Process{pid: pid, child: c, guarded: true}
 	runtime.SetFinalizer(p, (*Process).abandoned)
 	return p
 }
@@ -145,7 +146,9 @@ func (p *Process) Signal(sig os.Signal) error {
 // finish stores how the child ended. The caller holds p.mu and calls it once.
 func (p *Process) finish(state *ProcessState, err error) {
 	p.over, p.state, p.err = true, state, err
-	runtime.SetFinalizer(p, nil)
+	if p.guarded {
+		runtime.SetFinalizer(p, nil)
+	}
 	if p.log != nil {
 		p.logExit()
 	}

@@ -16,7 +16,8 @@ import (
 
 // child is what a child is known by while it hasn't been reaped.
 type child struct {
-	pidfd int      // -1 where the kernel has none
+	pidfd int      // -1 where the kernel has none, or not yet
+	late  bool     // the pidfd is made when somebody parks; see plan.Unseen
 	file  *os.File // pidfd, registered with the poller; nil until somebody parks
 	users int      // of file
 	exit  raw.Exit
@@ -224,7 +225,13 @@ func (p *Process) await(look func(p *Process) bool) {
 func (p *Process) register() *os.File {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.over || p.child.pidfd < 0 {
+	if p.over {
+		return nil
+	}
+	if p.child.late {
+		p.child.open(p.pid)
+	}
+	if p.child.pidfd < 0 {
 		return nil
 	}
 	if p.child.file == nil {
@@ -235,6 +242,22 @@ func (p *Process) register() *os.File {
 	}
 	p.child.users++
 	return p.child.file
+}
+
+// open makes a pidfd of a child that was started without. Should somebody have
+// reaped the child, its pid may be that of a process that is no child.
+func (c *child) open(pid int) {
+	c.late = false
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return
+	}
+	var x raw.Exit
+	if raw.Waitid(unix.P_PIDFD, fd, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, &x) != 0 {
+		unix.Close(fd)
+		return
+	}
+	c.pidfd = fd
 }
 
 // unregister ends what register began.

@@ -182,22 +182,25 @@ func (s *Spec) check(argv, env []string) error {
 	if len(argv) == 0 {
 		return &plan.Error{Step: "args", Index: -1, Err: plan.Invalid("empty, and not nil")}
 	}
-	if err := checkStrings("args", argv); err != nil {
+	if err := checkStrings("args", argv, true); err != nil {
 		return err
 	}
-	if err := checkStrings("env", env); err != nil {
+	// Package os has no variables with NUL bytes.
+	if err := checkStrings("env", env, s.Env != nil); err != nil {
 		return err
 	}
 	return s.Actions.check()
 }
 
-func checkStrings(step string, list []string) error {
+// checkStrings finds strings that are too long, or that may have a NUL byte and
+// do.
+func checkStrings(step string, list []string, mayHaveNUL bool) error {
 	for i, x := range list {
 		var why error
 		switch {
 		case len(x) >= maxArg && runtime.GOOS == "linux":
 			why = tooLong(len(x))
-		case strings.IndexByte(x, 0) >= 0:
+		case mayHaveNUL && strings.IndexByte(x, 0) >= 0:
 			why = plan.Invalid("NUL byte")
 		default:
 			continue

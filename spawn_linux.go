@@ -64,33 +64,33 @@ func (e *engine) compile(s *Spec, argv, env []string, once bool) error {
 
 // compileFor is compile with or without slots for files with high numbers.
 func (e *engine) compileFor(s *Spec, argv, env []string, once, withSlots bool) error {
-	var claims plan.Claims
-	if err := s.Attr.Check(&claims); err != nil {
-		return err
-	}
 	p := plan.New()
 	defer func() {
 		if e.plan == nil {
 			p.Free()
 		}
 	}()
+	claims := p.Claims()
+	if err := s.Attr.Check(claims); err != nil {
+		return err
+	}
 	b := p.Builder()
 	b.Grow(size(argv) + size(env) + len(s.Path) + 256)
 	e.actions = s.Actions.list
 	if !once {
 		e.actions = slices.Clone(e.actions)
 	}
-	e.resetSignals(p, &claims)
+	e.resetSignals(p, claims)
 	s.Attr.Lower(p)
 	e.creds, e.cgroup = p.Credentials, p.Cgroup
 	e.lasting = p.DeathSignal && !p.Traced
 	if err := e.lowerNamespaces(p); err != nil {
 		return err
 	}
-	if err := e.lowerFiles(p, s, &claims, withSlots); err != nil {
+	if err := e.lowerFiles(p, s, claims, withSlots); err != nil {
 		return err
 	}
-	e.restoreNoFile(p, &claims)
+	e.restoreNoFile(p, claims)
 	if !claims.Has(plan.SignalMask) {
 		b.Step("sigmask", -1, "")
 		p.Call(plan.Mask, raw.RtSigprocmask, raw.Int(unix.SIG_SETMASK), b.SavedMask(), raw.Int(0), raw.Int(8))
@@ -292,7 +292,8 @@ func (p *Program) launchHere(ctx context.Context) (*Process, error) {
 	if slot != 0 {
 		r.Set(p.fds.slot, uint64(slot))
 	}
-	c := raw.Clone{Flags: p.flags(r), Legacy: !p.feat.clone3, ErrFD: -1}
+	_, unseen := ctx.(plan.Unseen)
+	c := raw.Clone{Flags: p.flags(r, unseen), Legacy: !p.feat.clone3, ErrFD: -1}
 	if p.cgroup.File != nil && p.feat.cgroup {
 		c.Flags |= unix.CLONE_INTO_CGROUP
 		c.Cgroup = p.heldFD("cgroup")
@@ -325,7 +326,7 @@ func (p *Program) launchHere(ctx context.Context) (*Process, error) {
 }
 
 // flags are the clone flags. It also looks at what 0, 1 and 2 are.
-func (p *Program) flags(r *raw.Run) uint64 {
+func (p *Program) flags(r *raw.Run, unseen bool) uint64 {
 	flags := p.clone.Bits
 	if p.feat.sharedMemory {
 		flags |= unix.CLONE_VM | unix.CLONE_VFORK
@@ -333,7 +334,7 @@ func (p *Program) flags(r *raw.Run) uint64 {
 	if p.feat.clone3 {
 		flags |= unix.CLONE_CLEAR_SIGHAND
 	}
-	if p.feat.pidfd {
+	if p.feat.pidfd && !unseen {
 		flags |= unix.CLONE_PIDFD
 	}
 	if p.fds.high != 0 {
@@ -344,12 +345,15 @@ func (p *Program) flags(r *raw.Run) uint64 {
 	}
 	share := p.fds.unshare != 0 && p.maps == nil
 	for n, v := range p.fds.cloexec {
+		if v == 0 {
+			continue // whatever it is, the child gets another file there, or none
+		}
 		fl, err := unix.FcntlInt(uintptr(n), unix.F_GETFD, 0)
 		if err != nil {
 			// The kernel may choose this number for the pidfd. The child must
 			// not have that, so it gets a copy of the table from before.
 			share = false
-		} else if v != 0 && fl&unix.FD_CLOEXEC != 0 {
+		} else if fl&unix.FD_CLOEXEC != 0 {
 			r.Set(v, 1)
 		}
 	}
@@ -381,6 +385,9 @@ func (p *Program) result(ctx context.Context, r *raw.Run, pid int, errno syscall
 	pidfd := r.Pidfd()
 	step, why, failed := r.Failure()
 	if !failed && !killed && unmapped == nil {
+		if _, unseen := ctx.(plan.Unseen); unseen {
+			return &Process{pid: pid, child: child{pidfd: pidfd, late: p.feat.pidfd}}, nil
+		}
 		return newProcess(pid, child{pidfd: pidfd}), nil
 	}
 	discard(pid, pidfd, killed)

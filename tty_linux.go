@@ -48,12 +48,8 @@ func (f *fdPlan) terminalNumber() error {
 	if n == nil {
 		return nil
 	}
-	t := newFDTable()
-	for i := range f.actions {
-		t.apply(i, &f.actions[i])
-	}
 	object := strconv.Itoa(n.FD)
-	if o, _ := t.origin(n.FD); o == closed || o == fromParent && n.FD > 2 && !f.all && !f.kept.has(n.FD) {
+	if o, _ := f.table.origin(n.FD); o == closed || o == fromParent && n.FD > 2 && !f.all && !f.kept.has(n.FD) {
 		return &plan.Error{Step: "ctty", Index: n.Index, Object: object, Err: plan.Invalid("not a descriptor of the child")}
 	}
 	steal := 0

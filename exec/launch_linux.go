@@ -8,10 +8,12 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/internal/plan"
 )
 
 // child is the process as package spawn knows it, which only says when it has
@@ -44,6 +46,9 @@ func (c *Cmd) launch(ctx context.Context, path string, files []*os.File, env []s
 	if c.Tree {
 		t = c.newTree(&s.Attr)
 	}
+	if c.unseen() {
+		ctx = plan.Unseen{Context: ctx}
+	}
 	proc, err := spawn.Start(ctx, &s)
 	if t.refused(err) {
 		s.Attr = sys.list
@@ -72,9 +77,11 @@ func (c *Cmd) actions(a *spawn.FileActions, files []*os.File) int {
 		// as most programs want it. It is not a number if f is closed.
 		if f == nil || int(f.Fd()) < 0 {
 			a.Close(n)
-			continue
+		} else if first := slices.Index(files[:n], f); first >= 0 {
+			a.Dup2(first, n)
+		} else {
+			a.File(f, n)
 		}
-		a.File(f, n)
 	}
 	own := a.Len()
 	if c.Actions != nil {
@@ -87,12 +94,17 @@ func (c *Cmd) actions(a *spawn.FileActions, files []*os.File) int {
 // can't be anybody else's yet: a child keeps its pid until it is reaped, and only
 // the caller of Wait does that.
 func (c *Cmd) adopt(proc *spawn.Process) error {
-	// os/exec does not reap what nobody waits for: somebody may, who knows the pid.
-	runtime.SetFinalizer(proc, nil)
-	runtime.SetFinalizer(proc, (*spawn.Process).Disown)
 	c.child.proc = proc
 	var err error
-	c.Process, err = os.FindProcess(proc.Pid()) // never fails on Unix
+	if c.unseen() {
+		c.Process = &os.Process{Pid: proc.Pid()} // without a pidfd
+	} else {
+		// os/exec does not reap what nobody waits for: somebody may, who knows
+		// the pid.
+		runtime.SetFinalizer(proc, nil)
+		runtime.SetFinalizer(proc, (*spawn.Process).Disown)
+		c.Process, err = os.FindProcess(proc.Pid()) // never fails on Unix
+	}
 	if c.tree != nil {
 		c.tree.pid = proc.Pid()
 	}
@@ -105,6 +117,11 @@ func (c *Cmd) adopt(proc *spawn.Process) error {
 		}
 	}
 	return err
+}
+
+// unseen reports whether nobody can use Process before Run returns.
+func (c *Cmd) unseen() bool {
+	return c.streams.inline && c.ctx == nil && !slices.ContainsFunc(c.streams.jobs, func(j copyJob) bool { return !j.quick() })
 }
 
 // startError is the error of os.StartProcess for one of package spawn. own is how

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"runtime"
 	"sync/atomic"
 )
 
@@ -65,9 +66,11 @@ func (c *Cmd) start() error {
 	if err != nil {
 		return err
 	}
-	env, err := c.environ()
-	if err != nil {
-		return err
+	var env []string // nil is this process's, which has each key but once
+	if c.Env != nil || c.Dir != "" || runtime.GOOS == "windows" || runtime.GOOS == "plan9" {
+		if env, err = c.environ(); err != nil {
+			return err
+		}
 	}
 	files := std[:]
 	if len(c.ExtraFiles) > 0 {

@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"io/fs"
@@ -14,50 +15,52 @@ type streams struct {
 	child  []io.Closer // ends for the child, closed once it has them
 	parent []io.Closer // ends for this process
 	jobs   []copyJob   // not begun yet
-	inline bool        // one job may be left to Wait, as Run calls it at once
-	left   *copyJob    // which Wait does by itself
+	inline bool        // jobs may be left to Wait, as Run calls it at once
+	left   []copyJob   // those
 	group  *copyGroup  // jobs that were begun; nil if there were none
 }
 
 // copyJob copies what the parent's end of a pipe carries.
 type copyJob struct {
-	pipe *os.File
+	pipe *pipeEnd
 	in   io.Reader // to the pipe; nil if out is set
 	out  io.Writer // from the pipe
 }
 
+// run does the job. The pipe is parked.
 func (j *copyJob) run() error {
+	file := j.pipe.park()
 	if j.in != nil {
-		return j.feed()
+		return feed(file, j.in)
 	}
-	_, err := io.Copy(j.out, j.pipe)
-	j.pipe.Close() // Copy may have stopped because of the writer
+	_, err := io.Copy(j.out, file)
+	file.Close() // Copy may have stopped because of the writer
 	return err
 }
 
 // feed copies to the child. That the child doesn't read all of it is no error.
-func (j *copyJob) feed() error {
-	_, err := io.Copy(j.pipe, j.in)
-	if j.unread(err) {
+func feed(pipe *os.File, in io.Reader) error {
+	_, err := io.Copy(pipe, in)
+	if unread(pipe, err) {
 		err = nil
 	}
-	if cerr := j.pipe.Close(); err == nil {
+	if cerr := pipe.Close(); err == nil {
 		err = cerr
 	}
 	return err
 }
 
 // unread reports whether err is that nobody reads from the pipe.
-func (j *copyJob) unread(err error) bool {
+func unread(pipe *os.File, err error) bool {
 	pe, ok := err.(*fs.PathError)
-	return ok && pe.Op == "write" && pe.Path == j.pipe.Name() && brokenPipe(pe.Err)
+	return ok && pe.Op == "write" && pe.Path == pipe.Name() && brokenPipe(pe.Err)
 }
 
 // quick reports whether the job does nothing of the user's, so that it makes no
 // difference which goroutine does it.
 func (j *copyJob) quick() bool {
 	switch j.out.(type) {
-	case *collector, *endsKeeper, *strings.Builder:
+	case *collector, *endsKeeper, *bytes.Buffer, *strings.Builder:
 		return true
 	}
 	return false
@@ -72,8 +75,10 @@ type copyGroup struct {
 }
 
 // run does a job. Jobs that don't count may outlast done.
-func (g *copyGroup) run(j *copyJob, counts bool) {
-	err := j.run()
+func (g *copyGroup) run(j *copyJob, counts bool) { g.end(j.run(), counts) }
+
+// end notes what came of a job.
+func (g *copyGroup) end(err error, counts bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.err == nil {
@@ -82,6 +87,12 @@ func (g *copyGroup) run(j *copyJob, counts bool) {
 	if counts {
 		g.leave()
 	}
+}
+
+// start begins a job. Its pipe is parked before anybody else may close it.
+func (g *copyGroup) start(j copyJob, counts bool) {
+	j.pipe.park()
+	go g.run(&j, counts)
 }
 
 func (g *copyGroup) leave() {
@@ -111,23 +122,30 @@ func (s *streams) begin(tree bool) {
 		close(g.done)
 	}
 	s.group = g
-	last := len(s.jobs) - 1
-	if s.inline && s.jobs[last].quick() {
-		s.left = &s.jobs[last]
-		last--
-	}
-	for i := range last + 1 {
-		go g.run(&s.jobs[i], counts(&s.jobs[i]))
+	for _, j := range s.jobs {
+		if s.inline && j.quick() {
+			s.left = append(s.left, j)
+			continue
+		}
+		s.group.start(j, counts(&j))
 	}
 	s.jobs = nil
 }
 
 // finishLeft does what begin has left.
 func (s *streams) finishLeft() {
-	if j := s.left; j != nil {
-		s.left = nil
-		s.group.run(j, true)
+	if len(s.left) == 0 {
+		return
 	}
+	s.drain()
+	for i, j := range s.left {
+		if i < len(s.left)-1 {
+			s.group.start(j, true)
+		} else {
+			s.group.run(&j, true)
+		}
+	}
+	s.left = nil
 }
 
 // copied is closed when there is nothing to be copied any more.
@@ -202,7 +220,7 @@ func (c *Cmd) sink(out io.Writer) (*os.File, error) {
 }
 
 // keep notes the two ends of a pipe, to be closed.
-func (c *Cmd) keep(child, parent *os.File) {
+func (c *Cmd) keep(child, parent io.Closer) {
 	c.streams.child = append(c.streams.child, child)
 	c.streams.parent = append(c.streams.parent, parent)
 }

@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	osexec "os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -48,17 +49,32 @@ func atOnce(goroutines, n int, f func(worker int) error) error {
 // that have the files open for writing until they exec.
 func TestTextFileBusy(t *testing.T) {
 	dir := t.TempDir()
-	err := atOnce(16, rounds(400, 50_000), func(worker int) error {
-		path := filepath.Join(dir, fmt.Sprint("program", worker))
-		_ = os.Remove(path) // there is none at first
-		if err := os.WriteFile(path, []byte("#!/bin/true\n"), 0o700); err != nil {
-			return err
-		}
-		return exec.Command(path).Run()
-	})
-	if err != nil {
+	n := rounds(400, 50_000)
+	loop := func(run func(path string) error) error {
+		return atOnce(16, n, func(worker int) error {
+			path := filepath.Join(dir, fmt.Sprint("program", worker))
+			_ = os.Remove(path) // there is none at first
+			if err := os.WriteFile(path, []byte("#!/bin/true\n"), 0o700); err != nil {
+				return err
+			}
+			return run(path)
+		})
+	}
+	if err := loop(func(path string) error { return exec.Command(path).Run() }); err != nil {
 		t.Error(err)
 	}
+	var busy atomic.Int64
+	if err := loop(func(path string) error {
+		err := osexec.Command(path).Run()
+		if errors.Is(err, syscall.ETXTBSY) {
+			busy.Add(1)
+			err = nil
+		}
+		return err
+	}); err != nil {
+		t.Error(err)
+	}
+	t.Logf("with os/exec %d of %d fail", busy.Load(), n)
 }
 
 // TestOutputComplete reads all that was written before the program ended.

@@ -31,6 +31,13 @@ type need struct {
 	of string
 }
 
+// reset forgets all claims, but keeps their memory.
+func (c *Claims) reset() {
+	clear(c.claims)
+	clear(c.needs)
+	*c = Claims{claims: c.claims[:0], needs: c.needs[:0]}
+}
+
 // Attr says which attribute claims next.
 func (c *Claims) Attr(index int) { c.index = index }
 

@@ -70,8 +70,9 @@ const (
 
 // Plan collects the child's work.
 type Plan struct {
-	b     raw.Builder
-	index int // of the attribute being lowered, -1 for none
+	b      raw.Builder
+	claims Claims
+	index  int // of the attribute being lowered, -1 for none
 
 	// Cgroup is the directory of the cgroup to be made in.
 	Cgroup File
@@ -135,7 +136,8 @@ func New() *Plan {
 // not be used any more.
 func (p *Plan) Free() {
 	p.b.Reset()
-	*p = Plan{b: p.b}
+	p.claims.reset()
+	*p = Plan{b: p.b, claims: p.claims}
 	plans.Put(p)
 }
 
@@ -164,6 +166,9 @@ func (p *Plan) SetUnshare(bits uint64, object string) { p.Unshare = Flags{bits, 
 func (p *Plan) SetIDMap(uid, gid string, setgroups bool) {
 	p.IDMap = &IDMap{uid, gid, setgroups, p.index}
 }
+
+// Claims is what the attributes claim.
+func (p *Plan) Claims() *Claims { return &p.claims }
 
 // Builder gives access to strings, variables and operations.
 func (p *Plan) Builder() *raw.Builder { return &p.b }

@@ -112,12 +112,20 @@ func (b *Builder) Uint32s(w []uint32) Arg {
 // wants it.
 func (b *Builder) Strings(s []string) Arg {
 	b.align()
-	arr := b.alloc(8 * (len(s) + 1))
-	for i, x := range s {
-		at := b.String(x).v // may move b.mem
-		b.mem[arr/8+i] = at
+	size := 8 * (len(s) + 1)
+	for _, x := range s {
+		size += len(x) + 1
 	}
-	b.mem[arr/8+len(s)] = 0
+	arr := b.alloc(size)
+	mem, ptrs := b.bytes(), b.mem[arr/8:][:len(s)+1]
+	at := arr + 8*len(ptrs)
+	for i, x := range s {
+		ptrs[i] = uint64(at)
+		at += copy(mem[at:], x)
+		mem[at] = 0
+		at++
+	}
+	ptrs[len(s)] = 0
 	b.lists = append(b.lists, list{arr, len(s)})
 	return Arg{argArena, uint64(arr)}
 }

@@ -1,0 +1,148 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package exec
+
+import (
+	"errors"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// pipeEnd is this process's end of a pipe: at first a descriptor that doesn't
+// block, then a file.
+type pipeEnd struct {
+	fd   int // -1 once it is closed, or file's
+	file *os.File
+}
+
+// pipeTo is a pipe whose reader is for the child.
+func pipeTo() (r *os.File, w *pipeEnd, err error) {
+	p, err := pipe(1)
+	if err != nil {
+		return nil, nil, err
+	}
+	return os.NewFile(uintptr(p[0]), "|0"), &pipeEnd{fd: p[1]}, nil
+}
+
+// pipeFrom is a pipe whose writer is for the child.
+func pipeFrom() (r *pipeEnd, w *os.File, err error) {
+	p, err := pipe(0)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &pipeEnd{fd: p[0]}, os.NewFile(uintptr(p[1]), "|1"), nil
+}
+
+// pipe makes a pipe of which only this process's end doesn't block. os.Pipe makes
+// both so, and to make the child's end block again costs more than the pipe.
+func pipe(own int) (p [2]int, err error) {
+	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
+		return p, os.NewSyscallError("pipe2", err)
+	}
+	// It has no other flags that F_SETFL would change.
+	if _, err := unix.FcntlInt(uintptr(p[own]), unix.F_SETFL, unix.O_NONBLOCK); err != nil {
+		unix.Close(p[0])
+		unix.Close(p[1])
+		return p, os.NewSyscallError("fcntl", err)
+	}
+	return p, nil
+}
+
+// park makes a file of p, which lets a goroutine wait for it in the poller.
+func (p *pipeEnd) park() *os.File {
+	if p.fd >= 0 {
+		p.file = os.NewFile(uintptr(p.fd), "|")
+		p.fd = -1
+	}
+	return p.file
+}
+
+// Close closes p once.
+func (p *pipeEnd) Close() error {
+	if p.file != nil {
+		return p.file.Close()
+	}
+	fd := p.fd
+	if p.fd = -1; fd < 0 {
+		return os.ErrClosed
+	}
+	return os.NewSyscallError("close", unix.Close(fd))
+}
+
+// errNothingYet is what Read returns of a pipe that is empty.
+var errNothingYet = errors.New("exec: nothing to read yet")
+
+// Read reads what there is. It must not be called after park.
+func (p *pipeEnd) Read(b []byte) (int, error) {
+	for {
+		n, err := unix.Read(p.fd, b)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == unix.EAGAIN:
+			return 0, errNothingYet
+		case err != nil:
+			return 0, os.NewSyscallError("read", err)
+		case n == 0:
+			return 0, io.EOF
+		}
+		return n, nil
+	}
+}
+
+// take copies what there is, and reports whether there will be no more.
+func (j *copyJob) take() (ended bool, err error) {
+	switch out := j.out.(type) {
+	case io.ReaderFrom:
+		_, err = out.ReadFrom(j.pipe)
+	case *strings.Builder:
+		var buf [1024]byte
+		for n := 0; err == nil; {
+			n, err = j.pipe.Read(buf[:])
+			out.Write(buf[:n])
+		}
+		if err == io.EOF {
+			err = nil
+		}
+	}
+	return err != errNothingYet, err
+}
+
+// maxDrains bounds how many goroutines drain pipes in a loop at the same time, and
+// shortDrainTime for how long each does. A program that lives for microseconds
+// has ended by then, and to make its pipes known to the poller, with a goroutine
+// for each, takes longer than it lives.
+const (
+	maxDrains      = 16
+	shortDrainTime = 100 * time.Microsecond
+)
+
+var drains atomic.Int32
+
+// drain does for a short time what was left to do, and forgets what it has
+// finished.
+func (s *streams) drain() {
+	defer drains.Add(-1)
+	if drains.Add(1) > maxDrains {
+		return
+	}
+	for begin := time.Now(); len(s.left) > 0 && time.Since(begin) < shortDrainTime; {
+		raw.Yield()
+		s.left = slices.DeleteFunc(s.left, func(j copyJob) bool {
+			ended, err := j.take()
+			if ended {
+				j.pipe.Close() // the end may be that of the writer
+				s.group.end(err, true)
+			}
+			return ended
+		})
+	}
+}
