@@ -25,6 +25,7 @@ type bench struct {
 	skipped []string
 	series  []*series
 	live    []liveResult
+	parent  []*parentSeries
 	facts   facts
 }
 
@@ -35,7 +36,7 @@ type facts struct {
 	cmds    float64 // of Run of spawn/exec
 	execs   float64 // of that of os/exec
 	stuckGC float64 // ns of a garbage collection; infinite if it did not end
-	spawns  int     // by the Go peer, in all
+	spawns  int     // after which was looked what is left
 	left    []int64 // files, goroutines, children, threads more than before
 }
 
@@ -47,6 +48,10 @@ type size struct {
 	files         []int // 0 stands for the limit
 	spawners      []int
 	live          []int
+	parentRounds  int   // with a server
+	parentMS      int   // of such a round
+	sleeps        []int // µs that children live
+	leak          int   // spawns after which nothing may be left
 }
 
 var quickSize = size{
@@ -55,6 +60,10 @@ var quickSize = size{
 	files:    []int{10, 100, 1000, 5000, 15000},
 	spawners: []int{1, 4, 16, 64},
 	live:     []int{10, 100, 1000, 5000},
+
+	parentRounds: 6, parentMS: 600,
+	sleeps: []int{20, 100, 500},
+	leak:   10_000,
 }
 
 var fullSize = size{
@@ -63,6 +72,10 @@ var fullSize = size{
 	files:    []int{10, 100, 1000, 5000, 15000, 0},
 	spawners: []int{1, 2, 4, 8, 16, 32, 64},
 	live:     []int{10, 100, 500, 1000, 2000, 5000},
+
+	parentRounds: 30, parentMS: 1000,
+	sleeps: []int{20, 50, 100, 200, 500, 2000},
+	leak:   1_000_000,
 }
 
 // newBench finds peers and makes everything ready in dir.
@@ -72,7 +85,7 @@ func newBench(ctx context.Context, size size, dir string, log io.Writer) (*bench
 	if b.machine, err = describeMachine(); err != nil {
 		return nil, err
 	}
-	if b.programs, err = makePrograms(dir); err != nil {
+	if b.programs, err = makePrograms(dir, size.sleeps); err != nil {
 		return nil, err
 	}
 	exe, err := os.Executable()
@@ -125,6 +138,9 @@ var scenarios = []scenario{
 	{"open files", sweepSteps, (*bench).runFiles},
 	{"spawners", sweepSteps, (*bench).runSpawners},
 	{"live children", liveSteps, (*bench).runLive},
+	{"server", parentSteps, (*bench).runParent},
+	{"waiting", sweepSteps, (*bench).runWaits},
+	{"leaks", leakSteps, (*bench).runLeaks},
 }
 
 func sweepSteps(s size) int { return s.sweepRounds + 1 }

@@ -12,7 +12,7 @@ import (
 
 func tinyProgram(tb testing.TB) string {
 	tb.Helper()
-	p, err := makePrograms(tb.TempDir())
+	p, err := makePrograms(tb.TempDir(), nil)
 	if err != nil {
 		tb.Fatal(err)
 	}

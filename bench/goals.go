@@ -26,6 +26,9 @@ const (
 	design = "goal"
 	engine = "engine"
 	dropIn = "drop-in"
+	floor  = "floor"
+	batch  = "batch"
+	parent = "parent"
 	both   = design + ", " + engine
 )
 
@@ -86,6 +89,7 @@ func (b *bench) goals() []goal {
 	g = append(g, b.filesGoals()...)
 	g = append(g, b.heapGoals()...)
 	g = append(g, b.liveGoal())
+	g = append(g, b.parentGoals()...)
 	return append(g, b.factGoals()...)
 }
 
@@ -111,7 +115,7 @@ func (b *bench) tinyGoals() []goal {
 	}{
 		{osExec, 0.60, design}, {osExec, 0.65, engine},
 		{cPosixSpawn, 0.90, design}, {cPosixSpawn, 1.00, engine},
-		{cVfork, 1.00, design},
+		{cVfork, 1.00, design}, {cCareful, 1.00, floor},
 	}
 	var g []goal
 	for _, l := range limits {
@@ -136,6 +140,41 @@ func (b *bench) spawnerGoals() []goal {
 			b.find(spawnersScenario, 64, osExec), b.find(spawnersScenario, 64, ours))
 		x.atLeast = true
 		g = append(g, x)
+	}
+	for _, ours := range []string{oursRun, oursProgram} {
+		g = append(g, b.batchGoal(ours))
+	}
+	return g
+}
+
+// batchGoal compares spawning at once with one by one: the worst of all numbers
+// of goroutines.
+func (b *bench) batchGoal(ours string) goal {
+	worst := goal{missing: "size was left out"}
+	for _, n := range b.size.spawners[1:] {
+		g := ratioGoal(fmt.Sprintf("%s by %d goroutines at once / by one, the worst of all", ours, n), batch, 1,
+			b.find(spawnersScenario, float64(n), ours), b.find(spawnersScenario, 1, ours))
+		if worst.missing != "" || g.value > worst.value {
+			worst = g
+		}
+	}
+	return worst
+}
+
+// parentGoals compare what a server suffers.
+func (b *bench) parentGoals() []goal {
+	var g []goal
+	base := b.findParent(osExec)
+	for _, ours := range []string{oursRun, oursCmd} {
+		for _, f := range parentFigures {
+			x := goal{what: fmt.Sprintf("server that spawns, %s, %s / %s", f.name, ours, osExec), from: parent, limit: 1, format: "%.2f"}
+			if s := b.findParent(ours); s == nil || base == nil {
+				x.missing = "was left out"
+			} else if x.value = ratioOf(s.each(f.of), base.each(f.of)); x.value == 0 {
+				x.missing = "nothing was counted"
+			}
+			g = append(g, x)
+		}
 	}
 	return g
 }
@@ -185,9 +224,12 @@ func (b *bench) factGoals() []goal {
 	allocs := func(limit float64, from string) goal {
 		return goal{what: "allocations of " + oursProgram, from: from, limit: limit, value: b.facts.allocs, format: "%.0f"}
 	}
-	var left int64
-	for _, n := range b.facts.left[:3] {
-		left += max(n, 0)
+	leaks := goal{what: fmt.Sprintf("files, goroutines, children and threads left by %d spawns", b.facts.spawns), from: design, format: "%.0f"}
+	for _, n := range b.facts.left {
+		leaks.value += float64(max(n, 0))
+	}
+	if b.facts.left == nil {
+		leaks.missing = "size was left out"
 	}
 	return []goal{
 		allocs(4, design),
@@ -195,8 +237,7 @@ func (b *bench) factGoals() []goal {
 		{what: "allocations of Run of " + oursCmd, from: design, limit: 20, value: b.facts.cmds, format: "%.0f"},
 		{what: "garbage collection while a child is stuck before exec, ms", from: design, limit: 100,
 			value: b.facts.stuckGC / 1e6, format: "%.1f"},
-		{what: fmt.Sprintf("files, goroutines and children left by %d spawns", b.facts.spawns), from: design,
-			value: float64(left), format: "%.0f"},
+		leaks,
 	}
 }
 

@@ -44,7 +44,7 @@ func languages() []language {
 			name: "C", tool: "cc", version: []string{"--version"}, source: "peer.c",
 			build: []string{"-O2", "SOURCE", "-o", "PROGRAM"},
 			methods: []method{
-				{"posix_spawn", cPosixSpawn}, {"vfork", cVfork}, {"fork", "C fork+execve"},
+				{"posix_spawn", cPosixSpawn}, {"vfork", cVfork}, {"careful", cCareful}, {"fork", "C fork+execve"},
 			},
 		},
 		{

@@ -25,6 +25,8 @@ import (
 //	allocs METHOD KIND PATH N  answer: allocations and bytes of N spawns
 //	live METHOD PATH N         answer: threads and resident bytes, before and while N children are waited for
 //	stuck FIFO                 answer: ns of a garbage collection while a child is stuck before exec
+//	serve                      start an HTTP server; answer: its port
+//	spawnat METHOD KIND PATH RATE MS  spawn so often a second; answer: number, p50 and p99 of run queue and GC pause in ns
 //	left                       answer: open files, goroutines, children and threads of this process
 const peerArg = "go-peer"
 
@@ -109,6 +111,14 @@ func (g *worker) perform(request []string) ([]int64, error) {
 		return live(args[0], args[1], number(2))
 	case request[0] == "stuck" && len(args) == 1:
 		return stuck(context.Background(), args[0])
+	case request[0] == "serve" && len(args) == 0:
+		return g.serve()
+	case request[0] == "spawnat" && len(args) == 5 && number(4) > 0:
+		f, err := g.spawn(args[0], args[1], args[2])
+		if err != nil {
+			return nil, err
+		}
+		return spawnAt(f, number(3), number(4))
 	case request[0] == "left" && len(args) == 0:
 		return inventory()
 	}

@@ -25,6 +25,7 @@ const (
 	osExec      = "os/exec"
 	cPosixSpawn = "C posix_spawn"
 	cVfork      = "C vfork+execve"
+	cCareful    = "C vfork+execve, signals blocked and handled, pidfd"
 )
 
 // The methods of the Go peer.
@@ -61,6 +62,8 @@ func newSpawn(method, kind, path string) (spawnFunc, error) {
 		}, nil
 	case "program inherit":
 		return programSpawn(path)
+	case "waitblock inherit", "waitpark inherit":
+		return waitSpawn(method, path)
 	case "userns inherit":
 		ids := func(id int) []attr.IDMapEntry { return []attr.IDMapEntry{{HostID: id, Size: 1}} }
 		spec := &spawn.Spec{Path: path, Attr: attr.List{
@@ -141,6 +144,23 @@ func programSpawn(path string) (spawnFunc, error) {
 	}, err
 }
 
+// waitSpawn starts a Program and waits in another way than Process.Wait begins.
+func waitSpawn(method, path string) (spawnFunc, error) {
+	program, err := spawn.Compile(&spawn.Spec{Path: path})
+	return func() error {
+		p, err := program.Start(context.Background())
+		if err != nil {
+			return err
+		}
+		if method == "waitpark" {
+			<-p.Done()
+			return check(p.Wait(context.Background()))
+		}
+		defer p.Disown()
+		return waitPid(p.Pid())
+	}, err
+}
+
 // startSpec starts a child with the given files as stdio; nil is inherited.
 func startSpec(path string, stdio ...*os.File) (waiter, error) {
 	spec := &spawn.Spec{Path: path}
@@ -182,18 +202,21 @@ func forkExec(path string, stdout uintptr) (waiter, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func() error {
-		for {
-			var status syscall.WaitStatus
-			_, err := syscall.Wait4(pid, &status, 0, nil)
-			if err == nil && status != 0 {
-				err = fmt.Errorf("wait status %#x", status)
-			}
-			if err != syscall.EINTR {
-				return err
-			}
+	return func() error { return waitPid(pid) }, nil
+}
+
+// waitPid waits in a thread.
+func waitPid(pid int) error {
+	for {
+		var status syscall.WaitStatus
+		_, err := syscall.Wait4(pid, &status, 0, nil)
+		if err == nil && status != 0 {
+			err = fmt.Errorf("wait status %#x", status)
 		}
-	}, nil
+		if err != syscall.EINTR {
+			return err
+		}
+	}
 }
 
 // capture starts a child with a pipe as stdout and reads that to its end.

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"path/filepath"
 	"slices"
 
@@ -36,6 +37,8 @@ func (b *bench) plots(dir string) ([]string, error) {
 		b.sweepChart(spawnersScenario, chart{file: "spawners.svg", title: "Time per spawn by goroutines that spawn", x: "goroutines", y: "µs", logX: true}),
 		b.liveChart(chart{file: "threads.svg", title: "Threads by live children", y: "threads"}, func(r liveResult) float64 { return float64(r.threads) }),
 		b.liveChart(chart{file: "rss.svg", title: "Resident memory by live children", y: "MiB"}, func(r liveResult) float64 { return float64(r.rss) / (1 << 20) }),
+		b.sweepChart(waitScenario, chart{file: "waiting.svg", title: "Start and wait, by ways of waiting", x: "µs that the child sleeps", y: "µs"}),
+		b.parentChart("cdf-http.svg"),
 		b.distribution(tinyScenario, "cdf-tiny.svg"),
 		b.distribution(dynamicScenario, "cdf-true.svg"),
 		b.distribution(captureScenario, "cdf-capture.svg"),
@@ -88,18 +91,31 @@ func (b *bench) liveChart(c chart, y func(liveResult) float64) chart {
 // distribution is which part of the spawns took at most how long.
 func (b *bench) distribution(name, file string) chart {
 	c := chart{file: file, title: "Distribution of latencies, " + name, x: "µs", y: "part of the spawns", logX: true, yMax: 1}
-	const points = 200
 	for _, s := range b.series {
-		if s.scenario != name {
-			continue
+		if s.scenario == name {
+			c.distribute(s.title, s.latencies())
 		}
-		l := s.latencies()
-		line := chartLine{title: s.title, smooth: true}
-		for i := range points {
-			q := float64(i) / points
-			line.points = append(line.points, plotter.XY{X: microseconds(quantile(l, q)), Y: q})
-		}
-		c.lines = append(c.lines, line)
+	}
+	return c
+}
+
+// distribute adds the distribution of sorted times, in ns.
+func (c *chart) distribute(title string, sorted []float64) {
+	const points = 200
+	line := chartLine{title: title, smooth: true}
+	for i := range points {
+		q := float64(i) / points
+		line.points = append(line.points, plotter.XY{X: microseconds(quantile(sorted, q)), Y: q})
+	}
+	c.lines = append(c.lines, line)
+}
+
+// parentChart is which part of the requests to the server took at most how long.
+func (b *bench) parentChart(file string) chart {
+	c := chart{file: file, title: fmt.Sprintf("Distribution of HTTP latencies, %d spawns a second", spawnRate),
+		x: "µs", y: "part of the requests", logX: true, yMax: 1}
+	for _, s := range b.parent {
+		c.distribute(s.title, s.latencies)
 	}
 	return c
 }

@@ -4,26 +4,29 @@ package main
 
 import (
 	"encoding/binary"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 
 	"github.com/safespawn/spawn/internal/tiny"
 )
 
 // programs are the files that the peers run.
 type programs struct {
-	tiny    string // exits at once; static, one page
-	writer  string // writes writerBytes to stdout and exits; static
-	sleeper string // sleeps until it is killed; static
-	dynamic string // true(1), with the dynamic linker; empty if there is none
+	tiny    string         // exits at once; static, one page
+	writer  string         // writes writerBytes to stdout and exits; static
+	sleeper string         // sleeps until it is killed; static
+	dynamic string         // true(1), with the dynamic linker; empty if there is none
+	sleeps  map[int]string // by how many µs they sleep before they exit; static
 }
 
 // writerBytes is how much the writer writes: part of the page that it is in.
 const writerBytes = 1024
 
-// makePrograms writes the programs to dir.
-func makePrograms(dir string) (programs, error) {
+// makePrograms writes the programs to dir; sleeps are times in µs.
+func makePrograms(dir string, sleeps []int) (programs, error) {
 	p := programs{
 		tiny:    filepath.Join(dir, "tiny"),
 		writer:  filepath.Join(dir, "writer"),
@@ -37,6 +40,13 @@ func makePrograms(dir string) (programs, error) {
 	}
 	if err := writeProgram(p.sleeper, sleepCode[runtime.GOARCH]); err != nil {
 		return p, err
+	}
+	p.sleeps = map[int]string{}
+	for _, us := range sleeps {
+		p.sleeps[us] = filepath.Join(dir, fmt.Sprint("sleep", us))
+		if err := writeProgram(p.sleeps[us], napCode(runtime.GOARCH, us)); err != nil {
+			return p, err
+		}
 	}
 	for _, path := range []string{"/bin/true", "/usr/bin/true"} {
 		if _, err := os.Stat(path); err == nil {
@@ -98,6 +108,27 @@ var sleepCode = map[string][]byte{
 		0xd4000001,         // svc 0
 		0x17fffffa,         // b to the start
 	),
+}
+
+// napCode sleeps for a time in µs.
+func napCode(arch string, us int) []byte {
+	var t []byte // struct timespec
+	t = binary.LittleEndian.AppendUint64(t, uint64(us/1e6))
+	t = binary.LittleEndian.AppendUint64(t, uint64(us%1e6*1000))
+	if arch == "amd64" {
+		return slices.Concat([]byte{0xeb, 16}, t, []byte{ // jmp over the time
+			0xb8, 35, 0, 0, 0, // mov eax, SYS_nanosleep
+			0x48, 0x8d, 0x3d, 0xe4, 0xff, 0xff, 0xff, // lea rdi, [rip-28]
+			0x31, 0xf6, // xor esi, esi
+			0x0f, 0x05, // syscall
+		})
+	}
+	return slices.Concat(words(0x14000005), t, words( // b over the time
+		0xd2800000|101<<5|8,     // mov x8, SYS_nanosleep
+		0x10000000|(1<<19-5)<<5, // adr x0, .-20
+		0xd2800001,              // mov x1, 0
+		0xd4000001,              // svc 0
+	))
 }
 
 func words(w ...uint32) []byte {

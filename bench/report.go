@@ -31,6 +31,9 @@ func (b *bench) write(dir, command string, goals []goal) error {
 	if err := writeCSV(filepath.Join(dir, "rounds.csv"), b.roundRows()); err != nil {
 		return err
 	}
+	if err := writeCSV(filepath.Join(dir, "server.csv"), b.parentRows()); err != nil {
+		return err
+	}
 	return writeCSV(filepath.Join(dir, "live.csv"), b.liveRows())
 }
 
@@ -53,6 +56,8 @@ func (b *bench) report(command string, goals []goal, plots []string) string {
 		t.WriteString(b.sweepTable(name))
 	}
 	t.WriteString(b.liveTable())
+	t.WriteString(b.parentTable())
+	t.WriteString(b.sweepTable(waitScenario))
 	t.WriteString("\n## Allocations of a spawn\n\n" + table([][]string{
 		{"", "allocations"},
 		{oursProgram, count(b.facts.allocs)}, {oursRun, count(b.facts.runs)}, {oursCmd, count(b.facts.cmds)}, {osExec, count(b.facts.execs)},
@@ -150,6 +155,7 @@ func (b *bench) sweepTable(name string) string {
 // unit is what a scenario varies.
 var unit = map[string]string{
 	heapScenario: "GiB", filesScenario: "files", pipesScenario: "files", spawnersScenario: "goroutines",
+	waitScenario: "µs of the child",
 }
 
 func (b *bench) liveTable() string {

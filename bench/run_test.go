@@ -31,6 +31,7 @@ func TestRun(t *testing.T) {
 	size := size{
 		rounds: 2, block: 2, sweepRounds: 1,
 		heaps: []int{0}, files: []int{10, 100}, spawners: []int{1, 3}, live: []int{5},
+		parentRounds: 1, parentMS: 30, sleeps: []int{20}, leak: leakPart,
 	}
 	b, err := newBench(context.Background(), size, t.TempDir(), testLog{t})
 	if err != nil {
@@ -52,7 +53,8 @@ func TestRun(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"report.md", "results.csv", "rounds.csv", "live.csv", "heap.svg", "files.svg", "pipes.svg",
-		"spawners.svg", "threads.svg", "rss.svg", "cdf-tiny.svg", "cdf-capture.svg"} {
+		"spawners.svg", "threads.svg", "rss.svg", "cdf-tiny.svg", "cdf-capture.svg", "cdf-http.svg",
+		"waiting.svg", "server.csv"} {
 		if info, err := os.Stat(filepath.Join(out, name)); err != nil || info.Size() == 0 {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -87,7 +89,7 @@ func checkReport(t *testing.T, path string) {
 // TestMethods has every method of the Go peer spawn once with each kind of stdio
 // that it is used with, and notice a child that fails.
 func TestMethods(t *testing.T) {
-	p, err := makePrograms(t.TempDir())
+	p, err := makePrograms(t.TempDir(), []int{20})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,6 +46,46 @@ func (b *bench) liveOnce(m method, n int) (liveResult, error) {
 	return liveResult{title: m.title, n: n, threads: r[2], rss: r[3], rssMore: r[3] - r[1]}, nil
 }
 
+// leakPart is how many spawns are asked for at a time.
+const leakPart = 10_000
+
+func leakSteps(s size) int { return s.leak / leakPart }
+
+// runLeaks spawns many times, and looks what is left.
+func (b *bench) runLeaks() error {
+	p, err := b.start("Go")
+	if err != nil {
+		return err
+	}
+	defer p.stop()
+	spawns := func(n int) error {
+		_, err := p.run(goProgram.id, job{kind: "inherit", path: b.programs.tiny, n: n, spawners: 8})
+		return err
+	}
+	if err := spawns(leakPart / 10); err != nil { // what is made once is made here
+		return err
+	}
+	before, err := p.ask("left")
+	if err != nil {
+		return err
+	}
+	for range leakSteps(b.size) {
+		if err := spawns(leakPart); err != nil {
+			return err
+		}
+		b.facts.spawns += leakPart
+		b.progress.step()
+	}
+	after, err := p.ask("left")
+	if err != nil {
+		return err
+	}
+	for i := range after {
+		b.facts.left = append(b.facts.left, after[i]-before[i])
+	}
+	return nil
+}
+
 // findLive returns a result, or nil.
 func (b *bench) findLive(title string, n int) *liveResult {
 	for i := range b.live {

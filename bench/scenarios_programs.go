@@ -39,11 +39,6 @@ func (b *bench) runPrograms() error {
 	if err := b.runRounds(b.size.rounds, b.tinySeries(peers)); err != nil {
 		return err
 	}
-	before, err := peers["Go"].ask("left")
-	if err != nil {
-		return err
-	}
-	counted := len(b.series)
 	if b.programs.dynamic == "" {
 		b.skip("scenario %s: no such program", dynamicScenario)
 	} else if err := b.runRounds(b.size.sweepRounds, b.eachMethod(peers, dynamicScenario, "inherit", b.programs.dynamic)); err != nil {
@@ -52,7 +47,7 @@ func (b *bench) runPrograms() error {
 	if err := b.runRounds(b.size.sweepRounds, b.captureSeries(peers)); err != nil {
 		return err
 	}
-	if err := b.collectFacts(peers["Go"], before, b.series[counted:]); err != nil {
+	if err := b.collectFacts(peers["Go"]); err != nil {
 		return err
 	}
 	return b.collectStuck()
@@ -96,14 +91,8 @@ func (b *bench) captureSeries(peers map[string]*peer) []*series {
 	return all
 }
 
-// collectFacts asks for allocations, and for what the spawns since before have
-// left behind.
-func (b *bench) collectFacts(p *peer, before []int64, since []*series) error {
-	for _, s := range since {
-		if s.peer == p {
-			b.facts.spawns += (b.size.sweepRounds + 1) * s.job.n
-		}
-	}
+// collectFacts asks for allocations.
+func (b *bench) collectFacts(p *peer) error {
 	const n = 1000
 	for _, a := range []struct {
 		method method
@@ -119,14 +108,6 @@ func (b *bench) collectFacts(p *peer, before []int64, since []*series) error {
 		}
 		// What the runtime allocates now and then is no spawn's.
 		*a.allocs = math.Floor(float64(r[0]) / n)
-		b.facts.spawns += n + 1
-	}
-	after, err := p.ask("left")
-	if err != nil {
-		return err
-	}
-	for i := range after {
-		b.facts.left = append(b.facts.left, after[i]-before[i])
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ const (
 	filesScenario    = "open files" // number
 	pipesScenario    = "open files, pipes as stdio"
 	spawnersScenario = "spawners"
+	waitScenario     = "waiting" // µs
 )
 
 // runHeaps compares peers with heaps of different sizes that live side by side.
@@ -100,6 +101,33 @@ func (b *bench) runSpawners() error {
 		for _, s := range b.sweep(spawnersScenario, float64(n), p, "inherit", goRun, goProgram, goExec, goForkExec) {
 			s.job.spawners, s.job.shared = n, true
 			s.job.n = max(s.job.n, 4*n)
+			all = append(all, s)
+		}
+	}
+	return b.runRounds(b.size.sweepRounds, all)
+}
+
+// The ways of waiting that are compared. All start the same Program.
+var waitMethods = []method{
+	{"program", "Process.Wait: a short look, then the poller"},
+	{"waitblock", "a thread in waitid"},
+	{"waitpark", "Process.Done: the poller at once"},
+}
+
+// runWaits compares ways of waiting for children that live for different times.
+func (b *bench) runWaits() error {
+	p, err := b.start("Go")
+	if err != nil {
+		return err
+	}
+	defer p.stop()
+	var all []*series
+	for _, us := range append([]int{0}, b.size.sleeps...) {
+		for _, s := range b.sweep(waitScenario, float64(us), p, "inherit", waitMethods...) {
+			if us > 0 {
+				s.job.path = b.programs.sleeps[us]
+			}
+			s.job.n = min(s.job.n, 30)
 			all = append(all, s)
 		}
 	}

@@ -78,11 +78,13 @@ func ratio(s, base *series) float64 { return ratioOf(s.costs(), base.costs()) }
 func meanRatio(s, base *series) float64 { return ratioOf(s.means(), base.means()) }
 
 // ratioOf is the median of the ratios round by round, so that what slows the
-// machine down for a while slows both.
+// machine down for a while slows both. A round without a base is left out.
 func ratioOf(a, b []float64) float64 {
-	r := make([]float64, min(len(a), len(b)))
-	for i := range r {
-		r[i] = a[i] / b[i]
+	var r []float64
+	for i := range min(len(a), len(b)) {
+		if b[i] != 0 {
+			r = append(r, a[i]/b[i])
+		}
 	}
 	return quartilesOf(r).median
 }
