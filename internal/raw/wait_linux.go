@@ -91,8 +91,9 @@ func PidfdExit(pidfd int) (status syscall.WaitStatus, ok bool) {
 	return syscall.WaitStatus(info.Exit_code), true
 }
 
-// Yield lets another thread have the processor.
-func Yield() { _, _, _ = syscall.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0) }
+// Yield lets another thread have the processor, and meanwhile other goroutines
+// what this one has of Go's scheduler.
+func Yield() { _, _, _ = syscall.Syscall(unix.SYS_SCHED_YIELD, 0, 0, 0) }
 
 // SignalIgnored reports whether a signal is ignored in this process.
 func SignalIgnored(sig int) bool {
