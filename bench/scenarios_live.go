@@ -59,7 +59,7 @@ func (b *bench) runLeaks() error {
 	}
 	defer p.stop()
 	spawns := func(n int) error {
-		_, err := p.run(goProgram.id, job{kind: "inherit", path: b.programs.tiny, n: n, spawners: 8})
+		_, err := p.run(goProgram.id, job{kind: "inherit", path: b.programs.tiny, n: n, spawners: 1})
 		return err
 	}
 	if err := spawns(leakPart / 10); err != nil { // what is made once is made here
