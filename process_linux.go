@@ -93,13 +93,12 @@ func (p *Process) shortLook(ctx context.Context, look func(p *Process) bool) boo
 		return false
 	}
 	defer shortWaits.Add(-1)
-	for begin := time.Now(); time.Since(begin) < shortWaitTime && ctx.Err() == nil; {
-		raw.Yield()
-		if look(p) {
-			return true
-		}
-	}
-	return false
+	ended := false
+	raw.Spin(shortWaitTime, func() bool {
+		ended = look(p)
+		return ended || ctx.Err() != nil
+	})
+	return ended
 }
 
 // tryReap reaps the child if it has ended, and reports whether it is over.

@@ -97,23 +97,22 @@ func (h *histogram) since(before *histogram) *histogram {
 	return more
 }
 
-// quantile is the middle of the bucket that has it; 0 if nothing was counted.
+// quantile interpolates within the bucket that has it; 0 if nothing was counted.
 func (h *histogram) quantile(q float64) float64 {
-	var total, seen uint64
+	var total, below uint64
 	for _, n := range h.Counts {
 		total += n
 	}
 	for i, n := range h.Counts {
-		if seen += n; n > 0 && float64(seen) >= q*float64(total) {
-			low, high := h.Buckets[i], h.Buckets[i+1]
-			if math.IsInf(low, -1) {
-				return high
-			}
-			if math.IsInf(high, 1) {
-				return low
-			}
-			return (low + high) / 2
+		if n == 0 || float64(below+n) < q*float64(total) {
+			below += n
+			continue
 		}
+		low, high := max(h.Buckets[i], 0), h.Buckets[i+1]
+		if math.IsInf(high, 1) {
+			return low
+		}
+		return low + (high-low)*(q*float64(total)-float64(below))/float64(n)
 	}
 	return 0
 }

@@ -62,7 +62,7 @@ func (b *bench) runLeaks() error {
 		_, err := p.run(goProgram.id, job{kind: "inherit", path: b.programs.tiny, n: n, spawners: 1})
 		return err
 	}
-	if err := spawns(leakPart / 10); err != nil { // what is made once is made here
+	if err := spawns(leakPart); err != nil { // what is made once is made here
 		return err
 	}
 	before, err := p.ask("left")

@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strconv"
@@ -54,8 +55,10 @@ func (b *bench) runParent() error {
 	for _, m := range parentMethods {
 		b.parent = append(b.parent, &parentSeries{method: m})
 	}
+	order := rand.New(rand.NewPCG(1, 2))
 	for round := -1; round < b.size.parentRounds; round++ {
-		for _, s := range b.parent {
+		for _, i := range order.Perm(len(b.parent)) {
+			s := b.parent[i]
 			if err := b.ctx.Err(); err != nil {
 				return err
 			}

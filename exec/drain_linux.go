@@ -20,6 +20,7 @@ import (
 // block, then a file.
 type pipeEnd struct {
 	fd   int // -1 once it is closed, or file's
+	name string
 	file *os.File
 }
 
@@ -29,7 +30,7 @@ func pipeTo() (r *os.File, w *pipeEnd, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return os.NewFile(uintptr(p[0]), "|0"), &pipeEnd{fd: p[1]}, nil
+	return os.NewFile(uintptr(p[0]), "|0"), &pipeEnd{fd: p[1], name: "|1"}, nil
 }
 
 // pipeFrom is a pipe whose writer is for the child.
@@ -38,7 +39,7 @@ func pipeFrom() (r *pipeEnd, w *os.File, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return &pipeEnd{fd: p[0]}, os.NewFile(uintptr(p[1]), "|1"), nil
+	return &pipeEnd{fd: p[0], name: "|0"}, os.NewFile(uintptr(p[1]), "|1"), nil
 }
 
 // pipe makes a pipe of which only this process's end doesn't block. os.Pipe makes
@@ -59,7 +60,7 @@ func pipe(own int) (p [2]int, err error) {
 // park makes a file of p, which lets a goroutine wait for it in the poller.
 func (p *pipeEnd) park() *os.File {
 	if p.fd >= 0 {
-		p.file = os.NewFile(uintptr(p.fd), "|")
+		p.file = os.NewFile(uintptr(p.fd), p.name)
 		p.fd = -1
 	}
 	return p.file
@@ -134,8 +135,7 @@ func (s *streams) drain() {
 	if drains.Add(1) > maxDrains {
 		return
 	}
-	for begin := time.Now(); len(s.left) > 0 && time.Since(begin) < shortDrainTime; {
-		raw.Yield()
+	raw.Spin(shortDrainTime, func() bool {
 		s.left = slices.DeleteFunc(s.left, func(j copyJob) bool {
 			ended, err := j.take()
 			if ended {
@@ -144,5 +144,6 @@ func (s *streams) drain() {
 			}
 			return ended
 		})
-	}
+		return len(s.left) == 0
+	})
 }

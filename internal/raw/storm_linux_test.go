@@ -95,7 +95,7 @@ func sendSignals(group bool, done chan struct{}) {
 			return
 		default:
 			_ = unix.Kill(to, stormSignals[i%len(stormSignals)])
-			Yield()
+			_, _, _ = unix.Syscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
 		}
 	}
 }

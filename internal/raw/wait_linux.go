@@ -4,6 +4,7 @@ package raw
 
 import (
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -91,9 +92,26 @@ func PidfdExit(pidfd int) (status syscall.WaitStatus, ok bool) {
 	return syscall.WaitStatus(info.Exit_code), true
 }
 
-// Yield lets another thread have the processor, and meanwhile other goroutines
-// what this one has of Go's scheduler.
-func Yield() { _, _, _ = syscall.Syscall(unix.SYS_SCHED_YIELD, 0, 0, 0) }
+// wanted is how long sched_yield may take before it says that others want the
+// processor, too.
+const wanted = 20 * time.Microsecond
+
+// Spin calls done until it returns true, and lets other threads have the processor
+// in between, and other goroutines the place in Go's scheduler. It gives up after
+// about the time limit, and earlier where the processor has better things to do.
+func Spin(limit time.Duration, done func() bool) {
+	begin := time.Now()
+	for since := time.Duration(0); since < limit; {
+		_, _, _ = syscall.Syscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
+		if done() {
+			return
+		}
+		last := since
+		if since = time.Since(begin); since-last > wanted {
+			return
+		}
+	}
+}
 
 // SignalIgnored reports whether a signal is ignored in this process.
 func SignalIgnored(sig int) bool {
