@@ -134,7 +134,8 @@
 // always gives the same result. [Process.Done] is a channel for select, and
 // [Process.WaitExited] leaves the child for somebody else to reap. Waiting costs
 // a goroutine and no thread: it parks on the child's pidfd, after looking for the
-// end in a loop for up to 100 µs, which at most 16 goroutines do at a time.
+// end in a loop for up to 100 µs, less where the processor is wanted by others.
+// At most 16 goroutines do so at a time. docs/performance.md has the numbers.
 //
 // [Process.Release] leaves a child to be reaped in the background, and so is one
 // whose Process is garbage. No signal is ever sent to a pid that was reaped.
