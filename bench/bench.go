@@ -8,13 +8,16 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 )
 
 // bench is one run of the benchmark.
 type bench struct {
 	ctx      context.Context
 	size     size
-	dir      string // of programs and peers, temporary
+	only     *regexp.Regexp // scenarios to be run; nil: all
+	dir      string         // of programs and peers, temporary
 	log      io.Writer
 	programs programs
 	machine  machine
@@ -147,13 +150,14 @@ func sweepSteps(s size) int { return s.sweepRounds + 1 }
 
 // run measures everything.
 func (b *bench) run() error {
+	wanted := slices.DeleteFunc(slices.Clone(scenarios), func(s scenario) bool { return b.only != nil && !b.only.MatchString(s.name) })
 	steps := 0
-	for _, s := range scenarios {
+	for _, s := range wanted {
 		steps += s.steps(b.size)
 	}
 	b.progress = newProgress(steps)
 	defer b.progress.finish()
-	for _, s := range scenarios {
+	for _, s := range wanted {
 		b.progress.say(s.name)
 		if err := s.run(b); err != nil {
 			return err

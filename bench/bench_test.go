@@ -83,6 +83,30 @@ func BenchmarkStart(b *testing.B) {
 	}
 }
 
+// BenchmarkWait measures Process.Wait alone, of a child that has ended.
+func BenchmarkWait(b *testing.B) {
+	program, err := spawn.Compile(&spawn.Spec{Path: tinyProgram(b)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx := context.Background()
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		p, err := program.Start(ctx)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := p.WaitExited(ctx); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+		if err := check(p.Wait(ctx)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkProgramStartWait(b *testing.B) { benchmarkMethod(b, goProgram, "inherit") }
 
 func BenchmarkRun(b *testing.B) {

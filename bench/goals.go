@@ -150,7 +150,7 @@ func (b *bench) spawnerGoals() []goal {
 // batchGoal compares spawning at once with one by one: the worst of all numbers
 // of goroutines.
 func (b *bench) batchGoal(ours string) goal {
-	worst := goal{missing: "size was left out"}
+	worst := goal{what: ours + " by many goroutines at once / by one", from: batch, missing: "size was left out"}
 	for _, n := range b.size.spawners[1:] {
 		g := ratioGoal(fmt.Sprintf("%s by %d goroutines at once / by one, the worst of all", ours, n), batch, 1,
 			b.find(spawnersScenario, float64(n), ours), b.find(spawnersScenario, 1, ours))
@@ -221,8 +221,12 @@ func (b *bench) liveGoal() goal {
 }
 
 func (b *bench) factGoals() []goal {
-	allocs := func(limit float64, from string) goal {
-		return goal{what: "allocations of " + oursProgram, from: from, limit: limit, value: b.facts.allocs, format: "%.0f"}
+	fact := func(what, from string, limit, value float64, format string) goal {
+		g := goal{what: what, from: from, limit: limit, value: value, format: format}
+		if value < 0 {
+			g.missing = "was left out"
+		}
+		return g
 	}
 	leaks := goal{what: fmt.Sprintf("files, goroutines, children and threads left by %d spawns", b.facts.spawns), from: design, format: "%.0f"}
 	for _, n := range b.facts.left {
@@ -232,11 +236,9 @@ func (b *bench) factGoals() []goal {
 		leaks.missing = "size was left out"
 	}
 	return []goal{
-		allocs(4, design),
-		allocs(6, engine),
-		{what: "allocations of Run of " + oursCmd, from: design, limit: 20, value: b.facts.cmds, format: "%.0f"},
-		{what: "garbage collection while a child is stuck before exec, ms", from: design, limit: 100,
-			value: b.facts.stuckGC / 1e6, format: "%.1f"},
+		fact("allocations of "+oursProgram, both, 4, b.facts.allocs, "%.0f"),
+		fact("allocations of Run of "+oursCmd, design, 20, b.facts.cmds, "%.0f"),
+		fact("garbage collection while a child is stuck before exec, ms", design, 100, b.facts.stuckGC/1e6, "%.1f"),
 		leaks,
 	}
 }

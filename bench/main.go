@@ -3,7 +3,7 @@
 // Command bench compares the cost of a spawn with that of other ways of making
 // one, side by side in one run:
 //
-//	go run . [-quick] [-check] [-out DIR]
+//	go run . [-quick] [-only REGEXP] [-check] [-out DIR]
 //
 // It builds every peer that it finds tools for (cc, rustc, python3, node) and
 // says which it leaves out. The results, a Markdown page, CSV files and SVG
@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"regexp"
 	"strings"
 	"syscall"
 )
@@ -30,6 +31,11 @@ func main() {
 	var o options
 	flag.BoolVar(&o.quick, "quick", false, "measure less: about a minute")
 	flag.BoolVar(&o.check, "check", false, "exit with 1 when a goal is missed")
+	flag.Func("only", "measure the scenarios that match a `regexp`: programs, heap, open files, spawners, live children, server, waiting, leaks",
+		func(s string) (err error) {
+			o.only, err = regexp.Compile(s)
+			return err
+		})
 	flag.StringVar(&o.out, "out", "out", "`directory` for the results")
 	flag.Parse()
 	if flag.NArg() > 0 {
@@ -50,6 +56,7 @@ func main() {
 
 type options struct {
 	quick, check bool
+	only         *regexp.Regexp // nil: all scenarios
 	out          string
 }
 
@@ -68,6 +75,7 @@ func (o options) run(ctx context.Context) (missed bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	b.only = o.only
 	if err := b.run(); err != nil {
 		return false, err
 	}
@@ -78,8 +86,12 @@ func (o options) run(ctx context.Context) (missed bool, err error) {
 
 // command is how the run can be repeated.
 func (o options) command() string {
+	c := "go run ."
 	if o.quick {
-		return "go run . -quick"
+		c += " -quick"
 	}
-	return "go run ."
+	if o.only != nil {
+		c += fmt.Sprintf(" -only %q", o.only)
+	}
+	return c
 }

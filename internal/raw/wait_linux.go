@@ -94,7 +94,7 @@ func PidfdExit(pidfd int) (status syscall.WaitStatus, ok bool) {
 
 // wanted is how long sched_yield may take before it says that others want the
 // processor, too.
-const wanted = 20 * time.Microsecond
+const wanted = 50 * time.Microsecond
 
 // Spin calls done until it returns true, and lets other threads have the processor
 // in between, and other goroutines the place in Go's scheduler. It gives up after
