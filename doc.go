@@ -65,8 +65,8 @@
 //  3. session: Setsid, or Setpgid and then Foreground
 //  4. joining a cgroup, where the child can't be made in it
 //  5. what may need privilege: Nice, limits that are raised
-//  6. Unshare, with its IDMap, and mounts made private
-//  7. root directory: Chroot
+//  6. JoinNamespace, then Unshare with its IDMap, and mounts made private
+//  7. Mounts, then the root directory: PivotRoot or Chroot; Hostname, Domainname
 //  8. credentials: keeping capabilities, groups, gid, uid, then AmbientCaps
 //  9. ParentDeathSignal
 //  10. Umask
@@ -210,6 +210,6 @@
 //     dumpable: /proc/self belongs to root for that time.
 //   - Descriptors must be below RLIMIT_NOFILE, in the child as in the parent.
 //   - Plan 9 has no signals that Go calls so; the package does not build there.
-//   - Namespaces can't be joined, nor capability sets other than the ambient one,
-//     seccomp filters, Landlock and scheduling policies be set.
+//   - Capability sets other than the ambient one, seccomp filters, Landlock and
+//     scheduling policies can't be set.
 package spawn

@@ -56,6 +56,20 @@ func (e *engine) lowerNamespaces(p *plan.Plan) error {
 	return nil
 }
 
+// joinNamespaces makes the child enter namespaces.
+func (e *engine) joinNamespaces(f *fdPlan) error {
+	for _, j := range f.Joins {
+		fd, err := e.hold(j.File.File, "setns", j.Index)
+		if err != nil {
+			return &plan.Error{Step: "setns", Index: j.Index, Object: j.Object, Err: err}
+		}
+		f.need(fd)
+		f.Builder().Step("setns", j.Index, j.Name()+" "+j.Object)
+		f.Call(plan.JoinNamespaces, raw.Setns, fdArg(fd), raw.Int(int64(j.Types)))
+	}
+	return nil
+}
+
 // awaitMaps adds the child's half of idMaps. Where a thread that makes a child
 // holds up the scheduler, the goroutine that writes the maps might never run, so
 // the child then gets a copy of the memory.

@@ -168,6 +168,9 @@ func (e *engine) lowerFiles(p *plan.Plan, s *Spec, claims *plan.Claims, withSlot
 	if err := e.joinCgroup(f); err != nil {
 		return err
 	}
+	if err := e.joinNamespaces(f); err != nil {
+		return err
+	}
 	if err := e.foreground(f); err != nil {
 		return err
 	}

@@ -72,6 +72,12 @@ func checkNamespaces(c *plan.Claims, step string, flags, allowed uintptr, what, 
 	if bad := flags &^ allowed; flags == 0 || bad != 0 {
 		return invalid(step, fmt.Sprintf("%#x", flags), "no flags, or others than of namespaces: %#x", bad)
 	}
+	for name := range strings.SplitSeq(namespaces(flags), ",") {
+		c.Provide(ownNamespace(name))
+	}
+	if flags&cloneNewNS != 0 {
+		c.Provide(mountsOfOwn)
+	}
 	if flags&cloneNewUser != 0 {
 		if err := c.Claim(userNamespace, by); err != nil {
 			return err
@@ -81,6 +87,11 @@ func checkNamespaces(c *plan.Claims, step string, flags, allowed uintptr, what, 
 }
 
 func (n NewNamespaces) check(c *plan.Claims) error {
+	for name := range strings.SplitSeq(namespaces(n.Flags), ",") {
+		if err := c.Claim("the "+name+" namespace of the start", "attr.NewNamespaces"); err != nil {
+			return err
+		}
+	}
 	return checkNamespaces(c, "clone", n.Flags, allNamespaces, "the namespaces of clone", "attr.NewNamespaces")
 }
 

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"syscall"
 )
 
@@ -16,6 +17,7 @@ const (
 // by it, under a name.
 type Claims struct {
 	claims []claim
+	given  []string // what Provide was told
 	needs  []need
 	index  int // of the attribute that claims next
 }
@@ -35,7 +37,8 @@ type need struct {
 func (c *Claims) reset() {
 	clear(c.claims)
 	clear(c.needs)
-	*c = Claims{claims: c.claims[:0], needs: c.needs[:0]}
+	clear(c.given)
+	*c = Claims{claims: c.claims[:0], given: c.given[:0], needs: c.needs[:0]}
 }
 
 // Attr says which attribute claims next.
@@ -78,8 +81,11 @@ func (e *invalid) Error() string { return e.why }
 
 func (e *invalid) Unwrap() error { return syscall.EINVAL }
 
-// Need says that the attribute called by makes sense only where what is claimed,
-// which the attributes called of do.
+// Provide says that there is what others may need; several attributes may.
+func (c *Claims) Provide(what string) { c.given = append(c.given, what) }
+
+// Need says that the attribute called by makes sense only where what is claimed
+// or provided, which the attributes called of do.
 func (c *Claims) Need(what, by, of string) {
 	c.needs = append(c.needs, need{claim{what, by, c.index}, of})
 }
@@ -87,7 +93,7 @@ func (c *Claims) Need(what, by, of string) {
 // Unmet returns the first need that nothing has met.
 func (c *Claims) Unmet() error {
 	for _, n := range c.needs {
-		if !c.Has(n.what) {
+		if !c.Has(n.what) && !slices.Contains(c.given, n.what) {
 			return &Error{Step: n.by, Index: n.index, Object: n.what, Err: Invalid("needs %s", n.of)}
 		}
 	}

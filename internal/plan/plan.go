@@ -6,6 +6,7 @@ package plan
 import (
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/safespawn/spawn/internal/raw"
@@ -29,9 +30,14 @@ const (
 	HostFiles
 	// Raise is what may need privilege: raising limits, scheduling, affinity.
 	Raise
+	// JoinNamespaces enters namespaces that exist, before own ones are made.
+	JoinNamespaces
 	// Namespaces leaves namespaces: what needs privilege over the old ones is done.
 	Namespaces
-	// Root is mounts and chroot, before the privilege to do them is dropped.
+	// Mounts is mounts, in the order that the user wants.
+	Mounts
+	// Root is pivot_root, chroot and the host's name, before the privilege to do
+	// them is dropped.
 	Root
 	// KeepCaps keeps capabilities over what follows.
 	KeepCaps
@@ -89,11 +95,20 @@ type Plan struct {
 	TTYNumber *Number
 	// Clone and Unshare are CLONE_* flags.
 	Clone, Unshare Flags
+	// Joins are namespaces to be entered, in this order.
+	Joins []Join
 	// IDMap is for a new user namespace.
 	IDMap *IDMap
 	// DeathSignal is set when the child must be made by a thread that lasts, and
 	// Traced when it must be the caller's.
 	DeathSignal, Traced bool
+}
+
+// Join is a file of namespaces, and which of them are to be entered.
+type Join struct {
+	File
+	Types  uint64
+	Object string
 }
 
 // Number is a descriptor of the child.
@@ -161,6 +176,17 @@ func (p *Plan) SetClone(bits uint64, object string) { p.Clone = Flags{bits, obje
 
 // SetUnshare asks for unshare.
 func (p *Plan) SetUnshare(bits uint64, object string) { p.Unshare = Flags{bits, object, p.index} }
+
+// AddJoin asks for namespaces to be entered, before those of other calls if it is
+// to be the first.
+func (p *Plan) AddJoin(f *os.File, types uint64, object string, first bool) {
+	j := Join{File{f, p.index}, types, object}
+	if first {
+		p.Joins = slices.Insert(p.Joins, 0, j)
+		return
+	}
+	p.Joins = append(p.Joins, j)
+}
 
 // SetIDMap asks for the maps of a user namespace.
 func (p *Plan) SetIDMap(uid, gid string, setgroups bool) {

@@ -27,6 +27,7 @@ const (
 	Ioctl
 	Mount
 	Openat
+	PivotRoot
 	Prctl
 	Prlimit64
 	Ptrace
@@ -34,6 +35,9 @@ const (
 	RtSigaction
 	RtSigprocmask
 	Setgroups
+	Setdomainname
+	Sethostname
+	Setns
 	Setpgid
 	Setpriority
 	Setresgid
@@ -41,6 +45,7 @@ const (
 	Setsid
 	Tkill
 	Umask
+	Umount2
 	Unshare
 	Write
 	numSys

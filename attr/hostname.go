@@ -1,0 +1,49 @@
+package attr
+
+import (
+	"strings"
+
+	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// Hostname sets the host name of the child's UTS namespace, which must be its own:
+// [NewNamespaces], [Unshare] or [JoinNamespace] with CLONE_NEWUTS. At most 64 bytes. It
+// needs CAP_SYS_ADMIN there. See sethostname(2).
+type Hostname string
+
+// Domainname sets the NIS domain name in the same way. See setdomainname(2).
+type Domainname string
+
+const maxHostname = 64 // __NEW_UTS_LEN
+
+func (h Hostname) check(c *plan.Claims) error {
+	return checkHostname(c, "sethostname", string(h), "attr.Hostname")
+}
+
+func checkHostname(c *plan.Claims, step, name, by string) error {
+	if len(name) > maxHostname || strings.IndexByte(name, 0) >= 0 {
+		return invalid(step, name, "longer than %d bytes, or with a NUL byte", maxHostname)
+	}
+	c.Need(ownNamespace("uts"), by, "a namespace of CLONE_NEWUTS, new or joined")
+	return c.Claim("the name by "+step, by)
+}
+
+func (h Hostname) lower(p *plan.Plan) { lowerName(p, "sethostname", raw.Sethostname, string(h)) }
+
+func lowerName(p *plan.Plan, step string, sys raw.Sys, name string) {
+	p.Step(step, name)
+	p.Call(plan.Root, sys, p.Builder().String(name), raw.Int(int64(len(name))))
+}
+
+func (Hostname) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.Hostname") }
+
+func (d Domainname) check(c *plan.Claims) error {
+	return checkHostname(c, "setdomainname", string(d), "attr.Domainname")
+}
+
+func (d Domainname) lower(p *plan.Plan) {
+	lowerName(p, "setdomainname", raw.Setdomainname, string(d))
+}
+
+func (Domainname) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.Domainname") }

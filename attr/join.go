@@ -1,0 +1,62 @@
+package attr
+
+import (
+	"os"
+	"strings"
+
+	"github.com/safespawn/spawn/internal/plan"
+)
+
+// JoinNamespace makes the child enter namespaces that exist: File is a file of
+// /proc/PID/ns, or a pidfd for those of a process (Linux 5.8). Types are the
+// CLONE_NEW* of what is to be entered; 0, for a file only, is whatever it is. File
+// stays the caller's, who may close it once Start has returned.
+//
+// It may be given several times, once for each type; a user namespace is entered
+// first, so that others that belong to it can be. It comes after joining a cgroup
+// and before [Unshare]. Of a pid namespace it is the child's own children that are
+// in it. A time namespace can't be entered while memory is shared.
+//
+// It needs CAP_SYS_ADMIN in what is entered and in the own user namespace, and
+// CAP_SYS_CHROOT for a mount namespace. See setns(2).
+type JoinNamespace struct {
+	File  *os.File
+	Types uintptr
+}
+
+const cloneNewTime = 0x80
+
+func (j JoinNamespace) check(c *plan.Claims) error {
+	name := namespaces(j.Types)
+	switch {
+	case j.File == nil:
+		return invalid("setns", name, "nil file")
+	case j.Types&^allNamespaces != 0:
+		return invalid("setns", name, "other flags than of namespaces: %#x", j.Types&^allNamespaces)
+	case j.Types&cloneNewTime != 0:
+		return invalid("setns", name, "a time namespace can't be entered by a process that shares its memory")
+	}
+	for n := range strings.SplitSeq(name, ",") {
+		if n == "" {
+			continue
+		}
+		c.Provide(ownNamespace(n))
+		if err := c.Claim("the "+n+" namespace of the start", "attr.JoinNamespace"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ownNamespace is what attributes need that would otherwise change something for
+// others, too.
+func ownNamespace(name string) string { return "a " + name + " namespace of its own" }
+
+func (j JoinNamespace) lower(p *plan.Plan) {
+	if j.Types == 0 || j.Types&cloneNewUser != 0 {
+		p.Credentials = true
+	}
+	p.AddJoin(j.File, uint64(j.Types), namespaces(j.Types), j.Types&cloneNewUser != 0)
+}
+
+func (JoinNamespace) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.JoinNamespace") }

@@ -1,0 +1,120 @@
+package attr
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// Mount is a call of mount(2): Source, Target and FSType may be empty where the
+// kernel doesn't look at them, as for a bind mount. Flags are MS_*. Paths are
+// resolved in the child, in its working directory before [Chroot] and [PivotRoot].
+// A bind mount that is to be read-only needs two: MS_BIND, then
+// MS_REMOUNT|MS_BIND|MS_RDONLY.
+type Mount struct {
+	Source, Target, FSType string
+	Flags                  uintptr
+	Data                   string
+}
+
+// Mounts mounts file systems in the order of the list, in a mount namespace of the
+// child's own: [NewNamespaces] or [Unshare] with CLONE_NEWNS. Before, all mounts
+// become private there, so that none is seen outside. It comes before Chroot and
+// PivotRoot, and needs CAP_SYS_ADMIN, which the child has in a user namespace made
+// along with the mount namespace. See mount(2).
+type Mounts []Mount
+
+// PivotRoot makes a directory the root of the child's mount namespace, which must
+// be its own as for [Mounts], and unmounts what was there: unlike after [Chroot],
+// nothing outside can be reached again. The directory need not be a mount point.
+// The working directory is the new root. It needs CAP_SYS_ADMIN. See
+// pivot_root(2).
+type PivotRoot string
+
+const (
+	msBind    = 0x1000
+	msRec     = 0x4000
+	msPrivate = 0x40000
+	mntDetach = 2
+
+	mountsOfOwn = "mounts of its own"
+)
+
+func (m Mounts) check(c *plan.Claims) error {
+	if len(m) == 0 {
+		return invalid("mount", "", "no mounts")
+	}
+	for _, x := range m {
+		if x.Target == "" || strings.IndexByte(x.Source+x.Target+x.FSType+x.Data, 0) >= 0 {
+			return invalid("mount", x.object(), "no target, or a NUL byte")
+		}
+	}
+	needMounts(c, "attr.Mounts")
+	return c.Claim("the mounts", "attr.Mounts")
+}
+
+func needMounts(c *plan.Claims, by string) {
+	c.Need(mountsOfOwn, by, "attr.NewNamespaces or attr.Unshare with CLONE_NEWNS")
+}
+
+func (m Mount) object() string {
+	if m.Source == "" {
+		return m.Target
+	}
+	return fmt.Sprintf("%s on %s", m.Source, m.Target)
+}
+
+// privateMounts makes all mounts private, once.
+func privateMounts(p *plan.Plan) {
+	b := p.Builder()
+	p.Step("private mounts", "/")
+	p.Call(plan.Mounts, raw.Mount, b.String("none"), b.String("/"), raw.Int(0), raw.Int(msRec|msPrivate), raw.Int(0))
+}
+
+func (m Mounts) lower(p *plan.Plan) {
+	privateMounts(p)
+	b := p.Builder()
+	text := func(s string) raw.Arg {
+		if s == "" {
+			return raw.Int(0)
+		}
+		return b.String(s)
+	}
+	for _, x := range m {
+		source := "none" // mount(2) wants an address for some
+		if x.Source != "" {
+			source = x.Source
+		}
+		p.Step("mount", x.object())
+		p.Call(plan.Mounts, raw.Mount, b.String(source), b.String(x.Target), text(x.FSType), raw.Int(int64(x.Flags)), text(x.Data))
+	}
+}
+
+func (Mounts) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.Mounts") }
+
+func (d PivotRoot) check(c *plan.Claims) error {
+	if d == "" || strings.IndexByte(string(d), 0) >= 0 {
+		return invalid("pivot_root", string(d), "empty path, or one with a NUL byte")
+	}
+	needMounts(c, "attr.PivotRoot")
+	return c.Claim("the root directory", "attr.PivotRoot")
+}
+
+// lower puts the old root on top of the new one and takes it away from there, for
+// which no directory is needed.
+func (d PivotRoot) lower(p *plan.Plan) {
+	p.Chrooted = true
+	privateMounts(p)
+	b := p.Builder()
+	dir, here := b.String(string(d)), b.String(".")
+	p.Step("pivot_root", string(d))
+	p.Call(plan.Root, raw.Mount, dir, dir, raw.Int(0), raw.Int(msBind|msRec), raw.Int(0))
+	p.Call(plan.Root, raw.Chdir, dir)
+	p.Call(plan.Root, raw.PivotRoot, here, here)
+	p.Call(plan.Root, raw.Umount2, here, raw.Int(mntDetach))
+	p.Call(plan.Root, raw.Chdir, b.String("/"))
+}
+
+func (PivotRoot) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.PivotRoot") }
