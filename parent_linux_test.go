@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -47,6 +48,14 @@ func paint(t testing.TB) portrait {
 	status := parseSeen(read("/proc/thread-self/status")).status
 	for _, key := range lasting {
 		p["status "+key] = status[key]
+	}
+	// The runtime sends the one to itself at any time, children the other.
+	for _, key := range []string{"SigPnd", "ShdPnd"} {
+		set, err := strconv.ParseUint(status[key], 16, 64)
+		if err != nil {
+			t.Error(err)
+		}
+		p["status "+key] = fmt.Sprintf("%x", set&^(1<<(unix.SIGURG-1)|1<<(unix.SIGCHLD-1)))
 	}
 	for _, name := range []string{"limits", "cgroup", "oom_score_adj", "coredump_filter", "personality"} {
 		p[name] = read("/proc/self/" + name)
