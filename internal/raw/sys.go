@@ -25,6 +25,7 @@ const (
 	Getppid
 	Getuid
 	Ioctl
+	IoprioSet
 	Mount
 	Openat
 	Prctl
@@ -33,6 +34,10 @@ const (
 	Read
 	RtSigaction
 	RtSigprocmask
+	SchedSetaffinity
+	SchedSetattr
+	SchedSetscheduler
+	SetMempolicy
 	Setgroups
 	Setpgid
 	Setpriority
