@@ -350,6 +350,35 @@ func TestNUMAPolicy(t *testing.T) {
 	try(t, []fault{{"no such node", shell(":", attr.Umask(0), bad), want{"mempolicy", 1, "mode=0x2 nodes=[1023]", []syscall.Errno{unix.EINVAL}}}})
 }
 
+// TestSchedulingSteps is about arguments that this machine may have no use for: of
+// many CPUs, many nodes, SMT.
+func TestSchedulingSteps(t *testing.T) {
+	p, err := spawn.Compile(shell(":", attr.CPUAffinity{64}, attr.CoreSched{},
+		attr.NUMAPolicy{Mode: attr.NUMAPreferredMany, Nodes: []int{3, 64}}, attr.SchedPolicy{Policy: attr.SchedRR, Priority: 1, ResetOnFork: true}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{
+		"affinity":   "0 16 ptr",
+		"core_sched": "PR_SCHED_CORE 1 0 1 0",
+		"mempolicy":  "5 ptr 129",
+		"sched":      "0 1073741826 ptr",
+	}
+	for _, s := range p.Steps() {
+		var args []string
+		for _, a := range s.Args {
+			args = append(args, a.Text)
+		}
+		if w, ok := want[s.Name]; ok && strings.Join(args, " ") != w {
+			t.Errorf("%s: %q, want %q", s.Name, args, w)
+		}
+		delete(want, s.Name)
+	}
+	if len(want) > 0 {
+		t.Errorf("missing: %q", want)
+	}
+}
+
 // TestCoreSched is about an error where the kernel or the CPU does not have it.
 func TestCoreSched(t *testing.T) {
 	list := attr.List{attr.Umask(0o22), attr.CoreSched{}}

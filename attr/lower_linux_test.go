@@ -66,11 +66,12 @@ func TestSchedulingOrder(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 	list = attr.List{
-		attr.SchedPolicy{UtilMin: 1}, attr.CPUAffinity{99}, attr.NUMAPolicy{}, attr.IOPrio{}, attr.CoreSched{}, attr.RlimitToHard(1),
+		attr.Credential{KeepGroups: true}, attr.SchedPolicy{UtilMin: 1}, attr.CPUAffinity{99}, attr.NUMAPolicy{}, attr.IOPrio{}, attr.CoreSched{}, attr.RlimitToHard(1),
 	}
 	want = []string{
 		"sched sched_setscheduler", "sched_util sched_setattr", "affinity sched_setaffinity", "mempolicy set_mempolicy",
 		"ioprio ioprio_set", "core_sched prctl", "rlimit prlimit64", "rlimit prlimit64", "rlimit prlimit64",
+		"setresgid setresgid", "setresuid setresuid",
 	}
 	if got := lowered(t, list); !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
