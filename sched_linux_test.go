@@ -81,17 +81,18 @@ func grandchildScheduling(t testing.TB, list ...attr.Attr) scheduling {
 func own(t testing.TB) scheduling {
 	t.Helper()
 	var out strings.Builder
-	for _, f := range schedulingFiles {
-		dir := "/proc/thread-self/"
-		if f == "timerslack_ns" {
-			dir = "/proc/self/" // the main thread's
-		}
-		b, err := os.ReadFile(dir + f)
+	for _, f := range schedulingFiles[:3] {
+		b, err := os.ReadFile("/proc/thread-self/" + f)
 		if err != nil {
 			t.Fatal(err)
 		}
 		out.Write(b)
 	}
+	slack, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintln(&out, slack)
 	return parseScheduling(t, out.String())
 }
 
