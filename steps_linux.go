@@ -150,6 +150,9 @@ func constName(c raw.Call, i int, n int64) (string, bool) {
 		{raw.Prctl, 0, unix.PR_SET_PDEATHSIG}:         "PR_SET_PDEATHSIG",
 		{raw.Prctl, 0, unix.PR_SET_KEEPCAPS}:          "PR_SET_KEEPCAPS",
 		{raw.Prctl, 0, unix.PR_CAP_AMBIENT}:           "PR_CAP_AMBIENT",
+		{raw.Prctl, 0, unix.PR_SET_TIMERSLACK}:        "PR_SET_TIMERSLACK",
+		{raw.Prctl, 0, unix.PR_SCHED_CORE}:            "PR_SCHED_CORE",
+		{raw.IoprioSet, 0, 1}:                         "IOPRIO_WHO_PROCESS",
 		{raw.Ptrace, 0, unix.PTRACE_TRACEME}:          "PTRACE_TRACEME",
 		{raw.Futex, 1, 5 | 128}:                       "FUTEX_WAKE_OP_PRIVATE",
 		{raw.Mount, 3, unix.MS_REC | unix.MS_PRIVATE}: "MS_REC|MS_PRIVATE",
@@ -157,6 +160,7 @@ func constName(c raw.Call, i int, n int64) (string, bool) {
 		{raw.RtSigprocmask, 0, unix.SIG_SETMASK}:      "SIG_SETMASK",
 		{raw.RtSigprocmask, 2, 0}:                     "NULL",
 		{raw.RtSigaction, 2, 0}:                       "NULL",
+		{raw.Prlimit64, 2, 0}:                         "NULL",
 		{raw.Prlimit64, 3, 0}:                         "NULL",
 		{raw.Setpriority, 0, unix.PRIO_PROCESS}:       "PRIO_PROCESS",
 	}[at{c.Sys, i, n}]

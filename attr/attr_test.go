@@ -52,6 +52,11 @@ func TestValid(t *testing.T) {
 		{attr.AmbientCaps{}, attr.ParentDeathSignal(1), attr.Ptrace{}, attr.DetachTTY{}},
 		{attr.AmbientCaps{0, 63, 0}, attr.ParentDeathSignal(64), attr.ControllingFD{FD: 0, Steal: true}},
 		{attr.Foreground{File: anyFile}, attr.Setpgid{}},
+		{attr.SchedPolicy{}, attr.Nice(5), attr.CPUAffinity{0}, attr.NUMAPolicy{}, attr.IOPrio{}, attr.TimerSlack(0)},
+		{attr.SchedPolicy{Policy: attr.SchedRR, Priority: 99, ResetOnFork: true, UtilMin: 1024}, attr.CPUAffinity{1, 1, 65535}},
+		{attr.SchedPolicy{Policy: attr.SchedDeadline, Runtime: 1024, Deadline: 1024}, attr.CoreSched{}, attr.OOMScoreAdj(-1000)},
+		{attr.NUMAPolicy{Mode: attr.NUMAPreferredMany | attr.NUMAStaticNodes, Nodes: []int{0, 1023}}, attr.OOMScoreAdj(1000)},
+		{attr.IOPrio{Class: attr.IOPrioBestEffort, Level: 7}, attr.RlimitToHard(15), attr.NoFilePolicy(0)},
 	} {
 		if err := check(list); err != nil {
 			t.Errorf("%d: %v", i, err)
@@ -92,6 +97,21 @@ func TestOutOfRange(t *testing.T) {
 		attr.IDMap{}, attr.IDMap{UID: ids(-1, 0, 1)}, attr.IDMap{GID: ids(0, -1, 1)}, attr.IDMap{UID: ids(0, 0, 0)},
 		attr.AmbientCaps{-1}, attr.AmbientCaps{1, 64}, attr.ParentDeathSignal(0), attr.ParentDeathSignal(65),
 		attr.ControllingFD{FD: -1}, attr.ControllingFD{FD: one << 31}, attr.Foreground{},
+		attr.SchedPolicy{Policy: -1}, attr.SchedPolicy{Policy: 4}, attr.SchedPolicy{Priority: 1},
+		attr.SchedPolicy{Policy: attr.SchedFIFO}, attr.SchedPolicy{Policy: attr.SchedFIFO, Priority: 100},
+		attr.SchedPolicy{Period: 1}, attr.SchedPolicy{Policy: attr.SchedDeadline},
+		attr.SchedPolicy{Policy: attr.SchedDeadline, Runtime: 1023, Deadline: 5000},
+		attr.SchedPolicy{Policy: attr.SchedDeadline, Runtime: 5000, Deadline: 4000},
+		attr.SchedPolicy{Policy: attr.SchedDeadline, Runtime: 2000, Deadline: 4000, Period: 3000},
+		attr.SchedPolicy{Policy: attr.SchedDeadline, Runtime: 2000, Deadline: 4000, UtilMin: 1},
+		attr.SchedPolicy{UtilMin: -1}, attr.SchedPolicy{UtilMax: 1025}, attr.SchedPolicy{UtilMin: 3, UtilMax: 2},
+		attr.CPUAffinity{}, attr.CPUAffinity{0, -1}, attr.CPUAffinity{65536},
+		attr.NUMAPolicy{Mode: 7}, attr.NUMAPolicy{Mode: -1}, attr.NUMAPolicy{Nodes: []int{0}}, attr.NUMAPolicy{Mode: attr.NUMABind},
+		attr.NUMAPolicy{Mode: attr.NUMABind, Nodes: []int{1024}}, attr.NUMAPolicy{Mode: attr.NUMALocal, Nodes: []int{0}},
+		attr.IOPrio{Class: 4}, attr.IOPrio{Level: 1}, attr.IOPrio{Class: attr.IOPrioIdle, Level: 1},
+		attr.IOPrio{Class: attr.IOPrioRealTime, Level: 8}, attr.IOPrio{Class: attr.IOPrioBestEffort, Level: -1},
+		attr.TimerSlack(-1), attr.OOMScoreAdj(-1001), attr.OOMScoreAdj(1001),
+		attr.RlimitToHard(-1), attr.RlimitToHard(16), attr.NoFilePolicy(-1), attr.NoFilePolicy(3),
 	} {
 		wrong(t, attr.List{attr.NoNewPrivs{}, bad, attr.Setsid{}}, 1)
 	}
@@ -105,6 +125,8 @@ func TestTwice(t *testing.T) {
 		attr.NewNamespaces{Flags: newUTS}, attr.Unshare{Flags: newUTS}, attr.IDMap{UID: ids(0, 0, 1)},
 		attr.AmbientCaps{}, attr.ParentDeathSignal(9), attr.Ptrace{}, attr.DetachTTY{}, attr.ControllingFD{},
 		attr.Foreground{File: anyFile},
+		attr.SchedPolicy{}, attr.CPUAffinity{0}, attr.NUMAPolicy{}, attr.IOPrio{}, attr.TimerSlack(0), attr.CoreSched{},
+		attr.OOMScoreAdj(0), attr.RlimitToHard(0), attr.NoFileCurrent,
 	} {
 		other := attr.Attr(attr.Nice(1))
 		if reflect.TypeOf(a) == reflect.TypeOf(other) {
@@ -120,6 +142,10 @@ func TestContradictions(t *testing.T) {
 		{attr.Setsid{}, attr.Setpgid{}},
 		{attr.SigDefault{1}, attr.SigIgnore{2, 1}},
 		{attr.NoFile{Soft: 9, Hard: 9}, attr.Rlimit{Resource: nofile, Soft: 9, Hard: 9}},
+		{attr.RlimitToHard(nofile), attr.NoFile{Soft: 9, Hard: 9}},
+		{attr.RlimitToHard(3), attr.Rlimit{Resource: 3}},
+		{attr.NoFilePolicy(0), attr.NoFile{Soft: 9, Hard: 9}},
+		{attr.NoFileToHard, attr.RlimitToHard(nofile)},
 		{attr.Credential{}, attr.ResetIDs{}},
 		{attr.NewNamespaces{Flags: newUser}, attr.Unshare{Flags: newUser}},
 		{attr.ControllingTTY{File: anyFile}, attr.ControllingFD{}},

@@ -8,7 +8,7 @@ import (
 )
 
 // Rlimit sets a resource limit, one for each resource. Resource is an RLIMIT_*
-// number; the units are those of getrlimit(2), and ^uint64(0) is no limit. What
+// number; the units are those of getrlimit(2), and [Unlimited] is no limit. What
 // raises a limit happens before credentials are dropped, what lowers it after
 // the file actions. Raising Hard needs CAP_SYS_RESOURCE.
 type Rlimit struct {
@@ -16,18 +16,44 @@ type Rlimit struct {
 	Soft, Hard uint64
 }
 
+// Unlimited is RLIM_INFINITY, no limit.
+const Unlimited = ^uint64(0)
+
+// RlimitToHard raises the soft limit of a resource, an RLIMIT_* number, to the
+// hard limit, which the child looks up itself. It excludes an [Rlimit] of the
+// same resource, needs no privilege and happens before credentials are dropped.
+type RlimitToHard int
+
 // NoFile is the limit of open files, as Rlimit with RLIMIT_NOFILE. Without it
 // the child gets the limit that this process was started with, unless somebody
 // has changed it since: Go raises the soft limit for itself only.
 type NoFile struct{ Soft, Hard uint64 }
 
-const rlimitNoFile = 7
+// NoFilePolicy says where the limit of open files comes from, and excludes
+// [NoFile], which has a value.
+type NoFilePolicy int
+
+const (
+	// NoFileOriginal is the limit that this process was started with, also where
+	// it has changed it since. Raising the hard limit again needs CAP_SYS_RESOURCE.
+	NoFileOriginal NoFilePolicy = iota
+	// NoFileCurrent is the limit that this process has at the time of the start,
+	// with the soft limit that Go has raised for itself.
+	NoFileCurrent
+	// NoFileToHard is the hard limit, as [RlimitToHard].
+	NoFileToHard
+)
+
+const (
+	rlimitNoFile = 7
+	lastResource = 15
+)
 
 func (r Rlimit) check(c *plan.Claims) error { return r.claim(c, "attr.Rlimit") }
 
 func (r Rlimit) claim(c *plan.Claims, by string) error {
 	name := fmt.Sprintf("rlimit %d", r.Resource)
-	if r.Resource < 0 || r.Resource > 15 {
+	if r.Resource < 0 || r.Resource > lastResource {
 		return invalid("rlimit", name, "no such resource")
 	}
 	if r.Soft > r.Hard {
@@ -63,3 +89,47 @@ func (n NoFile) check(c *plan.Claims) error { return n.rlimit().claim(c, "attr.N
 func (n NoFile) lower(p *plan.Plan) { n.rlimit().lower(p) }
 
 func (NoFile) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.NoFile") }
+
+func (r RlimitToHard) check(c *plan.Claims) error { return r.claim(c, "attr.RlimitToHard") }
+
+func (r RlimitToHard) claim(c *plan.Claims, by string) error {
+	name := fmt.Sprintf("rlimit %d", int(r))
+	if r < 0 || r > lastResource {
+		return invalid("rlimit", name, "no such resource")
+	}
+	return c.Claim(name, by)
+}
+
+// lower reads the two words of the limit to the second and third variable, then
+// to the first and second: the hard limit is then in the second and third.
+func (r RlimitToHard) lower(p *plan.Plan) {
+	b, zero, resource := p.Builder(), raw.Int(0), raw.Int(int64(r))
+	v := b.Vars(3)
+	first, second := b.AddrIn(v, 0), b.AddrIn(v, 8)
+	p.Step("rlimit", fmt.Sprintf("%d soft=hard", int(r)))
+	p.Call(plan.Raise, raw.Prlimit64, zero, resource, zero, second)
+	p.Call(plan.Raise, raw.Prlimit64, zero, resource, zero, first)
+	p.Call(plan.Raise, raw.Prlimit64, zero, resource, second, zero)
+}
+
+func (RlimitToHard) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.RlimitToHard") }
+
+func (n NoFilePolicy) check(c *plan.Claims) error {
+	if n < NoFileOriginal || n > NoFileToHard {
+		return invalid("rlimit", fmt.Sprint(int(n)), "no such policy")
+	}
+	return c.Claim(plan.NoFile, "attr.NoFilePolicy")
+}
+
+func (n NoFilePolicy) lower(p *plan.Plan) {
+	switch n {
+	case NoFileOriginal:
+		if soft, hard, ok := originalNoFile(); ok {
+			Rlimit{rlimitNoFile, soft, hard}.lower(p)
+		}
+	case NoFileToHard:
+		RlimitToHard(rlimitNoFile).lower(p)
+	}
+}
+
+func (NoFilePolicy) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.NoFilePolicy") }

@@ -51,6 +51,33 @@ func TestOrder(t *testing.T) {
 	}
 }
 
+// TestSchedulingOrder wants files of the host first, then what needs privilege;
+// the slack comes after the policy, which may be one without.
+func TestSchedulingOrder(t *testing.T) {
+	list := attr.List{
+		attr.TimerSlack(1), attr.Credential{KeepGroups: true}, attr.Chroot("/"),
+		attr.SchedPolicy{Policy: attr.SchedDeadline, Runtime: 1e6, Deadline: 1e7}, attr.OOMScoreAdj(1),
+	}
+	want := []string{
+		"oom_score_adj openat", "oom_score_adj write", "oom_score_adj close", "sched sched_setattr",
+		"chroot chroot", "chroot chdir", "setresgid setresgid", "setresuid setresuid", "timerslack prctl",
+	}
+	if got := lowered(t, list); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	list = attr.List{
+		attr.Credential{KeepGroups: true}, attr.SchedPolicy{UtilMin: 1}, attr.CPUAffinity{99}, attr.NUMAPolicy{}, attr.IOPrio{}, attr.CoreSched{}, attr.RlimitToHard(1),
+	}
+	want = []string{
+		"sched sched_setscheduler", "sched_util sched_setattr", "affinity sched_setaffinity", "mempolicy set_mempolicy",
+		"ioprio ioprio_set", "core_sched prctl", "rlimit prlimit64", "rlimit prlimit64", "rlimit prlimit64",
+		"setresgid setresgid", "setresuid setresuid",
+	}
+	if got := lowered(t, list); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 // TestLimitPhases raises before privilege is dropped, and lowers afterwards.
 func TestLimitPhases(t *testing.T) {
 	const infinity = ^uint64(0)

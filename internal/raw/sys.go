@@ -25,6 +25,7 @@ const (
 	Getppid
 	Getuid
 	Ioctl
+	IoprioSet
 	Mount
 	Openat
 	PivotRoot
@@ -34,6 +35,10 @@ const (
 	Read
 	RtSigaction
 	RtSigprocmask
+	SchedSetaffinity
+	SchedSetattr
+	SchedSetscheduler
+	SetMempolicy
 	Setgroups
 	Setdomainname
 	Sethostname

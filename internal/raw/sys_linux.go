@@ -50,6 +50,12 @@ var sysTable = [numSys]struct {
 	Umount2:       {unix.SYS_UMOUNT2, "umount2", 2},
 	Unshare:       {unix.SYS_UNSHARE, "unshare", 1},
 	Write:         {unix.SYS_WRITE, "write", 3},
+
+	IoprioSet:         {unix.SYS_IOPRIO_SET, "ioprio_set", 3},
+	SchedSetaffinity:  {unix.SYS_SCHED_SETAFFINITY, "sched_setaffinity", 3},
+	SchedSetattr:      {unix.SYS_SCHED_SETATTR, "sched_setattr", 3},
+	SchedSetscheduler: {unix.SYS_SCHED_SETSCHEDULER, "sched_setscheduler", 3},
+	SetMempolicy:      {unix.SYS_SET_MEMPOLICY, "set_mempolicy", 3},
 }
 
 // Number is the call's number on this architecture.

@@ -1,0 +1,118 @@
+package attr
+
+import (
+	"fmt"
+
+	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// CPUAffinity is the CPUs that the child may run on, by number. It is set after
+// the child has joined its cgroup. As long as one remains, the kernel leaves out
+// those that do not exist and that the cgroup does not allow; where none remains
+// the error is EINVAL. It needs no privilege. See sched_setaffinity(2).
+type CPUAffinity []int
+
+// NUMAPolicy says which nodes the child's memory is to come from. Mode is one of
+// the constants NUMADefault and so on, with NUMAStaticNodes, NUMARelativeNodes or
+// NUMABalancing added where they apply; they are the kernel's numbers. Nodes are
+// by number: none for NUMADefault, which is the zero value, and for NUMALocal,
+// at least one for the others, of which NUMAPreferred uses the first.
+//
+// The policy is that of the child's thread, and inherited by all that it makes.
+// It is set after the child has joined its cgroup, and needs no privilege. See
+// set_mempolicy(2).
+type NUMAPolicy struct {
+	Mode  int
+	Nodes []int
+}
+
+// Modes of NUMAPolicy, and flags that may be added.
+const (
+	NUMADefault            = 0
+	NUMAPreferred          = 1
+	NUMABind               = 2
+	NUMAInterleave         = 3
+	NUMALocal              = 4 // Linux 3.8
+	NUMAPreferredMany      = 5 // Linux 5.15
+	NUMAWeightedInterleave = 6 // Linux 6.9
+
+	NUMABalancing     = 1 << 13 // Linux 5.12
+	NUMARelativeNodes = 1 << 14
+	NUMAStaticNodes   = 1 << 15
+)
+
+const (
+	maxCPU  = 1<<16 - 1
+	maxNode = 1<<10 - 1
+
+	numaFlags = NUMABalancing | NUMARelativeNodes | NUMAStaticNodes
+)
+
+// bitmap has the bits of list set, and is as long as it needs to be.
+func bitmap(list []int) []uint64 {
+	var words []uint64
+	for _, n := range list {
+		for n/64 >= len(words) {
+			words = append(words, 0)
+		}
+		words[n/64] |= 1 << (n % 64)
+	}
+	return words
+}
+
+// outOfRange returns the first of list that is not in 0..last.
+func outOfRange(list []int, last int) (n int, bad bool) {
+	for _, n := range list {
+		if n < 0 || n > last {
+			return n, true
+		}
+	}
+	return 0, false
+}
+
+func (l CPUAffinity) check(c *plan.Claims) error {
+	if len(l) == 0 {
+		return invalid("affinity", "", "no CPU")
+	}
+	if n, bad := outOfRange(l, maxCPU); bad {
+		return invalid("affinity", fmt.Sprint(n), "no such CPU")
+	}
+	return c.Claim("the CPU affinity", "attr.CPUAffinity")
+}
+
+func (l CPUAffinity) lower(p *plan.Plan) {
+	mask := bitmap(l)
+	p.Step("affinity", fmt.Sprint([]int(l)))
+	p.Call(plan.Raise, raw.SchedSetaffinity, raw.Int(0), raw.Int(int64(8*len(mask))), p.Builder().Words(mask...))
+}
+
+func (CPUAffinity) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.CPUAffinity") }
+
+func (n NUMAPolicy) object() string { return fmt.Sprintf("mode=%#x nodes=%d", n.Mode, n.Nodes) }
+
+func (n NUMAPolicy) check(c *plan.Claims) error {
+	mode := n.Mode &^ numaFlags
+	if mode < NUMADefault || mode > NUMAWeightedInterleave {
+		return invalid("mempolicy", n.object(), "no such mode")
+	}
+	if none := mode == NUMADefault || mode == NUMALocal; none != (len(n.Nodes) == 0) {
+		return invalid("mempolicy", n.object(), "nodes with a mode that takes none, or none with another")
+	}
+	if node, bad := outOfRange(n.Nodes, maxNode); bad {
+		return invalid("mempolicy", n.object(), "no such node: %d", node)
+	}
+	return c.Claim("the memory policy", "attr.NUMAPolicy")
+}
+
+// lower passes the number of bits plus one: the kernel takes one off.
+func (n NUMAPolicy) lower(p *plan.Plan) {
+	nodes, bits := raw.Int(0), 0
+	if mask := bitmap(n.Nodes); len(mask) > 0 {
+		nodes, bits = p.Builder().Words(mask...), 64*len(mask)+1
+	}
+	p.Step("mempolicy", n.object())
+	p.Call(plan.Raise, raw.SetMempolicy, raw.Int(int64(n.Mode)), nodes, raw.Int(int64(bits)))
+}
+
+func (NUMAPolicy) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.NUMAPolicy") }

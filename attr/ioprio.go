@@ -1,0 +1,55 @@
+package attr
+
+import (
+	"fmt"
+
+	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// IOPrio is the priority of input and output. Class is one of the constants
+// IOPrioNone and so on, which are the kernel's numbers. Level is from 0, most
+// favourable, to 7 for IOPrioRealTime and IOPrioBestEffort, and 0 for the others.
+// The zero value is IOPrioNone: the priority then follows policy and nice value.
+// IOPrioRealTime needs CAP_SYS_ADMIN or, from Linux 5.14 on, CAP_SYS_NICE. See
+// ioprio_set(2).
+type IOPrio struct{ Class, Level int }
+
+// Classes of IOPrio.
+const (
+	IOPrioNone       = 0
+	IOPrioRealTime   = 1
+	IOPrioBestEffort = 2
+	IOPrioIdle       = 3
+)
+
+const (
+	ioprioWhoProcess = 1
+	ioprioClassShift = 13
+	ioprioLevels     = 8
+)
+
+func (i IOPrio) object() string { return fmt.Sprintf("class=%d level=%d", i.Class, i.Level) }
+
+func (i IOPrio) check(c *plan.Claims) error {
+	levels := 1
+	switch i.Class {
+	case IOPrioNone, IOPrioIdle:
+	case IOPrioRealTime, IOPrioBestEffort:
+		levels = ioprioLevels
+	default:
+		return invalid("ioprio", i.object(), "no such class")
+	}
+	if i.Level < 0 || i.Level >= levels {
+		return invalid("ioprio", i.object(), "level out of range")
+	}
+	return c.Claim("the I/O priority", "attr.IOPrio")
+}
+
+func (i IOPrio) lower(p *plan.Plan) {
+	prio := raw.Int(int64(i.Class)<<ioprioClassShift | int64(i.Level))
+	p.Step("ioprio", i.object())
+	p.Call(plan.Raise, raw.IoprioSet, raw.Int(ioprioWhoProcess), raw.Int(0), prio)
+}
+
+func (IOPrio) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.IOPrio") }

@@ -1,0 +1,11 @@
+//go:build amd64 || arm64
+
+package attr
+
+import "github.com/safespawn/spawn/internal/nofile"
+
+// originalNoFile is the limit that this process was started with.
+func originalNoFile() (soft, hard uint64, ok bool) {
+	o := nofile.Original
+	return o.Soft, o.Hard, o.Hard > 0
+}

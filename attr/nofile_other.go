@@ -1,0 +1,6 @@
+//go:build !linux || !(amd64 || arm64)
+
+package attr
+
+// originalNoFile is not needed where limits are not lowered to system calls.
+func originalNoFile() (soft, hard uint64, ok bool) { return 0, 0, false }
