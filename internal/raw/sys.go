@@ -25,6 +25,7 @@ const (
 	Getppid
 	Getuid
 	Ioctl
+	Landlock // landlock_restrict_self
 	Mount
 	Openat
 	Prctl
@@ -33,6 +34,7 @@ const (
 	Read
 	RtSigaction
 	RtSigprocmask
+	Seccomp
 	Setgroups
 	Setpgid
 	Setpriority
