@@ -53,3 +53,9 @@ func tracedIDMap(dir string) (*spawn.Spec, error) {
 	s.Attr = attr.List{attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: ids, GID: ids}}
 	return s, err
 }
+
+func tracedSandbox(dir string) (*spawn.Spec, error) {
+	s, err := tracedPlain(dir)
+	s.Attr = attr.List{attr.NoNewPrivs{}, refuse(unix.EXDEV, unix.SYS_UNAME)}
+	return s, err
+}
