@@ -56,6 +56,14 @@ func tracedIDMap(dir string) (*spawn.Spec, error) {
 
 func tracedSandbox(dir string) (*spawn.Spec, error) {
 	s, err := tracedPlain(dir)
-	s.Attr = attr.List{attr.NoNewPrivs{}, refuse(unix.EXDEV, unix.SYS_UNAME)}
-	return s, err
+	if err != nil {
+		return nil, err
+	}
+	ruleset, err := attr.NewLandlock(attr.LandlockRules{Execute: []string{dir}, BestEffort: true})
+	if err != nil {
+		return nil, err
+	}
+	s.Actions.Open(20, dir, unix.O_DIRECTORY, 0)
+	s.Attr = attr.List{attr.NoNewPrivs{}, refuse(unix.EXDEV, unix.SYS_UNAME), ruleset.Attr()}
+	return s, nil
 }

@@ -78,7 +78,7 @@ func TestSeccomp(t *testing.T) {
 		if s.status["Seccomp"] != "2" || s.status["Seccomp_filters"] != itoa(filters+1) || s.status["NoNewPrivs"] != "1" {
 			t.Errorf("mode %s, %s filters", s.status["Seccomp"], s.status["Seccomp_filters"])
 		}
-		if _, state, err := tryOutput(shell("uname", attr.NoNewPrivs{}, f)); err != nil || state.Success() {
+		if _, state, err := tryOutput(shell("uname 2>/dev/null", attr.NoNewPrivs{}, f)); err != nil || state.Success() {
 			t.Errorf("uname: %v, %v", state, err)
 		}
 	})
@@ -141,8 +141,10 @@ func TestLongestFilter(t *testing.T) {
 
 // secured are attributes that need NoNewPrivs, or privilege, and what they are
 // called in an error without.
-func secured(t testing.TB) map[string]fault {
+func secured(ruleset *attr.LandlockRuleset) map[string]fault {
 	return map[string]fault{
+		"landlock": {spec: &spawn.Spec{Attr: attr.List{ruleset.Attr()}},
+			want: want{"landlock", 0, "landlock-ruleset, without attr.NoNewPrivs", []syscall.Errno{unix.EPERM}}},
 		"seccomp": {spec: &spawn.Spec{Attr: attr.List{refuse(unix.EXDEV, unix.SYS_UNAME)}},
 			want: want{"seccomp", 0, "4 instructions, without attr.NoNewPrivs", []syscall.Errno{unix.EACCES}}},
 	}
@@ -151,7 +153,7 @@ func secured(t testing.TB) map[string]fault {
 // TestSecuredByRoot needs no NoNewPrivs while there is CAP_SYS_ADMIN.
 func TestSecuredByRoot(t *testing.T) {
 	needRoot(t)
-	for name, f := range secured(t) {
+	for name, f := range secured(newRuleset(t, attr.LandlockRules{Execute: []string{"/"}})) {
 		s := exits(t, 7)
 		s.Attr = f.spec.Attr
 		eachEngine(t, func(t *testing.T) {
@@ -167,8 +169,16 @@ func TestSecuredByRoot(t *testing.T) {
 
 func init() {
 	unprivileged["secured"] = func(string) error {
+		if !hasLandlock() {
+			return nil
+		}
+		ruleset, err := attr.NewLandlock(attr.LandlockRules{Execute: []string{"/"}, BestEffort: true})
+		if err != nil {
+			return err
+		}
+		defer ruleset.Close()
 		return eachEngineError(func(string) error {
-			for _, f := range secured(nil) {
+			for _, f := range secured(ruleset) {
 				s := &spawn.Spec{Path: "/bin/true", Attr: f.spec.Attr}
 				_, err := spawn.Start(context.Background(), s)
 				if how := f.want.differs(err); how != "" {
@@ -196,6 +206,17 @@ var older = map[string]func() error{
 			return nil
 		})
 	},
+	"landlock": func() error {
+		return eachEngineError(func(string) error {
+			_, err := spawn.Start(context.Background(), shell(":", attr.NoNewPrivs{}, attr.Landlock{RulesetFD: 1}))
+			how := want{"landlock", 1, "descriptor 1", []syscall.Errno{unix.ENOSYS}}.differs(err)
+			if how != "" || !errors.Is(err, errors.ErrUnsupported) {
+				return fmt.Errorf("%w: %s", err, how)
+			}
+			return nil
+		})
+	},
+	"rules": withoutLandlock,
 }
 
 var _ = registerHelper("older kernel", func(args []string) int {
@@ -209,7 +230,7 @@ var _ = registerHelper("older kernel", func(args []string) int {
 func TestOlderKernels(t *testing.T) {
 	for name := range older {
 		s := helper(t, "older kernel", name)
-		s.Attr = attr.List{attr.NoNewPrivs{}, refuse(unix.ENOSYS, unix.SYS_SECCOMP)}
+		s.Attr = attr.List{attr.NoNewPrivs{}, refuse(unix.ENOSYS, unix.SYS_SECCOMP, unix.SYS_LANDLOCK_CREATE_RULESET, unix.SYS_LANDLOCK_RESTRICT_SELF)}
 		if out, state, err := tryOutput(s); err != nil || !state.Success() {
 			t.Errorf("%s: %v, %v: %s", name, state, err, strings.TrimSpace(out))
 		}
