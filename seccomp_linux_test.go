@@ -116,13 +116,26 @@ func TestSeccompAgainstExecve(t *testing.T) {
 	s := exits(t, 7)
 	s.Attr = attr.List{attr.NoNewPrivs{}, refuse(unix.EXDEV, unix.SYS_EXECVE)}
 	try(t, []fault{{"refused", s, want{"execve", -1, s.Path, []syscall.Errno{unix.EXDEV}}}})
-	s.Attr = attr.List{attr.NoNewPrivs{}, only(unix.SYS_EXIT_GROUP)}
-	eachEngine(t, func(t *testing.T) {
-		state, err := spawn.Run(context.Background(), s)
-		if err != nil || state.Signal() != unix.SIGSYS {
-			t.Errorf("%v, %v", state, err)
-		}
+	kills, stays := *s, *s
+	kills.Attr = attr.List{attr.NoNewPrivs{}, only(unix.SYS_EXIT_GROUP)}
+	stays.Attr = attr.List{attr.NoNewPrivs{}, refuse(unix.EXDEV, unix.SYS_EXIT_GROUP)}
+	try(t, []fault{
+		{"kills", &kills, want{"seccomp", 1, "execve", []syscall.Errno{unix.EINVAL}}},
+		{"stays", &stays, want{"seccomp", 1, "exit_group", []syscall.Errno{unix.EINVAL}}},
 	})
+}
+
+// TestBusyWithoutSleep has a program that is open for writing, and a filter that
+// kills for nanosleep.
+func TestBusyWithoutSleep(t *testing.T) {
+	s := exits(t, 7)
+	w, err := os.OpenFile(s.Path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	s.Attr = attr.List{attr.NoNewPrivs{}, filter(unix.SECCOMP_RET_KILL_PROCESS, unix.SECCOMP_RET_ALLOW, unix.SYS_NANOSLEEP)}
+	try(t, []fault{{"busy", s, want{"execve", -1, s.Path, []syscall.Errno{unix.ETXTBSY}}}})
 }
 
 // TestLongestFilter has as many instructions as there may be.

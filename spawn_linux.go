@@ -96,7 +96,10 @@ func (e *engine) compileFor(s *Spec, argv, env []string, once, withSlots bool) e
 		p.Call(plan.Mask, raw.RtSigprocmask, raw.Int(unix.SIG_SETMASK), b.SavedMask(), raw.Int(0), raw.Int(8))
 	}
 	b.Step("execve", -1, "")
-	p.Call(plan.Exec, raw.Execve, b.String(s.Path), b.Strings(argv), b.Strings(env)).Retry(uint8(unix.ETXTBSY), busyRetries)
+	exec := p.Call(plan.Exec, raw.Execve, b.String(s.Path), b.Strings(argv), b.Strings(env))
+	if !p.NoPause {
+		exec.Retry(uint8(unix.ETXTBSY), busyRetries)
+	}
 	e.diag = newDiagnosis(s, p.Chrooted, size(argv)+size(env))
 	e.diag.landlocked = p.Ruleset != nil
 	if once {

@@ -4,6 +4,7 @@ package attr
 
 import (
 	"errors"
+	"os"
 	"slices"
 	"testing"
 
@@ -46,6 +47,7 @@ func TestVersions(t *testing.T) {
 		Read: []string{"/", "/dev/null"}, Write: []string{"/", "/dev/null"}, Execute: []string{"/", "/dev/null"},
 		TCPBind: []uint16{1}, TCPConnect: []uint16{2}, NoSignals: true, NoAbstractUnix: true,
 	}
+	before := countFiles(t)
 	for version, n := range has {
 		rules.BestEffort = false
 		if _, _, err := rules.handled(version); errors.Is(err, errors.ErrUnsupported) != (n < len(names)) {
@@ -67,4 +69,17 @@ func TestVersions(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	if after := countFiles(t); after != before {
+		t.Errorf("%d descriptors became %d", before, after)
+	}
+}
+
+// countFiles is how many descriptors are open.
+func countFiles(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
 }

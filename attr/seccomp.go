@@ -13,12 +13,13 @@ import (
 // execve. It needs [NoNewPrivs], unless the child has CAP_SYS_ADMIN by then; else
 // the error is EACCES.
 //
-// The filter must allow execve, which only it decides about from then on, and
-// exit_group, by which the child ends when execve has failed; nanosleep comes
-// between two attempts at a program that is open for writing. A filter that kills
-// for execve ends the child with SIGSYS after a Start that did not fail. Where
-// memory is not shared (see spawn.Features) the child also needs write, to report
-// a failure.
+// The filter must allow execve, and exit_group, by which the child ends when execve
+// has failed. One that kills for execve, or does not allow exit_group, is an error of
+// Compile: the child would end with SIGSYS after a Start that did not fail, before
+// Linux 5.16 along with this process, or not at all. That can't be told of a filter
+// that looks at the arguments of these calls. Without nanosleep a program that is
+// open for writing is tried only once. Where memory is not shared (see
+// spawn.Features) the child also needs write, to report a failure.
 //
 // Flags are SECCOMP_FILTER_FLAG_LOG and SECCOMP_FILTER_FLAG_SPEC_ALLOW. What is
 // wrong with a filter is an error of Compile where the kernel's would only be
@@ -33,6 +34,14 @@ const (
 	seccompSetModeFilter = 1
 	seccompFlags         = 2 | 4 // LOG, SPEC_ALLOW
 
+	// What a filter can decide, without the data in the low half.
+	seccompErrno  = 0x00050000
+	seccompNotify = 0x7fc00000
+	seccompTrace  = 0x7ff00000
+	seccompLog    = 0x7ffc0000
+	seccompAllow  = 0x7fff0000
+	seccompAction = 0xffff0000
+
 	noNewPrivs = "no_new_privs"
 )
 
@@ -42,6 +51,12 @@ func (s Seccomp) check(c *plan.Claims) error {
 	}
 	if err := checkFilter(s.Filter); err != nil {
 		return err
+	}
+	if kills(s.Filter, raw.Execve) {
+		return invalid("seccomp", "execve", "the filter kills for it")
+	}
+	if action, known := verdict(s.Filter, raw.ExitGroup); known && action != seccompAllow && action != seccompLog {
+		return invalid("seccomp", "exit_group", "the filter does not allow it")
 	}
 	return c.Claim("the system call filter", "attr.Seccomp")
 }
@@ -56,7 +71,18 @@ func (s Seccomp) lower(p *plan.Plan) {
 	b := p.Builder()
 	prog := b.Struct(raw.Int(int64(len(words))), b.Words(words...))
 	p.Step("seccomp", withoutPrivs(p, fmt.Sprintf("%d instructions", len(words))))
+	p.NoPause = kills(s.Filter, raw.Nanosleep)
 	p.Call(plan.Seccomp, raw.Seccomp, raw.Int(seccompSetModeFilter), raw.Int(int64(s.Flags)), prog)
+}
+
+// kills reports whether a filter ends the child for a call, with SIGSYS.
+func kills(filter []SockFilter, call raw.Sys) bool {
+	action, known := verdict(filter, call)
+	switch action {
+	case seccompErrno, seccompNotify, seccompTrace, seccompLog, seccompAllow:
+		return false
+	}
+	return known
 }
 
 // withoutPrivs adds to the object of a step what may be why it fails.

@@ -93,6 +93,8 @@ type Plan struct {
 	IDMap *IDMap
 	// Ruleset is that of Landlock.
 	Ruleset *Ruleset
+	// NoPause is set when the child must not sleep between attempts at execve.
+	NoPause bool
 	// DeathSignal is set when the child must be made by a thread that lasts, and
 	// Traced when it must be the caller's.
 	DeathSignal, Traced bool

@@ -27,6 +27,7 @@ const (
 	Ioctl
 	Landlock // landlock_restrict_self
 	Mount
+	Nanosleep
 	Openat
 	Prctl
 	Prlimit64

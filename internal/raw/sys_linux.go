@@ -29,6 +29,7 @@ var sysTable = [numSys]struct {
 	Ioctl:         {unix.SYS_IOCTL, "ioctl", 3},
 	Landlock:      {unix.SYS_LANDLOCK_RESTRICT_SELF, "landlock_restrict_self", 2},
 	Mount:         {unix.SYS_MOUNT, "mount", 5},
+	Nanosleep:     {unix.SYS_NANOSLEEP, "nanosleep", 2},
 	Openat:        {unix.SYS_OPENAT, "openat", 4},
 	Prctl:         {unix.SYS_PRCTL, "prctl", 5},
 	Prlimit64:     {unix.SYS_PRLIMIT64, "prlimit64", 4},
