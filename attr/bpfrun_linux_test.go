@@ -39,7 +39,7 @@ func TestVerdictsAsTheKernel(t *testing.T) {
 	codes := []uint16{
 		bpfLDAbs, bpfLDImm, bpfLDX, bpfLDLen, bpfLDXLen, bpfLDMem, bpfLDXMem, bpfST, bpfSTX, bpfTax, bpfTxa, bpfDivK, bpfLshK, bpfRshK,
 		bpfALU, bpfSub, bpfMul, bpfOr, bpfAnd, bpfNeg, bpfXor, bpfALU | bpfX, bpfSub | bpfX, bpfMul | bpfX, bpfOr | bpfX, bpfAnd | bpfX,
-		bpfXor | bpfX, bpfJump, bpfJeq, bpfJgt, bpfJge, bpfJset, bpfJeq | bpfX, bpfJgt | bpfX, bpfJge | bpfX, bpfJset | bpfX,
+		bpfXor | bpfX, bpfLshK | bpfX, bpfRshK | bpfX, bpfJump, bpfJeq, bpfJgt, bpfJge, bpfJset, bpfJeq | bpfX, bpfJgt | bpfX, bpfJge | bpfX, bpfJset | bpfX,
 	}
 	seen := map[uint32]bool{}
 	for range 1000 {
@@ -54,6 +54,8 @@ func TestVerdictsAsTheKernel(t *testing.T) {
 				f.K = f.K % 2 * 4
 			case bpfJump:
 				f.K %= 3
+			case bpfLshK, bpfRshK:
+				f.K = rand.N(uint32(32))
 			case bpfDivK:
 				f.K++
 			case bpfLDImm, bpfXor, bpfAnd, bpfOr, bpfMul:
