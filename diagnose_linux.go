@@ -20,6 +20,8 @@ import (
 type diagnosis struct {
 	blind bool // the path means something else in the child
 	bytes int  // of arguments and environment
+
+	landlocked bool // Landlock may not allow it
 }
 
 func newDiagnosis(s *Spec, chrooted bool, bytes int) diagnosis {
@@ -60,6 +62,8 @@ func (d diagnosis) explain(path string, errno syscall.Errno) error {
 			e.Object = path + ", not a regular file"
 		case st.Mode()&0o111 == 0:
 			e.Object = path + ", not executable by its mode"
+		case d.landlocked:
+			e.Object = path + ", maybe not allowed by attr.Landlock"
 		}
 	}
 	if errno == unix.ENOEXEC {

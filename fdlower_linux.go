@@ -25,7 +25,7 @@ type fdPlan struct {
 	fdUses
 	feat    features
 	actions []action
-	files   []int // descriptor of each actFile
+	files   []int // descriptor of each actFile, and of the Landlock ruleset
 	all     bool  // InheritAll
 
 	open  fdSet       // what is open in the child, unless all
@@ -182,11 +182,15 @@ func (f *fdPlan) lower() {
 	}
 }
 
-// stepOf begins a step of action i, or of the terminal. What an action acts on is
+// stepOf begins a step of action i, of the terminal or of the ruleset. What an action acts on is
 // for objectOf to say.
 func (f *fdPlan) stepOf(i int) {
 	if i < len(f.actions) {
 		f.Builder().Step(actionNames[f.actions[i].kind], i, "")
+		return
+	}
+	if r := f.Ruleset; i > len(f.actions) {
+		f.Builder().Step("landlock", r.Index, r.Object)
 		return
 	}
 	f.Builder().Step("ctty", f.TTY.Index, f.TTY.Name())
@@ -307,10 +311,14 @@ func (f *fdPlan) finish() {
 		return
 	}
 	f.Builder().Step("file table", -1, "")
-	if n := len(f.slots.files); n > 0 {
-		f.closeRange(plan.CloseRest, raw.VarArg(f.vars.slot, 0), raw.VarArg(f.vars.slot, int32(n-1)))
+	rest := plan.CloseRest
+	if f.Ruleset != nil {
+		rest = plan.Landlock // the ruleset is needed until then
 	}
-	f.closeKnown(plan.CloseRest, func(fd int) bool { return !f.kept.has(fd) })
+	if n := len(f.slots.files); n > 0 {
+		f.closeRange(rest, raw.VarArg(f.vars.slot, 0), raw.VarArg(f.vars.slot, int32(n-1)))
+	}
+	f.closeKnown(rest, func(fd int) bool { return !f.kept.has(fd) })
 	for n, same := range f.stdio {
 		if !same {
 			continue

@@ -116,9 +116,9 @@ type fdUses struct {
 // numberUse is a descriptor of this process that an action uses.
 type numberUse struct{ fd, action int }
 
-// analyse follows the actions. files has the descriptor of each actFile, tty
-// that of the terminal that is used after all actions, or -1; limit is
-// RLIMIT_NOFILE.
+// analyse follows the actions. files has the descriptor of each actFile, and
+// maybe one more, that of a Landlock ruleset; tty is that of the terminal, or -1.
+// These two are used after all actions. limit is RLIMIT_NOFILE.
 func (u *fdUses) analyse(actions []action, files []int, tty, limit int) error {
 	all := slices.ContainsFunc(actions, func(x action) bool { return x.kind == actInheritAll })
 	for n := range u.stdio {
@@ -152,6 +152,9 @@ func (u *fdUses) analyse(actions []action, files []int, tty, limit int) error {
 	}
 	if tty >= 0 {
 		u.file(t, tty, len(actions))
+	}
+	if len(files) > len(actions) {
+		u.file(t, files[len(actions)], len(actions)+1)
 	}
 	for n := range u.stdio {
 		o, _ := t.origin(n)

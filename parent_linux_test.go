@@ -138,6 +138,7 @@ func battery(t *testing.T) []*spawn.Spec {
 		{attr.Umask(0o123), attr.Nice(19), attr.NoNewPrivs{}},
 		{attr.NoFile{Soft: 20, Hard: 30}, attr.Rlimit{Resource: unix.RLIMIT_CPU, Soft: 10, Hard: 20}},
 		{attr.Rlimit{Resource: unix.RLIMIT_CORE}, attr.ResetIDs{}},
+		{attr.NoNewPrivs{}, refuse(unix.EXDEV, unix.SYS_UNAME)},
 	}
 	if os.Geteuid() == 0 {
 		dir, _ := newCgroup(t)

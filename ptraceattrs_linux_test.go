@@ -53,3 +53,17 @@ func tracedIDMap(dir string) (*spawn.Spec, error) {
 	s.Attr = attr.List{attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: ids, GID: ids}}
 	return s, err
 }
+
+func tracedSandbox(dir string) (*spawn.Spec, error) {
+	s, err := tracedPlain(dir)
+	if err != nil {
+		return nil, err
+	}
+	ruleset, err := attr.NewLandlock(attr.LandlockRules{Execute: []string{dir}, BestEffort: true})
+	if err != nil {
+		return nil, err
+	}
+	s.Actions.Open(20, dir, unix.O_DIRECTORY, 0)
+	s.Attr = attr.List{attr.NoNewPrivs{}, refuse(unix.EXDEV, unix.SYS_UNAME), ruleset.Attr()}
+	return s, nil
+}

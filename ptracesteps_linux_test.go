@@ -54,6 +54,7 @@ var tracedSpecs = map[string]tracedSpec{
 	"own map":   {make: tracedOwnMap, root: true},
 	"id map":    {make: tracedIDMap, root: true, copy: true, flags: unix.CLONE_NEWUSER},
 	"death":     {make: tracedParentDeath},
+	"sandbox":   {make: tracedSandbox},
 }
 
 func tracedPlain(dir string) (*spawn.Spec, error) {

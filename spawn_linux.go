@@ -96,8 +96,12 @@ func (e *engine) compileFor(s *Spec, argv, env []string, once, withSlots bool) e
 		p.Call(plan.Mask, raw.RtSigprocmask, raw.Int(unix.SIG_SETMASK), b.SavedMask(), raw.Int(0), raw.Int(8))
 	}
 	b.Step("execve", -1, "")
-	p.Call(plan.Exec, raw.Execve, b.String(s.Path), b.Strings(argv), b.Strings(env)).Retry(uint8(unix.ETXTBSY), busyRetries)
+	exec := p.Call(plan.Exec, raw.Execve, b.String(s.Path), b.Strings(argv), b.Strings(env))
+	if !p.NoPause {
+		exec.Retry(uint8(unix.ETXTBSY), busyRetries)
+	}
 	e.diag = newDiagnosis(s, p.Chrooted, size(argv)+size(env))
+	e.diag.landlocked = p.Ruleset != nil
 	if once {
 		e.plan, e.prog = p, p.BuildShared()
 	} else {
@@ -159,6 +163,9 @@ func (e *engine) lowerFiles(p *plan.Plan, s *Spec, claims *plan.Claims, withSlot
 			return &plan.Error{Step: "ctty", Index: p.TTY.Index, Object: p.TTY.Name(), Err: err}
 		}
 	}
+	if err := e.holdRuleset(f); err != nil {
+		return err
+	}
 	if withSlots && !e.all {
 		f.slots = planSlots(e.actions, f.files, tty)
 	}
@@ -181,6 +188,7 @@ func (e *engine) lowerFiles(p *plan.Plan, s *Spec, claims *plan.Claims, withSlot
 	} else if err := f.terminalNumber(); err != nil {
 		return err
 	}
+	f.restrict()
 	f.finish()
 	e.numbers, e.fds, e.top, e.slots = f.numbers, f.vars, f.top, f.slots.files
 	return nil

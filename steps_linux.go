@@ -163,6 +163,8 @@ func constName(c raw.Call, i int, n int64) (string, bool) {
 		{raw.Prlimit64, 2, 0}:                         "NULL",
 		{raw.Prlimit64, 3, 0}:                         "NULL",
 		{raw.Setpriority, 0, unix.PRIO_PROCESS}:       "PRIO_PROCESS",
+
+		{raw.Seccomp, 0, unix.SECCOMP_SET_MODE_FILTER}: "SECCOMP_SET_MODE_FILTER",
 	}[at{c.Sys, i, n}]
 	if !ok && (c.Sys == raw.Openat && i == 2 || c.Sys == raw.Openat && i == 3 || c.Sys == raw.Umask) {
 		return fmt.Sprintf("%#o", n), true

@@ -35,6 +35,7 @@ func TestOrder(t *testing.T) {
 	list := attr.List{
 		attr.SigMask{}, attr.NoNewPrivs{}, attr.Umask(0), attr.Credential{}, attr.Chroot("/"), attr.Nice(0),
 		attr.Setpgid{}, attr.SigIgnore{1}, attr.AmbientCaps{40}, attr.ParentDeathSignal(9), attr.Ptrace{}, attr.DetachTTY{},
+		filterOf(),
 	}
 	want := []string{
 		"sigignore rt_sigaction", "setpgid setpgid", "nice setpriority", "chroot chroot", "chroot chdir",
@@ -42,6 +43,7 @@ func TestOrder(t *testing.T) {
 		"capset capget", "capset futex", "capset futex", "capset capset", "ambient prctl",
 		"pdeathsig prctl", "pdeathsig getppid", "pdeathsig getpid", "pdeathsig tkill", "umask umask",
 		"noctty ioctl", "no_new_privs prctl", "ptrace ptrace", "sigmask rt_sigprocmask",
+		"seccomp seccomp",
 	}
 	for range 20 {
 		rand.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })

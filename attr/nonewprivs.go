@@ -11,10 +11,10 @@ type NoNewPrivs struct{}
 
 const prSetNoNewPrivs = 38
 
-func (NoNewPrivs) check(c *plan.Claims) error { return c.Claim("no_new_privs", "attr.NoNewPrivs") }
+func (NoNewPrivs) check(c *plan.Claims) error { return c.Claim(noNewPrivs, "attr.NoNewPrivs") }
 
 func (NoNewPrivs) lower(p *plan.Plan) {
-	p.Step("no_new_privs", "")
+	p.Step(noNewPrivs, "")
 	p.Call(plan.NoNewPrivs, raw.Prctl, raw.Int(prSetNoNewPrivs), raw.Int(1), raw.Int(0), raw.Int(0), raw.Int(0))
 }
 

@@ -99,6 +99,10 @@ type Plan struct {
 	Joins []Join
 	// IDMap is for a new user namespace.
 	IDMap *IDMap
+	// Ruleset is that of Landlock.
+	Ruleset *Ruleset
+	// NoPause is set when the child must not sleep between attempts at execve.
+	NoPause bool
 	// DeathSignal is set when the child must be made by a thread that lasts, and
 	// Traced when it must be the caller's.
 	DeathSignal, Traced bool
@@ -116,6 +120,14 @@ type Number struct {
 	FD    int
 	Steal bool // TIOCSCTTY takes the terminal from another session
 	Index int  // of the attribute
+}
+
+// Ruleset is a Landlock ruleset: a file, or where that is nil the descriptor FD.
+type Ruleset struct {
+	File
+	FD     int
+	Flags  uint64
+	Object string
 }
 
 // Flags are CLONE_* flags that an attribute asks for.
@@ -191,6 +203,11 @@ func (p *Plan) AddJoin(f *os.File, types uint64, object string, first bool) {
 // SetIDMap asks for the maps of a user namespace.
 func (p *Plan) SetIDMap(uid, gid string, setgroups bool) {
 	p.IDMap = &IDMap{uid, gid, setgroups, p.index}
+}
+
+// SetRuleset asks for a Landlock ruleset.
+func (p *Plan) SetRuleset(f *os.File, fd int, flags uint64, object string) {
+	p.Ruleset = &Ruleset{File{f, p.index}, fd, flags, object}
 }
 
 // Claims is what the attributes claim.

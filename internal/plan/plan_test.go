@@ -82,11 +82,15 @@ func TestAsked(t *testing.T) {
 	p.SetClone(1, "a")
 	p.SetUnshare(2, "b")
 	p.SetIDMap("u", "g", true)
+	p.SetRuleset(os.Stdin, 4, 5, "c")
 	if p.Foreground != (plan.File{File: os.Stdin, Index: 3}) || *p.TTYNumber != (plan.Number{FD: 7, Steal: true, Index: 3}) {
 		t.Errorf("%+v, %+v", p.Foreground, p.TTYNumber)
 	}
 	if p.Clone != (plan.Flags{Bits: 1, Object: "a", Index: 3}) || p.Unshare != (plan.Flags{Bits: 2, Object: "b", Index: 3}) {
 		t.Errorf("%+v, %+v", p.Clone, p.Unshare)
+	}
+	if *p.Ruleset != (plan.Ruleset{File: plan.File{File: os.Stdin, Index: 3}, FD: 4, Flags: 5, Object: "c"}) {
+		t.Errorf("%+v", p.Ruleset)
 	}
 	if *p.IDMap != (plan.IDMap{UID: "u", GID: "g", Setgroups: true, Index: 3}) {
 		t.Errorf("%+v", p.IDMap)

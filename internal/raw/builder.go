@@ -50,7 +50,7 @@ type pending struct {
 	texts  uint8 // bit i: of a string
 }
 
-// list is an array of n pointers in the arena, ended by a null pointer.
+// list is n pointers in a row in the arena.
 type list struct{ off, n int }
 
 // addrOf says that a variable holds the address of another, or of the saved
@@ -96,6 +96,22 @@ func (b *Builder) Words(w ...uint64) Arg {
 	off := b.alloc(8 * len(w))
 	copy(b.mem[off/8:], w)
 	return Arg{argArena, uint64(off)}
+}
+
+// Struct is Words where an argument that is in the arena becomes its address. A
+// variable is not for it.
+func (b *Builder) Struct(fields ...Arg) Arg {
+	w := make([]uint64, len(fields))
+	for i, f := range fields {
+		w[i] = f.v
+	}
+	s := b.Words(w...)
+	for i, f := range fields {
+		if f.kind == argArena || f.kind == argText {
+			b.lists = append(b.lists, list{int(s.v) + 8*i, 1})
+		}
+	}
+	return s
 }
 
 // Uint32s copies 32-bit words, aligned.

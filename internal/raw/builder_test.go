@@ -2,6 +2,7 @@ package raw
 
 import (
 	"testing"
+	"unsafe"
 )
 
 func TestCallsDescribeTheProgram(t *testing.T) {
@@ -103,5 +104,26 @@ func TestSkipStaysInside(t *testing.T) {
 		if next := i + 1 + int(p.ops[i].skip); next > p.Len() {
 			t.Errorf("operation %d is followed by operation %d of %d", i, next, len(p.ops))
 		}
+	}
+}
+
+// TestStruct wants numbers as they are, and addresses of what is in the arena,
+// which moves meanwhile.
+func TestStruct(t *testing.T) {
+	var b Builder
+	text := b.String("text")
+	s := b.Struct(Int(7), b.Words(11, 12), text, Int(-1))
+	b.Call(0, Chdir, text)
+	b.Call(0, Seccomp, Int(1), Int(0), s)
+	b.String(string(make([]byte, 1<<16)))
+	p := b.Build()
+	calls := p.Calls()
+	base := uint64(uintptr(unsafe.Pointer(unsafe.SliceData(p.arena))))
+	got := p.arena[(calls[1].Args[2].Num-base)/8:][:4]
+	if got[0] != 7 || got[2] != calls[0].Args[0].Num || got[3] != ^uint64(0) {
+		t.Errorf("%#x", got)
+	}
+	if w := p.arena[(got[1]-base)/8:]; w[0] != 11 || w[1] != 12 {
+		t.Errorf("the address of %d, %d", w[0], w[1])
 	}
 }

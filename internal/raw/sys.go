@@ -26,7 +26,9 @@ const (
 	Getuid
 	Ioctl
 	IoprioSet
+	Landlock // landlock_restrict_self
 	Mount
+	Nanosleep
 	Openat
 	PivotRoot
 	Prctl
@@ -39,6 +41,7 @@ const (
 	SchedSetattr
 	SchedSetscheduler
 	SetMempolicy
+	Seccomp
 	Setgroups
 	Setdomainname
 	Sethostname

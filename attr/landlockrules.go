@@ -1,0 +1,148 @@
+package attr
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+)
+
+// LandlockRules says what a program may do; the zero value is nothing at all. What
+// Landlock does not know of is not restricted, such as UDP, changing modes and
+// owners, stat, and Multipath TCP, with which servers in Go listen by default.
+//
+// The paths are those of files, or of directories, for all that is beneath them.
+// They are resolved by [NewLandlock], symbolic links included, and the rules hold
+// for the files found then, whatever becomes of the names.
+type LandlockRules struct {
+	Read    []string // reading files and listing directories
+	Write   []string // writing, truncating, making, removing and renaming files, ioctl on devices; not making devices
+	Execute []string // executing and reading files, which loaders and interpreters need
+
+	// TCPBind and TCPConnect are ports; AnyTCP lifts the restriction.
+	TCPBind, TCPConnect []uint16
+	AnyTCP              bool
+
+	// NoSignals and NoAbstractUnix keep the program from sending signals to
+	// processes, and connecting to abstract Unix sockets, outside of its domain.
+	// The one that the program is started with is outside.
+	NoSignals, NoAbstractUnix bool
+
+	// BestEffort drops what the kernel lacks, for LandlockRuleset.Dropped to
+	// tell; without it that is an error.
+	BestEffort bool
+}
+
+// LandlockRuleset is a ruleset of the kernel. It is for any number of children at
+// once, until it is closed.
+type LandlockRuleset struct {
+	file    *os.File // nil where the kernel has no Landlock
+	dropped []string
+}
+
+// NewLandlock makes a ruleset; closing it is up to the caller. It needs no
+// privilege, but search permission on the way to the paths. What the kernel
+// lacks is an error that matches [errors.ErrUnsupported] and says since when it is
+// there: the rules need Linux 6.10, and 6.12 with NoSignals or NoAbstractUnix. See
+// landlock(7).
+func NewLandlock(rules LandlockRules) (*LandlockRuleset, error) {
+	r, err := newLandlock(rules)
+	if err != nil {
+		return nil, fmt.Errorf("attr.NewLandlock: %w", err)
+	}
+	return r, nil
+}
+
+// Attr is the attribute. It is of use until Close. Where all rules were dropped it
+// changes nothing.
+func (r *LandlockRuleset) Attr() Landlock { return Landlock{Ruleset: r.file, nothing: r.file == nil} }
+
+// Dropped is what the kernel lacks, as in landlock(7), such as
+// LANDLOCK_ACCESS_NET_BIND_TCP: such access is not restricted. An exception is
+// LANDLOCK_ACCESS_FS_REFER: without it no file can be linked or moved to another
+// directory.
+func (r *LandlockRuleset) Dropped() []string { return slices.Clone(r.dropped) }
+
+// Close closes the ruleset. Children that have it are not affected.
+func (r *LandlockRuleset) Close() error {
+	if r.file == nil {
+		return nil
+	}
+	return r.file.Close()
+}
+
+// Kinds of rights.
+const (
+	landlockFS = iota
+	landlockNet
+	landlockScope
+	landlockKinds
+)
+
+// Rights, as in linux/landlock.h.
+const (
+	fsExecute   = 1 << 0
+	fsReadFile  = 1 << 2
+	fsRead      = fsReadFile | 1<<3
+	fsFirst     = 1<<13 - 1 // all rights of the first version
+	fsRefer     = 1 << 13
+	fsTruncate  = 1 << 14
+	fsIoctl     = 1 << 15
+	fsDevices   = 1<<6 | 1<<11 // making of devices
+	fsWriteFile = 1 << 1
+	fsWrite     = (fsFirst | fsRefer | fsTruncate | fsIoctl) &^ (fsExecute | fsRead | fsDevices)
+	fsOfFile    = fsExecute | fsWriteFile | fsReadFile | fsTruncate | fsIoctl // what is no directory's alone
+
+	netBind, netConnect    = 1 << 0, 1 << 1
+	scopeUnix, scopeSignal = 1 << 0, 1 << 1
+)
+
+// landlockRights is what came with which version of Landlock.
+var landlockRights = []struct {
+	kind  int
+	bits  uint64
+	abi   int
+	since string
+	name  string
+}{
+	{landlockFS, fsFirst, 1, "5.13", "LANDLOCK_ACCESS_FS_*"},
+	{landlockFS, fsRefer, 2, "5.19", "LANDLOCK_ACCESS_FS_REFER"},
+	{landlockFS, fsTruncate, 3, "6.2", "LANDLOCK_ACCESS_FS_TRUNCATE"},
+	{landlockNet, netBind, 4, "6.7", "LANDLOCK_ACCESS_NET_BIND_TCP"},
+	{landlockNet, netConnect, 4, "6.7", "LANDLOCK_ACCESS_NET_CONNECT_TCP"},
+	{landlockFS, fsIoctl, 5, "6.10", "LANDLOCK_ACCESS_FS_IOCTL_DEV"},
+	{landlockScope, scopeUnix, 6, "6.12", "LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET"},
+	{landlockScope, scopeSignal, 6, "6.12", "LANDLOCK_SCOPE_SIGNAL"},
+}
+
+// wanted is all that the rules restrict, by kind.
+func (r LandlockRules) wanted() (w [landlockKinds]uint64) {
+	for _, x := range landlockRights {
+		switch {
+		case x.kind == landlockNet && r.AnyTCP,
+			x.kind == landlockScope && x.bits == scopeUnix && !r.NoAbstractUnix,
+			x.kind == landlockScope && x.bits == scopeSignal && !r.NoSignals:
+		default:
+			w[x.kind] |= x.bits
+		}
+	}
+	return w
+}
+
+// handled is what a kernel with a version of Landlock can restrict of it, and what
+// has to be dropped.
+func (r LandlockRules) handled(abi int) (h [landlockKinds]uint64, dropped []string, err error) {
+	h = r.wanted()
+	for _, x := range landlockRights {
+		if h[x.kind]&x.bits == 0 || abi >= x.abi {
+			continue
+		}
+		if !r.BestEffort {
+			return h, nil, fmt.Errorf("%s needs Linux %s (version %d of Landlock, this kernel has %d): %w",
+				x.name, x.since, x.abi, abi, errors.ErrUnsupported)
+		}
+		h[x.kind] &^= x.bits
+		dropped = append(dropped, x.name)
+	}
+	return h, dropped, nil
+}

@@ -1,0 +1,96 @@
+package attr
+
+import (
+	"fmt"
+
+	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// Seccomp gives the child a system call filter, for good: Filter is a program in
+// classic BPF over struct seccomp_data, as libseccomp exports it. It comes on top
+// of the filters that this process has, and is installed last of all, right before
+// execve. It needs [NoNewPrivs], unless the child has CAP_SYS_ADMIN by then; else
+// the error is EACCES.
+//
+// The filter must allow execve, and exit_group, by which the child ends when execve
+// has failed. One that kills for execve, or does not allow exit_group, is an error of
+// Compile: the child would end with SIGSYS after a Start that did not fail, before
+// Linux 5.16 along with this process, or not at all. That can't be told of a filter
+// that looks at the arguments of these calls. Without nanosleep a program that is
+// open for writing is tried only once. Where memory is not shared (see
+// spawn.Features) the child also needs write, to report a failure.
+//
+// Flags are SECCOMP_FILTER_FLAG_LOG and SECCOMP_FILTER_FLAG_SPEC_ALLOW. What is
+// wrong with a filter is an error of Compile where the kernel's would only be
+// EINVAL. Linux 3.17, 4.14 for FLAG_LOG and 4.17 for FLAG_SPEC_ALLOW. See
+// seccomp(2).
+type Seccomp struct {
+	Filter []SockFilter
+	Flags  uint
+}
+
+const (
+	seccompSetModeFilter = 1
+	seccompFlags         = 2 | 4 // LOG, SPEC_ALLOW
+
+	// What a filter can decide, without the data in the low half.
+	seccompErrno  = 0x00050000
+	seccompNotify = 0x7fc00000
+	seccompTrace  = 0x7ff00000
+	seccompLog    = 0x7ffc0000
+	seccompAllow  = 0x7fff0000
+	seccompAction = 0xffff0000
+
+	noNewPrivs = "no_new_privs"
+)
+
+func (s Seccomp) check(c *plan.Claims) error {
+	if bad := s.Flags &^ seccompFlags; bad != 0 {
+		return invalid("seccomp", fmt.Sprintf("%#x", s.Flags), "flags that a child has no use for: %#x", bad)
+	}
+	if err := checkFilter(s.Filter); err != nil {
+		return err
+	}
+	if kills(s.Filter, raw.Execve) {
+		return invalid("seccomp", "execve", "the filter kills for it")
+	}
+	if action, known := verdict(s.Filter, raw.ExitGroup); known && action != seccompAllow && action != seccompLog {
+		return invalid("seccomp", "exit_group", "the filter does not allow it")
+	}
+	return c.Claim("the system call filter", "attr.Seccomp")
+}
+
+// lower hands over a struct sock_fprog: a length, and the address of instructions
+// of 64 bits. The architectures of the engine are little-endian.
+func (s Seccomp) lower(p *plan.Plan) {
+	words := make([]uint64, len(s.Filter))
+	for i, f := range s.Filter {
+		words[i] = uint64(f.Code) | uint64(f.Jt)<<16 | uint64(f.Jf)<<24 | uint64(f.K)<<32
+	}
+	b := p.Builder()
+	prog := b.Struct(raw.Int(int64(len(words))), b.Words(words...))
+	p.Step("seccomp", withoutPrivs(p, fmt.Sprintf("%d instructions", len(words))))
+	p.NoPause = kills(s.Filter, raw.Nanosleep)
+	p.Call(plan.Seccomp, raw.Seccomp, raw.Int(seccompSetModeFilter), raw.Int(int64(s.Flags)), prog)
+}
+
+// kills reports whether a filter ends the child for a call, with SIGSYS.
+func kills(filter []SockFilter, call raw.Sys) bool {
+	action, known := verdict(filter, call)
+	switch action {
+	case seccompErrno, seccompNotify, seccompTrace, seccompLog, seccompAllow:
+		return false
+	}
+	return known
+}
+
+// withoutPrivs adds to the object of a step what may be why it fails.
+func withoutPrivs(p *plan.Plan, object string) string {
+	if p.Claims().Has(noNewPrivs) {
+		return object
+	}
+	return object + ", without attr.NoNewPrivs"
+}
+
+func (Seccomp) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.Seccomp") }

@@ -1,0 +1,251 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package spawn_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/attr"
+)
+
+func bpf(code uint16, jt, jf uint8, k uint32) attr.SockFilter {
+	return attr.SockFilter{Code: code, Jt: jt, Jf: jf, K: k}
+}
+
+// filter does one thing for some system calls and another for all others. Programs
+// here are of one architecture.
+func filter(these, others uint32, calls ...int) attr.Seccomp {
+	f := []attr.SockFilter{bpf(unix.BPF_LD|unix.BPF_W|unix.BPF_ABS, 0, 0, 0)}
+	for i, nr := range calls {
+		f = append(f, bpf(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, uint8(len(calls)-i), 0, uint32(nr)))
+	}
+	f = append(f, bpf(unix.BPF_RET|unix.BPF_K, 0, 0, others), bpf(unix.BPF_RET|unix.BPF_K, 0, 0, these))
+	return attr.Seccomp{Filter: f}
+}
+
+// refuse makes system calls fail.
+func refuse(errno syscall.Errno, calls ...int) attr.Seccomp {
+	return filter(unix.SECCOMP_RET_ERRNO|uint32(errno), unix.SECCOMP_RET_ALLOW, calls...)
+}
+
+// only allows some system calls, and kills for all others.
+func only(calls ...int) attr.Seccomp {
+	return filter(unix.SECCOMP_RET_ALLOW, unix.SECCOMP_RET_KILL_PROCESS, calls...)
+}
+
+// threadsSecured are the lines about seccomp of all threads of this process.
+func threadsSecured(t testing.TB) []string {
+	t.Helper()
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var seen []string
+	for _, task := range tasks {
+		b, err := os.ReadFile("/proc/self/task/" + task.Name() + "/status")
+		if err != nil {
+			continue // it has ended
+		}
+		s := parseSeen(string(b)).status
+		seen = append(seen, s["Seccomp"]+" "+s["Seccomp_filters"]+" "+s["NoNewPrivs"])
+	}
+	slices.Sort(seen)
+	return slices.Compact(seen)
+}
+
+// TestSeccomp wants one filter more than this process has.
+func TestSeccomp(t *testing.T) {
+	const log = 2 // SECCOMP_FILTER_FLAG_LOG
+	before := threadsSecured(t)
+	var filters int
+	if _, err := fmt.Sscan(seenWith(t).status["Seccomp_filters"], &filters); err != nil {
+		t.Fatal(err)
+	}
+	f := refuse(unix.EXDEV, unix.SYS_UNAME)
+	f.Flags = log
+	eachEngine(t, func(t *testing.T) {
+		s := seenWith(t, f, attr.NoNewPrivs{}, attr.Nice(19))
+		if s.status["Seccomp"] != "2" || s.status["Seccomp_filters"] != itoa(filters+1) || s.status["NoNewPrivs"] != "1" {
+			t.Errorf("mode %s, %s filters", s.status["Seccomp"], s.status["Seccomp_filters"])
+		}
+		if _, state, err := tryOutput(shell("uname 2>/dev/null", attr.NoNewPrivs{}, f)); err != nil || state.Success() {
+			t.Errorf("uname: %v, %v", state, err)
+		}
+	})
+	if now := threadsSecured(t); !slices.Equal(now, before) {
+		t.Errorf("seccomp in this process was %q and is %q", before, now)
+	}
+}
+
+// TestSeccompIsLast has filters that kill for all that a child does but execve, and
+// exit_group, by which the program ends.
+func TestSeccompIsLast(t *testing.T) {
+	s := exits(t, 7)
+	s.Attr = attr.List{
+		only(unix.SYS_EXECVE, unix.SYS_EXIT_GROUP), attr.NoNewPrivs{}, attr.SigMask{1}, attr.SigIgnore{2},
+		attr.Umask(1), attr.Nice(19), attr.NoFile{Soft: 20, Hard: 20}, attr.Setsid{},
+	}
+	s.Actions.Open(5, "/dev/null", os.O_RDONLY, 0)
+	s.Actions.Chdir("/")
+	eachEngine(t, func(t *testing.T) {
+		if state, err := spawn.Run(context.Background(), s); err != nil || state.ExitCode() != 7 {
+			t.Errorf("%v, %v", state, err)
+		}
+		// A failure is reported through memory, or with write.
+		calls := []int{unix.SYS_EXECVE, unix.SYS_EXIT_GROUP}
+		if !spawn.Features().Has("shared_memory") {
+			calls = append(calls, unix.SYS_WRITE)
+		}
+		_, err := spawn.Start(context.Background(), &spawn.Spec{Path: "/missing", Attr: attr.List{attr.NoNewPrivs{}, only(calls...)}})
+		checkFault(t, err, want{"execve", -1, "/missing", []syscall.Errno{unix.ENOENT}})
+	})
+}
+
+// TestSeccompAgainstExecve has filters that don't let the program start.
+func TestSeccompAgainstExecve(t *testing.T) {
+	s := exits(t, 7)
+	s.Attr = attr.List{attr.NoNewPrivs{}, refuse(unix.EXDEV, unix.SYS_EXECVE)}
+	try(t, []fault{{"refused", s, want{"execve", -1, s.Path, []syscall.Errno{unix.EXDEV}}}})
+	kills, stays := *s, *s
+	kills.Attr = attr.List{attr.NoNewPrivs{}, only(unix.SYS_EXIT_GROUP)}
+	stays.Attr = attr.List{attr.NoNewPrivs{}, refuse(unix.EXDEV, unix.SYS_EXIT_GROUP)}
+	try(t, []fault{
+		{"kills", &kills, want{"seccomp", 1, "execve", []syscall.Errno{unix.EINVAL}}},
+		{"stays", &stays, want{"seccomp", 1, "exit_group", []syscall.Errno{unix.EINVAL}}},
+	})
+}
+
+// TestBusyWithoutSleep has a program that is open for writing, and a filter that
+// kills for nanosleep.
+func TestBusyWithoutSleep(t *testing.T) {
+	s := exits(t, 7)
+	w, err := os.OpenFile(s.Path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	s.Attr = attr.List{attr.NoNewPrivs{}, filter(unix.SECCOMP_RET_KILL_PROCESS, unix.SECCOMP_RET_ALLOW, unix.SYS_NANOSLEEP)}
+	try(t, []fault{{"busy", s, want{"execve", -1, s.Path, []syscall.Errno{unix.ETXTBSY}}}})
+}
+
+// TestLongestFilter has as many instructions as there may be.
+func TestLongestFilter(t *testing.T) {
+	s := exits(t, 7)
+	f := make([]attr.SockFilter, 4096)
+	for i := range f {
+		f[i] = bpf(unix.BPF_LD|unix.BPF_W|unix.BPF_ABS, 0, 0, 0)
+	}
+	f[4095] = bpf(unix.BPF_RET|unix.BPF_K, 0, 0, unix.SECCOMP_RET_ALLOW)
+	s.Attr = attr.List{attr.NoNewPrivs{}, attr.Seccomp{Filter: f}}
+	if state, err := spawn.Run(context.Background(), s); err != nil || state.ExitCode() != 7 {
+		t.Errorf("%v, %v", state, err)
+	}
+}
+
+// secured are attributes that need NoNewPrivs, or privilege, and what they are
+// called in an error without.
+func secured(ruleset *attr.LandlockRuleset) map[string]fault {
+	return map[string]fault{
+		"landlock": {spec: &spawn.Spec{Attr: attr.List{ruleset.Attr()}},
+			want: want{"landlock", 0, "landlock-ruleset, without attr.NoNewPrivs", []syscall.Errno{unix.EPERM}}},
+		"seccomp": {spec: &spawn.Spec{Attr: attr.List{refuse(unix.EXDEV, unix.SYS_UNAME)}},
+			want: want{"seccomp", 0, "4 instructions, without attr.NoNewPrivs", []syscall.Errno{unix.EACCES}}},
+	}
+}
+
+// TestSecuredByRoot needs no NoNewPrivs while there is CAP_SYS_ADMIN.
+func TestSecuredByRoot(t *testing.T) {
+	needRoot(t)
+	for name, f := range secured(newRuleset(t, attr.LandlockRules{Execute: []string{"/"}})) {
+		s := exits(t, 7)
+		s.Attr = f.spec.Attr
+		eachEngine(t, func(t *testing.T) {
+			if state, err := spawn.Run(context.Background(), s); err != nil || state.ExitCode() != 7 {
+				t.Errorf("%s: %v, %v", name, state, err)
+			}
+		})
+		dropped := *s
+		dropped.Attr = append(slices.Clone(s.Attr), attr.Credential{UID: nobody, GID: nobody})
+		try(t, []fault{{name, &dropped, f.want}})
+	}
+}
+
+func init() {
+	unprivileged["secured"] = func(string) error {
+		if !hasLandlock() {
+			return nil
+		}
+		ruleset, err := attr.NewLandlock(attr.LandlockRules{Execute: []string{"/"}, BestEffort: true})
+		if err != nil {
+			return err
+		}
+		defer ruleset.Close()
+		return eachEngineError(func(string) error {
+			for _, f := range secured(ruleset) {
+				s := &spawn.Spec{Path: "/bin/true", Attr: f.spec.Attr}
+				_, err := spawn.Start(context.Background(), s)
+				if how := f.want.differs(err); how != "" {
+					return fmt.Errorf("%w: %s", err, how)
+				}
+				s.Attr = append(slices.Clone(s.Attr), attr.NoNewPrivs{})
+				if state, err := spawn.Run(context.Background(), s); err != nil || !state.Success() {
+					return fmt.Errorf("%v, %w", state, err)
+				}
+			}
+			return nil
+		})
+	}
+}
+
+// older are tests in a process whose kernel lacks something, which a filter feigns.
+var older = map[string]func() error{
+	"seccomp": func() error {
+		return eachEngineError(func(string) error {
+			_, err := spawn.Start(context.Background(), shell(":", attr.NoNewPrivs{}, refuse(unix.EXDEV, unix.SYS_UNAME)))
+			how := want{"seccomp", 1, "4 instructions", []syscall.Errno{unix.ENOSYS}}.differs(err)
+			if how != "" || !errors.Is(err, errors.ErrUnsupported) {
+				return fmt.Errorf("%w: %s", err, how)
+			}
+			return nil
+		})
+	},
+	"landlock": func() error {
+		return eachEngineError(func(string) error {
+			_, err := spawn.Start(context.Background(), shell(":", attr.NoNewPrivs{}, attr.Landlock{RulesetFD: 1}))
+			how := want{"landlock", 1, "descriptor 1", []syscall.Errno{unix.ENOSYS}}.differs(err)
+			if how != "" || !errors.Is(err, errors.ErrUnsupported) {
+				return fmt.Errorf("%w: %s", err, how)
+			}
+			return nil
+		})
+	},
+	"rules": withoutLandlock,
+}
+
+var _ = registerHelper("older kernel", func(args []string) int {
+	if err := older[args[0]](); err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	return 0
+})
+
+func TestOlderKernels(t *testing.T) {
+	for name := range older {
+		s := helper(t, "older kernel", name)
+		s.Attr = attr.List{attr.NoNewPrivs{}, refuse(unix.ENOSYS, unix.SYS_SECCOMP, unix.SYS_LANDLOCK_CREATE_RULESET, unix.SYS_LANDLOCK_RESTRICT_SELF)}
+		if out, state, err := tryOutput(s); err != nil || !state.Success() {
+			t.Errorf("%s: %v, %v: %s", name, state, err, strings.TrimSpace(out))
+		}
+	}
+}
