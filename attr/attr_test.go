@@ -52,6 +52,10 @@ func TestValid(t *testing.T) {
 		{attr.AmbientCaps{}, attr.ParentDeathSignal(1), attr.Ptrace{}, attr.DetachTTY{}},
 		{attr.AmbientCaps{0, 63, 0}, attr.ParentDeathSignal(64), attr.ControllingFD{FD: 0, Steal: true}},
 		{attr.Foreground{File: anyFile}, attr.Setpgid{}},
+		{attr.Capabilities{}, attr.SecureBits(0)},
+		{attr.NoCapabilities(), attr.SecureBits(0xfef)},
+		{attr.OnlyCapabilities(0, 63), attr.Credential{UID: 1}},
+		{attr.Capabilities{Ambient: []int{5}, Bounding: []int{}, Effective: []int{6}}},
 	} {
 		if err := check(list); err != nil {
 			t.Errorf("%d: %v", i, err)
@@ -92,6 +96,11 @@ func TestOutOfRange(t *testing.T) {
 		attr.IDMap{}, attr.IDMap{UID: ids(-1, 0, 1)}, attr.IDMap{GID: ids(0, -1, 1)}, attr.IDMap{UID: ids(0, 0, 0)},
 		attr.AmbientCaps{-1}, attr.AmbientCaps{1, 64}, attr.ParentDeathSignal(0), attr.ParentDeathSignal(65),
 		attr.ControllingFD{FD: -1}, attr.ControllingFD{FD: one << 31}, attr.Foreground{},
+		attr.OnlyCapabilities(64), attr.Capabilities{Bounding: []int{1, -1}},
+		attr.Capabilities{Effective: []int{1}, Permitted: []int{2}}, attr.Capabilities{Permitted: []int{}},
+		attr.Capabilities{Ambient: []int{1}, Effective: []int{}, Permitted: []int{}},
+		attr.Capabilities{Ambient: []int{1}, Inheritable: []int{2}},
+		attr.SecureBits(0x10), attr.SecureBits(0x1000),
 	} {
 		wrong(t, attr.List{attr.NoNewPrivs{}, bad, attr.Setsid{}}, 1)
 	}
@@ -104,7 +113,7 @@ func TestTwice(t *testing.T) {
 		attr.Cgroup{Dir: anyFile}, attr.ControllingTTY{File: anyFile},
 		attr.NewNamespaces{Flags: newUTS}, attr.Unshare{Flags: newUTS}, attr.IDMap{UID: ids(0, 0, 1)},
 		attr.AmbientCaps{}, attr.ParentDeathSignal(9), attr.Ptrace{}, attr.DetachTTY{}, attr.ControllingFD{},
-		attr.Foreground{File: anyFile},
+		attr.Foreground{File: anyFile}, attr.Capabilities{}, attr.SecureBits(0),
 	} {
 		other := attr.Attr(attr.Nice(1))
 		if reflect.TypeOf(a) == reflect.TypeOf(other) {
@@ -121,6 +130,7 @@ func TestContradictions(t *testing.T) {
 		{attr.SigDefault{1}, attr.SigIgnore{2, 1}},
 		{attr.NoFile{Soft: 9, Hard: 9}, attr.Rlimit{Resource: nofile, Soft: 9, Hard: 9}},
 		{attr.Credential{}, attr.ResetIDs{}},
+		{attr.AmbientCaps{}, attr.NoCapabilities()},
 		{attr.NewNamespaces{Flags: newUser}, attr.Unshare{Flags: newUser}},
 		{attr.ControllingTTY{File: anyFile}, attr.ControllingFD{}},
 	} {

@@ -25,8 +25,10 @@ const (
 	Getppid
 	Getuid
 	Ioctl
+	Keyctl
 	Mount
 	Openat
+	Personality
 	Prctl
 	Prlimit64
 	Ptrace
