@@ -53,6 +53,7 @@ func TestValid(t *testing.T) {
 		{attr.AmbientCaps{0, 63, 0}, attr.ParentDeathSignal(64), attr.ControllingFD{FD: 0, Steal: true}},
 		{attr.Foreground{File: anyFile}, attr.Setpgid{}},
 		{attr.Capabilities{}, attr.SecureBits(0)},
+		{attr.IDs{RUID: attr.KeepID}, attr.Personality(0), attr.ChildSubreaper{}, attr.SessionKeyring("")},
 		{attr.NoCapabilities(), attr.SecureBits(0xfef)},
 		{attr.OnlyCapabilities(0, 63), attr.Credential{UID: 1}},
 		{attr.Capabilities{Ambient: []int{5}, Bounding: []int{}, Effective: []int{6}}},
@@ -101,6 +102,8 @@ func TestOutOfRange(t *testing.T) {
 		attr.Capabilities{Ambient: []int{1}, Effective: []int{}, Permitted: []int{}},
 		attr.Capabilities{Ambient: []int{1}, Inheritable: []int{2}},
 		attr.SecureBits(0x10), attr.SecureBits(0x1000),
+		attr.IDs{Groups: []uint32{attr.KeepID}}, attr.IDs{Groups: []uint32{}, KeepGroups: true}, attr.IDs{Groups: make([]uint32, 65537)},
+		attr.Personality(^uint32(0)), attr.SessionKeyring("a\x00b"),
 	} {
 		wrong(t, attr.List{attr.NoNewPrivs{}, bad, attr.Setsid{}}, 1)
 	}
@@ -114,6 +117,7 @@ func TestTwice(t *testing.T) {
 		attr.NewNamespaces{Flags: newUTS}, attr.Unshare{Flags: newUTS}, attr.IDMap{UID: ids(0, 0, 1)},
 		attr.AmbientCaps{}, attr.ParentDeathSignal(9), attr.Ptrace{}, attr.DetachTTY{}, attr.ControllingFD{},
 		attr.Foreground{File: anyFile}, attr.Capabilities{}, attr.SecureBits(0),
+		attr.IDs{}, attr.Personality(0), attr.ChildSubreaper{}, attr.SessionKeyring("x"),
 	} {
 		other := attr.Attr(attr.Nice(1))
 		if reflect.TypeOf(a) == reflect.TypeOf(other) {
@@ -129,7 +133,7 @@ func TestContradictions(t *testing.T) {
 		{attr.Setsid{}, attr.Setpgid{}},
 		{attr.SigDefault{1}, attr.SigIgnore{2, 1}},
 		{attr.NoFile{Soft: 9, Hard: 9}, attr.Rlimit{Resource: nofile, Soft: 9, Hard: 9}},
-		{attr.Credential{}, attr.ResetIDs{}},
+		{attr.Credential{}, attr.ResetIDs{}}, {attr.Credential{}, attr.IDs{}}, {attr.IDs{}, attr.ResetIDs{}},
 		{attr.AmbientCaps{}, attr.NoCapabilities()},
 		{attr.NewNamespaces{Flags: newUser}, attr.Unshare{Flags: newUser}},
 		{attr.ControllingTTY{File: anyFile}, attr.ControllingFD{}},
