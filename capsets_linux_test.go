@@ -218,6 +218,7 @@ func publicHelper(t testing.TB, name string, args ...string) *spawn.Spec {
 }
 
 func TestSecureBits(t *testing.T) {
+	s := publicHelper(t, "securebits")
 	needRoot(t)
 	user := attr.Credential{UID: nobody, GID: nobody}
 	const all = 0xef
@@ -233,7 +234,6 @@ func TestSecureBits(t *testing.T) {
 		"with ambient ones":    {attr.List{attr.SecureBits(all), user, attr.AmbientCaps{unix.CAP_KILL}}, "0xef <nil>\n"},
 		"with exact ones":      {attr.List{attr.SecureBits(all), user, attr.OnlyCapabilities(unix.CAP_KILL)}, "0xef <nil>\n"},
 	} {
-		s := publicHelper(t, "securebits")
 		s.Attr = c.list
 		eachEngine(t, func(t *testing.T) {
 			if got := output(t, s); got != c.want {

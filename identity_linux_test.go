@@ -51,7 +51,11 @@ func TestIDs(t *testing.T) {
 // TestRunAs compares with id(1), and wants its output inside to be the same.
 func TestRunAs(t *testing.T) {
 	needRoot(t)
-	for _, name := range []string{"nobody", "65534", "daemon", "root"} {
+	names := []string{"nobody", "65534", "daemon", "root"}
+	if member := groupMember(); member != "" {
+		names = append(names, member)
+	}
+	for _, name := range names {
 		cr, err := attr.RunAs(name)
 		if err != nil {
 			t.Fatal(err)
@@ -85,6 +89,22 @@ func TestRunAs(t *testing.T) {
 			t.Errorf("%q, %v", env, err)
 		}
 	}
+}
+
+// groupMember is a user who has a supplementary group.
+func groupMember() string {
+	text, _ := os.ReadFile("/etc/group")
+	for line := range strings.Lines(string(text)) {
+		entry := strings.Split(strings.TrimSpace(line), ":")
+		if len(entry) != 4 || entry[3] == "" {
+			continue
+		}
+		name, _, _ := strings.Cut(entry[3], ",")
+		if _, err := user.Lookup(name); err == nil {
+			return name
+		}
+	}
+	return ""
 }
 
 func sameFields(a, b string) bool {
