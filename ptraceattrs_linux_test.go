@@ -34,6 +34,15 @@ func tracedParentDeath(dir string) (*spawn.Spec, error) {
 	return s, errorOr(err, oddThread)
 }
 
+func tracedExact(dir string) (*spawn.Spec, error) {
+	s, err := tracedPlain(dir)
+	s.Attr = attr.List{
+		attr.OnlyCapabilities(unix.CAP_KILL), attr.SecureBits(0), attr.Personality(0), attr.ChildSubreaper{},
+		attr.IDs{RUID: nobody, EUID: nobody, RGID: attr.KeepID, EGID: nobody}, attr.SessionKeyring(""),
+	}
+	return s, err
+}
+
 func tracedUnshare(dir string) (*spawn.Spec, error) {
 	s, err := tracedPlain(dir)
 	s.Attr = attr.List{attr.Unshare{Flags: unix.CLONE_NEWNS | unix.CLONE_NEWUTS}, attr.Chroot("/"), attr.Nice(19)}

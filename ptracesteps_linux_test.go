@@ -50,6 +50,7 @@ var tracedSpecs = map[string]tracedSpec{
 	"ids":       {make: tracedIDs},
 	"privilege": {make: tracedPrivilege, root: true},
 	"caps":      {make: tracedCapabilities, root: true, flags: unix.CLONE_NEWUTS},
+	"exact":     {make: tracedExact, root: true},
 	"unshare":   {make: tracedUnshare, root: true},
 	"own map":   {make: tracedOwnMap, root: true},
 	"id map":    {make: tracedIDMap, root: true, copy: true, flags: unix.CLONE_NEWUSER},

@@ -57,6 +57,11 @@ func TestValid(t *testing.T) {
 		{attr.SchedPolicy{Policy: attr.SchedDeadline, Runtime: 1024, Deadline: 1024}, attr.CoreSched{}, attr.OOMScoreAdj(-1000)},
 		{attr.NUMAPolicy{Mode: attr.NUMAPreferredMany | attr.NUMAStaticNodes, Nodes: []int{0, 1023}}, attr.OOMScoreAdj(1000)},
 		{attr.IOPrio{Class: attr.IOPrioBestEffort, Level: 7}, attr.RlimitToHard(15), attr.NoFilePolicy(0)},
+		{attr.Capabilities{}, attr.SecureBits(0)},
+		{attr.IDs{RUID: attr.KeepID}, attr.Personality(0), attr.ChildSubreaper{}, attr.SessionKeyring("")},
+		{attr.NoCapabilities(), attr.SecureBits(0xfef)},
+		{attr.OnlyCapabilities(0, 63), attr.Credential{UID: 1}},
+		{attr.Capabilities{Ambient: []int{5}, Bounding: []int{}, Effective: []int{6}}},
 	} {
 		if err := check(list); err != nil {
 			t.Errorf("%d: %v", i, err)
@@ -112,6 +117,13 @@ func TestOutOfRange(t *testing.T) {
 		attr.IOPrio{Class: attr.IOPrioRealTime, Level: 8}, attr.IOPrio{Class: attr.IOPrioBestEffort, Level: -1},
 		attr.TimerSlack(-1), attr.OOMScoreAdj(-1001), attr.OOMScoreAdj(1001),
 		attr.RlimitToHard(-1), attr.RlimitToHard(16), attr.NoFilePolicy(-1), attr.NoFilePolicy(3),
+		attr.OnlyCapabilities(64), attr.Capabilities{Bounding: []int{1, -1}},
+		attr.Capabilities{Effective: []int{1}, Permitted: []int{2}}, attr.Capabilities{Permitted: []int{}},
+		attr.Capabilities{Ambient: []int{1}, Effective: []int{}, Permitted: []int{}},
+		attr.Capabilities{Ambient: []int{1}, Inheritable: []int{2}},
+		attr.SecureBits(0x10), attr.SecureBits(0x1000),
+		attr.IDs{Groups: []uint32{attr.KeepID}}, attr.IDs{Groups: []uint32{}, KeepGroups: true}, attr.IDs{Groups: make([]uint32, 65537)},
+		attr.Personality(^uint32(0)), attr.SessionKeyring("a\x00b"),
 	} {
 		wrong(t, attr.List{attr.NoNewPrivs{}, bad, attr.Setsid{}}, 1)
 	}
@@ -127,6 +139,8 @@ func TestTwice(t *testing.T) {
 		attr.Foreground{File: anyFile},
 		attr.SchedPolicy{}, attr.CPUAffinity{0}, attr.NUMAPolicy{}, attr.IOPrio{}, attr.TimerSlack(0), attr.CoreSched{},
 		attr.OOMScoreAdj(0), attr.RlimitToHard(0), attr.NoFileCurrent,
+		attr.Foreground{File: anyFile}, attr.Capabilities{}, attr.SecureBits(0),
+		attr.IDs{}, attr.Personality(0), attr.ChildSubreaper{}, attr.SessionKeyring("x"),
 	} {
 		other := attr.Attr(attr.Nice(1))
 		if reflect.TypeOf(a) == reflect.TypeOf(other) {
@@ -147,6 +161,8 @@ func TestContradictions(t *testing.T) {
 		{attr.NoFilePolicy(0), attr.NoFile{Soft: 9, Hard: 9}},
 		{attr.NoFileToHard, attr.RlimitToHard(nofile)},
 		{attr.Credential{}, attr.ResetIDs{}},
+		{attr.Credential{}, attr.ResetIDs{}}, {attr.Credential{}, attr.IDs{}}, {attr.IDs{}, attr.ResetIDs{}},
+		{attr.AmbientCaps{}, attr.NoCapabilities()},
 		{attr.NewNamespaces{Flags: newUser}, attr.Unshare{Flags: newUser}},
 		{attr.ControllingTTY{File: anyFile}, attr.ControllingFD{}},
 	} {

@@ -22,6 +22,10 @@ const (
 	prCapAmbientRaise = 2
 
 	capabilityVersion3 = 0x20080522 // of _LINUX_CAPABILITY_VERSION_3
+
+	// Offsets of words in two struct __user_cap_data_struct.
+	effective, permitted, inheritable = 0, 4, 8
+	half                              = 12
 )
 
 func (l AmbientCaps) check(c *plan.Claims) error {
@@ -44,10 +48,8 @@ func (l AmbientCaps) lower(p *plan.Plan) {
 	}
 	p.Credentials = true
 	zero := raw.Int(0)
-	p.Step("keepcaps", "")
-	p.Call(plan.KeepCaps, raw.Prctl, raw.Int(prSetKeepcaps), raw.Int(1), zero, zero, zero)
+	keepCaps(p)
 
-	const half, permitted, inheritable = 12, 4, 8
 	b := p.Builder()
 	sets := b.Vars(3)
 	header := b.Words(capabilityVersion3)
@@ -55,8 +57,8 @@ func (l AmbientCaps) lower(p *plan.Plan) {
 	p.Call(plan.Capabilities, raw.Capget, header, b.AddrOf(sets))
 	for _, n := range l {
 		word := int32(n/32) * half
-		setBit(p, sets, word+permitted, n%32)
-		setBit(p, sets, word+inheritable, n%32)
+		setBit(p, plan.Capabilities, sets, word+permitted, n%32)
+		setBit(p, plan.Capabilities, sets, word+inheritable, n%32)
 	}
 	p.Call(plan.Capabilities, raw.Capset, header, b.AddrOf(sets))
 	for _, n := range l {
@@ -65,18 +67,27 @@ func (l AmbientCaps) lower(p *plan.Plan) {
 	}
 }
 
-// setBit sets a bit of a 32-bit word in variables. The child has no instruction
-// for that, but futex(2) does, as a part of FUTEX_WAKE_OP; here nobody is woken.
-func setBit(p *plan.Plan, v raw.Var, offset int32, bit int) {
-	const (
-		wakeOp   = 5 | 128 // FUTEX_WAKE_OP, FUTEX_PRIVATE_FLAG
-		orBit    = 2 | 8   // FUTEX_OP_OR, FUTEX_OP_OPARG_SHIFT
-		opShift  = 28
-		argShift = 12
-	)
+// keepCaps keeps what is permitted over a change of ids.
+func keepCaps(p *plan.Plan) raw.OpRef {
+	zero := raw.Int(0)
+	p.Step("keepcaps", "")
+	return p.Call(plan.KeepCaps, raw.Prctl, raw.Int(prSetKeepcaps), raw.Int(1), zero, zero, zero)
+}
+
+// setBit sets a bit of a 32-bit word in variables.
+func setBit(p *plan.Plan, ph plan.Phase, v raw.Var, offset int32, bit int) {
+	const orBit = 2 | 8 // FUTEX_OP_OR, FUTEX_OP_OPARG_SHIFT
+	edit(p, ph, v, offset, orBit<<opShift|int64(bit)<<argShift)
+}
+
+const opShift, argShift = 28, 12 // of the last argument of FUTEX_WAKE_OP
+
+// edit changes a 32-bit word in variables. The child has no instruction for that,
+// but futex(2) does, as a part of FUTEX_WAKE_OP; here nobody is woken.
+func edit(p *plan.Plan, ph plan.Phase, v raw.Var, offset int32, op int64) {
+	const wakeOp = 5 | 128 // FUTEX_WAKE_OP, FUTEX_PRIVATE_FLAG
 	word := p.Builder().AddrIn(v, offset)
-	p.Call(plan.Capabilities, raw.Futex, word, raw.Int(wakeOp), raw.Int(0), raw.Int(0), word,
-		raw.Int(orBit<<opShift|int64(bit)<<argShift))
+	p.Call(ph, raw.Futex, word, raw.Int(wakeOp), raw.Int(0), raw.Int(0), word, raw.Int(op))
 }
 
 func (AmbientCaps) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.AmbientCaps") }

@@ -98,3 +98,25 @@ func TestLimitPhases(t *testing.T) {
 		}
 	}
 }
+
+// TestCapabilityOrder wants nothing to hinder what comes after it.
+func TestCapabilityOrder(t *testing.T) {
+	all := make([]int, 63)
+	for i := range all {
+		all[i] = i + 1
+	}
+	list := attr.List{
+		attr.SecureBits(0xc0), attr.Credential{KeepGroups: true},
+		attr.Capabilities{Effective: []int{}, Permitted: []int{1, 40}, Inheritable: []int{1}, Ambient: []int{1}, Bounding: all},
+	}
+	ids := []string{"setresgid setresgid", "setresuid setresuid"}
+	ambient := []string{"capset capget", "capset futex", "capset capset", "ambient prctl", "ambient prctl"}
+	bits := []string{
+		"securebits capget", "securebits capget", "securebits futex", "securebits capset", "securebits prctl", "securebits capset",
+	}
+	want := slices.Concat([]string{"keepcaps prctl", "keepcaps prctl", "bounding prctl", "bounding prctl"}, ids, ambient, bits,
+		[]string{"capset capset"})
+	if got := lowered(t, list); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

@@ -43,8 +43,12 @@ const (
 	KeepCaps
 	// Credentials is groups, then gid, then uid.
 	Credentials
-	// Capabilities is what is left of them.
+	// Capabilities is what is left of them: the ambient ones.
 	Capabilities
+	// SecureBits may forbid ambient capabilities, and needs one itself.
+	SecureBits
+	// DropCaps gives up the capabilities that the steps before it may need.
+	DropCaps
 	// AfterCredentials is what a change of credentials would reset: the
 	// parent-death signal, the keyring.
 	AfterCredentials

@@ -27,10 +27,12 @@ const (
 	Ioctl
 	IoprioSet
 	Landlock // landlock_restrict_self
+	Keyctl
 	Mount
 	Nanosleep
 	Openat
 	PivotRoot
+	Personality
 	Prctl
 	Prlimit64
 	Ptrace

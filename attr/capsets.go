@@ -1,0 +1,196 @@
+package attr
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// Capabilities sets the child's capability sets: each is exactly the one given,
+// by numbers. A set that is nil is left as the kernel has it after a change of
+// ids, one that is empty but not nil is emptied; the zero value does nothing.
+// Permitted needs Effective. [OnlyCapabilities] and [NoCapabilities] make the
+// usual ones.
+//
+// These are the sets before execve, which makes the program's of them: one that
+// is not root's has the ambient ones permitted and effective, one that is root's
+// has the bounding and inheritable ones, unless [SecureBits] say otherwise;
+// inheritable, ambient and bounding sets stay.
+//
+// The order: the bounding set, credentials, ambient capabilities, SecureBits, and
+// then the other three. Ambient needs its capabilities in Permitted and
+// Inheritable, too. A set can only grow by what is permitted to this process; the
+// bounding set can't grow at all, and of its list what is not in it is left out.
+// To shrink the bounding set, or have in Inheritable what is not permitted, needs
+// CAP_SETPCAP. It excludes [AmbientCaps]. Ambient needs Linux 4.3. See
+// capabilities(7).
+type Capabilities struct {
+	Effective, Permitted, Inheritable, Ambient, Bounding []int
+}
+
+// NoCapabilities is all sets empty: nothing that the program runs can have a
+// capability, not as root either. It needs CAP_SETPCAP if the bounding set is not
+// empty; a process without can have the other four empty, and [NoNewPrivs].
+func NoCapabilities() Capabilities { return OnlyCapabilities() }
+
+// OnlyCapabilities is all sets the same: the program has these capabilities,
+// whether it is root's or not, and nothing that it runs can have others.
+func OnlyCapabilities(list ...int) Capabilities {
+	only := append([]int{}, list...)
+	return Capabilities{only, only, only, only, only}
+}
+
+const (
+	prCapbsetRead     = 23
+	prCapbsetDrop     = 24
+	prCapAmbientClear = 4
+)
+
+func (s Capabilities) check(c *plan.Claims) error {
+	for _, set := range []capSet{
+		{"effective", s.Effective}, {"permitted", s.Permitted}, {"inheritable", s.Inheritable},
+		{"ambient", s.Ambient}, {"bounding", s.Bounding},
+	} {
+		for _, n := range set.list {
+			if n < 0 || n > maxCapability {
+				return invalid(set.name, capName(n), "no such capability")
+			}
+		}
+	}
+	for _, pair := range [][2]capSet{
+		{{"effective", s.Effective}, {"permitted", s.Permitted}},
+		{{"ambient", s.Ambient}, {"permitted", s.Permitted}},
+		{{"ambient", s.Ambient}, {"inheritable", s.Inheritable}},
+	} {
+		if n, missing := pair[0].beyond(pair[1]); missing {
+			return invalid(pair[0].name, capName(n), "not in the %s set", pair[1].name)
+		}
+	}
+	if s.Permitted != nil && s.Effective == nil {
+		return invalid("permitted", fmt.Sprint(s.Permitted), "without the effective set, which is a part of it")
+	}
+	if err := c.Claim("the capability sets", "attr.Capabilities"); err != nil {
+		return err
+	}
+	return c.Claim("the ambient capabilities", "attr.Capabilities")
+}
+
+type capSet struct {
+	name string
+	list []int
+}
+
+// beyond finds what is in s, but not in o, if o is to be set.
+func (s capSet) beyond(o capSet) (n int, found bool) {
+	if o.list == nil {
+		return 0, false
+	}
+	i := slices.IndexFunc(s.list, func(n int) bool { return !slices.Contains(o.list, n) })
+	if i < 0 {
+		return 0, false
+	}
+	return s.list[i], true
+}
+
+func (s Capabilities) lower(p *plan.Plan) {
+	if s.Effective == nil && s.Permitted == nil && s.Inheritable == nil && s.Ambient == nil && s.Bounding == nil {
+		return
+	}
+	p.Credentials = true
+	if len(s.Effective)+len(s.Permitted)+len(s.Inheritable)+len(s.Ambient) > 0 {
+		keepCaps(p)
+	}
+	s.lowerBounding(p)
+	s.lowerAmbient(p)
+	s.lowerSets(p)
+}
+
+// lowerBounding leaves alone what is not in the set: even that needs privilege.
+// What the kernel does not know is not in it either.
+func (s Capabilities) lowerBounding(p *plan.Plan) {
+	if s.Bounding == nil {
+		return
+	}
+	zero, has := raw.Int(0), p.Builder().Var()
+	for n := range maxCapability + 1 {
+		if slices.Contains(s.Bounding, n) {
+			continue
+		}
+		p.Step("bounding", capName(n))
+		p.Call(plan.KeepCaps, raw.Prctl, raw.Int(prCapbsetRead), raw.Int(int64(n)), zero, zero, zero).Ignore().Keep(has)
+		p.Call(plan.KeepCaps, raw.Prctl, raw.Int(prCapbsetDrop), raw.Int(int64(n)), zero, zero, zero).SkipEqual(has, 0).Tolerate(errEINVAL)
+	}
+}
+
+const errEINVAL = 22
+
+// lowerAmbient makes them inheritable first, where that set is to be set anyway.
+func (s Capabilities) lowerAmbient(p *plan.Plan) {
+	if s.Ambient == nil {
+		return
+	}
+	const ph = plan.Capabilities
+	zero, b := raw.Int(0), p.Builder()
+	if len(s.Ambient) > 0 && s.Inheritable != nil {
+		sets, header := b.Vars(3), b.Words(capabilityVersion3)
+		p.Step("capset", capText("inheritable", s.Ambient))
+		p.Call(ph, raw.Capget, header, b.AddrOf(sets))
+		for _, n := range s.Ambient {
+			setBit(p, ph, sets, int32(n/32)*half+inheritable, n%32)
+		}
+		p.Call(ph, raw.Capset, header, b.AddrOf(sets))
+	}
+	p.Step("ambient", "")
+	p.Call(ph, raw.Prctl, raw.Int(prCapAmbient), raw.Int(prCapAmbientClear), zero, zero, zero)
+	for _, n := range s.Ambient {
+		p.Step("ambient", capName(n))
+		p.Call(ph, raw.Prctl, raw.Int(prCapAmbient), raw.Int(prCapAmbientRaise), raw.Int(int64(n)), zero, zero)
+	}
+}
+
+// lowerSets reads the child's sets only where one of them is left as it is.
+func (s Capabilities) lowerSets(p *plan.Plan) {
+	given := map[int32][]int{effective: s.Effective, permitted: s.Permitted, inheritable: s.Inheritable}
+	var names []string
+	for i, name := range []string{"effective", "permitted", "inheritable"} {
+		if list := given[int32(4*i)]; list != nil {
+			names = append(names, capText(name, list))
+		}
+	}
+	if len(names) == 0 {
+		return
+	}
+	b := p.Builder()
+	header := b.Words(capabilityVersion3)
+	p.Step("capset", strings.Join(names, " "))
+	if len(names) == len(given) {
+		words := make([]uint32, 2*half/4)
+		for at, list := range given {
+			for _, n := range list {
+				words[(int32(n/32)*half+at)/4] |= 1 << (n % 32)
+			}
+		}
+		p.Call(plan.DropCaps, raw.Capset, header, b.Uint32s(words))
+		return
+	}
+	sets := b.Vars(3)
+	p.Call(plan.DropCaps, raw.Capget, header, b.AddrOf(sets))
+	for _, at := range []int32{effective, permitted, inheritable} {
+		if given[at] == nil {
+			continue
+		}
+		edit(p, plan.DropCaps, sets, at, 0) // FUTEX_OP_SET to 0
+		edit(p, plan.DropCaps, sets, half+at, 0)
+		for _, n := range given[at] {
+			setBit(p, plan.DropCaps, sets, int32(n/32)*half+at, n%32)
+		}
+	}
+	p.Call(plan.DropCaps, raw.Capset, header, b.AddrOf(sets))
+}
+
+func capText(name string, list []int) string { return fmt.Sprintf("%s=%d", name, list) }
+
+func (Capabilities) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.Capabilities") }

@@ -1,0 +1,62 @@
+package attr
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// IDs sets the real and the effective ids separately; [KeepID] leaves one as it
+// is. The saved ids become the effective ones, as execve makes them anyway. Groups
+// and KeepGroups are as in [Credential], which it excludes, as [ResetIDs]. A
+// program whose real uid is 0 has its capabilities permitted, see capabilities(7).
+// It needs CAP_SETUID and CAP_SETGID, except to exchange ids that this process has.
+// The order is groups, gids, uids. See setresuid(2).
+type IDs struct {
+	RUID, EUID uint32
+	RGID, EGID uint32
+	Groups     []uint32
+	KeepGroups bool
+}
+
+// KeepID leaves an id of [IDs] as it is.
+const KeepID = notAnID
+
+func (i IDs) check(c *plan.Claims) error {
+	switch {
+	case len(i.Groups) > maxGroups:
+		return invalid("setgroups", fmt.Sprintf("%d groups", len(i.Groups)), "more than %d", maxGroups)
+	case i.KeepGroups && i.Groups != nil:
+		return invalid("setgroups", fmt.Sprint(i.Groups), "Groups with KeepGroups")
+	case slices.Contains(i.Groups, notAnID):
+		return invalid("setgroups", fmt.Sprint(i.Groups), "%d is not an id", notAnID)
+	}
+	return c.Claim(ids, "attr.IDs")
+}
+
+func (i IDs) lower(p *plan.Plan) {
+	p.Credentials = true
+	if !i.KeepGroups {
+		p.Step("setgroups", fmt.Sprint(i.Groups))
+		p.Call(plan.Credentials, raw.Setgroups, raw.Int(int64(len(i.Groups))), p.Builder().Uint32s(i.Groups))
+	}
+	set := func(name string, sys raw.Sys, r, e uint32) {
+		p.Step(name, fmt.Sprintf("real=%s effective=%s", idText(r), idText(e)))
+		p.Call(plan.Credentials, sys, idArg(r), idArg(e), idArg(e))
+	}
+	set("setresgid", raw.Setresgid, i.RGID, i.EGID)
+	set("setresuid", raw.Setresuid, i.RUID, i.EUID)
+}
+
+func idArg(id uint32) raw.Arg { return raw.Int(int64(int32(id))) }
+
+func idText(id uint32) string {
+	if id == KeepID {
+		return "kept"
+	}
+	return fmt.Sprint(id)
+}
+
+func (IDs) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.IDs") }

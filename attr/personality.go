@@ -1,0 +1,33 @@
+package attr
+
+import (
+	"fmt"
+
+	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// Personality is the execution domain of the child and its flags, PER_LINUX is 0.
+// execve clears some flags, AddrNoRandomize among them, for a program that is
+// set-user-ID or set-group-ID. Filters of containers often allow few values. See
+// personality(2).
+type Personality uint32
+
+// AddrNoRandomize is the flag for addresses that are the same in each run.
+const AddrNoRandomize Personality = 0x0040000
+
+func (n Personality) check(c *plan.Claims) error {
+	if n == ^Personality(0) {
+		return invalid("personality", n.object(), "only asks for the current one")
+	}
+	return c.Claim("the personality", "attr.Personality")
+}
+
+func (n Personality) object() string { return fmt.Sprintf("%#x", uint32(n)) }
+
+func (n Personality) lower(p *plan.Plan) {
+	p.Step("personality", n.object())
+	p.Call(plan.Lower, raw.Personality, raw.Int(int64(n)))
+}
+
+func (Personality) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.Personality") }

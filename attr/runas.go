@@ -1,0 +1,157 @@
+package attr
+
+import (
+	"bufio"
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/safespawn/spawn/internal/plan"
+)
+
+// RunAs is the credentials of a user as initgroups(3) would have them: "user",
+// "user:group", or numbers for either. The user's supplementary groups are looked
+// up now, by package os/user. With a group that is the gid, instead of the user's
+// own. A uid that nobody has needs a group, and has no others. If all ids
+// are those of this process already, the groups are kept, as to set them needs
+// privilege even so. Any Unix.
+func RunAs(name string) (Credential, error) {
+	u, group, err := findUser(name)
+	if err != nil {
+		return Credential{}, err
+	}
+	cr := Credential{}
+	if cr.UID, err = parseID(u.Uid); err != nil {
+		return Credential{}, err
+	}
+	if cr.GID, err = parseID(cmp.Or(group, u.Gid)); err != nil {
+		return Credential{}, err
+	}
+	if u.Username != "" {
+		list, err := u.GroupIds()
+		if err != nil {
+			return Credential{}, err
+		}
+		for _, text := range list {
+			if group != "" && text == u.Gid {
+				continue // not as a supplementary group either
+			}
+			id, err := parseID(text)
+			if err != nil {
+				return Credential{}, err
+			}
+			cr.Groups = append(cr.Groups, id)
+		}
+	}
+	if !slices.Contains(cr.Groups, cr.GID) {
+		cr.Groups = append(cr.Groups, cr.GID)
+	}
+	if cr.isOurs() {
+		cr.Groups, cr.KeepGroups = nil, true
+	}
+	return cr, nil
+}
+
+// isOurs says that there is nothing to change.
+func (cr Credential) isOurs() bool {
+	groups, err := os.Getgroups()
+	if err != nil || int(cr.UID) != os.Getuid() || int(cr.UID) != os.Geteuid() || int(cr.GID) != os.Getgid() || int(cr.GID) != os.Getegid() {
+		return false
+	}
+	ours := func(id uint32) bool { return id == cr.GID || slices.Contains(groups, int(id)) }
+	theirs := func(id int) bool { return slices.Contains(cr.Groups, uint32(id)) }
+	return !slices.ContainsFunc(cr.Groups, func(id uint32) bool { return !ours(id) }) &&
+		!slices.ContainsFunc(groups, func(id int) bool { return !theirs(id) })
+}
+
+// RunAsEnv is HOME, USER, LOGNAME and SHELL of a user, named as for [RunAs], in the
+// form of an environment. The shell is that of /etc/passwd, and /bin/sh if empty
+// there; SHELL is left out for a user who is not in the file. A uid that nobody
+// has is an error.
+func RunAsEnv(name string) ([]string, error) {
+	u, _, err := findUser(name)
+	if err != nil {
+		return nil, err
+	}
+	if u.Username == "" {
+		return nil, user.UnknownUserError(name)
+	}
+	env := []string{"HOME=" + u.HomeDir, "USER=" + u.Username, "LOGNAME=" + u.Username}
+	shell, err := shellOf("/etc/passwd", u.Username)
+	if shell != "" {
+		env = append(env, "SHELL="+shell)
+	}
+	return env, err
+}
+
+// findUser also returns the gid that the name gives, if any. A uid that nobody has
+// gives a user without a name.
+func findUser(name string) (u *user.User, gid string, err error) {
+	who, group, with := strings.Cut(name, ":")
+	if who == "" || with && group == "" {
+		return nil, "", plan.Invalid("%q is neither user nor user:group", name)
+	}
+	if with {
+		if gid, err = findGroup(group); err != nil {
+			return nil, "", err
+		}
+	}
+	u, err = user.Lookup(who)
+	var unknown user.UnknownUserError
+	if !errors.As(err, &unknown) || !isNumber(who) {
+		return u, gid, err
+	}
+	u, err = user.LookupId(who)
+	var nobody user.UnknownUserIdError
+	if errors.As(err, &nobody) && with {
+		return &user.User{Uid: who}, gid, nil
+	}
+	return u, gid, err
+}
+
+func findGroup(name string) (gid string, err error) {
+	g, err := user.LookupGroup(name)
+	if err == nil {
+		return g.Gid, nil
+	}
+	if isNumber(name) {
+		return name, nil
+	}
+	return "", err
+}
+
+func isNumber(s string) bool {
+	_, err := parseID(s)
+	return err == nil
+}
+
+func parseID(s string) (uint32, error) {
+	n, err := strconv.ParseUint(s, 10, 32)
+	if err != nil || uint32(n) == notAnID {
+		return 0, plan.Invalid("%q is not an id", s)
+	}
+	return uint32(n), nil
+}
+
+// shellOf looks into a file of the form of passwd(5).
+func shellOf(path, name string) (string, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return "", nil
+	} else if err != nil {
+		return "", fmt.Errorf("the shell of %s: %w", name, err)
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		if entry := strings.Split(lines.Text(), ":"); len(entry) == 7 && entry[0] == name {
+			return cmp.Or(entry[6], "/bin/sh"), nil
+		}
+	}
+	return "", lines.Err()
+}

@@ -1,0 +1,51 @@
+package attr
+
+import (
+	"fmt"
+
+	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// SecureBits sets all securebits flags, SECBIT_* of capabilities(7), which say
+// what the kernel does for root; 0 clears those that are not locked. They are set
+// after the ids and the ambient capabilities, and before [Capabilities] drops what
+// that needs, so that no flag hinders another attribute. SECBIT_KEEP_CAPS makes no
+// sense, as execve clears it. It needs CAP_SETPCAP. See PR_SET_SECUREBITS(2const).
+type SecureBits uint32
+
+const (
+	prSetSecurebits = 28
+	secbitKeepCaps  = 0x10
+	allSecureBits   = 0xfff
+
+	capSetpcap = 8
+)
+
+func (s SecureBits) check(c *plan.Claims) error {
+	if s&^allSecureBits != 0 || s&secbitKeepCaps != 0 {
+		return invalid("securebits", s.object(), "unknown flags, or SECBIT_KEEP_CAPS")
+	}
+	return c.Claim("the securebits", "attr.SecureBits")
+}
+
+func (s SecureBits) object() string { return fmt.Sprintf("%#x", uint32(s)) }
+
+// lower makes CAP_SETPCAP effective for one call, as a change of ids has cleared
+// it. Where it isn't permitted that fails, but it is the call itself that says so.
+func (s SecureBits) lower(p *plan.Plan) {
+	p.Credentials = true
+	keepCaps(p).Ignore() // may be locked
+	const ph = plan.SecureBits
+	b, zero := p.Builder(), raw.Int(0)
+	old, sets, header := b.Vars(3), b.Vars(3), b.Words(capabilityVersion3)
+	p.Step("securebits", s.object())
+	p.Call(ph, raw.Capget, header, b.AddrOf(old))
+	p.Call(ph, raw.Capget, header, b.AddrOf(sets))
+	setBit(p, ph, sets, effective, capSetpcap)
+	p.Call(ph, raw.Capset, header, b.AddrOf(sets)).Ignore()
+	p.Call(ph, raw.Prctl, raw.Int(prSetSecurebits), raw.Int(int64(s)), zero, zero, zero)
+	p.Call(ph, raw.Capset, header, b.AddrOf(old))
+}
+
+func (SecureBits) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.SecureBits") }

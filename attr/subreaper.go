@@ -1,0 +1,25 @@
+package attr
+
+import (
+	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// ChildSubreaper makes orphans among the child's descendants its own children, to
+// be waited for by it. It lasts over execve; the child's children don't inherit
+// it. Linux 3.4. See PR_SET_CHILD_SUBREAPER(2const).
+type ChildSubreaper struct{}
+
+const prSetChildSubreaper = 36
+
+func (ChildSubreaper) check(c *plan.Claims) error {
+	return c.Claim("the subreaper", "attr.ChildSubreaper")
+}
+
+func (ChildSubreaper) lower(p *plan.Plan) {
+	zero := raw.Int(0)
+	p.Step("subreaper", "")
+	p.Call(plan.Lower, raw.Prctl, raw.Int(prSetChildSubreaper), raw.Int(1), zero, zero, zero)
+}
+
+func (ChildSubreaper) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.ChildSubreaper") }
