@@ -21,7 +21,7 @@ const (
 	bpfMISC  = 0x07
 
 	bpfX        = 0x08 // the operand is X, not K
-	bpfLDImm    = bpfLD | 0x00
+	bpfLDImm    = bpfLD
 	bpfLDAbs    = bpfLD | 0x20
 	bpfLDMem    = bpfLD | 0x60
 	bpfLDLen    = bpfLD | 0x80
@@ -37,14 +37,14 @@ const (
 	bpfNeg      = bpfALU | 0x80
 	bpfMod      = bpfALU | 0x90
 	bpfXor      = bpfALU | 0xa0
-	bpfJump     = bpfJMP | 0x00
+	bpfJump     = bpfJMP
 	bpfJeq      = bpfJMP | 0x10
 	bpfJgt      = bpfJMP | 0x20
 	bpfJge      = bpfJMP | 0x30
 	bpfJset     = bpfJMP | 0x40
-	bpfRetK     = bpfRET | 0x00
+	bpfRetK     = bpfRET
 	bpfRetA     = bpfRET | 0x10
-	bpfTax      = bpfMISC | 0x00
+	bpfTax      = bpfMISC
 	bpfTxa      = bpfMISC | 0x80
 	bpfMemWords = 16
 
