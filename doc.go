@@ -63,21 +63,26 @@
 //  1. file table: a table of its own with only what is needed (close_range)
 //  2. signal dispositions: SigDefault, SigIgnore
 //  3. session: Setsid, or Setpgid and then Foreground
-//  4. joining a cgroup, where the child can't be made in it
-//  5. what may need privilege: Nice, limits that are raised
+//  4. joining a cgroup, where the child can't be made in it; OOMScoreAdj
+//  5. what may need privilege: SchedPolicy, Nice, CPUAffinity, NUMAPolicy, IOPrio,
+//     CoreSched, limits that are raised
 //  6. JoinNamespace, then Unshare with its IDMap, and mounts made private
 //  7. Mounts, then the root directory: PivotRoot or Chroot; Hostname, Domainname
-//  8. credentials: keeping capabilities, groups, gid, uid, then AmbientCaps
-//  9. ParentDeathSignal
+//  8. credentials: the bounding set, groups, gid, uid, ambient capabilities,
+//     SecureBits, then what is left of the capability sets
+//  9. ParentDeathSignal, SessionKeyring
 //  10. Umask
 //  11. file actions, in the order of the calls
 //  12. DetachTTY, then ControllingTTY or ControllingFD
 //  13. closing what is not the program's
-//  14. limits that are lowered, NoFile among them
+//  14. limits that are lowered, NoFile among them; TimerSlack, Personality,
+//     ChildSubreaper
 //  15. NoNewPrivs
-//  16. Ptrace
-//  17. signal mask
-//  18. execve
+//  16. Landlock; with it step 13 comes here
+//  17. Ptrace
+//  18. signal mask
+//  19. Seccomp
+//  20. execve
 //
 // With attr.Cgroup the child is in the cgroup before the first step, and with
 // attr.NewNamespaces in the namespaces. With an attr.IDMap for these it waits
@@ -210,6 +215,11 @@
 //     dumpable: /proc/self belongs to root for that time.
 //   - Descriptors must be below RLIMIT_NOFILE, in the child as in the parent.
 //   - Plan 9 has no signals that Go calls so; the package does not build there.
-//   - Capability sets other than the ambient one, seccomp filters, Landlock and
-//     scheduling policies can't be set.
+//   - A filter of attr.Seccomp must allow execve, and exit_group where execve
+//     fails; one that doesn't is refused, as far as that can be seen.
+//   - What belongs to the memory, which the child shares until execve, can't be
+//     set: PR_SET_MDWE, PR_SET_THP_DISABLE, PR_SET_MEMORY_MERGE and
+//     coredump_filter would change this process, and execve resets the dumpable
+//     flag. A program sets them itself.
+//   - A child can't be started stopped, and LSM labels can't be set.
 package spawn
