@@ -37,27 +37,43 @@ const (
 )
 
 func (cr Credential) check(c *plan.Claims) error {
-	switch {
-	case len(cr.Groups) > maxGroups:
-		return invalid("setgroups", fmt.Sprintf("%d groups", len(cr.Groups)), "more than %d", maxGroups)
-	case cr.KeepGroups && cr.Groups != nil:
-		return invalid("setgroups", fmt.Sprint(cr.Groups), "Groups with KeepGroups")
-	case slices.Contains(cr.Groups, notAnID):
-		return invalid("setgroups", fmt.Sprint(cr.Groups), "%d is not an id", notAnID)
-	case cr.UID == notAnID:
+	if err := checkGroups(cr.Groups, cr.KeepGroups); err != nil {
+		return err
+	}
+	switch notAnID {
+	case cr.UID:
 		return invalid("setresuid", fmt.Sprint(cr.UID), "not an id")
-	case cr.GID == notAnID:
+	case cr.GID:
 		return invalid("setresgid", fmt.Sprint(cr.GID), "not an id")
 	}
 	return c.Claim(ids, "attr.Credential")
 }
 
+// checkGroups validates supplementary groups.
+func checkGroups(groups []uint32, keep bool) error {
+	switch {
+	case len(groups) > maxGroups:
+		return invalid("setgroups", fmt.Sprintf("%d groups", len(groups)), "more than %d", maxGroups)
+	case keep && groups != nil:
+		return invalid("setgroups", fmt.Sprint(groups), "Groups with KeepGroups")
+	case slices.Contains(groups, notAnID):
+		return invalid("setgroups", fmt.Sprint(groups), "%d is not an id", notAnID)
+	}
+	return nil
+}
+
+// lowerGroups sets them.
+func lowerGroups(p *plan.Plan, groups []uint32, keep bool) {
+	if keep {
+		return
+	}
+	p.Step("setgroups", fmt.Sprint(groups))
+	p.Call(plan.Credentials, raw.Setgroups, raw.Int(int64(len(groups))), p.Builder().Uint32s(groups))
+}
+
 func (cr Credential) lower(p *plan.Plan) {
 	p.Credentials = true
-	if !cr.KeepGroups {
-		p.Step("setgroups", fmt.Sprint(cr.Groups))
-		p.Call(plan.Credentials, raw.Setgroups, raw.Int(int64(len(cr.Groups))), p.Builder().Uint32s(cr.Groups))
-	}
+	lowerGroups(p, cr.Groups, cr.KeepGroups)
 	gid, uid := raw.Int(int64(cr.GID)), raw.Int(int64(cr.UID))
 	p.Step("setresgid", fmt.Sprint(cr.GID))
 	p.Call(plan.Credentials, raw.Setresgid, gid, gid, gid)

@@ -2,7 +2,6 @@ package attr
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
@@ -25,23 +24,15 @@ type IDs struct {
 const KeepID = notAnID
 
 func (i IDs) check(c *plan.Claims) error {
-	switch {
-	case len(i.Groups) > maxGroups:
-		return invalid("setgroups", fmt.Sprintf("%d groups", len(i.Groups)), "more than %d", maxGroups)
-	case i.KeepGroups && i.Groups != nil:
-		return invalid("setgroups", fmt.Sprint(i.Groups), "Groups with KeepGroups")
-	case slices.Contains(i.Groups, notAnID):
-		return invalid("setgroups", fmt.Sprint(i.Groups), "%d is not an id", notAnID)
+	if err := checkGroups(i.Groups, i.KeepGroups); err != nil {
+		return err
 	}
 	return c.Claim(ids, "attr.IDs")
 }
 
 func (i IDs) lower(p *plan.Plan) {
 	p.Credentials = true
-	if !i.KeepGroups {
-		p.Step("setgroups", fmt.Sprint(i.Groups))
-		p.Call(plan.Credentials, raw.Setgroups, raw.Int(int64(len(i.Groups))), p.Builder().Uint32s(i.Groups))
-	}
+	lowerGroups(p, i.Groups, i.KeepGroups)
 	set := func(name string, sys raw.Sys, r, e uint32) {
 		p.Step(name, fmt.Sprintf("real=%s effective=%s", idText(r), idText(e)))
 		p.Call(plan.Credentials, sys, idArg(r), idArg(e), idArg(e))
