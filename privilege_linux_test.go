@@ -56,13 +56,7 @@ func asUser(t *testing.T, name string) {
 	t.Helper()
 	s, dir := helper(t, "unprivileged"), publicDir(t)
 	if os.Geteuid() == 0 {
-		s.Path = filepath.Join(publicDir(t), "test")
-		binary, err := os.ReadFile(testBinary(t))
-		if err != nil {
-			t.Fatal(err)
-		}
-		write(t, s.Path, string(binary), 0o755)
-		s.Attr = attr.List{attr.Credential{UID: nobody, GID: nobody}}
+		s = asNobody(t, s)
 		if err := os.Chown(dir, nobody, nobody); err != nil {
 			t.Fatal(err)
 		}
@@ -72,6 +66,19 @@ func asUser(t *testing.T, name string) {
 	if err != nil || !state.Success() {
 		t.Errorf("%v, %v: %s", state, err, out)
 	}
+}
+
+// asNobody makes a helper that root starts one of a user without privilege.
+func asNobody(t *testing.T, s *spawn.Spec) *spawn.Spec {
+	t.Helper()
+	s.Path = filepath.Join(publicDir(t), "test")
+	binary, err := os.ReadFile(testBinary(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, s.Path, string(binary), 0o755)
+	s.Attr = attr.List{attr.Credential{UID: nobody, GID: nobody}}
+	return s
 }
 
 // eachEngineError is eachEngine outside of the test process.

@@ -21,6 +21,10 @@ const (
 	atFdcwd  = -100
 	oWronly  = 0x1
 	oCloexec = 0x80000
+
+	// While another child is changing its ids the file is root's. About 0.15 s.
+	eAcces        = 13
+	accessRetries = 1000
 )
 
 func (o OOMScoreAdj) check(c *plan.Claims) error {
@@ -35,7 +39,7 @@ func (o OOMScoreAdj) lower(p *plan.Plan) {
 	fd := b.Var()
 	p.Step("oom_score_adj", text)
 	p.Call(plan.HostFiles, raw.Openat, raw.Int(atFdcwd), b.String("/proc/self/oom_score_adj"),
-		raw.Int(oWronly|oCloexec), raw.Int(0)).Keep(fd)
+		raw.Int(oWronly|oCloexec), raw.Int(0)).Keep(fd).Retry(eAcces, accessRetries)
 	p.Call(plan.HostFiles, raw.Write, raw.VarArg(fd, 0), b.String(text), raw.Int(int64(len(text))))
 	p.Call(plan.HostFiles, raw.Close, raw.VarArg(fd, 0))
 }
