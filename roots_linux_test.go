@@ -130,8 +130,11 @@ func rootDirectory(t testing.TB, status int) string {
 func TestPivotRoot(t *testing.T) {
 	flags := withUser(unix.CLONE_NEWNS)
 	needNamespaces(t, flags)
-	dir := rootDirectory(t, 7)
 	before := mounts(t)
+	if strings.Contains(before, " / / rw - rootfs ") {
+		skip(t, "the root is an initramfs, which can't be pivoted")
+	}
+	dir := rootDirectory(t, 7)
 	eachEngine(t, func(t *testing.T) {
 		for _, own := range []attr.Attr{attr.NewNamespaces{Flags: flags}, attr.Unshare{Flags: flags}} {
 			s := &spawn.Spec{Path: "/program", Attr: attr.List{own, attr.PivotRoot(dir)}}

@@ -78,14 +78,21 @@ func TestSeccomp(t *testing.T) {
 		if s.status["Seccomp"] != "2" || s.status["Seccomp_filters"] != itoa(filters+1) || s.status["NoNewPrivs"] != "1" {
 			t.Errorf("mode %s, %s filters", s.status["Seccomp"], s.status["Seccomp_filters"])
 		}
-		if _, state, err := tryOutput(shell("uname 2>/dev/null", attr.NoNewPrivs{}, f)); err != nil || state.Success() {
-			t.Errorf("uname: %v, %v", state, err)
+		uname := helper(t, "uname")
+		uname.Attr = attr.List{attr.NoNewPrivs{}, f}
+		if out := output(t, uname); out != unix.EXDEV.Error() {
+			t.Errorf("uname: %s", out)
 		}
 	})
 	if now := threadsSecured(t); !slices.Equal(now, before) {
 		t.Errorf("seccomp in this process was %q and is %q", before, now)
 	}
 }
+
+var _ = registerHelper("uname", func([]string) int {
+	fmt.Print(unix.Uname(new(unix.Utsname)))
+	return 0
+})
 
 // TestSeccompIsLast has filters that kill for all that a child does but execve, and
 // exit_group, by which the program ends.

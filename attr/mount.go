@@ -29,8 +29,8 @@ type Mounts []Mount
 // PivotRoot makes a directory the root of the child's mount namespace, which must
 // be its own as for [Mounts], and unmounts what was there: unlike after [Chroot],
 // nothing outside can be reached again. The directory need not be a mount point.
-// The working directory is the new root. It needs CAP_SYS_ADMIN. See
-// pivot_root(2).
+// The working directory is the new root. It needs CAP_SYS_ADMIN, and fails with
+// EINVAL where the present root is an initramfs. See pivot_root(2).
 type PivotRoot string
 
 const (
