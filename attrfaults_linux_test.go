@@ -165,6 +165,8 @@ var denied = map[string]func(s *spawn.Spec) (want, error){
 		want{"capset", 1, "effective=[21] permitted=[21]", eperm}),
 	"SecureBits":  second(attr.SecureBits(1), want{"securebits", 1, "0x1", eperm}),
 	"SchedPolicy": second(attr.SchedPolicy{Policy: attr.SchedFIFO, Priority: 1}, want{"sched", 1, "FIFO priority=1", eperm}),
+	"SchedPolicy, deadline": second(attr.SchedPolicy{Policy: attr.SchedDeadline, Runtime: 1e6, Deadline: 1e7, ResetOnFork: true},
+		want{"sched", 1, "DEADLINE runtime=1ms deadline=10ms period=0s reset-on-fork", eperm}),
 	"IOPrio":      second(attr.IOPrio{Class: attr.IOPrioRealTime, Level: 1}, want{"ioprio", 1, "class=1 level=1", eperm}),
 	"OOMScoreAdj": second(attr.OOMScoreAdj(-1000), want{"oom_score_adj", 1, "-1000", []syscall.Errno{unix.EACCES}}),
 	"SessionKeyring": second(attr.SessionKeyring(".spawn"),
@@ -173,6 +175,9 @@ var denied = map[string]func(s *spawn.Spec) (want, error){
 	"Seccomp": second(refuse(unix.EXDEV, unix.SYS_UNAME),
 		want{"seccomp", 1, "4 instructions, without attr.NoNewPrivs", []syscall.Errno{unix.EACCES}}),
 }
+
+// kept is what no collection must close meanwhile.
+var kept []any
 
 var (
 	eperm      = []syscall.Errno{unix.EPERM}
@@ -229,10 +234,11 @@ func rootCgroup(s *spawn.Spec) (want, error) {
 
 // otherTerminal is that of another session.
 func otherTerminal(s *spawn.Spec, byNumber bool) (want, error) {
-	_, tty, err := newPTY()
+	master, tty, err := newPTY()
 	if err != nil {
 		return want{}, errNothing
 	}
+	kept = append(kept, master)
 	other := shell("exec sleep 1000", attr.ControllingTTY{File: tty}, attr.Setsid{}, attr.ParentDeathSignal(unix.SIGKILL))
 	s.Attr = attr.List{attr.Setsid{}, attr.ControllingTTY{File: tty}}
 	w := want{"ctty", 1, tty.Name(), eperm}
@@ -240,7 +246,8 @@ func otherTerminal(s *spawn.Spec, byNumber bool) (want, error) {
 		s.Attr[1], w.object = attr.ControllingFD{FD: 5, Steal: true}, "5"
 		s.Actions.File(tty, 5)
 	}
-	_, err = spawn.Start(context.Background(), other)
+	p, err := spawn.Start(context.Background(), other)
+	kept = append(kept, p)
 	return w, err
 }
 
@@ -274,16 +281,22 @@ func ownRuleset(s *spawn.Spec) (want, error) {
 }
 
 func init() {
-	for name, prepare := range denied {
-		unprivileged["attr."+name] = func(dir string) error { return isRefused(dir, prepare) }
+	unprivileged["attributes"] = func(dir string) error {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		spawn.Features() // what it opens
+		var all []error
+		for name, prepare := range denied {
+			if err := isDenied(dir, prepare); err != nil {
+				all = append(all, fmt.Errorf("attr.%s: %w", name, err))
+			}
+		}
+		return errors.Join(all...)
 	}
 }
 
-// isRefused has limits that may have allowed it gone.
-func isRefused(dir string, prepare func(s *spawn.Spec) (want, error)) error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	spawn.Features() // what it opens
+// isDenied has limits that may have allowed it gone.
+func isDenied(dir string, prepare func(s *spawn.Spec) (want, error)) error {
 	for _, resource := range []int{unix.RLIMIT_CORE, unix.RLIMIT_RTPRIO, unix.RLIMIT_NICE} {
 		if err := unix.Setrlimit(resource, &unix.Rlimit{}); err != nil {
 			return err
@@ -291,6 +304,7 @@ func isRefused(dir string, prepare func(s *spawn.Spec) (want, error)) error {
 	}
 	marker := filepath.Join(dir, "marker")
 	s := shell(": >" + marker)
+	kept = append(kept, s)
 	w, err := prepare(s)
 	if err == errNothing {
 		return nil
@@ -327,10 +341,11 @@ func failsWith(s *spawn.Spec, marker string, w want) error {
 	return nil
 }
 
-// TestEveryRefusal is that TestWithoutPrivilege has them all.
-func TestEveryRefusal(t *testing.T) {
+// TestEveryDenied is that TestWithoutPrivilege has them all.
+func TestEveryDenied(t *testing.T) {
 	rows := map[string]bool{}
 	for name := range denied {
+		name, _, _ = strings.Cut(name, ",")
 		rows[name] = true
 	}
 	complete(t, rows, because(map[string]string{

@@ -4,7 +4,6 @@ package spawn_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -438,39 +437,5 @@ func TestOOMScoreAdj(t *testing.T) {
 				t.Errorf("%v, %v", state, err)
 			}
 		})
-	})
-}
-
-func init() {
-	unprivileged["scheduling"] = userScheduling
-}
-
-// userScheduling is what a user is not allowed to do.
-func userScheduling(string) error {
-	if err := unix.Setrlimit(unix.RLIMIT_RTPRIO, &unix.Rlimit{}); err != nil {
-		return err
-	}
-	eperm, eacces := []syscall.Errno{unix.EPERM}, []syscall.Errno{unix.EACCES}
-	tests := []struct {
-		a attr.Attr
-		w want
-	}{
-		{attr.SchedPolicy{Policy: attr.SchedFIFO, Priority: 1}, want{"sched", 1, "FIFO priority=1", eperm}},
-		{attr.SchedPolicy{Policy: attr.SchedDeadline, Runtime: 1e6, Deadline: 1e7, ResetOnFork: true},
-			want{"sched", 1, "DEADLINE runtime=1ms deadline=10ms period=0s reset-on-fork", eperm}},
-		{attr.IOPrio{Class: attr.IOPrioRealTime, Level: 1}, want{"ioprio", 1, "class=1 level=1", eperm}},
-		{attr.OOMScoreAdj(-1000), want{"oom_score_adj", 1, "-1000", eacces}},
-	}
-	return eachEngineError(func(string) error {
-		for _, test := range tests {
-			_, err := spawn.Start(context.Background(), shell(":", attr.Umask(0), test.a))
-			if how := test.w.differs(err); how != "" {
-				return fmt.Errorf("%T: %w: %s; want %+v", test.a, err, how, test.w)
-			}
-			if hasZombie() {
-				return errors.New(test.w.object + ": a zombie")
-			}
-		}
-		return nil
 	})
 }
