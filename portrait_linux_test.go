@@ -121,13 +121,12 @@ func schedulingOf(tid int) string {
 }
 
 // threads is what the threads of this process have, each kind once.
-func threads(t testing.TB) string {
+func threads(t testing.TB) (kinds []string) {
 	t.Helper()
 	tasks, err := os.ReadDir("/proc/self/task")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var kinds []string
 	for _, task := range tasks {
 		dir := "/proc/self/task/" + task.Name()
 		b, err := os.ReadFile(dir + "/status")
@@ -149,7 +148,7 @@ func threads(t testing.TB) string {
 		kinds = append(kinds, strings.Join(kind, "\n"))
 	}
 	slices.Sort(kinds)
-	return strings.Join(slices.Compact(kinds), "\n\n")
+	return slices.Compact(kinds)
 }
 
 // fdFlags are the flags of a descriptor and of its open file.
