@@ -161,6 +161,10 @@ func (m missing) try() error {
 		if how != "" || !errors.Is(err, errors.ErrUnsupported) || out != "" {
 			return fmt.Errorf("%w: %s; want %+v; output %q", err, how, m.want, out)
 		}
+		var e *spawn.Error
+		if errors.As(err, &e) && e.Err == m.want.errnos[0] {
+			return fmt.Errorf("%w: does not say what is missing", err)
+		}
 		text = err.Error()
 		return nil
 	})
@@ -179,8 +183,8 @@ func TestEveryMissing(t *testing.T) {
 		"in every kernel that Go runs on": "SigMask SigDefault SigIgnore Setsid Setpgid ControllingTTY ControllingFD DetachTTY Foreground " +
 			"Umask Nice Rlimit RlimitToHard NoFile NoFilePolicy Chroot PivotRoot SecureBits ParentDeathSignal Ptrace CPUAffinity " +
 			"TimerSlack Personality",
-		"done in another way, see eachEngine":     "Cgroup",
-		"needs a namespace, which is what it has": "Hostname Domainname",
+		"done in another way, see eachEngine": "Cgroup",
+		"comes with its namespace":            "Hostname Domainname",
 	}))
 }
 
