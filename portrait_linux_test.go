@@ -70,7 +70,7 @@ func takePortrait() (p portrait, err error) {
 		note(err)
 		p["status "+key] = fmt.Sprintf("%x", set&^(1<<(unix.SIGURG-1)|1<<(unix.SIGCHLD-1)))
 	}
-	for _, name := range []string{"limits", "cgroup", "oom_score_adj", "coredump_filter", "personality", "mountinfo"} {
+	for _, name := range []string{"limits", "cgroup", "oom_score_adj", "coredump_filter", "personality"} {
 		p[name] = read("/proc/self/" + name)
 	}
 	p["environment"] = strings.Join(os.Environ(), "\n")
