@@ -23,7 +23,8 @@ type Error struct {
 	Index int
 	// Object is what the step acted on: a path, a descriptor, an id.
 	Object string
-	// Err is why: a syscall.Errno, or for bad input an error that wraps one.
+	// Err is why: a syscall.Errno, or an error that wraps one, for bad input and
+	// for what the kernel does not have; that matches errors.ErrUnsupported, too.
 	Err error
 }
 

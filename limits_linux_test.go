@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -155,10 +156,15 @@ func TestProcessLimitOfOther(t *testing.T) {
 
 // TestEachItsOwn has goroutines spawn at once, each with other attributes.
 func TestEachItsOwn(t *testing.T) {
-	const goroutines, rounds = 16, 100 * time.Millisecond
+	const goroutines = 16
+	rounds := 100 * time.Millisecond
+	if *long {
+		rounds = 10 * time.Second
+	}
 	base := myNice(t)
 	eachEngine(t, func(t *testing.T) {
 		var wg sync.WaitGroup
+		var children atomic.Int64
 		for i := range goroutines {
 			wg.Go(func() {
 				nice := min(base+i, 19)
@@ -169,6 +175,7 @@ func TestEachItsOwn(t *testing.T) {
 						t.Error(err)
 						return
 					}
+					children.Add(1)
 					got := parseSeen(out)
 					if u := got.status["Umask"]; u != fmt.Sprintf("%04o", i*0o21) {
 						t.Errorf("%d: umask %s", i, u)
@@ -186,5 +193,6 @@ func TestEachItsOwn(t *testing.T) {
 			})
 		}
 		wg.Wait()
+		t.Logf("%d children", children.Load())
 	})
 }

@@ -27,6 +27,8 @@ var (
 	helperMutex sync.Mutex
 )
 
+var long = flag.Bool("long", false, "run stress tests at full length")
+
 // registerHelper adds a helper program; its result is the exit status.
 func registerHelper(name string, f func(args []string) int) string {
 	if helpers[name] != nil {

@@ -9,10 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -21,110 +18,6 @@ import (
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
 )
-
-// portrait is all that a spawn must leave as it is in this process.
-type portrait map[string]string
-
-// lasting are the lines of /proc/self/status that only the process itself
-// changes.
-var lasting = []string{
-	"Name", "Umask", "State", "Tgid", "Pid", "PPid", "TracerPid", "Uid", "Gid", "Groups", "NStgid", "NSpid", "NSpgid",
-	"NSsid", "Kthread", "CoreDumping", "THP_enabled", "untag_mask", "SigPnd", "ShdPnd", "SigBlk", "SigIgn", "SigCgt",
-	"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp", "Seccomp_filters",
-	"Cpus_allowed", "Mems_allowed",
-}
-
-// paint is for a thread that the caller has locked.
-func paint(t testing.TB) portrait {
-	t.Helper()
-	p := portrait{}
-	read := func(path string) string {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			t.Error(err)
-		}
-		return string(b)
-	}
-	status := parseSeen(read("/proc/thread-self/status")).status
-	for _, key := range lasting {
-		p["status "+key] = status[key]
-	}
-	// The runtime sends the one to itself at any time, children the other.
-	for _, key := range []string{"SigPnd", "ShdPnd"} {
-		set, err := strconv.ParseUint(status[key], 16, 64)
-		if err != nil {
-			t.Error(err)
-		}
-		p["status "+key] = fmt.Sprintf("%x", set&^(1<<(unix.SIGURG-1)|1<<(unix.SIGCHLD-1)))
-	}
-	for _, name := range []string{"limits", "cgroup", "oom_score_adj", "coredump_filter", "personality"} {
-		p[name] = read("/proc/self/" + name)
-	}
-	p["environment"] = strings.Join(os.Environ(), "\n")
-	p["nice"] = fmt.Sprint(myNice(t))
-	p["dumpable"] = fmt.Sprint(dumpable(t))
-	slack, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
-	if err != nil {
-		t.Error(err)
-	}
-	p["timer slack"] = fmt.Sprint(slack)
-	for _, name := range []string{"cwd", "root", "exe", "ns/user", "ns/mnt", "ns/net", "ns/pid"} {
-		target, err := os.Readlink("/proc/self/" + name)
-		if err != nil {
-			t.Error(err)
-		}
-		p[name] = target
-	}
-	sid, err := unix.Getsid(0)
-	if err != nil {
-		t.Error(err)
-	}
-	p["session"] = fmt.Sprint(sid, unix.Getpgrp())
-	st, err := os.Stat("/proc/self/mem")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p["owner of /proc files"] = fmt.Sprint(st.Sys().(*syscall.Stat_t).Uid)
-	for fd, target := range openFDs() {
-		p["descriptor "+fd] = target + "\n" + fdFlags(fd)
-	}
-	return p
-}
-
-// fdFlags are the flags of a descriptor and of its open file.
-func fdFlags(fd string) string {
-	info, _ := os.ReadFile("/proc/self/fdinfo/" + fd)
-	for line := range strings.Lines(string(info)) {
-		if strings.HasPrefix(line, "flags:") {
-			return line
-		}
-	}
-	return "none"
-}
-
-func dumpable(t testing.TB) int {
-	t.Helper()
-	v, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
-	if err != nil {
-		t.Error(err)
-	}
-	return v
-}
-
-func (p portrait) compare(t testing.TB, after portrait) {
-	t.Helper()
-	keys := map[string]bool{}
-	for _, m := range []portrait{p, after} {
-		for k := range m {
-			keys[k] = true
-		}
-	}
-	for k := range keys {
-		if p[k] != after[k] {
-			t.Errorf("%s was %q and is %q", k, p[k], after[k])
-		}
-	}
-}
 
 // battery has every attribute, in Specs that work and in some that don't.
 func battery(t *testing.T) []*spawn.Spec {

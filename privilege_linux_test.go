@@ -382,6 +382,9 @@ func TestCgroup(t *testing.T) {
 		if got := parseSeen(output(t, s)).cgroup; !strings.HasSuffix(got, name) {
 			t.Errorf("with all descriptors: cgroup %q, want %q", got, name)
 		}
+		if got := parseSeen(output(t, shell("cat /proc/self/cgroup; :", attr.Cgroup{Dir: dir}))).cgroup; !strings.HasSuffix(got, name) {
+			t.Errorf("the child's child: cgroup %q, want %q", got, name)
+		}
 	})
 }
 

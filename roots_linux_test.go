@@ -205,8 +205,8 @@ func TestRootFaults(t *testing.T) {
 			step string
 			is   error
 		}{
-			{attr.List{attr.Nice(1), attr.JoinNamespace{File: file}}, "setns", unix.EINVAL},
-			{attr.List{attr.Nice(1), attr.JoinNamespace{File: closed}}, "setns", os.ErrClosed},
+			{attr.List{attr.Nice(19), attr.JoinNamespace{File: file}}, "setns", unix.EINVAL},
+			{attr.List{attr.Nice(19), attr.JoinNamespace{File: closed}}, "setns", os.ErrClosed},
 			{attr.List{own, attr.Mounts{{Target: "/no/such/directory", FSType: "tmpfs"}}}, "mount", unix.ENOENT},
 			{attr.List{own, attr.Mounts{{Target: "/", FSType: "no such type"}}}, "mount", unix.ENODEV},
 			{attr.List{own, attr.PivotRoot("/no/such/directory")}, "pivot_root", unix.ENOENT},

@@ -265,6 +265,34 @@ func TestUtilClamps(t *testing.T) {
 	})
 }
 
+// liveGrandchild is what a child makes at once. It lives until end is called.
+func liveGrandchild(t testing.TB, list ...attr.Attr) (pid int, end func()) {
+	t.Helper()
+	var in, out [2]int
+	if err := errors.Join(unix.Pipe2(in[:], unix.O_CLOEXEC), unix.Pipe2(out[:], unix.O_CLOEXEC)); err != nil {
+		t.Fatal(err)
+	}
+	s := shell("cat <&3 & echo $!; wait", list...)
+	s.Actions.Dup2(out[1], 1)
+	s.Actions.Dup2(in[0], 3)
+	p, err := spawn.Start(context.Background(), s)
+	unix.Close(in[0])
+	unix.Close(out[1])
+	buf := make([]byte, 32)
+	n, rerr := unix.Read(out[0], buf)
+	unix.Close(out[0])
+	pid, perr := strconv.Atoi(strings.TrimSpace(string(buf[:max(n, 0)])))
+	if err := errors.Join(err, rerr, perr); err != nil {
+		t.Fatal(err)
+	}
+	return pid, func() {
+		unix.Close(in[1])
+		if _, err := p.Wait(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestIOPrio(t *testing.T) {
 	tests := []attr.IOPrio{{Class: attr.IOPrioBestEffort, Level: 7}, {Class: attr.IOPrioBestEffort}, {Class: attr.IOPrioIdle}}
 	if hasCap(unix.CAP_SYS_ADMIN) {
@@ -274,8 +302,14 @@ func TestIOPrio(t *testing.T) {
 		unchanged(t, func(scheduling) {
 			for _, test := range tests {
 				p, end := liveChild(t, test)
-				if got, want := ioprio(t, p.Pid()), test.Class<<13|test.Level; got != want {
+				want := test.Class<<13 | test.Level
+				if got := ioprio(t, p.Pid()); got != want {
 					t.Errorf("%+v: %#x, want %#x", test, got, want)
+				}
+				end()
+				pid, end := liveGrandchild(t, test)
+				if got := ioprio(t, pid); got != want {
+					t.Errorf("%+v: the child's child has %#x, want %#x", test, got, want)
 				}
 				end()
 			}
@@ -438,39 +472,5 @@ func TestOOMScoreAdj(t *testing.T) {
 				t.Errorf("%v, %v", state, err)
 			}
 		})
-	})
-}
-
-func init() {
-	unprivileged["scheduling"] = userScheduling
-}
-
-// userScheduling is what a user is not allowed to do.
-func userScheduling(string) error {
-	if err := unix.Setrlimit(unix.RLIMIT_RTPRIO, &unix.Rlimit{}); err != nil {
-		return err
-	}
-	eperm, eacces := []syscall.Errno{unix.EPERM}, []syscall.Errno{unix.EACCES}
-	tests := []struct {
-		a attr.Attr
-		w want
-	}{
-		{attr.SchedPolicy{Policy: attr.SchedFIFO, Priority: 1}, want{"sched", 1, "FIFO priority=1", eperm}},
-		{attr.SchedPolicy{Policy: attr.SchedDeadline, Runtime: 1e6, Deadline: 1e7, ResetOnFork: true},
-			want{"sched", 1, "DEADLINE runtime=1ms deadline=10ms period=0s reset-on-fork", eperm}},
-		{attr.IOPrio{Class: attr.IOPrioRealTime, Level: 1}, want{"ioprio", 1, "class=1 level=1", eperm}},
-		{attr.OOMScoreAdj(-1000), want{"oom_score_adj", 1, "-1000", eacces}},
-	}
-	return eachEngineError(func(string) error {
-		for _, test := range tests {
-			_, err := spawn.Start(context.Background(), shell(":", attr.Umask(0), test.a))
-			if how := test.w.differs(err); how != "" {
-				return fmt.Errorf("%T: %w: %s; want %+v", test.a, err, how, test.w)
-			}
-			if hasZombie() {
-				return errors.New(test.w.object + ": a zombie")
-			}
-		}
-		return nil
 	})
 }

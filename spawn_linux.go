@@ -411,7 +411,7 @@ func (p *Program) result(ctx context.Context, r *raw.Run, pid int, errno syscall
 	if step.Name == "execve" {
 		return nil, p.diag.explain(p.path, why)
 	}
-	return nil, &Error{p.path, step.Name, step.Index, p.objectOf(step), why}
+	return nil, &Error{p.path, step.Name, step.Index, p.objectOf(step), p.whyFailed(step, why)}
 }
 
 // objectOf is what a step acts on. That of an action is made up only now: to print
@@ -435,6 +435,9 @@ func (p *Program) cloneError(errno syscall.Errno) error {
 	default:
 		if p.clone.Bits != 0 && (p.cgroup.File == nil || ofNamespaces(errno)) {
 			e.Index, e.Object = p.clone.Index, p.clone.Object
+			if needs := lacksNamespaces(p.clone.Bits); errno == unix.EINVAL && needs != "" {
+				e.Err = &lacking{needs, errno}
+			}
 		} else if p.cgroup.File != nil {
 			e.Step, e.Index, e.Object = "cgroup", p.cgroup.Index, p.cgroup.Name()
 		}

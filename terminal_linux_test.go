@@ -21,38 +21,50 @@ import (
 // openPTY makes a pseudo-terminal. The test is skipped where there are none.
 func openPTY(t testing.TB) (master, terminal *os.File) {
 	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	master, terminal, err := newPTY()
 	if err != nil {
 		skip(t, "no pseudo-terminals: "+err.Error())
 	}
-	t.Cleanup(func() { master.Close() })
+	t.Cleanup(func() { _ = errors.Join(master.Close(), terminal.Close()) })
+	return master, terminal
+}
+
+func newPTY() (master, terminal *os.File, err error) {
+	master, err = os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		return nil, nil, err
+	}
 	number := -1
-	control(t, master, func(fd int) error {
+	if err = onDescriptor(master, func(fd int) error {
 		if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
 			return err
 		}
 		number, err = unix.IoctlGetInt(fd, unix.TIOCGPTN)
 		return err
-	})
-	terminal, err = os.OpenFile("/dev/pts/"+strconv.Itoa(number), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		skip(t, "no pseudo-terminals: "+err.Error())
+	}); err == nil {
+		terminal, err = os.OpenFile("/dev/pts/"+strconv.Itoa(number), os.O_RDWR|unix.O_NOCTTY, 0)
 	}
-	t.Cleanup(func() { terminal.Close() })
-	return master, terminal
+	if err != nil {
+		master.Close()
+	}
+	return master, terminal, err
 }
 
 // control calls f with f's descriptor and leaves its flags alone.
 func control(t testing.TB, file *os.File, f func(fd int) error) {
 	t.Helper()
+	if err := onDescriptor(file, f); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func onDescriptor(file *os.File, f func(fd int) error) error {
 	conn, err := file.SyscallConn()
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	var inner error
-	if err := errors.Join(conn.Control(func(fd uintptr) { inner = f(int(fd)) }), inner); err != nil {
-		t.Fatal(err)
-	}
+	return errors.Join(conn.Control(func(fd uintptr) { inner = f(int(fd)) }), inner)
 }
 
 func TestControllingTerminal(t *testing.T) {

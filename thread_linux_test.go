@@ -3,12 +3,14 @@
 package spawn_test
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -29,17 +31,22 @@ func endThread() {
 	<-done
 }
 
-// TestParentDeathOfThreads makes children, some from threads that end, while
-// other threads end, and wants none to get the signal.
-func TestParentDeathOfThreads(t *testing.T) {
-	children := 100
-	if testing.Short() {
-		children = 20
+// howMany is a number of children for the engine of a test: many where nothing is
+// missing.
+func howMany(t *testing.T) int {
+	if strings.HasSuffix(t.Name(), "nothing") && !testing.Short() {
+		return 1000
 	}
+	return 20
+}
+
+// TestParentDeathOfThreads makes children that live at the same time, half of them
+// from threads that end, while other threads end, and wants none to get the signal.
+func TestParentDeathOfThreads(t *testing.T) {
 	eachEngine(t, func(t *testing.T) {
 		var ends []func()
 		var procs []*spawn.Process
-		for i := range children {
+		for i := range howMany(t) {
 			endThread()
 			done := make(chan struct{})
 			go func() {
@@ -59,48 +66,77 @@ func TestParentDeathOfThreads(t *testing.T) {
 				t.Errorf("%d: %v, %v", i, state, err)
 			}
 		}
+		t.Logf("%d children", len(procs))
 	})
 }
 
-// TestParentDies kills the parent. The child holds a pipe open while it lives.
+// TestParentDies kills the parent of many children, and wants all to end by the
+// signal. They would live for as long as a pipe is open.
 func TestParentDies(t *testing.T) {
 	for name := range spawn.Without {
-		t.Run("without "+name, func(t *testing.T) { parentDies(t, name) })
+		t.Run("without "+name, func(t *testing.T) {
+			children := itoa(howMany(t))
+			parent := helper(t, "dying parent", name, children, catSpec(t).Path)
+			s := helper(t, "reaper", parent.Args...)
+			s.Attr = attr.List{attr.ChildSubreaper{}}
+			var fds [2]int
+			if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
+				t.Fatal(err)
+			}
+			r, w := os.NewFile(uintptr(fds[0]), "r"), os.NewFile(uintptr(fds[1]), "w")
+			defer r.Close()
+			giveUp := time.AfterFunc(5*patience, func() { w.Close() })
+			defer w.Close()
+			defer giveUp.Stop()
+			s.Actions.File(r, 0)
+			if got, want := output(t, s), children+" got signal 15, 0 did not"; got != want {
+				t.Errorf("%q, want %q", got, want)
+			}
+		})
 	}
 }
 
-func parentDies(t *testing.T, engine string) {
+// It kills the parent when that has its children, and reaps these.
+var _ = registerHelper("reaper", func(args []string) int {
+	exe, err := os.Executable()
+	if err != nil {
+		return 1
+	}
 	r, w, err := os.Pipe()
 	if err != nil {
-		t.Fatal(err)
+		return 1
 	}
-	defer r.Close()
-	p := start(t, withActions(helper(t, "dying parent", engine), func(a *spawn.FileActions) { a.File(w, 1) }))
+	s := &spawn.Spec{Path: exe, Args: args}
+	s.Actions.File(w, 1)
+	p, err := spawn.Start(context.Background(), s)
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
 	w.Close()
-	var b [1]byte
-	if _, err := io.ReadFull(r, b[:]); err != nil { // the child runs
-		t.Fatal(err)
+	if line, err := bufio.NewReader(r).ReadString('\n'); line != "ready\n" {
+		fmt.Printf("%q %v", line, err)
 	}
 	if err := p.Kill(); err != nil {
-		t.Error(err)
+		fmt.Println(err)
 	}
-	if _, err := p.Wait(context.Background()); err != nil {
-		t.Error(err)
+	if state, err := p.Wait(context.Background()); err != nil || state.Signal() != unix.SIGKILL {
+		fmt.Println(state, err)
 	}
-	ended := make(chan error, 1)
-	go func() {
-		_, err := io.Copy(io.Discard, r)
-		ended <- err
-	}()
-	select {
-	case err := <-ended:
-		if err != nil {
-			t.Error(err)
+	var got, not int
+	for {
+		var status unix.WaitStatus
+		if _, err := unix.Wait4(-1, &status, 0, nil); err == unix.ECHILD {
+			break
+		} else if err == nil && status.Signaled() && status.Signal() == unix.SIGTERM {
+			got++
+		} else if err == nil {
+			not++
 		}
-	case <-time.After(patience):
-		t.Error("the child lives on")
 	}
-}
+	fmt.Printf("%d got signal %d, %d did not", got, unix.SIGTERM, not)
+	return 0
+})
 
 var _ = registerHelper("dying parent", func(args []string) int {
 	spawn.Force(spawn.Without[args[0]])
@@ -108,8 +144,18 @@ var _ = registerHelper("dying parent", func(args []string) int {
 	if os.Geteuid() == 0 {
 		list = append(list, attr.Credential{UID: nobody, GID: nobody}) // which clears the signal
 	}
-	_, err := spawn.Run(context.Background(), shell("echo; exec sleep 100", list...))
-	fmt.Fprintln(os.Stderr, err)
+	children, _ := strconv.Atoi(args[1])
+	for i := range children {
+		if i%10 == 0 {
+			endThread()
+		}
+		if _, err := spawn.Start(context.Background(), &spawn.Spec{Path: args[2], Attr: list}); err != nil {
+			fmt.Println(err)
+			return 1
+		}
+	}
+	fmt.Println("ready")
+	time.Sleep(time.Hour)
 	return 1
 })
 

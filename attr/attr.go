@@ -9,7 +9,9 @@
 // Attributes work on linux/amd64 and linux/arm64. Elsewhere, and with the build
 // tag spawn_forkexec, those that say "any Unix" work through package os and the
 // others are errors that match [errors.ErrUnsupported]. An error of the system
-// names the step that failed and the attribute's index in the list.
+// names the step that failed and the attribute's index in the list; where it is
+// sure that the kernel does not have something, it says what, and matches
+// errors.ErrUnsupported, too.
 package attr
 
 import (

@@ -182,7 +182,8 @@ func (TimerSlack) fallback(*plan.ForkExec) error { return plan.Unsupported("attr
 // CoreSched gives the child a core scheduling cookie of its own, which its own
 // children inherit: no other program runs on the same core at the same time. It
 // needs Linux 5.14 with CONFIG_SCHED_CORE, without which the error is EINVAL,
-// and a CPU with SMT, else it is ENODEV. No privilege. See PR_SCHED_CORE(2const).
+// and a CPU with SMT, else it is ENODEV; both match [errors.ErrUnsupported]. No
+// privilege. See PR_SCHED_CORE(2const).
 type CoreSched struct{}
 
 const (

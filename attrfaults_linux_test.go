@@ -1,0 +1,356 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package spawn_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/attr"
+)
+
+// attributes are the names of all attributes: the types of package attr that can
+// be checked.
+func attributes(t testing.TB) map[string]bool {
+	t.Helper()
+	files, err := filepath.Glob("attr/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	names := map[string]bool{}
+	for _, name := range files {
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range f.Decls {
+			if m, ok := d.(*ast.FuncDecl); ok && m.Recv != nil && m.Name.Name == "check" {
+				names[m.Recv.List[0].Type.(*ast.Ident).Name] = true
+			}
+		}
+	}
+	return names
+}
+
+// typeName is the name of an attribute.
+func typeName(a attr.Attr) string { return reflect.TypeOf(a).Name() }
+
+// complete wants a row for each attribute, or a reason why there is none.
+func complete(t *testing.T, rows map[string]bool, none map[string]string) {
+	t.Helper()
+	all := attributes(t)
+	for name := range all {
+		if _, reason := none[name]; reason == rows[name] {
+			t.Errorf("attr.%s: no row and no reason why, or both", name)
+		}
+	}
+	for name := range rows {
+		if !all[name] {
+			t.Errorf("no attribute: %s", name)
+		}
+	}
+	for name := range none {
+		if !all[name] {
+			t.Errorf("no attribute: %s", name)
+		}
+	}
+}
+
+// because gives attributes a reason.
+func because(reasons map[string]string) map[string]string {
+	byName := map[string]string{}
+	for reason, names := range reasons {
+		for _, name := range strings.Fields(names) {
+			byName[name] = reason
+		}
+	}
+	return byName
+}
+
+// badValues are attributes that Compile refuses. More are in attr's own tests.
+var badValues = []struct {
+	a            attr.Attr
+	step, object string
+}{
+	{attr.SigMask{65}, "sigmask", "signal 65"},
+	{attr.SigDefault{unix.SIGKILL}, "sigdefault", "signal 9"},
+	{attr.SigIgnore{0}, "sigignore", "signal 0"},
+	{attr.Setpgid{Pgid: -1}, "setpgid", "-1"},
+	{attr.ControllingTTY{}, "ctty", ""},
+	{attr.ControllingFD{FD: -1}, "ctty", "-1"},
+	{attr.Foreground{}, "foreground", ""},
+	{attr.Umask(0o1000), "umask", "01000"},
+	{attr.Nice(20), "nice", "20"},
+	{attr.Rlimit{Resource: 16}, "rlimit", "rlimit 16"},
+	{attr.RlimitToHard(16), "rlimit", "rlimit 16"},
+	{attr.NoFile{Soft: 2, Hard: 1}, "rlimit", "rlimit 7"},
+	{attr.NoFilePolicy(3), "rlimit", "3"},
+	{attr.Credential{UID: attr.KeepID}, "setresuid", "4294967295"},
+	{attr.IDs{Groups: []uint32{attr.KeepID}}, "setgroups", "[4294967295]"},
+	{attr.Chroot("a\x00b"), "chroot", "a\x00b"},
+	{attr.PivotRoot("a\x00b"), "pivot_root", "a\x00b"},
+	{attr.Mounts{{Source: "x"}}, "mount", "x on "},
+	{attr.Cgroup{}, "cgroup", ""},
+	{attr.NewNamespaces{Flags: unix.CLONE_VM}, "clone", "0x100"},
+	{attr.Unshare{Flags: unix.CLONE_VM}, "unshare", "0x100"},
+	{attr.JoinNamespace{Types: unix.CLONE_NEWUTS}, "setns", "uts"},
+	{attr.IDMap{UID: []attr.IDMapEntry{{ContainerID: -1, Size: 1}}}, "uid_map", "{-1 0 1}"},
+	{attr.Hostname("a\x00b"), "sethostname", "a\x00b"},
+	{attr.Domainname("a\x00b"), "setdomainname", "a\x00b"},
+	{attr.AmbientCaps{64}, "ambient", "capability 64"},
+	{attr.Capabilities{Bounding: []int{-1}}, "bounding", "capability -1"},
+	{attr.SecureBits(0x10), "securebits", "0x10"},
+	{attr.ParentDeathSignal(65), "pdeathsig", "signal 65"},
+	{attr.SchedPolicy{Policy: 4}, "sched", "4"},
+	{attr.CPUAffinity{65536}, "affinity", "65536"},
+	{attr.NUMAPolicy{Mode: 7}, "mempolicy", "mode=0x7 nodes=[]"},
+	{attr.IOPrio{Class: 4}, "ioprio", "class=4 level=0"},
+	{attr.TimerSlack(-1), "timerslack", "-1ns"},
+	{attr.OOMScoreAdj(1001), "oom_score_adj", "1001"},
+	{attr.Personality(0xffffffff), "personality", "0xffffffff"},
+	{attr.SessionKeyring("a\x00b"), "keyring", "a\x00b"},
+	{attr.Landlock{RulesetFD: -1}, "landlock", "-1"},
+	{attr.Seccomp{}, "seccomp", "0 instructions"},
+}
+
+// TestBadValues wants Compile to name the attribute and its value.
+func TestBadValues(t *testing.T) {
+	rows := map[string]bool{}
+	for _, bad := range badValues {
+		rows[typeName(bad.a)] = true
+		_, err := spawn.Compile(shell(":", attr.NoNewPrivs{}, bad.a, attr.Setsid{}))
+		checkFault(t, err, want{bad.step, 1, bad.object, []syscall.Errno{unix.EINVAL}})
+	}
+	complete(t, rows, because(map[string]string{
+		"has no value": "Setsid DetachTTY ResetIDs NoNewPrivs Ptrace CoreSched ChildSubreaper",
+	}))
+}
+
+// denied gives a Spec attributes of which a user is not allowed the second. It
+// fails with errNothing where the machine has nothing that could be refused.
+var denied = map[string]func(s *spawn.Spec) (want, error){
+	"Setpgid": second(attr.Setpgid{Pgid: 1<<31 - 1}, want{"setpgid", 1, itoa(1<<31 - 1), eperm}),
+	"Nice":    second(attr.Nice(-20), want{"nice", 1, "-20", []syscall.Errno{unix.EACCES}}),
+	"Rlimit": second(attr.Rlimit{Resource: unix.RLIMIT_CORE, Soft: 5, Hard: 1 << 40},
+		want{"rlimit", 1, fmt.Sprintf("4 soft=5 hard=%d", 1<<40), eperm}),
+	"NoFile":       second(attr.NoFile{Soft: 5, Hard: 1 << 40}, want{"rlimit", 1, fmt.Sprintf("7 soft=5 hard=%d", 1<<40), eperm}),
+	"NoFilePolicy": originalLimit,
+	"Credential":   second(attr.Credential{UID: 1, KeepGroups: true}, want{"setresuid", 1, "1", eperm}),
+	"IDs": second(attr.IDs{RUID: attr.KeepID, EUID: 1, RGID: attr.KeepID, EGID: attr.KeepID, KeepGroups: true},
+		want{"setresuid", 1, "real=kept effective=1", eperm}),
+	"Chroot":         second(attr.Chroot("/"), want{"chroot", 1, "/", eperm}),
+	"Cgroup":         rootCgroup,
+	"ControllingTTY": func(s *spawn.Spec) (want, error) { return otherTerminal(s, false) },
+	"ControllingFD":  func(s *spawn.Spec) (want, error) { return otherTerminal(s, true) },
+	"NewNamespaces":  second(attr.NewNamespaces{Flags: unix.CLONE_NEWUTS}, want{"clone", 1, "uts", eperm}),
+	"Unshare":        second(attr.Unshare{Flags: unix.CLONE_NEWUTS}, want{"unshare", 1, "uts", eperm}),
+	"JoinNamespace":  ownUTS,
+	"IDMap":          rootMap,
+	"AmbientCaps":    second(attr.AmbientCaps{21}, want{"capset", 1, "[21]", eperm}),
+	"Capabilities": second(attr.Capabilities{Effective: []int{21}, Permitted: []int{21}},
+		want{"capset", 1, "effective=[21] permitted=[21]", eperm}),
+	"SecureBits":  second(attr.SecureBits(1), want{"securebits", 1, "0x1", eperm}),
+	"SchedPolicy": second(attr.SchedPolicy{Policy: attr.SchedFIFO, Priority: 1}, want{"sched", 1, "FIFO priority=1", eperm}),
+	"SchedPolicy, deadline": second(attr.SchedPolicy{Policy: attr.SchedDeadline, Runtime: 1e6, Deadline: 1e7, ResetOnFork: true},
+		want{"sched", 1, "DEADLINE runtime=1ms deadline=10ms period=0s reset-on-fork", eperm}),
+	"IOPrio":      second(attr.IOPrio{Class: attr.IOPrioRealTime, Level: 1}, want{"ioprio", 1, "class=1 level=1", eperm}),
+	"OOMScoreAdj": second(attr.OOMScoreAdj(-1000), want{"oom_score_adj", 1, "-1000", []syscall.Errno{unix.EACCES}}),
+	"SessionKeyring": second(attr.SessionKeyring(".spawn"),
+		want{"keyring", 1, ".spawn", []syscall.Errno{unix.EPERM, unix.ENOSYS}}),
+	"Landlock": ownRuleset,
+	"Seccomp": second(refuse(unix.EXDEV, unix.SYS_UNAME),
+		want{"seccomp", 1, "4 instructions, without attr.NoNewPrivs", []syscall.Errno{unix.EACCES}}),
+}
+
+// kept is what no collection must close meanwhile.
+var kept []any
+
+var (
+	eperm      = []syscall.Errno{unix.EPERM}
+	errNothing = errors.New("nothing to be refused")
+)
+
+func second(a attr.Attr, w want) func(*spawn.Spec) (want, error) {
+	return func(s *spawn.Spec) (want, error) {
+		if cr, ok := a.(attr.Credential); ok {
+			cr.GID = uint32(os.Getgid())
+			a = cr
+		}
+		s.Attr = attr.List{attr.Umask(0o22), a}
+		return w, nil
+	}
+}
+
+// originalLimit lowers the hard limit that the process was started with.
+func originalLimit(s *spawn.Spec) (want, error) {
+	var was unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &was); err != nil {
+		return want{}, err
+	}
+	err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: was.Max - 1, Max: was.Max - 1})
+	s.Attr = attr.List{attr.Umask(0o22), attr.NoFileOriginal}
+	p, cerr := spawn.Compile(s)
+	if err := errors.Join(err, cerr); err != nil {
+		return want{}, err
+	}
+	w := want{step: "rlimit", index: 1, errnos: eperm}
+	for _, s := range p.Steps() {
+		if s.Name == "rlimit" {
+			w.object = s.Object
+		}
+	}
+	return w, nil
+}
+
+func rootCgroup(s *spawn.Spec) (want, error) {
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return want{}, err
+	}
+	for line := range strings.Lines(string(mounts)) {
+		before, after, _ := strings.Cut(line, " - ")
+		if f := strings.Fields(before); strings.HasPrefix(after, "cgroup2 ") && len(f) > 4 {
+			dir, err := os.Open(f[4])
+			s.Attr = attr.List{attr.Umask(0o22), attr.Cgroup{Dir: dir}}
+			return want{"cgroup", 1, f[4], []syscall.Errno{unix.EACCES}}, err
+		}
+	}
+	return want{}, errNothing
+}
+
+// otherTerminal is that of another session.
+func otherTerminal(s *spawn.Spec, byNumber bool) (want, error) {
+	master, tty, err := newPTY()
+	if err != nil {
+		return want{}, errNothing
+	}
+	kept = append(kept, master)
+	other := shell("exec sleep 1000", attr.ControllingTTY{File: tty}, attr.Setsid{}, attr.ParentDeathSignal(unix.SIGKILL))
+	s.Attr = attr.List{attr.Setsid{}, attr.ControllingTTY{File: tty}}
+	w := want{"ctty", 1, tty.Name(), eperm}
+	if byNumber {
+		s.Attr[1], w.object = attr.ControllingFD{FD: 5, Steal: true}, "5"
+		s.Actions.File(tty, 5)
+	}
+	p, err := spawn.Start(context.Background(), other)
+	kept = append(kept, p)
+	return w, err
+}
+
+func ownUTS(s *spawn.Spec) (want, error) {
+	const path = "/proc/self/ns/uts"
+	f, err := os.Open(path)
+	s.Attr = attr.List{attr.Umask(0o22), attr.JoinNamespace{File: f, Types: unix.CLONE_NEWUTS}}
+	return want{"setns", 1, path + " uts", eperm}, err
+}
+
+// rootMap maps what is not this user's.
+func rootMap(s *spawn.Spec) (want, error) {
+	user := attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}
+	if _, err := spawn.Run(context.Background(), shell(":", user)); err != nil {
+		return want{}, errNothing
+	}
+	s.Attr = attr.List{user, attr.IDMap{UID: []attr.IDMapEntry{{Size: 1}}}}
+	return want{"uid_map", 1, "0 0 1", eperm}, nil
+}
+
+func ownRuleset(s *spawn.Spec) (want, error) {
+	if !hasLandlock() {
+		return want{}, errNothing
+	}
+	r, err := attr.NewLandlock(attr.LandlockRules{Execute: []string{"/"}, BestEffort: true})
+	if err != nil {
+		return want{}, err
+	}
+	s.Attr = attr.List{attr.Umask(0o22), r.Attr()}
+	return want{"landlock", 1, "landlock-ruleset, without attr.NoNewPrivs", eperm}, nil
+}
+
+func init() {
+	unprivileged["attributes"] = func(dir string) error {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		spawn.Features() // what it opens
+		var all []error
+		for name, prepare := range denied {
+			if err := isDenied(dir, prepare); err != nil {
+				all = append(all, fmt.Errorf("attr.%s: %w", name, err))
+			}
+		}
+		return errors.Join(all...)
+	}
+}
+
+// isDenied has limits that may have allowed it gone.
+func isDenied(dir string, prepare func(s *spawn.Spec) (want, error)) error {
+	for _, resource := range []int{unix.RLIMIT_CORE, unix.RLIMIT_RTPRIO, unix.RLIMIT_NICE} {
+		if err := unix.Setrlimit(resource, &unix.Rlimit{}); err != nil {
+			return err
+		}
+	}
+	marker := filepath.Join(dir, "marker")
+	s := shell(": >" + marker)
+	kept = append(kept, s)
+	w, err := prepare(s)
+	if err == errNothing {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	return eachEngineError(func(string) error { return failsWith(s, marker, w) })
+}
+
+// failsWith wants an error that names the attribute, no program to have run that
+// would make a marker, and nothing to have changed here.
+func failsWith(s *spawn.Spec, marker string, w want) error {
+	before, err := takePortrait()
+	if err != nil {
+		return err
+	}
+	_, err = spawn.Start(context.Background(), s)
+	if how := w.differs(err); how != "" {
+		return fmt.Errorf("%w: %s; want %+v", err, how, w)
+	}
+	if _, err := os.Stat(marker); !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("the program has run: %w", err)
+	}
+	if hasZombie() {
+		return errors.New("a zombie")
+	}
+	after, err := takePortrait()
+	if err != nil {
+		return err
+	}
+	if changed := before.changes(after); len(changed) > 0 {
+		return errors.New(strings.Join(changed, "\n"))
+	}
+	return nil
+}
+
+// TestEveryDenied is that TestWithoutPrivilege has them all.
+func TestEveryDenied(t *testing.T) {
+	rows := map[string]bool{}
+	for name := range denied {
+		name, _, _ = strings.Cut(name, ",")
+		rows[name] = true
+	}
+	complete(t, rows, because(map[string]string{
+		"needs no privilege": "SigMask SigDefault SigIgnore Setsid DetachTTY Foreground Umask RlimitToHard ResetIDs NoNewPrivs " +
+			"ParentDeathSignal Ptrace CPUAffinity NUMAPolicy TimerSlack CoreSched Personality ChildSubreaper",
+		"needs a namespace, which is refused": "Mounts PivotRoot Hostname Domainname",
+	}))
+}

@@ -1,0 +1,127 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package spawn_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/attr"
+)
+
+// eachAttribute is a Spec for each attribute, of a program that exits with 7. What
+// needs a namespace has it made.
+func eachAttribute(t *testing.T) map[string]*spawn.Spec {
+	dir := rootDirectory(t, 7)
+	_, tty := openPTY(t)
+	uts := namespaceFile(t, os.Getpid(), "uts")
+	uid, gid := mapOwn()
+	user := attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}
+	names := attr.NewNamespaces{Flags: withUser(unix.CLONE_NEWUTS)}
+	mounts := attr.NewNamespaces{Flags: withUser(unix.CLONE_NEWNS)}
+	specs := map[string]*spawn.Spec{}
+	for _, list := range []attr.List{
+		{attr.SigMask{1}}, {attr.SigDefault{1}}, {attr.SigIgnore{2}}, {attr.Setsid{}}, {attr.Setpgid{}},
+		{attr.ControllingTTY{File: tty}, attr.Setsid{}}, {attr.ControllingFD{FD: 0}, attr.Setsid{}}, {attr.DetachTTY{}},
+		{attr.Foreground{File: tty}, attr.Setpgid{}},
+		{attr.Umask(0o123)}, {attr.Nice(19)}, {attr.Rlimit{Resource: unix.RLIMIT_CPU, Soft: 10, Hard: 20}},
+		{attr.RlimitToHard(unix.RLIMIT_CORE)}, {attr.NoFile{Soft: 20, Hard: 30}}, {attr.NoFileToHard},
+		{attr.Credential{UID: nobody, GID: nobody, KeepGroups: true}}, {attr.ResetIDs{}},
+		{attr.IDs{RUID: attr.KeepID, EUID: nobody, RGID: attr.KeepID, EGID: nobody, KeepGroups: true}},
+		{attr.Chroot(dir), user}, {attr.PivotRoot(dir), mounts}, {attr.Mounts{{Target: dir + "/tmp", FSType: "tmpfs"}}, mounts},
+		{names}, {attr.Unshare{Flags: withUser(unix.CLONE_NEWUTS | unix.CLONE_NEWNS | unix.CLONE_NEWIPC)}},
+		{attr.JoinNamespace{File: uts}}, {attr.IDMap{UID: uid, GID: gid}, user}, {attr.Hostname("spawn"), names}, {attr.Domainname("spawn"), names},
+		{attr.AmbientCaps{0}}, {attr.NoCapabilities()}, {attr.SecureBits(0xf), attr.Credential{KeepGroups: true}},
+		{attr.ParentDeathSignal(unix.SIGKILL)}, {attr.Ptrace{}}, {attr.SchedPolicy{Policy: attr.SchedBatch}}, {attr.CPUAffinity{someCPU(t)}},
+		{attr.NUMAPolicy{Mode: attr.NUMALocal}}, {attr.IOPrio{Class: attr.IOPrioIdle}}, {attr.TimerSlack(123456)}, {attr.CoreSched{}},
+		{attr.OOMScoreAdj(1000)}, {attr.Personality(attr.AddrNoRandomize)}, {attr.ChildSubreaper{}}, {attr.SessionKeyring("")},
+		{attr.NoNewPrivs{}}, {refuse(unix.EXDEV, unix.SYS_UNAME), attr.NoNewPrivs{}},
+	} {
+		specs[typeName(list[0])] = &spawn.Spec{Path: dir + "/program", Attr: list}
+	}
+	specs["NewNamespaces"].Attr = attr.List{names}
+	specs["Chroot"].Path, specs["PivotRoot"].Path = "/program", "/program"
+	specs["Landlock"] = &spawn.Spec{Path: dir + "/program", Attr: attr.List{attr.NoNewPrivs{}}}
+	if hasLandlock() {
+		ruleset := newRuleset(t, attr.LandlockRules{Execute: []string{"/"}, BestEffort: true})
+		specs["Landlock"].Attr = append(specs["Landlock"].Attr, ruleset.Attr())
+	}
+	specs["Cgroup"] = &spawn.Spec{Path: dir + "/program"}
+	if os.Geteuid() == 0 {
+		cgroup, _ := newCgroup(t)
+		specs["Cgroup"].Attr = attr.List{attr.Cgroup{Dir: cgroup}}
+	}
+	for _, s := range specs {
+		s.Actions.File(tty, 0)
+	}
+	return specs
+}
+
+// runOnce runs a program that may be traced by this thread.
+func runOnce(s *spawn.Spec) (*spawn.ProcessState, error) {
+	p, err := spawn.Start(context.Background(), s)
+	if err != nil {
+		return nil, err
+	}
+	if slices.Contains(s.Attr, attr.Attr(attr.Ptrace{})) {
+		var status unix.WaitStatus
+		_, err := unix.Wait4(p.Pid(), &status, 0, nil)
+		if err := errors.Join(err, unix.PtraceDetach(p.Pid())); err != nil {
+			return nil, err
+		}
+	}
+	return p.Wait(context.Background())
+}
+
+// TestParentStaysWithEach wants all that belongs to this process and its threads to
+// be the same after each attribute, where the child came to run and where not.
+func TestParentStaysWithEach(t *testing.T) {
+	needNamespaces(t, withUser(unix.CLONE_NEWNS|unix.CLONE_NEWUTS))
+	specs := eachAttribute(t)
+	rows := map[string]bool{}
+	for name := range specs {
+		rows[name] = true
+	}
+	complete(t, rows, nil)
+	eachEngine(t, func(t *testing.T) {
+		onThread(func() {
+			kinds, before := threads(t), paint(t)
+			for name, s := range specs {
+				state, err := runOnce(s)
+				if err == nil && state.ExitCode() != 7 || err != nil && !mayFail(name, err) {
+					t.Errorf("%s: %v, %v", name, state, err)
+				}
+				missing := *s
+				missing.Path = "/missing/program"
+				if _, err := runOnce(&missing); err == nil {
+					t.Errorf("%s: no error", name)
+				}
+				for _, changed := range before.changes(paint(t)) {
+					t.Errorf("%s: %s", name, changed)
+				}
+			}
+			for _, kind := range threads(t) {
+				if !slices.Contains(kinds, kind) {
+					t.Errorf("a thread became\n%s\nnone was before:\n%s", kind, kinds)
+				}
+			}
+		})
+	})
+}
+
+// mayFail says that an attribute is not for this machine, or this user.
+func mayFail(name string, err error) bool {
+	switch name {
+	case "DetachTTY", "Foreground": // the session has no terminal
+		return errors.Is(err, unix.ENOTTY)
+	case "SessionKeyring":
+		return errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM)
+	}
+	return errors.Is(err, errors.ErrUnsupported) || os.Geteuid() != 0 && errors.Is(err, os.ErrPermission)
+}
