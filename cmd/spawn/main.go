@@ -32,9 +32,13 @@ func command(args []string) int {
 	if o.features {
 		return statusOf(write(os.Stdout, spawn.Features().String()))
 	}
+	defer o.close()
 	s, err := o.spec()
 	if err != nil {
 		return statusOf(err)
+	}
+	if len(o.dropped) > 0 {
+		fmt.Fprintln(os.Stderr, "spawn: landlock: this kernel lacks", strings.Join(o.dropped, ", "))
 	}
 	p, err := spawn.Compile(s)
 	if err != nil {

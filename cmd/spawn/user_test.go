@@ -117,22 +117,3 @@ func publicCopy(t *testing.T) string {
 	}
 	return to.Name()
 }
-
-func TestUserLookup(t *testing.T) {
-	self := ids{1000, 1000, 1000, 1000}
-	if c, err := credential("1000", self); err != nil || c != nil {
-		t.Errorf("the same uid: %v, %v", c, err)
-	}
-	if c, err := credential("1000:1001", self); err != nil || c == nil || c.GID != 1001 {
-		t.Errorf("another group: %v, %v", c, err)
-	}
-	if c, err := credential("1000:1000", ids{1000, 0, 1000, 1000}); err != nil || c == nil {
-		t.Errorf("a set-user-ID program: %v, %v", c, err)
-	}
-	if c, err := credential("0:0", ids{}); err != nil || c == nil {
-		t.Errorf("root to root: %v, %v", c, err)
-	}
-	if _, err := credential("1000", ids{-1, -1, -1, -1}); err == nil {
-		t.Error("no error where there are no ids")
-	}
-}
