@@ -12,9 +12,9 @@ import (
 	"github.com/safespawn/spawn/attr"
 )
 
-// parser is a parse function, with values that it must take and what they mean, and
+// valueParser is a parse function, with values that it must take and what they mean, and
 // values that it must not take. The numbers of the kernel are those of Linux.
-type parser struct {
+type valueParser struct {
 	parse func(string) (any, error)
 	good  map[string]string
 	bad   []string
@@ -25,7 +25,7 @@ func anyOf[T any](parse func(string) (T, error)) func(string) (any, error) {
 	return func(s string) (any, error) { return parse(s) }
 }
 
-var parsers = map[string]parser{
+var parsers = map[string]valueParser{
 	"fd":       {parse: anyOf(parseFD), good: map[string]string{"0": "0", "7": "7"}, bad: []string{"", "-1", "x", "2147483648"}},
 	"umask":    {parse: anyOf(parseUmask), good: map[string]string{"0": "0", "027": "23"}, bad: []string{"", "8", "1000", "-1"}},
 	"variable": {parse: anyOf(parseVariable), good: map[string]string{"A=b=c": "{A b=c}"}, bad: []string{"", "=", "A"}},
@@ -147,7 +147,7 @@ func TestParsers(t *testing.T) {
 
 // FuzzParsers wants no panic, one answer, and an error in one line.
 func FuzzParsers(f *testing.F) {
-	var all []parser
+	var all []valueParser
 	for _, p := range parsers {
 		all = append(all, p)
 		for s := range p.good {
