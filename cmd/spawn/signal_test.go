@@ -20,6 +20,7 @@ import (
 type session struct {
 	t     *testing.T
 	cmd   *exec.Cmd
+	pid   int // the program's
 	spawn int // its pid, also where a shell has started it
 	lines chan string
 }
@@ -38,13 +39,12 @@ func begin(t *testing.T, cmd *exec.Cmd, r io.ReadCloser) *session {
 			s.lines <- strings.TrimPrefix(strings.TrimRight(in.Text(), "\r"), "^C")
 		}
 	}()
-	var pid int
-	if _, err := fmt.Sscanf(s.next(), "ready %d %d", &pid, &s.spawn); err != nil {
+	if _, err := fmt.Sscanf(s.next(), "ready %d %d", &s.pid, &s.spawn); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			_ = syscall.Kill(pid, syscall.SIGKILL) // it may be left
+			_ = syscall.Kill(s.pid, syscall.SIGKILL) // it may be left
 		}
 	})
 	return s
