@@ -42,6 +42,22 @@ func TestIDFlags(t *testing.T) {
 	}
 }
 
+// TestUserKeepsGroups has a list of groups of its own.
+func TestUserKeepsGroups(t *testing.T) {
+	needRoot(t)
+	u := nobody(t)
+	needEngine(t, "--new", "mount")
+	list := writeFile(t, filepath.Join(t.TempDir(), "group"), readFile(t, "/etc/group")+"spawn-test:x:5555:"+u.Username+"\n", 0o644)
+	outer := []string{"--new", "mount", "--mount", "bind,source=" + list + ",target=/etc/group", spawnLink(t)}
+	for user, want := range map[string]string{
+		u.Username:           "5555 " + u.Gid,
+		u.Username + ":4321": "4321 5555",
+	} {
+		flags := append(outer[:len(outer):len(outer)], "--user", user)
+		same(t, flags, statusWith(t, flags...), map[string]string{"Groups": want})
+	}
+}
+
 func TestUserEnv(t *testing.T) {
 	needEngine(t, "--explain", "--subreaper")
 	want, err := attr.RunAsEnv("0")
@@ -93,7 +109,10 @@ func TestCapabilityFlags(t *testing.T) {
 		{[]string{"--caps", "chown,CAP_KILL", "--user", "21:22"}, all(two)},
 		{[]string{"--caps", "all"}, all(full)},
 		{[]string{"--user", "21:22", "--cap-ambient", "0,5"}, map[string]string{"CapEff": two, "CapAmb": two, "CapBnd": full}},
-		{[]string{"--user", "21:22", "--cap-ambient", "none"}, map[string]string{"CapEff": none, "CapAmb": none, "CapBnd": full}},
+		{
+			[]string{"--user", "21:22", "--cap-ambient", "0,5", publicCopy(t), "--cap-ambient", "none"},
+			map[string]string{"CapInh": two, "CapEff": none, "CapAmb": none, "CapBnd": full},
+		},
 		{[]string{"--cap-bounding", "chown,kill"}, map[string]string{"CapBnd": two, "CapEff": two}},
 		{[]string{"--cap-inheritable", "chown,kill", "--user", "21:22"}, map[string]string{"CapInh": two, "CapEff": none}},
 		{[]string{"--caps", "none", "--cap-bounding", "all"}, map[string]string{"CapBnd": full, "CapInh": none}},
@@ -151,7 +170,9 @@ func TestLandlockFlags(t *testing.T) {
 		t.Error(err)
 	}
 	must(t, with(append([]string{"--allow-write", dir, "--landlock-best-effort"}, make...)...)...)
-	fails(t, statusNotRun, "--no-new-privs", "--landlock", "cat", in)
+	for _, flag := range []string{"--landlock", "--allow-tcp", "--deny-signals", "--deny-abstract-unix", "--allow-bind=1", "--allow-read=/"} {
+		fails(t, statusNotRun, "--no-new-privs", flag, "cat", in)
+	}
 	fails(t, statusError, "--no-new-privs", "--allow-read", "/nonexistent", "true")
 	fails(t, statusError, "--allow-tcp", "--allow-bind", "1", "true")
 

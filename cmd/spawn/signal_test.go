@@ -121,9 +121,14 @@ func TestSignalsArePassedOn(t *testing.T) {
 	}
 }
 
-// A terminal sends its signals to the program itself, but not into a new session.
+// A terminal sends its signals to the program itself, but not into a new session
+// or a group in the background.
 func TestSignalsOfTerminal(t *testing.T) {
-	for _, flags := range [][]string{nil, {"--setsid"}} {
+	lines := [][]string{nil, {"--setsid"}, {"--setpgid", "0"}}
+	if hasEngine() {
+		lines = append(lines, []string{"--setpgid", "0", "--foreground"})
+	}
+	for _, flags := range lines {
 		t.Run(fmt.Sprint(flags), func(t *testing.T) {
 			master, slave := openPTY(t)
 			cmd := spawnCmd(t, append(flags, self(t), "helper:signals")...)
