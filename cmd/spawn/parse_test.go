@@ -57,7 +57,7 @@ var parsers = map[string]valueParser{
 	},
 	"numbers": {
 		parse: anyOf(parseNumbers), good: map[string]string{"0": "[0]", "0-3,8": "[0 1 2 3 8]", "1-8:3": "[1 4 7]"},
-		bad: []string{"", "0,", "3-1", "-1", "1:2", "1-2:0", "0-65536", "a-b", "0-4000000000"},
+		bad: []string{"", "0,", "3-1", "-1", "1:2", "1-2:0", "0-65536", "a-b", "0-4000000000", "0-65535,0"},
 	},
 	"oom": {parse: anyOf(parseOOM), good: map[string]string{"-1000": "-1000", "1000": "1000"}, bad: []string{"", "1001", "x"}},
 	"limit": {
@@ -148,8 +148,10 @@ func TestParsers(t *testing.T) {
 // FuzzParsers wants no panic, one answer, and an error in one line.
 func FuzzParsers(f *testing.F) {
 	var all []valueParser
-	for _, p := range parsers {
-		all = append(all, p)
+	for name, p := range parsers {
+		if name != "groups" { // looked up in files, and slowly
+			all = append(all, p)
+		}
 		for s := range p.good {
 			f.Add(s)
 		}

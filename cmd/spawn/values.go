@@ -123,6 +123,9 @@ func parseNumbers(s string) ([]int, error) {
 		for n := a; n <= b; n += by {
 			list = append(list, n)
 		}
+		if len(list) > most+1 {
+			return nil, fmt.Errorf("more than %d numbers", most+1)
+		}
 	}
 	return list, nil
 }
