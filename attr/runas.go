@@ -21,6 +21,9 @@ import (
 // are those of this process already, the groups are kept, as to set them needs
 // privilege even so. Any Unix.
 func RunAs(name string) (Credential, error) {
+	if os.Getuid() < 0 {
+		return Credential{}, fmt.Errorf("attr.RunAs: user ids are not numbers here: %w", errors.ErrUnsupported)
+	}
 	u, group, err := findUser(name)
 	if err != nil {
 		return Credential{}, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -12,62 +13,45 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// options is the command line.
+// options is the command line, by groups of flags.
 type options struct {
-	stdin, stdout, stderr string // files, "" for none
-	append                bool
-	opens                 []opening // --fd
-	keep                  []int     // --keep-fd
-	chdir                 string
-	env                   []variable
-	clearEnv              bool
-	umask                 *int
-	nice                  *int
-	rlimits               []limit
-	user                  string
-	setsid                bool
-	timeout               time.Duration
+	streams
+	state
+	scheduling
+	limiting
+	identity
+	sandbox
+	isolation
+	running
 
+	program []string
+	err     error       // the first value that makes no sense
+	opened  []io.Closer // what attributes name, until the start
+	dropped []string    // what the kernel can't restrict
+}
+
+// running is the flags of spawn itself.
+type running struct {
+	timeout                 time.Duration
 	explain, stats, verbose bool
 
 	features, version bool
 	completion        string
-
-	program []string
-	err     error // the first value that makes no sense
 }
 
-// Categories of flags; the help text has them in the order of the alphabet.
-const (
-	files   = "Files"
-	process = "Process"
-	running = "Running"
-	itself  = "Spawn itself"
-)
-
-// flags are the flags, which store into o.
+// flags are the flags, which store into o. The help text has them in this order.
 func (o *options) flags() []cli.Flag {
+	return slices.Concat(o.fileFlags(), o.processFlags(), o.schedFlags(), o.limitFlags(), o.identityFlags(),
+		o.sandboxFlags(), o.namespaceFlags(), o.runFlags())
+}
+
+func (o *options) runFlags() []cli.Flag {
+	const group, itself = "Running", "Spawn itself"
 	return []cli.Flag{
-		o.value(files, "stdin", "read standard input from `FILE`", name(&o.stdin)),
-		o.value(files, "stdout", "write standard output to `FILE`, emptied first", name(&o.stdout)),
-		o.value(files, "stderr", "write standard error to `FILE|stdout`", name(&o.stderr)),
-		toggle(files, "append", "append to the files of --stdout and --stderr", &o.append),
-		o.value(files, "fd", "open a file as descriptor N: `N=FILE:MODE`", collect(&o.opens, parseOpening)),
-		o.value(files, "keep-fd", "hand on descriptor `N` of the caller", collect(&o.keep, parseFD)),
-
-		o.value(process, "chdir", "run in directory `DIR`", name(&o.chdir)),
-		o.value(process, "env", "put `NAME=VALUE` into the environment", collect(&o.env, parseVariable)),
-		toggle(process, "clear-env", "start with an empty environment", &o.clearEnv),
-		o.value(process, "umask", "run with file mode creation mask `MASK`, octal", single(&o.umask, parseUmask)),
-		o.value(process, "nice", "run with nice value `N`, from -20 to 19", single(&o.nice, parseNice)),
-		o.value(process, "rlimit", "set a limit: `NAME=SOFT[:HARD]`", collect(&o.rlimits, parseLimit)),
-		o.value(process, "user", "run as `USER[:GROUP]`, names or numbers", name(&o.user)),
-		toggle(process, "setsid", "run in a new session, without a terminal", &o.setsid),
-
-		o.value(running, "timeout", "kill the program after `DURATION`, as 500ms or 1h30m", duration(&o.timeout)),
-		toggle(running, "stats", "print time, memory and context switches afterwards", &o.stats),
-		toggle(running, "explain", "print the system calls of the child, and run nothing", &o.explain),
-		toggle(running, "verbose", "log what happens", &o.verbose),
+		o.value(group, "timeout", "kill the program after `DURATION`, as 500ms or 1h30m", duration(&o.timeout)),
+		toggle(group, "stats", "print time, memory and context switches afterwards", &o.stats),
+		toggle(group, "explain", "print the system calls of the child, and run nothing", &o.explain),
+		toggle(group, "verbose", "log what happens", &o.verbose),
 
 		toggle(itself, "features", "print what this kernel gives", &o.features),
 		o.value(itself, "completion", "print the completion script for `SHELL`: bash, zsh, fish or pwsh", name(&o.completion)),
@@ -99,47 +83,6 @@ func (f setter) Set(s string) error { return f(s) }
 func (setter) Get() any             { return nil }
 func (setter) String() string       { return "" }
 
-// name stores a text that must not be empty.
-func name(to *string) func(string) error {
-	return func(s string) error {
-		if s == "" {
-			return errors.New("empty")
-		}
-		*to = s
-		return nil
-	}
-}
-
-// duration stores a positive duration.
-func duration(to *time.Duration) func(string) error {
-	return func(s string) error {
-		d, err := time.ParseDuration(s)
-		if err != nil || d <= 0 {
-			return errors.New("not a positive duration with a unit, as 1.5s or 2m")
-		}
-		*to = d
-		return nil
-	}
-}
-
-// single stores the last value.
-func single[T any](to **T, parse func(string) (T, error)) func(string) error {
-	return func(s string) error {
-		v, err := parse(s)
-		*to = &v
-		return err
-	}
-}
-
-// collect stores all values.
-func collect[T any](to *[]T, parse func(string) (T, error)) func(string) error {
-	return func(s string) error {
-		v, err := parse(s)
-		*to = append(*to, v)
-		return err
-	}
-}
-
 // completionCommand is the name of the library's command that prints completion
 // scripts. No argument can have it, so it hides no program.
 const completionCommand = "\x00completion"
@@ -150,7 +93,7 @@ func parse(args []string) (o *options, done bool, err error) {
 	o, done = &options{}, true
 	cmd := &cli.Command{
 		Name:                          "spawn",
-		Usage:                         "run a program with files, limits and ids set",
+		Usage:                         "run a program with everything set that a program can be given",
 		Version:                       version(),
 		HideVersion:                   true,
 		HideHelpCommand:               true,

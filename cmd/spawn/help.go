@@ -1,17 +1,21 @@
 package main
 
-// helpTemplate is the help text, with the flags put in by the library.
+// helpTemplate is the help text, with the flags put in by the library, in their
+// order: a new category begins a new part.
 const helpTemplate = `spawn - {{.Usage}}
 
 Usage: spawn [flags] [--] PROGRAM [ARGUMENTS]
 
 Everything from PROGRAM on is left alone. PROGRAM is searched for in the PATH
-of the caller, whatever --env says, unless it has a slash.
-{{range .VisibleFlagCategories}}
-{{.Name}}:
-{{range .Flags}}    {{.}}
-{{end}}{{end}}
-Of --env, --fd, --keep-fd and --rlimit there may be many.
+of the caller, whatever --env says, unless it has a slash. What flags set is
+set in the child before PROGRAM begins, whatever their order; --explain shows
+it step by step. Lists have commas.
+{{$category := ""}}{{range .VisibleFlags}}{{if ne .GetCategory $category}}{{$category = .GetCategory}}
+{{$category}}:
+{{end}}    {{.}}
+{{end}}
+Of --env, --fd, --keep-fd, --rlimit, --join, --uid-map, --gid-map, --mount, the
+flags with lists and --allow-* there may be many.
 
 Files. The program has descriptors 0, 1 and 2, those of --fd and --keep-fd, and
 no others. Files are opened by the child, as the user of --user, in the
@@ -21,20 +25,44 @@ emptied file, rw to read and write one as it is, a to append; all but r make
 the file if need be. "--stderr stdout" sends standard error to where standard
 output goes; a file of that name is ./stdout.
 
+Signals. HUP, INT, QUIT, TERM, USR1, USR2 and WINCH are passed on to the
+program. Without --setsid and --setpgid, HUP, INT, QUIT and WINCH are not while
+spawn is in the foreground of a terminal, which sends them to both. Before the
+program runs, as while a FIFO is being opened, the first four end spawn. What
+the caller ignores, as HUP under nohup(1), stays ignored without --sig-default.
+SIGNALS are names or numbers, "all" or "none". --foreground needs --setpgid,
+and --ctty needs --setsid.
+
+Scheduling. POLICY is other, batch, idle, fifo:PRIORITY and rr:PRIORITY of 1 to
+99, or deadline:RUNTIME/DEADLINE[/PERIOD] in durations. CLASS is none, realtime,
+best-effort or idle; LEVEL is 0 to 7. MODE is default, preferred, bind,
+interleave, local, preferred-many or weighted-interleave; FLAG is static,
+relative or balancing. --nice is not added to the current value.
+
 Limits. NAME is one of as, core, cpu, data, fsize, locks, memlock, msgqueue,
 nice, nofile, nproc, rss, rtprio, rttime, sigpending, stack. A limit is a
 number, with K, M, G or T for limits of bytes, or "unlimited". Without HARD it
-is both limits. The value of --nice is not added to the current one.
+is both limits; "hard" raises the soft limit to the hard one. nofile can also
+be "original", which spawn was started with, or "current".
 
-Users. "--user NAME" gives all groups of the user, "--user NAME:GROUP" that
-group and no others. Without privilege --user changes nothing for the user that
-one is already. The environment stays as it is.
+Users. "--user NAME" gives all groups of the user, "--user NAME:GROUP" the
+supplementary ones along with that group. Without privilege --user changes
+nothing for the user that one is already. With --ruid, --euid, --rgid or --egid
+there are no supplementary groups without --groups or --keep-groups.
+Capabilities are names or numbers, "none", or "all" of the bounding set of spawn;
+"all,-NAME" leaves one out.
+Flags of --securebits are noroot, no_setuid_fixup, no_cap_ambient_raise,
+exec_restrict_file and exec_deny_interactive, each with _locked or without.
 
-Signals. HUP, INT, QUIT, TERM, USR1, USR2 and WINCH are passed on to the
-program. Without --setsid, HUP, INT, QUIT and WINCH are not while spawn is in
-the foreground of a terminal, which sends them to both. Before the program
-runs, as while a FIFO is being opened, the first four end spawn. HUP and INT
-stay ignored if the caller ignores them.
+Sandbox. The FILE of --seccomp is an array of struct sock_filter, as libseccomp
+exports it. Each flag from --landlock to --landlock-best-effort restricts the
+program to what such flags allow; it must be allowed to run PROGRAM and to read
+its libraries. Without privilege both need --no-new-privs.
+
+Namespaces. They are mount, pid, net, ipc, uts, user, cgroup and time; --unshare
+also leaves files, fs and sysvsem. Options of --mount are those of mount(8), as
+bind,ro or nosuid,size=1m; mounts are made in the order given, and need a mount
+namespace. With --chroot and --pivot-root PROGRAM is a path inside.
 
 --timeout kills the program (KILL), but not what the program has started.
 --stats, --verbose and messages go to standard error.
@@ -54,4 +82,17 @@ Examples:
     spawn --timeout 10s --rlimit as=512M:1G --nice 10 --stats ./job
     spawn --explain --setsid --stdin /dev/null ls
     source <(spawn --completion bash)
+
+    nice -n 5 ionice -c 3 taskset -c 0-3 chrt -b 0 ./job
+    spawn --nice 5 --ioprio idle --cpus 0-3 --sched batch ./job
+
+    setpriv --reuid app --regid app --init-groups --inh-caps=-all \
+        --ambient-caps=-all --bounding-set=-all --no-new-privs ./server
+    spawn --user app --caps none --no-new-privs ./server
+
+    choom -n 500 -- prlimit --core=0 --nofile=1024 setarch -R ./job
+    spawn --oom-score-adj 500 --rlimit core=0 --rlimit nofile=1024 --no-aslr ./job
+
+    unshare -r -p -f -m -n sh -c 'mount -t proc proc /proc && exec ./job'
+    spawn --new user,pid,mount,net --map-root --mount type=proc,target=/proc ./job
 `

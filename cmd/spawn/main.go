@@ -1,5 +1,6 @@
-// Command spawn runs a program with its files, directory, environment, limits
-// and ids set as the flags say, in the manner of env(1), nice(1), prlimit(1),
+// Command spawn runs a program with its files, directory, environment and all
+// attributes of package attr set as the flags say, in the manner of env(1),
+// nice(1), chrt(1), taskset(1), prlimit(1), setpriv(1), unshare(1), nsenter(1),
 // setsid(1) and timeout(1) together. See spawn --help.
 package main
 
@@ -32,9 +33,13 @@ func command(args []string) int {
 	if o.features {
 		return statusOf(write(os.Stdout, spawn.Features().String()))
 	}
+	defer o.close()
 	s, err := o.spec()
 	if err != nil {
 		return statusOf(err)
+	}
+	if len(o.dropped) > 0 {
+		fmt.Fprintln(os.Stderr, "spawn: landlock: this kernel lacks", strings.Join(o.dropped, ", "))
 	}
 	p, err := spawn.Compile(s)
 	if err != nil {

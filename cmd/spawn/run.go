@@ -52,12 +52,18 @@ func run(p *spawn.Program, o *options) (*ending, error) {
 		defer signal.Stop(signals)
 	}
 	r := &relay{signals: signals}
-	if !o.setsid {
+	if !o.setsid && o.setpgid == nil {
 		r.tty = openTerminal()
 		defer r.tty.close()
 	}
+	if o.foreground {
+		tty := openTerminal()
+		defer tty.close()
+		defer tty.restore(tty.foreground())
+	}
 	begin := time.Now()
 	proc, err := r.start(ctx, p)
+	o.close()
 	if err != nil {
 		return nil, err
 	}

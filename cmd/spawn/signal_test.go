@@ -20,6 +20,7 @@ import (
 type session struct {
 	t     *testing.T
 	cmd   *exec.Cmd
+	pid   int // the program's
 	spawn int // its pid, also where a shell has started it
 	lines chan string
 }
@@ -38,13 +39,12 @@ func begin(t *testing.T, cmd *exec.Cmd, r io.ReadCloser) *session {
 			s.lines <- strings.TrimPrefix(strings.TrimRight(in.Text(), "\r"), "^C")
 		}
 	}()
-	var pid int
-	if _, err := fmt.Sscanf(s.next(), "ready %d %d", &pid, &s.spawn); err != nil {
+	if _, err := fmt.Sscanf(s.next(), "ready %d %d", &s.pid, &s.spawn); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			_ = syscall.Kill(pid, syscall.SIGKILL) // it may be left
+			_ = syscall.Kill(s.pid, syscall.SIGKILL) // it may be left
 		}
 	})
 	return s
@@ -121,9 +121,14 @@ func TestSignalsArePassedOn(t *testing.T) {
 	}
 }
 
-// A terminal sends its signals to the program itself, but not into a new session.
+// A terminal sends its signals to the program itself, but not into a new session
+// or a group in the background.
 func TestSignalsOfTerminal(t *testing.T) {
-	for _, flags := range [][]string{nil, {"--setsid"}} {
+	lines := [][]string{nil, {"--setsid"}, {"--setpgid", "0"}}
+	if hasEngine() {
+		lines = append(lines, []string{"--setpgid", "0", "--foreground"})
+	}
+	for _, flags := range lines {
 		t.Run(fmt.Sprint(flags), func(t *testing.T) {
 			master, slave := openPTY(t)
 			cmd := spawnCmd(t, append(flags, self(t), "helper:signals")...)

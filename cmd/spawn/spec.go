@@ -21,7 +21,11 @@ func (o *options) spec() (*spawn.Spec, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &spawn.Spec{Path: path, Args: o.program, Env: o.environment(os.Environ())}
+	env, err := o.environment(os.Environ())
+	if err != nil {
+		return nil, err
+	}
+	s := &spawn.Spec{Path: path, Args: o.program, Env: env}
 	if err := o.actions(&s.Actions); err != nil {
 		return nil, err
 	}
@@ -53,18 +57,32 @@ func (e *lookupError) Error() string { return strings.TrimPrefix(e.err.Error(), 
 func (e *lookupError) Unwrap() error { return e.err }
 
 // environment is that of the program, made from the one given.
-func (o *options) environment(env []string) []string {
+func (o *options) environment(env []string) ([]string, error) {
 	if o.clearEnv {
 		env = []string{}
 	}
-	for _, v := range o.env {
-		env = slices.DeleteFunc(env, func(e string) bool {
-			name, _, _ := strings.Cut(e, "=")
-			return name == v.name || runtime.GOOS == "windows" && strings.EqualFold(name, v.name)
-		})
-		env = append(env, v.name+"="+v.value)
+	if o.userEnv {
+		list, err := attr.RunAsEnv(o.user)
+		if err != nil {
+			return nil, fmt.Errorf("--user-env: %w", err)
+		}
+		for _, text := range list {
+			name, value, _ := strings.Cut(text, "=")
+			env = setenv(env, variable{name, value})
+		}
 	}
-	return env
+	for _, v := range o.env {
+		env = setenv(env, v)
+	}
+	return env, nil
+}
+
+func setenv(env []string, v variable) []string {
+	env = slices.DeleteFunc(env, func(e string) bool {
+		name, _, _ := strings.Cut(e, "=")
+		return name == v.name || runtime.GOOS == "windows" && strings.EqualFold(name, v.name)
+	})
+	return append(env, v.name+"="+v.value)
 }
 
 // actions opens the files first, in the directory that spawn was called in.
@@ -121,31 +139,38 @@ func (o *options) redirections() []opening {
 	return append(opens, o.opens...)
 }
 
+// attributes are those of all groups. What they name is open until close.
 func (o *options) attributes() (attr.List, error) {
-	// What the caller ignores stays ignored, so that nohup(1) works.
-	list := attr.List{attr.SigDefault{}}
-	if o.umask != nil {
-		list = append(list, attr.Umask(*o.umask))
-	}
-	if o.nice != nil {
-		list = append(list, attr.Nice(*o.nice))
-	}
-	for _, l := range o.rlimits {
-		list = append(list, attr.Rlimit{Resource: l.resource, Soft: l.soft, Hard: l.hard})
-	}
-	if o.setsid {
-		list = append(list, attr.Setsid{})
-	}
-	if o.user != "" {
-		cred, err := credential(o.user, currentIDs())
+	var all attr.List
+	for _, group := range []func() (attr.List, error){
+		o.processAttributes, o.schedAttributes, o.limitAttributes, o.identityAttributes,
+		o.sandboxAttributes, o.namespaceAttributes,
+	} {
+		list, err := group()
 		if err != nil {
-			return nil, fmt.Errorf("--user %q: %w", o.user, err)
+			return nil, err
 		}
-		if cred != nil {
-			list = append(list, *cred)
-		}
+		all = append(all, list...)
 	}
-	return list, nil
+	return all, nil
+}
+
+// open opens a file for an attribute.
+func (o *options) open(path string, flag int) (*os.File, error) {
+	f, err := os.OpenFile(path, flag, 0)
+	if err == nil {
+		o.opened = append(o.opened, f)
+	}
+	return f, err
+}
+
+// close closes what attributes name, which is of no use once there is a child.
+func (o *options) close() {
+	for _, f := range o.opened {
+		// It was not written to.
+		_ = f.Close()
+	}
+	o.opened = nil
 }
 
 // logger writes all to standard error.

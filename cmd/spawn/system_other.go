@@ -13,6 +13,11 @@ var relayed []os.Signal
 
 func ends(syscall.Signal) bool { return false }
 
+// signalNamed finds nothing: a program gets no signals here.
+func signalNamed(string) syscall.Signal { return 0 }
+
+func immutable(syscall.Signal) bool { return false }
+
 // checkInherited leaves the check to the library.
 func checkInherited(int) error { return nil }
 
@@ -24,6 +29,10 @@ func openTerminal() *terminal { return nil }
 func (*terminal) close() {}
 
 func (*terminal) sends(os.Signal) bool { return false }
+
+func (*terminal) foreground() int { return 0 }
+
+func (*terminal) restore(int) {}
 
 func contextSwitches(*syscall.Rusage) string { return "unknown" }
 

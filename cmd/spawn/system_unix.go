@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/signal"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -24,6 +25,12 @@ func ends(sig syscall.Signal) bool {
 	}
 	return false
 }
+
+// signalNamed finds a signal by its name, as SIGHUP; 0 is none.
+func signalNamed(name string) syscall.Signal { return unix.SignalNum(name) }
+
+// immutable reports whether the action of a signal can't be set.
+func immutable(sig syscall.Signal) bool { return sig == unix.SIGKILL || sig == unix.SIGSTOP }
 
 // checkInherited fails for a descriptor that was not handed to this process: one
 // that is not open, or that the Go runtime has opened for itself.
@@ -68,6 +75,25 @@ func (t *terminal) sends(sig os.Signal) bool {
 		return err != nil || group == own
 	}
 	return false
+}
+
+// foreground is the process group in the foreground, 0 if there is none.
+func (t *terminal) foreground() int {
+	if t == nil {
+		return 0
+	}
+	group, _ := unix.IoctlGetInt(t.fd, unix.TIOCGPGRP)
+	return group
+}
+
+// restore puts a process group back into the foreground, which the caller may not
+// be in any more. It is for the end: a program would inherit the ignored signal.
+func (t *terminal) restore(group int) {
+	if group > 0 {
+		signal.Ignore(syscall.SIGTTOU)
+		// It fails when the group is gone.
+		_ = unix.IoctlSetPointerInt(t.fd, unix.TIOCSPGRP, group)
+	}
 }
 
 // contextSwitches describes those of a program.

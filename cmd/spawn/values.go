@@ -4,152 +4,179 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/safespawn/spawn/attr"
 )
 
-// opening is a value of --fd.
-type opening struct {
-	fd   int
-	path string
-	flag int
+// name stores a text that must not be empty.
+func name(to *string) func(string) error {
+	return func(s string) error {
+		if s == "" {
+			return errors.New("empty")
+		}
+		*to = s
+		return nil
+	}
 }
 
-// modes are the modes of --fd, as fopen(3) and shells have them.
-var modes = map[string]int{
-	"r":  os.O_RDONLY,
-	"w":  os.O_WRONLY | os.O_CREATE | os.O_TRUNC,
-	"rw": os.O_RDWR | os.O_CREATE,
-	"a":  os.O_WRONLY | os.O_CREATE | os.O_APPEND,
+// duration stores a positive duration.
+func duration(to *time.Duration) func(string) error {
+	return func(s string) error {
+		d, err := time.ParseDuration(s)
+		if err != nil || d <= 0 {
+			return errors.New("not a positive duration with a unit, as 1.5s or 2m")
+		}
+		*to = d
+		return nil
+	}
 }
 
-func parseOpening(s string) (opening, error) {
-	number, rest, ok := strings.Cut(s, "=")
-	colon := strings.LastIndexByte(rest, ':')
-	if !ok || colon < 1 {
-		return opening{}, errors.New("not N=FILE:MODE")
+// single stores the last value.
+func single[T any](to **T, parse func(string) (T, error)) func(string) error {
+	return func(s string) error {
+		v, err := parse(s)
+		*to = &v
+		return err
 	}
-	fd, err := parseFD(number)
-	if err != nil {
-		return opening{}, err
-	}
-	flag, ok := modes[rest[colon+1:]]
-	if !ok {
-		return opening{}, fmt.Errorf("mode %q is not r, w, rw or a", rest[colon+1:])
-	}
-	return opening{fd, rest[:colon], flag}, nil
 }
 
-func parseFD(s string) (int, error) {
-	n, err := strconv.ParseUint(s, 10, 31)
-	if err != nil {
-		return 0, errors.New("not a descriptor number")
+// collect stores all values.
+func collect[T any](to *[]T, parse func(string) (T, error)) func(string) error {
+	return func(s string) error {
+		v, err := parse(s)
+		*to = append(*to, v)
+		return err
 	}
-	return int(n), nil
 }
 
-// variable is a value of --env.
-type variable struct{ name, value string }
-
-func parseVariable(s string) (variable, error) {
-	name, value, ok := strings.Cut(s, "=")
-	if !ok || name == "" {
-		return variable{}, errors.New("not NAME=VALUE")
+// gather stores all elements of all values, which are lists; nil is that there was
+// no value.
+func gather[L ~[]T, T any](to *L, parse func(string) ([]T, error)) func(string) error {
+	return func(s string) error {
+		list, err := parse(s)
+		*to = append(append(L{}, *to...), list...)
+		return err
 	}
-	return variable{name, value}, nil
 }
 
-func parseUmask(s string) (int, error) {
-	n, err := strconv.ParseUint(s, 8, 16)
-	if err != nil || n > 0o777 {
-		return 0, errors.New("not an octal number from 0 to 777")
+// text is a parse function for texts that must not be empty.
+func text[T ~string](s string) (T, error) {
+	if s == "" {
+		return "", errors.New("empty")
 	}
-	return int(n), nil
+	return T(s), nil
 }
 
-func parseNice(s string) (int, error) {
-	n, err := strconv.Atoi(s)
-	if err != nil || n < -20 || n > 19 {
-		return 0, errors.New("not a number from -20 to 19")
+// parseList reads a list with commas; "none" is the empty one.
+func parseList[T any](s string, parse func(string) (T, error)) ([]T, error) {
+	if s == "none" {
+		return nil, nil
 	}
-	return n, nil
+	var list []T
+	for item := range strings.SplitSeq(s, ",") {
+		v, err := parse(item)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, v)
+	}
+	return list, nil
 }
 
-// limit is a value of --rlimit.
-type limit struct {
-	resource   int
-	soft, hard uint64
+// parseRange makes a parse function for numbers from least to most.
+func parseRange(least, most int) func(string) (int, error) {
+	return func(s string) (int, error) {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < least || n > most {
+			return 0, fmt.Errorf("%q is not a number from %d to %d", s, least, most)
+		}
+		return n, nil
+	}
 }
 
-const unlimited = math.MaxUint64
-
-func parseLimit(s string) (limit, error) {
-	name, values, ok := strings.Cut(s, "=")
-	if !ok {
-		return limit{}, errors.New("not NAME=SOFT[:HARD]")
-	}
-	r, err := resourceNamed(name)
-	if err != nil {
-		return limit{}, err
-	}
-	soft, hard, two := strings.Cut(values, ":")
-	if !two {
-		hard = soft
-	}
-	l := limit{resource: r.number}
-	if l.soft, err = parseAmount(soft, r.bytes); err != nil {
-		return limit{}, err
-	}
-	if l.hard, err = parseAmount(hard, r.bytes); err != nil {
-		return limit{}, err
-	}
-	if l.soft > l.hard {
-		return limit{}, errors.New("the soft limit is above the hard one")
-	}
-	return l, nil
-}
-
-// parseAmount reads a limit, which may have a unit if it is one of bytes.
-func parseAmount(s string, bytes bool) (uint64, error) {
-	if s == "unlimited" || s == "infinity" {
-		return unlimited, nil
-	}
-	digits, shift := s, 0
-	if bytes && s != "" {
-		if i := strings.IndexByte("KMGT", s[len(s)-1]&^0x20); i >= 0 {
-			digits, shift = s[:len(s)-1], 10*(i+1)
+// parseNumbers reads a list of numbers and ranges, as taskset(1) has it for CPUs:
+// 0-3,8 or 0-30:2.
+func parseNumbers(s string) ([]int, error) {
+	const most = math.MaxUint16
+	number := parseRange(0, most)
+	var list []int
+	for item := range strings.SplitSeq(s, ",") {
+		span, step, stepped := strings.Cut(item, ":")
+		first, last, ranged := strings.Cut(span, "-")
+		if !ranged {
+			last = first
+		}
+		a, errA := number(first)
+		b, errB := number(last)
+		by := 1
+		var errBy error
+		if stepped {
+			by, errBy = parseRange(1, most)(step)
+		}
+		if err := errors.Join(errA, errB, errBy); err != nil || stepped && !ranged || a > b {
+			return nil, fmt.Errorf("%q is not a number from 0 to %d, or a range such as 0-3 or 0-30:2", item, most)
+		}
+		for n := a; n <= b; n += by {
+			list = append(list, n)
+		}
+		if len(list) > most+1 {
+			return nil, fmt.Errorf("more than %d numbers", most+1)
 		}
 	}
-	n, err := strconv.ParseUint(digits, 10, 64)
-	switch {
-	case err != nil && bytes:
-		return 0, fmt.Errorf("%q is not a number of bytes, with K, M, G or T if need be, or unlimited", s)
-	case err != nil:
-		return 0, fmt.Errorf("%q is not a number or unlimited", s)
-	case n > unlimited>>shift:
-		return 0, fmt.Errorf("%q is too large", s)
-	}
-	return n << shift, nil
+	return list, nil
 }
 
-// resource is something that --rlimit can limit.
-type resource struct {
+// named is a name for a number of the kernel.
+type named struct {
 	name   string
-	number int
-	bytes  bool
+	number uintptr
 }
 
-func resourceNamed(name string) (resource, error) {
-	if len(resources) == 0 {
-		return resource{}, fmt.Errorf("resource limits: %w", errors.ErrUnsupported)
+// numberOf finds a name in a table, which is empty where there is no such thing.
+func numberOf(kind string, table []named, name string) (uintptr, error) {
+	if len(table) == 0 {
+		return 0, fmt.Errorf("%ss of Linux: %w", kind, errors.ErrUnsupported)
 	}
-	names := make([]string, len(resources))
-	for i, r := range resources {
-		if r.name == name {
-			return r, nil
+	names := make([]string, len(table))
+	for i, n := range table {
+		if n.name == name {
+			return n.number, nil
 		}
-		names[i] = r.name
+		names[i] = n.name
 	}
-	return resource{}, fmt.Errorf("no resource %q; there are %s", name, strings.Join(names, ", "))
+	return 0, fmt.Errorf("no %s %q; there are %s", kind, name, strings.Join(names, ", "))
+}
+
+// parseNames makes a parse function for a list of names from tables.
+func parseNames(kind string, tables ...[]named) func(string) ([]uintptr, error) {
+	table := slices.Concat(tables...)
+	return func(s string) ([]uintptr, error) {
+		return parseList(s, func(name string) (uintptr, error) { return numberOf(kind, table, name) })
+	}
+}
+
+// bits are numbers added up that are bits.
+func bits(list []uintptr) (sum uintptr) {
+	for _, n := range list {
+		sum |= n
+	}
+	return sum
+}
+
+// put adds the attribute of a flag that was given.
+func put[A attr.Attr](list *attr.List, v *A) {
+	if v != nil {
+		*list = append(*list, *v)
+	}
+}
+
+// when adds the attribute of a flag without a value.
+func when(list *attr.List, given bool, a attr.Attr) {
+	if given {
+		*list = append(*list, a)
+	}
 }

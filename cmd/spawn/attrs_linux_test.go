@@ -1,0 +1,160 @@
+package main
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// withoutFlag are the attributes that no flag gives, and why.
+var withoutFlag = map[string]string{
+	"Ptrace":         "the command would have to be a debugger",
+	"ControllingTTY": "--ctty gives a descriptor of the program, as ControllingFD",
+}
+
+// everyFlag is command lines that have all flags between them.
+func everyFlag(t *testing.T) [][]string {
+	filter := writeFile(t, filepath.Join(t.TempDir(), "filter"), string(allowAll()), 0o644)
+	self := fmt.Sprint(os.Getpid())
+	return [][]string{
+		{
+			"--stdin", "/dev/null", "--stdout", "/dev/null", "--stderr", "stdout", "--append", "--fd", "3=/dev/null:r",
+			"--keep-fd", "0", "--chdir", "/", "--env", "A=b", "--clear-env", "--umask", "22", "--setsid", "--ctty", "0:steal",
+			"--detach-tty", "--sig-default", "HUP", "--sig-ignore", "INT", "--sig-block", "all", "--parent-death", "KILL",
+			"--subreaper", "--nice", "19", "--sched", "batch", "--reset-on-fork", "--util", "0:1024", "--cpus", "0-63",
+			"--ioprio", "idle", "--timer-slack", "1ms", "--numa", "local", "--core-sched", "--rlimit", "core=0",
+			"--rlimit", "nofile=99", "--rlimit", "nproc=hard", "--oom-score-adj", "1000",
+			"--user", "0:0", "--groups", "none", "--user-env", "--cap-effective", "none", "--cap-permitted", "none",
+			"--cap-inheritable", "none", "--cap-ambient", "none", "--cap-bounding", "all", "--securebits", "noroot", "--no-new-privs",
+			"--seccomp", filter, "--seccomp-log", "--landlock", "--allow-read", "/", "--allow-write", "/", "--allow-exec", "/",
+			"--allow-bind", "1", "--allow-connect", "2", "--deny-signals", "--deny-abstract-unix", "--landlock-best-effort",
+			"--no-aslr", "--keyring", "-", "--new", "user,mount,pid,net,ipc,uts,cgroup", "--unshare", "files,fs,sysvsem",
+			"--uid-map", "0:0:1", "--gid-map", "0:0:1", "--setgroups", "deny", "--cgroup", "/", "--chroot", "/",
+			"--mount", "type=proc,target=/proc", "--hostname", "a", "--domainname", "b", "--timeout", "1m", "--stats",
+		},
+		{
+			"--setpgid", "0", "--foreground", "--rlimit", "nofile=original", "--ruid", "1", "--euid", "1", "--rgid", "1", "--egid", "1",
+			"--keep-groups", "--cap-ambient", "chown", "--allow-tcp", "--landlock-best-effort", "--personality", "8",
+			"--unshare", "user,mount", "--map-root", "--pivot-root", "/", "--join", "net=/proc/self/ns/net", "--join", self + ":ipc", "--verbose",
+		},
+		{"--reset-ids", "--caps", "none"},
+	}
+}
+
+// TestEveryAttribute wants each type of package attr that is an attribute to come
+// of a flag, and the command lines for that to have all flags.
+func TestEveryAttribute(t *testing.T) {
+	got, used := map[string]bool{}, map[string]bool{"explain": true, "features": true, "completion": true, "version": true, "help": true}
+	for _, line := range everyFlag(t) {
+		for _, word := range line {
+			if name, is := strings.CutPrefix(word, "--"); is {
+				used[name] = true
+			}
+		}
+		o, done, err := parse(append(line, "true"))
+		if err != nil || done {
+			t.Fatal(err)
+		}
+		list, err := o.attributes()
+		o.close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range list {
+			got[reflect.TypeOf(a).Name()] = true
+		}
+	}
+	for _, f := range (&options{}).flags() {
+		if name := f.Names()[0]; !used[name] {
+			t.Errorf("no use of --%s", name)
+		}
+	}
+	names := attributeTypes(t)
+	if len(names) < 40 {
+		t.Errorf("only %q found", names)
+	}
+	for _, name := range names {
+		if got[name] == (withoutFlag[name] != "") {
+			t.Errorf("attr.%s: given by a flag: %t", name, got[name])
+		}
+	}
+}
+
+// attributeTypes are the types of package attr that have a method lower.
+func attributeTypes(t *testing.T) (names []string) {
+	t.Helper()
+	files, err := filepath.Glob("../../attr/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := token.NewFileSet()
+	for _, path := range files {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(set, path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range file.Decls {
+			f, ok := d.(*ast.FuncDecl)
+			if !ok || f.Recv == nil || f.Name.Name != "lower" {
+				continue
+			}
+			if id, ok := f.Recv.List[0].Type.(*ast.Ident); ok && id.IsExported() {
+				names = append(names, id.Name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// TestExplainEverything wants steps for nearly all of it, without privilege.
+func TestExplainEverything(t *testing.T) {
+	needEngine(t, "--explain", "--subreaper")
+	u := nobody(t)
+	filter := writeFile(t, filepath.Join(t.TempDir(), "filter"), string(allowAll()), 0o644)
+	if err := os.Chmod(filepath.Dir(filter), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	own := []string{
+		"--stdin", "/dev/null", "--fd", "3=/dev/null:r", "--chdir", "/", "--umask", "22", "--setsid", "--ctty", "0",
+		"--detach-tty", "--sig-default", "HUP", "--sig-ignore", "INT", "--sig-block", "all", "--parent-death", "KILL", "--subreaper",
+		"--nice", "-20", "--sched", "rr:99", "--reset-on-fork", "--util", "1:1024", "--cpus", "0", "--ioprio", "realtime:0",
+		"--timer-slack", "1ms", "--numa", "bind:0", "--core-sched", "--rlimit", "core=0", "--rlimit", "nproc=hard", "--rlimit", "nofile=99",
+		"--oom-score-adj", "-1000", "--user", "root", "--groups", "1,2", "--caps", "chown,kill", "--securebits", "noroot,noroot_locked",
+		"--no-new-privs", "--seccomp", "/proc/self/fd/0", "--allow-read", "/", "--landlock-best-effort", "--no-aslr", "--keyring", "k",
+		"--new", "user,mount,uts,net", "--unshare", "ipc", "--map-root", "--cgroup", "/", "--pivot-root", "/",
+		"--mount", "bind,source=/a,target=/b,ro", "--hostname", "a", "--domainname", "b", "--explain", "true",
+	}
+	cmd := spawnCmd(t, own...)
+	f, err := os.Open(filter)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	cmd.Stdin = f
+	asUser(t, cmd, u)
+	r := finish(t, cmd)
+	if r.status != 0 || strings.Trim(r.errOut, "\n") != "" && !strings.HasPrefix(r.errOut, "spawn: landlock: this kernel lacks ") {
+		t.Fatalf("%+v", r)
+	}
+	for _, want := range []string{
+		"sigdefault", "sigignore", "setsid", "oom_score_adj", "sched", "sched_util", "nice", "affinity", "mempolicy", "ioprio", "core_sched",
+		"rlimit", "unshare", "mount", "pivot_root", "sethostname", "setdomainname", "bounding", "setgroups", "setresgid", "setresuid",
+		"ambient", "securebits", "capset", "pdeathsig", "keyring", "umask", "open", "chdir", "noctty", "ctty", "timerslack", "personality",
+		"subreaper", "no_new_privs", "sigmask", "seccomp", "execve",
+	} {
+		if !strings.Contains(r.out, "  "+want+" ") {
+			t.Errorf("no step %s in\n%s", want, r.out)
+		}
+	}
+}

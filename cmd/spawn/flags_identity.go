@@ -1,0 +1,247 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/safespawn/spawn/attr"
+)
+
+// identity is the flags of ids and privileges.
+type identity struct {
+	user                   string
+	groups                 []uint32 // nil where not given
+	keepGroups             bool
+	userEnv                bool
+	ruid, euid, rgid, egid *uint32
+	resetIDs               bool
+
+	// Sets of capabilities, nil where not given.
+	caps, capEffective, capPermitted, capInheritable, capAmbient, capBounding []int
+
+	securebits *attr.SecureBits
+	noNewPrivs bool
+}
+
+func (o *options) identityFlags() []cli.Flag {
+	const group = "Identity"
+	id := func(name, what string, to **uint32) cli.Flag {
+		return o.value(group, name, "change the "+what+" id alone, to `N`", single(to, parseID))
+	}
+	caps := func(name, usage string, to *[]int) cli.Flag {
+		return o.value(group, name, usage, gather(to, parseCaps))
+	}
+	return []cli.Flag{
+		o.value(group, "user", "run as `USER[:GROUP]`, names or numbers", name(&o.user)),
+		o.value(group, "groups", "have the supplementary groups of `LIST`, or none", gather(&o.groups, parseGroups)),
+		toggle(group, "keep-groups", "keep the supplementary groups", &o.keepGroups),
+		toggle(group, "user-env", "set HOME, USER, LOGNAME and SHELL to those of --user", &o.userEnv),
+		id("ruid", "real user", &o.ruid),
+		id("euid", "effective user", &o.euid),
+		id("rgid", "real group", &o.rgid),
+		id("egid", "effective group", &o.egid),
+		toggle(group, "reset-ids", "make the effective ids the real ones", &o.resetIDs),
+		caps("caps", "have the capabilities of `LIST`, no others ever: all sets", &o.caps),
+		caps("cap-effective", "set the effective set to `LIST`", &o.capEffective),
+		caps("cap-permitted", "set the permitted set to `LIST`", &o.capPermitted),
+		caps("cap-inheritable", "set the inheritable set to `LIST`", &o.capInheritable),
+		caps("cap-ambient", "set the ambient set to `LIST`; alone, add to it", &o.capAmbient),
+		caps("cap-bounding", "set the bounding set to `LIST`", &o.capBounding),
+		o.value(group, "securebits", "set the flags of `LIST`, as noroot,noroot_locked", single(&o.securebits, parseSecureBits)),
+		toggle(group, "no-new-privs", "gain no privilege by execve", &o.noNewPrivs),
+	}
+}
+
+func (o *options) identityAttributes() (attr.List, error) {
+	list, err := o.idAttributes()
+	if err != nil {
+		return nil, err
+	}
+	when(&list, o.resetIDs, attr.ResetIDs{})
+	if a := o.capabilities(); a != nil {
+		list = append(list, a)
+	}
+	put(&list, o.securebits)
+	when(&list, o.noNewPrivs, attr.NoNewPrivs{})
+	return list, nil
+}
+
+// idAttributes leaves it to the library to find that --user, --ruid and so on
+// contradict each other.
+func (o *options) idAttributes() (list attr.List, err error) {
+	ids := attr.IDs{Groups: o.groups, KeepGroups: o.keepGroups}
+	alone := false
+	for _, x := range []struct{ to, given *uint32 }{
+		{&ids.RUID, o.ruid}, {&ids.EUID, o.euid}, {&ids.RGID, o.rgid}, {&ids.EGID, o.egid},
+	} {
+		*x.to = attr.KeepID
+		if x.given != nil {
+			*x.to, alone = *x.given, true
+		}
+	}
+	switch {
+	case o.keepGroups && o.groups != nil:
+		return nil, errors.New("--keep-groups: contradicts --groups")
+	case o.keepGroups && !alone && o.user == "":
+		return nil, errors.New("--keep-groups: needs --user, or --ruid and the like")
+	case o.userEnv && o.user == "":
+		return nil, errors.New("--user-env: needs --user")
+	}
+	if o.user != "" {
+		cr, err := o.credential()
+		if err != nil {
+			return nil, fmt.Errorf("--user %q: %w", o.user, err)
+		}
+		list = append(list, cr)
+	}
+	when(&list, alone || o.groups != nil && o.user == "", ids)
+	return list, nil
+}
+
+// credential is what --user means. A process without privilege can't change its
+// groups, so those of the user that it is already are kept as they are.
+func (o *options) credential() (attr.Credential, error) {
+	cr, err := attr.RunAs(o.user)
+	uid, gid := int(cr.UID), int(cr.GID)
+	switch {
+	case o.groups != nil || o.keepGroups:
+		cr.Groups, cr.KeepGroups = o.groups, o.keepGroups
+	case uid != 0 && uid == os.Getuid() && uid == os.Geteuid() && gid == os.Getgid() && gid == os.Getegid():
+		cr.Groups, cr.KeepGroups = nil, true
+	}
+	return cr, err
+}
+
+// capabilities are nil if no flag was given.
+func (o *options) capabilities() attr.Attr {
+	var c attr.Capabilities
+	if o.caps != nil {
+		c = attr.OnlyCapabilities(o.caps...)
+	}
+	others := o.caps != nil
+	for _, x := range []struct {
+		to    *[]int
+		given []int
+	}{{&c.Effective, o.capEffective}, {&c.Permitted, o.capPermitted}, {&c.Inheritable, o.capInheritable}, {&c.Bounding, o.capBounding}} {
+		if x.given != nil {
+			*x.to, others = x.given, true
+		}
+	}
+	switch {
+	case o.capAmbient == nil && !others:
+		return nil
+	case o.capAmbient == nil:
+		return c
+	case len(o.capAmbient) > 0 && !others:
+		return attr.AmbientCaps(o.capAmbient)
+	}
+	c.Ambient = o.capAmbient
+	return c
+}
+
+func parseID(s string) (uint32, error) {
+	n, err := strconv.ParseUint(s, 10, 32)
+	if err != nil || n == 1<<32-1 {
+		return 0, fmt.Errorf("%q is not an id", s)
+	}
+	return uint32(n), nil
+}
+
+func parseGroups(s string) ([]uint32, error) { return parseList(s, lookupGroup) }
+
+// lookupGroup finds a group by name, or else by number.
+func lookupGroup(s string) (uint32, error) {
+	g, err := user.LookupGroup(s)
+	var unknown user.UnknownGroupError
+	if errors.As(err, &unknown) {
+		if gid, err := parseID(s); err == nil {
+			return gid, nil
+		}
+		return 0, fmt.Errorf("no group %q", s)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return parseID(g.Gid)
+}
+
+// capabilityNames are those of capabilities(7), by number.
+var capabilityNames = []string{
+	"chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap",
+	"linux_immutable", "net_bind_service", "net_broadcast", "net_admin", "net_raw", "ipc_lock", "ipc_owner",
+	"sys_module", "sys_rawio", "sys_chroot", "sys_ptrace", "sys_pacct", "sys_admin", "sys_boot", "sys_nice",
+	"sys_resource", "sys_time", "sys_tty_config", "mknod", "lease", "audit_write", "audit_control", "setfcap",
+	"mac_override", "mac_admin", "syslog", "wake_alarm", "block_suspend", "audit_read", "perfmon", "bpf",
+	"checkpoint_restore",
+}
+
+// parseCaps reads a list of capabilities, in which "all" is what can be had here
+// and "-NAME" takes one away again.
+func parseCaps(s string) ([]int, error) {
+	if s == "none" {
+		return nil, nil
+	}
+	var list []int
+	all := false
+	for item := range strings.SplitSeq(s, ",") {
+		if item == "all" {
+			list, all = append(list, boundingSet()...), true
+			continue
+		}
+		name, without := strings.CutPrefix(item, "-")
+		n, err := parseCap(name)
+		switch {
+		case err != nil:
+			return nil, err
+		case !without:
+			list = append(list, n)
+		case !all:
+			return nil, fmt.Errorf("%q without all", item)
+		default:
+			list = slices.DeleteFunc(list, func(x int) bool { return x == n })
+		}
+	}
+	return list, nil
+}
+
+func parseCap(s string) (int, error) {
+	if n, err := parseRange(0, 63)(s); err == nil {
+		return n, nil
+	}
+	if n := slices.Index(capabilityNames, strings.TrimPrefix(strings.ToLower(s), "cap_")); n >= 0 {
+		return n, nil
+	}
+	return 0, fmt.Errorf("%q is not a capability", s)
+}
+
+// secureBits are those of capabilities(7), by number; after each is the one that
+// locks it.
+var secureBits = []string{
+	"noroot", "no_setuid_fixup", "keep_caps", "no_cap_ambient_raise", "exec_restrict_file", "exec_deny_interactive",
+}
+
+func parseSecureBits(s string) (attr.SecureBits, error) {
+	list, err := parseList(s, func(item string) (attr.SecureBits, error) {
+		name, locked := strings.CutSuffix(strings.TrimPrefix(strings.ToLower(item), "secbit_"), "_locked")
+		i := slices.Index(secureBits, name)
+		switch {
+		case i < 0:
+			return 0, fmt.Errorf("%q is not one of %s, with _locked at the end or without", item, strings.Join(secureBits, ", "))
+		case locked:
+			return 2 << (2 * i), nil
+		}
+		return 1 << (2 * i), nil
+	})
+	var bits attr.SecureBits
+	for _, bit := range list {
+		bits |= bit
+	}
+	return bits, err
+}

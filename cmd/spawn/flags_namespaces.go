@@ -1,0 +1,205 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/safespawn/spawn/attr"
+)
+
+// isolation is the flags of namespaces, cgroup and root directory.
+type isolation struct {
+	clone, unshare []uintptr // nil where not given
+	joins          []joining
+	uidMap, gidMap []attr.IDMapEntry
+	mapRoot        bool
+	setgroups      bool
+	cgroup         string
+	chroot         *attr.Chroot
+	pivotRoot      *attr.PivotRoot
+	mounts         attr.Mounts
+	hostname       *attr.Hostname
+	domainname     *attr.Domainname
+}
+
+func (o *options) namespaceFlags() []cli.Flag {
+	const group = "Namespaces"
+	clone, unshare := parseNames("namespace", namespaces), parseNames("namespace", namespaces, unshareable)
+	return []cli.Flag{
+		o.value(group, "new", "start in new namespaces: `LIST`, as user,pid,net", gather(&o.clone, clone)),
+		o.value(group, "unshare", "start, then leave the namespaces of `LIST`", gather(&o.unshare, unshare)),
+		o.value(group, "join", "enter a namespace: `TYPE=FILE`, or several: PID:LIST", collect(&o.joins, parseJoin)),
+		o.value(group, "uid-map", "map COUNT user ids: `INSIDE:OUTSIDE:COUNT`", collect(&o.uidMap, parseIDMap)),
+		o.value(group, "gid-map", "map COUNT group ids: `INSIDE:OUTSIDE:COUNT`", collect(&o.gidMap, parseIDMap)),
+		toggle(group, "map-root", "map the ids of the caller to 0", &o.mapRoot),
+		o.value(group, "setgroups", "`allow|deny` setgroups(2) with the maps", allow(&o.setgroups)),
+		o.value(group, "cgroup", "start in the cgroup of directory `DIR`", name(&o.cgroup)),
+		o.value(group, "chroot", "change the root directory to `DIR`", single(&o.chroot, text)),
+		o.value(group, "pivot-root", "change it to `DIR`, and unmount the old one", single(&o.pivotRoot, text)),
+		o.value(group, "mount", "mount: `LIST` of type=T, source=S, target=T, options", gather(&o.mounts, parseMount)),
+		o.value(group, "hostname", "have host name `NAME`", single(&o.hostname, text)),
+		o.value(group, "domainname", "have NIS domain name `NAME`", single(&o.domainname, text)),
+	}
+}
+
+func (o *options) namespaceAttributes() (list attr.List, err error) {
+	when(&list, o.clone != nil, attr.NewNamespaces{Flags: bits(o.clone)})
+	when(&list, o.unshare != nil, attr.Unshare{Flags: bits(o.unshare)})
+	for _, j := range o.joins {
+		f, err := o.openNamespace(j)
+		if err != nil {
+			return nil, fmt.Errorf("--join: %w", err)
+		}
+		list = append(list, attr.JoinNamespace{File: f, Types: j.types})
+	}
+	if o.cgroup != "" {
+		dir, err := o.open(o.cgroup, os.O_RDONLY)
+		if err != nil {
+			return nil, fmt.Errorf("--cgroup: %w", err)
+		}
+		list = append(list, attr.Cgroup{Dir: dir})
+	}
+	m := attr.IDMap{UID: o.uidMap, GID: o.gidMap, Setgroups: o.setgroups}
+	if o.mapRoot {
+		if len(m.UID)+len(m.GID) > 0 {
+			return nil, errors.New("--map-root: contradicts --uid-map and --gid-map")
+		}
+		m.UID = []attr.IDMapEntry{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}}
+		m.GID = []attr.IDMapEntry{{ContainerID: 0, HostID: os.Getegid(), Size: 1}}
+	}
+	when(&list, len(m.UID)+len(m.GID) > 0 || o.setgroups, m)
+	when(&list, o.mounts != nil, o.mounts)
+	put(&list, o.chroot)
+	put(&list, o.pivotRoot)
+	put(&list, o.hostname)
+	put(&list, o.domainname)
+	return list, nil
+}
+
+// joining is a value of --join: the namespaces of a file, or of a process.
+type joining struct {
+	types uintptr
+	file  string
+	pid   int
+}
+
+func parseJoin(s string) (j joining, err error) {
+	kind, file, isFile := strings.Cut(s, "=")
+	pid, list, isPID := strings.Cut(s, ":")
+	switch {
+	case isFile && file != "":
+		j.file = file
+		j.types, err = numberOf("namespace", namespaces, kind)
+	case isPID:
+		if j.pid, err = parseRange(1, math.MaxInt32)(pid); err != nil {
+			return j, err
+		}
+		var types []uintptr
+		types, err = parseNames("namespace", namespaces)(list)
+		if j.types = bits(types); err == nil && j.types == 0 {
+			err = errors.New("no namespaces")
+		}
+	default:
+		err = errors.New("not TYPE=FILE or PID:LIST")
+	}
+	return j, err
+}
+
+// openNamespace opens the file, or a pidfd.
+func (o *options) openNamespace(j joining) (*os.File, error) {
+	if j.file != "" {
+		return o.open(j.file, os.O_RDONLY)
+	}
+	f, err := openProcess(j.pid)
+	if err != nil {
+		return nil, fmt.Errorf("process %d: %w", j.pid, err)
+	}
+	o.opened = append(o.opened, f)
+	return f, nil
+}
+
+func parseIDMap(s string) (e attr.IDMapEntry, err error) {
+	fields := strings.Split(s, ":")
+	if len(fields) != 3 {
+		return e, errors.New("not INSIDE:OUTSIDE:COUNT")
+	}
+	for i, to := range []*int{&e.ContainerID, &e.HostID, &e.Size} {
+		n, err := strconv.Atoi(fields[i])
+		if err != nil || n < 0 {
+			return e, fmt.Errorf("%q is not a number", fields[i])
+		}
+		*to = n
+	}
+	return e, nil
+}
+
+// allow reads "allow" or "deny".
+func allow(to *bool) func(string) error {
+	return func(s string) error {
+		if s != "allow" && s != "deny" {
+			return errors.New("neither allow nor deny")
+		}
+		*to = s == "allow"
+		return nil
+	}
+}
+
+// parseMount reads what mount(8) has as -t TYPE SOURCE TARGET -o OPTIONS. Some
+// things need several calls, as there: the other options of a bind mount, and
+// those of propagation.
+func parseMount(s string) ([]attr.Mount, error) {
+	if len(mountOptions) == 0 {
+		_, err := numberOf("mount option", nil, "")
+		return nil, err
+	}
+	var m attr.Mount
+	var propagation uintptr
+	var data []string
+	for option := range strings.SplitSeq(s, ",") {
+		key, value, _ := strings.Cut(option, "=")
+		switch key {
+		case "type":
+			m.FSType = value
+		case "source":
+			m.Source = value
+		case "target":
+			m.Target = value
+		default:
+			if n, err := numberOf("", propagations, option); err == nil {
+				propagation |= n
+			} else if n, err := numberOf("", mountOptions, option); err == nil {
+				m.Flags |= n
+			} else {
+				data = append(data, option)
+			}
+		}
+	}
+	m.Data = strings.Join(data, ",")
+	if m.Target == "" {
+		return nil, errors.New("no target=DIR")
+	}
+	return mountCalls(m, propagation), nil
+}
+
+// mountCalls are the calls that do it.
+func mountCalls(m attr.Mount, propagation uintptr) (calls []attr.Mount) {
+	const bind = mountBind | mountRecursive
+	rest := m.Flags &^ bind
+	switch {
+	case m.Flags&mountBind != 0 && rest != 0 && rest&mountRemount == 0:
+		calls = append(calls, attr.Mount{Source: m.Source, Target: m.Target, Flags: m.Flags & bind, Data: m.Data},
+			attr.Mount{Target: m.Target, Flags: mountRemount | mountBind | rest})
+	case propagation == 0 || m != attr.Mount{Target: m.Target}:
+		calls = append(calls, m)
+	}
+	if propagation != 0 {
+		calls = append(calls, attr.Mount{Target: m.Target, Flags: propagation})
+	}
+	return calls
+}

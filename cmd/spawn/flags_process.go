@@ -1,0 +1,166 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/safespawn/spawn/attr"
+)
+
+// state is the flags of what a process inherits or has of its own. attr.Ptrace has
+// none: the command would have to be a debugger.
+type state struct {
+	chdir       string
+	env         []variable
+	clearEnv    bool
+	umask       *attr.Umask
+	setsid      bool
+	setpgid     *attr.Setpgid
+	foreground  bool
+	ctty        *attr.ControllingFD
+	detachTTY   bool
+	sigDefault  attr.SigDefault
+	sigIgnore   attr.SigIgnore
+	sigBlock    attr.SigMask
+	parentDeath *attr.ParentDeathSignal
+	subreaper   bool
+}
+
+func (o *options) processFlags() []cli.Flag {
+	const group = "Process"
+	return []cli.Flag{
+		o.value(group, "chdir", "run in directory `DIR`", name(&o.chdir)),
+		o.value(group, "env", "put `NAME=VALUE` into the environment", collect(&o.env, parseVariable)),
+		toggle(group, "clear-env", "start with an empty environment", &o.clearEnv),
+		o.value(group, "umask", "run with file mode creation mask `MASK`, octal", single(&o.umask, parseUmask)),
+		toggle(group, "setsid", "run in a new session, without a terminal", &o.setsid),
+		o.value(group, "setpgid", "run in process group `PGID`, 0 for a new one", single(&o.setpgid, parseSetpgid)),
+		toggle(group, "foreground", "put that group into the foreground of the terminal", &o.foreground),
+		o.value(group, "ctty", "control terminal on descriptor FD of the program: `FD[:steal]`", single(&o.ctty, parseCtty)),
+		toggle(group, "detach-tty", "give up the controlling terminal, on descriptor 0", &o.detachTTY),
+		o.value(group, "sig-default", "give `SIGNALS` their default action", gather(&o.sigDefault, parseActions)),
+		o.value(group, "sig-ignore", "ignore `SIGNALS`", gather(&o.sigIgnore, parseActions)),
+		o.value(group, "sig-block", "block `SIGNALS`, and no others", gather(&o.sigBlock, parseMask)),
+		o.value(group, "parent-death", "send `SIGNAL` when spawn ends", single(&o.parentDeath, parseParentDeath)),
+		toggle(group, "subreaper", "adopt orphans among the descendants", &o.subreaper),
+	}
+}
+
+func (o *options) processAttributes() (list attr.List, err error) {
+	// What the caller ignores stays ignored, so that nohup(1) works.
+	if o.sigDefault == nil {
+		o.sigDefault = attr.SigDefault{}
+	}
+	list = append(list, o.sigDefault)
+	when(&list, o.sigIgnore != nil, o.sigIgnore)
+	when(&list, o.sigBlock != nil, o.sigBlock)
+	put(&list, o.umask)
+	when(&list, o.setsid, attr.Setsid{})
+	put(&list, o.setpgid)
+	put(&list, o.ctty)
+	when(&list, o.detachTTY, attr.DetachTTY{})
+	put(&list, o.parentDeath)
+	when(&list, o.subreaper, attr.ChildSubreaper{})
+	when(&list, o.foreground, attr.Foreground{File: o.terminal()})
+	return list, nil
+}
+
+// terminal is that of the caller.
+func (o *options) terminal() *os.File {
+	if !o.foreground {
+		return nil
+	}
+	if f, err := o.open("/dev/tty", os.O_RDWR); err == nil {
+		return f
+	}
+	return os.Stdin
+}
+
+// variable is a value of --env.
+type variable struct{ name, value string }
+
+func parseVariable(s string) (variable, error) {
+	name, value, ok := strings.Cut(s, "=")
+	if !ok || name == "" {
+		return variable{}, errors.New("not NAME=VALUE")
+	}
+	return variable{name, value}, nil
+}
+
+func parseUmask(s string) (attr.Umask, error) {
+	n, err := strconv.ParseUint(s, 8, 16)
+	if err != nil || n > 0o777 {
+		return 0, errors.New("not an octal number from 0 to 777")
+	}
+	return attr.Umask(n), nil
+}
+
+func parseSetpgid(s string) (attr.Setpgid, error) {
+	n, err := parseRange(0, math.MaxInt32)(s)
+	return attr.Setpgid{Pgid: n}, err
+}
+
+func parseCtty(s string) (attr.ControllingFD, error) {
+	number, steal := strings.CutSuffix(s, ":steal")
+	fd, err := parseFD(number)
+	return attr.ControllingFD{FD: fd, Steal: steal}, err
+}
+
+const lastSignal = 64
+
+// parseMask reads signals that are to be blocked.
+func parseMask(s string) ([]syscall.Signal, error) {
+	if s != "all" {
+		return parseList(s, parseSignal)
+	}
+	list := make([]syscall.Signal, lastSignal)
+	for i := range list {
+		list[i] = syscall.Signal(i + 1)
+	}
+	return list, nil
+}
+
+// parseActions reads signals whose action is to be set; of some it can't be.
+func parseActions(s string) ([]syscall.Signal, error) {
+	list, err := parseMask(s)
+	if s != "all" {
+		return list, err
+	}
+	var can []syscall.Signal
+	for _, sig := range list {
+		if !immutable(sig) {
+			can = append(can, sig)
+		}
+	}
+	return can, err
+}
+
+func parseParentDeath(s string) (attr.ParentDeathSignal, error) {
+	sig, err := parseSignal(s)
+	return attr.ParentDeathSignal(sig), err
+}
+
+// parseSignal reads a signal: HUP, SIGHUP or 1.
+func parseSignal(s string) (syscall.Signal, error) {
+	if n, err := strconv.Atoi(s); err == nil {
+		if n < 1 || n > lastSignal {
+			return 0, fmt.Errorf("%d is not a signal from 1 to %d", n, lastSignal)
+		}
+		return syscall.Signal(n), nil
+	}
+	name := strings.ToUpper(s)
+	if !strings.HasPrefix(name, "SIG") {
+		name = "SIG" + name
+	}
+	if sig := signalNamed(name); sig != 0 {
+		return sig, nil
+	}
+	return 0, fmt.Errorf("%q is not a signal", s)
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/safespawn/spawn/attr"
+)
+
+// sandbox is the flags of what the program may do.
+type sandbox struct {
+	seccomp     string // a file
+	seccompLog  bool
+	landlock    bool // given without a rule
+	rules       attr.LandlockRules
+	noASLR      bool
+	personality *attr.Personality
+	keyring     *attr.SessionKeyring
+}
+
+func (o *options) sandboxFlags() []cli.Flag {
+	const group = "Sandbox"
+	return []cli.Flag{
+		o.value(group, "seccomp", "filter system calls by the BPF program in `FILE`", name(&o.seccomp)),
+		toggle(group, "seccomp-log", "log what it refuses", &o.seccompLog),
+		toggle(group, "landlock", "allow nothing but what follows, in files and TCP", &o.landlock),
+		o.value(group, "allow-read", "reading files beneath `PATH`", collect(&o.rules.Read, text)),
+		o.value(group, "allow-write", "changing files beneath `PATH`", collect(&o.rules.Write, text)),
+		o.value(group, "allow-exec", "running and reading files beneath `PATH`", collect(&o.rules.Execute, text)),
+		o.value(group, "allow-bind", "binding TCP sockets to `PORT`", collect(&o.rules.TCPBind, parsePort)),
+		o.value(group, "allow-connect", "connecting TCP sockets to `PORT`", collect(&o.rules.TCPConnect, parsePort)),
+		toggle(group, "allow-tcp", "all of TCP", &o.rules.AnyTCP),
+		toggle(group, "deny-signals", "send no signals out of the sandbox", &o.rules.NoSignals),
+		toggle(group, "deny-abstract-unix", "connect to no abstract socket out of the sandbox", &o.rules.NoAbstractUnix),
+		toggle(group, "landlock-best-effort", "drop what this kernel can't restrict, and say so", &o.rules.BestEffort),
+		toggle(group, "no-aslr", "have the same addresses in each run", &o.noASLR),
+		o.value(group, "personality", "have execution domain and flags `HEX`", single(&o.personality, parsePersonality)),
+		o.value(group, "keyring", "have session keyring `NAME`, - for a new one", single(&o.keyring, parseKeyring)),
+	}
+}
+
+func (o *options) sandboxAttributes() (list attr.List, err error) {
+	switch {
+	case o.seccomp != "":
+		s, err := readFilter(o.seccomp)
+		if err != nil {
+			return nil, fmt.Errorf("--seccomp: %w", err)
+		}
+		if o.seccompLog {
+			s.Flags = seccompFlagLog
+		}
+		list = append(list, s)
+	case o.seccompLog:
+		return nil, errors.New("--seccomp-log: needs --seccomp")
+	}
+	if o.restricts() {
+		r, err := attr.NewLandlock(o.rules)
+		if err != nil {
+			return nil, err
+		}
+		o.opened = append(o.opened, r)
+		o.dropped = r.Dropped()
+		list = append(list, r.Attr())
+	}
+	if o.noASLR {
+		p := attr.AddrNoRandomize
+		if o.personality != nil {
+			p |= *o.personality
+		}
+		o.personality = &p
+	}
+	put(&list, o.personality)
+	put(&list, o.keyring)
+	return list, nil
+}
+
+// restricts reports whether Landlock is asked for: each of its flags does so.
+func (o *options) restricts() bool {
+	r := o.rules
+	return o.landlock || r.AnyTCP || r.NoSignals || r.NoAbstractUnix || r.BestEffort ||
+		len(r.Read)+len(r.Write)+len(r.Execute)+len(r.TCPBind)+len(r.TCPConnect) > 0
+}
+
+const (
+	seccompFlagLog   = 2    // SECCOMP_FILTER_FLAG_LOG
+	maxFilter        = 4096 // BPF_MAXINSNS
+	sizeofSockFilter = 8
+)
+
+// readFilter reads a filter as libseccomp exports it and bwrap(1) wants it: an
+// array of struct sock_filter.
+func readFilter(path string) (attr.Seccomp, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return attr.Seccomp{}, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxFilter*sizeofSockFilter+1))
+	if err != nil {
+		return attr.Seccomp{}, err
+	}
+	s, err := parseFilter(text)
+	if err != nil {
+		return s, fmt.Errorf("%s: %w", path, err)
+	}
+	return s, nil
+}
+
+func parseFilter(text []byte) (attr.Seccomp, error) {
+	switch n := len(text); {
+	case n > maxFilter*sizeofSockFilter:
+		return attr.Seccomp{}, fmt.Errorf("more than %d instructions", maxFilter)
+	case n == 0 || n%sizeofSockFilter != 0:
+		return attr.Seccomp{}, fmt.Errorf("not an array of struct sock_filter, of %d bytes each", sizeofSockFilter)
+	}
+	s := attr.Seccomp{Filter: make([]attr.SockFilter, len(text)/sizeofSockFilter)}
+	return s, binary.Read(bytes.NewReader(text), binary.NativeEndian, s.Filter)
+}
+
+func parsePort(s string) (uint16, error) {
+	n, err := parseRange(0, math.MaxUint16)(s)
+	return uint16(n), err
+}
+
+func parsePersonality(s string) (attr.Personality, error) {
+	n, err := strconv.ParseUint(strings.TrimPrefix(s, "0x"), 16, 32)
+	if err != nil {
+		return 0, errors.New("not a hexadecimal number of 32 bits")
+	}
+	return attr.Personality(n), nil
+}
+
+// parseKeyring has a new keyring as keyctl(1) does.
+func parseKeyring(s string) (attr.SessionKeyring, error) {
+	if s == "-" {
+		return "", nil
+	}
+	return text[attr.SessionKeyring](s)
+}

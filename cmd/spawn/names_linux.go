@@ -1,0 +1,59 @@
+package main
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// namespaces have the names of unshare(1), and those of /proc/PID/ns.
+var namespaces = []named{
+	{"mount", unix.CLONE_NEWNS}, {"mnt", unix.CLONE_NEWNS}, {"pid", unix.CLONE_NEWPID}, {"net", unix.CLONE_NEWNET},
+	{"ipc", unix.CLONE_NEWIPC}, {"uts", unix.CLONE_NEWUTS}, {"user", unix.CLONE_NEWUSER},
+	{"cgroup", unix.CLONE_NEWCGROUP}, {"time", unix.CLONE_NEWTIME},
+}
+
+// unshareable is what else can be left.
+var unshareable = []named{{"files", unix.CLONE_FILES}, {"fs", unix.CLONE_FS}, {"sysvsem", unix.CLONE_SYSVSEM}}
+
+const (
+	mountBind      = unix.MS_BIND
+	mountRecursive = unix.MS_REC
+	mountRemount   = unix.MS_REMOUNT
+)
+
+// mountOptions are those of mount(8) that are not the file system's.
+var mountOptions = []named{
+	{"bind", unix.MS_BIND}, {"rbind", unix.MS_BIND | unix.MS_REC}, {"move", unix.MS_MOVE}, {"remount", unix.MS_REMOUNT},
+	{"ro", unix.MS_RDONLY}, {"rw", 0}, {"nosuid", unix.MS_NOSUID}, {"nodev", unix.MS_NODEV}, {"noexec", unix.MS_NOEXEC},
+	{"nosymfollow", unix.MS_NOSYMFOLLOW}, {"noatime", unix.MS_NOATIME}, {"nodiratime", unix.MS_NODIRATIME},
+	{"relatime", unix.MS_RELATIME}, {"strictatime", unix.MS_STRICTATIME}, {"lazytime", unix.MS_LAZYTIME},
+	{"sync", unix.MS_SYNCHRONOUS}, {"dirsync", unix.MS_DIRSYNC}, {"mand", unix.MS_MANDLOCK}, {"silent", unix.MS_SILENT},
+}
+
+var propagations = []named{
+	{"private", unix.MS_PRIVATE}, {"rprivate", unix.MS_PRIVATE | unix.MS_REC},
+	{"slave", unix.MS_SLAVE}, {"rslave", unix.MS_SLAVE | unix.MS_REC},
+	{"shared", unix.MS_SHARED}, {"rshared", unix.MS_SHARED | unix.MS_REC},
+	{"unbindable", unix.MS_UNBINDABLE}, {"runbindable", unix.MS_UNBINDABLE | unix.MS_REC},
+}
+
+// openProcess opens a pidfd.
+func openProcess(pid int) (*os.File, error) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("pidfd_open", err)
+	}
+	return os.NewFile(uintptr(fd), "pidfd"), nil
+}
+
+// boundingSet is the capabilities that this process and its children can have.
+func boundingSet() (list []int) {
+	for n := range 64 {
+		// It fails for what the kernel doesn't know.
+		if has, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(n), 0, 0, 0); err == nil && has == 1 {
+			list = append(list, n)
+		}
+	}
+	return list
+}

@@ -1,0 +1,17 @@
+//go:build !linux
+
+package main
+
+import (
+	"errors"
+	"os"
+)
+
+// There are no such things here.
+var namespaces, unshareable, mountOptions, propagations []named
+
+const mountBind, mountRecursive, mountRemount uintptr = 0, 0, 0
+
+func openProcess(int) (*os.File, error) { return nil, errors.ErrUnsupported }
+
+func boundingSet() []int { return nil }

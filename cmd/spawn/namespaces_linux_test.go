@@ -1,0 +1,164 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// inside are flags for namespaces in which one is root, whoever one is.
+func inside(t *testing.T, others string, flags ...string) []string {
+	t.Helper()
+	line := append([]string{"--new", "user," + others, "--map-root"}, flags...)
+	if r := try(t, "--new", "user,mount", "--map-root", "true"); r.status != 0 {
+		if os.Geteuid() != 0 {
+			skip(t, "no user namespaces")
+		}
+		line = append([]string{"--new", others}, flags...)
+	}
+	return line
+}
+
+func TestNamespaceFlags(t *testing.T) {
+	needEngine(t, "--new", "mount")
+	for kind, file := range map[string]string{"mount": "mnt", "net": "net", "ipc": "ipc", "uts": "uts", "cgroup": "cgroup", "pid": "pid", "user": "user"} {
+		own, err := os.Readlink("/proc/self/ns/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		others := strings.TrimPrefix(kind+",mount", "user,")
+		if got := must(t, inside(t, others, "readlink", "/proc/self/ns/"+file)...); got == own+"\n" || !strings.HasPrefix(got, file+":") {
+			t.Errorf("--new %s: %q, own %q", kind, got, own)
+		}
+	}
+	uid, gid := os.Geteuid(), os.Getegid()
+	for _, c := range []struct {
+		flags []string
+		want  string
+	}{
+		{[]string{"--new", "user", "--map-root"}, "0\n0\n"},
+		{[]string{"--unshare", "user,files", "--map-root", "--setgroups", "deny"}, "0\n0\n"},
+		{[]string{"--new", "user", "--uid-map", fmt.Sprintf("7:%d:1", uid), "--gid-map", fmt.Sprintf("8:%d:1", gid)}, "7\n8\n"},
+	} {
+		inside(t, "mount")
+		if got := must(t, append(c.flags, "sh", "-c", "id -u; id -g")...); got != c.want {
+			t.Errorf("%q: got %q, want %q", c.flags, got, c.want)
+		}
+	}
+	for _, flags := range [][]string{
+		{"--new", "none"}, {"--map-root"}, {"--setgroups", "allow"}, {"--hostname", "x"}, {"--pivot-root", "/"}, {"--mount", "type=proc,target=/proc"},
+		{"--new", "user", "--map-root", "--uid-map", "0:0:1"}, {"--setgroups", "x"}, {"--new", "uts", "--unshare", "user", "--new", "user"},
+		{"--join", "net=/nonexistent"}, {"--join", "net=/dev/null"}, {"--join", "2147483647:net"}, {"--cgroup", "/nonexistent"}, {"--cgroup", "/"},
+		{"--chroot", "/nonexistent"}, {"--chroot", ""},
+	} {
+		fails(t, statusError, append(flags, "true")...)
+	}
+}
+
+func TestNames(t *testing.T) {
+	needEngine(t, "--new", "uts")
+	const show = "cat /proc/sys/kernel/hostname /proc/sys/kernel/domainname"
+	if got := must(t, inside(t, "uts", "--hostname", "spawn-host", "--domainname", "spawn-nis", "sh", "-c", show)...); got != "spawn-host\nspawn-nis\n" {
+		t.Errorf("got %q", got)
+	}
+	if os.Geteuid() != 0 {
+		fails(t, statusError, "--new", "uts", "--hostname", "x", "true")
+	}
+}
+
+// TestMountFlags looks at a copy of the root directory with a file system of its
+// own in it.
+func TestMountFlags(t *testing.T) {
+	needEngine(t, "--new", "mount")
+	dir := t.TempDir()
+	top, sub := filepath.Join(dir, "top"), filepath.Join(dir, "sub")
+	for _, d := range []string{top, sub} {
+		if err := os.Mkdir(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	writeFile(t, filepath.Join(sub, "file"), "here\n", 0o644)
+	mounts := inside(t, "mount",
+		"--mount", "rbind,source=/,target="+top,
+		"--mount", "type=tmpfs,target="+top+"/tmp,size=1m,nosuid,nodev,noexec,mode=700",
+		"--mount", "bind,source="+sub+",target="+sub+",ro,nosuid,nodev,rprivate")
+	with := func(words ...string) []string { return append(mounts[:len(mounts):len(mounts)], words...) }
+	const look = `touch /tmp/x && ls /tmp; pwd; grep " /tmp " /proc/self/mountinfo`
+	for _, flag := range []string{"--chroot", "--pivot-root"} {
+		lines := strings.Split(must(t, with(flag, top, "sh", "-c", look)...), "\n")
+		if len(lines) != 4 || lines[0] != "x" || lines[1] != "/" || !strings.Contains(lines[2], "nosuid,nodev,noexec") || !strings.Contains(lines[2], "size=1024k") {
+			t.Errorf("%s: %q", flag, lines)
+		}
+	}
+	if got := must(t, with("sh", "-c", fmt.Sprintf("cat %s/file; (: >%s/file) 2>/dev/null || echo no; ls -A %s/tmp", sub, sub, top))...); got != "here\nno\n" {
+		t.Errorf("got %q", got)
+	}
+	if text := readFile(t, filepath.Join(sub, "file")); text != "here\n" {
+		t.Errorf("got %q", text)
+	}
+	if text := readFile(t, "/proc/self/mountinfo"); strings.Contains(text, dir) {
+		t.Error("it is mounted outside")
+	}
+}
+
+func TestPIDNamespace(t *testing.T) {
+	needEngine(t, "--new", "pid")
+	flags := inside(t, "pid,mount", "--mount", "type=proc,target=/proc")
+	if r := try(t, append(flags, "true")...); r.status != 0 {
+		skip(t, "proc can't be mounted here")
+	}
+	if got := must(t, append(flags, "sh", "-c", "echo $$; ls -d /proc/[0-9]*")...); got != "1\n/proc/1\n" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// TestJoin enters the namespaces of a program that waits.
+func TestJoin(t *testing.T) {
+	needEngine(t, "--join", "1:net")
+	flags := inside(t, "uts", "--hostname", "spawn-joined")
+	cmd := spawnCmd(t, append(flags, self(t), "helper:signals")...)
+	cmd.Stderr = new(bytes.Buffer)
+	r, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := begin(t, cmd, r)
+	defer s.end()
+	types := "uts"
+	if flags[1] != "uts" {
+		types = "user,uts"
+	}
+	show := []string{"cat", "/proc/sys/kernel/hostname"}
+	byPID := []string{"--join", fmt.Sprintf("%d:%s", s.pid, types)}
+	var byFile []string
+	for kind := range strings.SplitSeq(types, ",") {
+		byFile = append(byFile, "--join", fmt.Sprintf("%s=/proc/%d/ns/%s", kind, s.pid, kind))
+	}
+	for _, flags := range [][]string{byPID, byFile} {
+		if got := must(t, append(flags, show...)...); got != "spawn-joined\n" {
+			t.Errorf("%q: got %q", flags, got)
+		}
+	}
+}
+
+func TestCgroupFlag(t *testing.T) {
+	needRoot(t)
+	needEngine(t, "--cgroup", "/")
+	root := ""
+	for line := range strings.Lines(readFile(t, "/proc/self/mountinfo")) {
+		if words := strings.Fields(line); strings.Contains(line, " - cgroup2 ") && strings.HasPrefix(strings.Split(words[5], ",")[0], "rw") {
+			root = words[4]
+		}
+	}
+	dir := filepath.Join(root, "spawn-cli-test")
+	if err := os.Mkdir(dir, 0o755); root == "" || err != nil {
+		skip(t, "no cgroups to be made")
+	}
+	defer os.Remove(dir)
+	if got := must(t, "--cgroup", dir, "cat", "/proc/self/cgroup"); !strings.HasSuffix(got, "/spawn-cli-test\n") {
+		t.Errorf("got %q", got)
+	}
+}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"reflect"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/safespawn/spawn/attr"
+)
+
+// valueParser is a parse function, with values that it must take and what they mean, and
+// values that it must not take. The numbers of the kernel are those of Linux.
+type valueParser struct {
+	parse func(string) (any, error)
+	good  map[string]string
+	bad   []string
+	linux bool // needs the names of Linux
+}
+
+func anyOf[T any](parse func(string) (T, error)) func(string) (any, error) {
+	return func(s string) (any, error) { return parse(s) }
+}
+
+var parsers = map[string]valueParser{
+	"fd":       {parse: anyOf(parseFD), good: map[string]string{"0": "0", "7": "7"}, bad: []string{"", "-1", "x", "2147483648"}},
+	"umask":    {parse: anyOf(parseUmask), good: map[string]string{"0": "0", "027": "23"}, bad: []string{"", "8", "1000", "-1"}},
+	"variable": {parse: anyOf(parseVariable), good: map[string]string{"A=b=c": "{A b=c}"}, bad: []string{"", "=", "A"}},
+	"opening": {
+		parse: anyOf(parseOpening), good: map[string]string{"3=a:b:r": "{3 a:b 0}"},
+		bad: []string{"", "3", "=a:r", "3=:r", "3=a", "3=a:q", "x=a:r"},
+	},
+	"setpgid": {parse: anyOf(parseSetpgid), good: map[string]string{"0": "{0}", "12": "{12}"}, bad: []string{"", "-1", "own"}},
+	"ctty":    {parse: anyOf(parseCtty), good: map[string]string{"0": "{0 false}", "5:steal": "{5 true}"}, bad: []string{"", ":steal", "1:", "1:x"}},
+	"nice":    {parse: anyOf(parseNice), good: map[string]string{"-20": "-20", "19": "19"}, bad: []string{"", "-21", "20", "x"}},
+	"sched": {
+		parse: anyOf(parseSched),
+		good: map[string]string{
+			"other": "{0 0 false 0s 0s 0s 0 0}", "batch": "{3 0 false 0s 0s 0s 0 0}", "rr:99": "{2 99 false 0s 0s 0s 0 0}",
+			"deadline:1ms/2ms": "{6 0 false 1ms 2ms 0s 0 0}", "deadline:1ms/2ms/1s": "{6 0 false 1ms 2ms 1s 0 0}",
+		},
+		bad: []string{
+			"", "fifo", "fifo:", "fifo:0", "rr:100", "other:1", "idle:", "deadline", "deadline:1ms", "deadline:1/2",
+			"deadline:1s/2s/3s/4s", "deadline:0s/1s", "best",
+		},
+	},
+	"util":   {parse: anyOf(parseUtil), good: map[string]string{"0:1024": "{0 1024}"}, bad: []string{"", "1", "1:", ":1", "1:1025", "-1:2"}},
+	"ioprio": {parse: anyOf(parseIOPrio), good: map[string]string{"idle": "{3 0}", "2:7": "{2 7}", "realtime": "{1 4}", "none": "{0 0}"}, bad: []string{"", "4", "-1", "idle:1", "2:8", "2:", "x:1"}},
+	"slack":  {parse: anyOf(parseTimerSlack), good: map[string]string{"0": "0", "1us": "1000"}, bad: []string{"", "1", "-1s", "x"}},
+	"numa": {
+		parse: anyOf(parseNUMA),
+		good:  map[string]string{"default": "{0 []}", "bind:0-2": "{2 [0 1 2]}", "bind+static+balancing:1": "{40962 [1]}"},
+		bad:   []string{"", "bind:", "x", "bind+:0", "bind+x:0", "bind:x", "+static"},
+	},
+	"numbers": {
+		parse: anyOf(parseNumbers), good: map[string]string{"0": "[0]", "0-3,8": "[0 1 2 3 8]", "1-8:3": "[1 4 7]"},
+		bad: []string{"", "0,", "3-1", "-1", "1:2", "1-2:0", "0-65536", "a-b", "0-4000000000", "0-65535,0"},
+	},
+	"oom": {parse: anyOf(parseOOM), good: map[string]string{"-1000": "-1000", "1000": "1000"}, bad: []string{"", "1001", "x"}},
+	"limit": {
+		parse: anyOf(parseLimit), linux: true,
+		good: map[string]string{
+			"cpu=1:2": "{0 1 2}", "core=0": "{4 0 0}", "stack=1K": "{3 1024 1024}", "nproc=hard": "6", "nofile=3:4": "{3 4}",
+			"nofile=original": "0", "nofile=current": "1", "nofile=hard": "2",
+		},
+		bad: []string{"", "cpu", "cpu=", "cpu=original", "cpu=:1", "cpu=2:1", "cpu=hard:1", "nofile=now", "x=1"},
+	},
+	"id":         {parse: anyOf(parseID), good: map[string]string{"0": "0", "4294967294": "4294967294"}, bad: []string{"", "-1", "4294967295", "root"}},
+	"groups":     {parse: anyOf(parseGroups), good: map[string]string{"none": "[]", "54321,54322": "[54321 54322]"}, bad: []string{"", "54321,", "no such group"}},
+	"caps":       {parse: anyOf(parseCaps), good: map[string]string{"none": "[]", "chown,CAP_KILL,63": "[0 5 63]", "0,1": "[0 1]", "cap_bpf": "[39]"}, bad: []string{"", "64", "-1", "chown,", "x", "all,", "0,-0", "all,-"}},
+	"securebits": {parse: anyOf(parseSecureBits), good: map[string]string{"none": "0", "noroot,SECBIT_NOROOT_LOCKED": "3", "no_setuid_fixup_locked": "8", "exec_deny_interactive_locked": "2048"}, bad: []string{"", "x", "_locked", "noroot,"}},
+	"port":       {parse: anyOf(parsePort), good: map[string]string{"0": "0", "65535": "65535"}, bad: []string{"", "65536", "http"}},
+	"personality": {
+		parse: anyOf(parsePersonality), good: map[string]string{"8": "8", "0x0040000": "262144", "ffffffff": "4294967295"},
+		bad: []string{"", "0x", "100000000", "linux"},
+	},
+	"keyring": {parse: anyOf(parseKeyring), good: map[string]string{"-": "", "a": "a"}, bad: []string{""}},
+	"idmap":   {parse: anyOf(parseIDMap), good: map[string]string{"0:1000:1": "{0 1000 1}"}, bad: []string{"", "0:1", "0:1:2:3", "a:0:1", "0:-1:1", "0:0:"}},
+	"namespaces": {
+		parse: anyOf(parseNames("namespace", namespaces, unshareable)), linux: true,
+		good: map[string]string{"mount,mnt": "[131072 131072]", "time": "[128]", "files": "[1024]", "none": "[]"}, bad: []string{"", "net,", "x"},
+	},
+	"join": {
+		parse: anyOf(parseJoin), linux: true, good: map[string]string{"net=/a=b": "{1073741824 /a=b 0}", "7:ipc,uts": "{201326592  7}"},
+		bad: []string{"", "net", "net=", "x=/a", "0:net", "7:", "7:none", "7:x", "/proc/1/ns/net"},
+	},
+	"mount": {
+		parse: anyOf(parseMount), linux: true,
+		good: map[string]string{
+			"type=tmpfs,target=/a,nosuid,size=1m,mode=7": "[{ /a tmpfs 2 size=1m,mode=7}]",
+			"rbind,source=/a,target=/b":                  "[{/a /b  20480 }]",
+			"bind,source=/a,target=/b,ro,rslave":         "[{/a /b  4096 } { /b  4129 } { /b  540672 }]",
+			"target=/b,private":                          "[{ /b  262144 }]",
+			"target=/b,remount,bind,ro":                  "[{ /b  4129 }]",
+		},
+		bad: []string{"", "type=proc", "/a", "target="},
+	},
+	"filter": {
+		parse: func(s string) (any, error) { return parseFilter([]byte(s)) },
+		good:  map[string]string{string(allowAll()): "{[{6 0 0 2147418112}] 0}"},
+		bad:   []string{"", "1234567", strings.Repeat("12345678", 4097)},
+	},
+	"signal": {
+		parse: anyOf(parseSignal), linux: true, good: map[string]string{"hup": "hangup", "SIGKILL": "killed", "64": "signal 64"},
+		bad: []string{"", "0", "65", "-1", "none", "SIG", "SIGNOT"},
+	},
+	"death":   {parse: anyOf(parseParentDeath), good: map[string]string{"9": "9"}, bad: []string{"", "all", "65"}},
+	"actions": {parse: anyOf(parseActions), good: map[string]string{"none": "[]"}, bad: []string{"", "1,", "1,,2", "all,1"}},
+}
+
+// allowAll is a filter that allows everything.
+func allowAll() []byte {
+	b, _ := binary.Append(nil, binary.NativeEndian, attr.SockFilter{Code: 6, K: 0x7fff0000})
+	return b
+}
+
+func TestParsers(t *testing.T) {
+	for name, p := range parsers {
+		for s, want := range p.good {
+			got, err := p.parse(s)
+			if p.linux && runtime.GOOS != "linux" {
+				if !errors.Is(err, errors.ErrUnsupported) && name != "signal" {
+					t.Errorf("%s %q: %v, %v", name, s, got, err)
+				}
+				continue
+			}
+			if err != nil || fmt.Sprint(got) != want {
+				t.Errorf("%s %q: %v, %v; want %s", name, s, got, err, want)
+			}
+		}
+		for _, s := range p.bad {
+			if got, err := p.parse(s); err == nil {
+				t.Errorf("%s %q: got %v", name, s, got)
+			}
+		}
+	}
+	if block, err := parseMask("all"); err != nil || len(block) != 64 {
+		t.Errorf("all to block: %v, %v", block, err)
+	}
+	if list, err := parseActions("all"); err != nil || runtime.GOOS == "linux" && len(list) != 62 {
+		t.Errorf("all with an action: %v, %v", list, err)
+	}
+}
+
+// FuzzParsers wants no panic, one answer, and an error in one line.
+func FuzzParsers(f *testing.F) {
+	var all []valueParser
+	for name, p := range parsers {
+		if name != "groups" { // looked up in files, and slowly
+			all = append(all, p)
+		}
+		for s := range p.good {
+			f.Add(s)
+		}
+		f.Add(p.bad[len(p.bad)-1])
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		for _, p := range all {
+			a, err := p.parse(s)
+			b, again := p.parse(s)
+			if (err == nil) != (again == nil) || err == nil && !reflect.DeepEqual(a, b) {
+				t.Errorf("%q: %v, %v and then %v, %v", s, a, err, b, again)
+			}
+			if err != nil && strings.Contains(message(err), "\n") {
+				t.Errorf("%q: %v", s, err)
+			}
+		}
+	})
+}
