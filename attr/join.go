@@ -36,6 +36,14 @@ func (j JoinNamespace) check(c *plan.Claims) error {
 	case j.Types&cloneNewTime != 0:
 		return invalid("setns", name, "a time namespace can't be entered by a process that shares its memory")
 	}
+	if err := claimLast(c, j.Types, "attr.JoinNamespace", "cgroup", "ipc", "net"); err != nil {
+		return err
+	}
+	if j.Types&cloneNewPID != 0 {
+		if err := c.Claim(childrensPIDs, "attr.JoinNamespace"); err != nil {
+			return err
+		}
+	}
 	for n := range strings.SplitSeq(name, ",") {
 		if n == "" {
 			continue
