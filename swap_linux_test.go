@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -223,6 +224,26 @@ func TestSwappedDeathSignal(t *testing.T) {
 		out.Close()
 	}
 }
+
+// TestSwappedKeyring wants the keyring to be the user's who the program runs as.
+func TestSwappedKeyring(t *testing.T) {
+	helper(t, "own keyring") // in use, even where it can't be
+	needRoot(t)
+	if _, err := unix.KeyctlGetKeyringID(unix.KEY_SPEC_SESSION_KEYRING, false); errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) {
+		skip(t, "no keyrings")
+	}
+	s := publicHelper(t, "own keyring")
+	s.Attr = attr.List{attr.SessionKeyring(""), attr.Credential{UID: nobody, GID: nobody}}
+	trySwaps(t, []swap{{a: plan.Credentials, b: plan.AfterCredentials, spec: s, right: yes, wrong: no}})
+}
+
+var _ = registerHelper("own keyring", func([]string) int {
+	text, err := unix.KeyctlString(unix.KEYCTL_DESCRIBE, unix.KEY_SPEC_SESSION_KEYRING)
+	if err != nil || !strings.HasPrefix(text, fmt.Sprintf("keyring;%d;", os.Getuid())) {
+		return 1
+	}
+	return 0
+})
 
 var _ = registerHelper("parent that leaves", func(args []string) int {
 	p, err := spawn.Compile(shell("read x; echo alive", attr.ParentDeathSignal(unix.SIGKILL), attr.Credential{UID: nobody, GID: nobody}))

@@ -12,10 +12,11 @@ import (
 // CLONE_NEW* of what is to be entered; 0, for a file only, is whatever it is. File
 // stays the caller's, who may close it once Start has returned.
 //
-// It may be given several times, once for each type; a user namespace is entered
-// first, so that others that belong to it can be. It comes after joining a cgroup
-// and before [Unshare]. Of a pid namespace it is the child's own children that are
-// in it. A time namespace can't be entered while memory is shared.
+// It may be given several times, once for each type, and not for one that is of
+// [NewNamespaces]; a user namespace is entered first, so that others that belong to
+// it can be. It comes after joining a cgroup and before [Unshare]. Of a pid
+// namespace it is the child's own children that are in it. A time namespace can't be
+// entered while memory is shared.
 //
 // It needs CAP_SYS_ADMIN in what is entered and in the own user namespace, and
 // CAP_SYS_CHROOT for a mount namespace. See setns(2).

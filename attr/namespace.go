@@ -20,7 +20,11 @@ type NewNamespaces struct{ Flags uintptr }
 // CLONE_NEW*, CLONE_FILES, CLONE_FS and CLONE_SYSVSEM. It comes after the session
 // and before the root directory. With CLONE_NEWNS all mounts become private, so
 // that none made in the child is seen outside. With CLONE_NEWPID and
-// CLONE_NEWTIME it is the child's own children that are in the new namespace. See
+// CLONE_NEWTIME it is the child's own children that are in the new namespace.
+//
+// What makes another attribute void is an error of Compile: a namespace of the kind
+// of one of [NewNamespaces], unless it is a pid or mount namespace, and one of the
+// kind of a [JoinNamespace], unless it is a user, mount or UTS namespace. See
 // unshare(2).
 type Unshare struct{ Flags uintptr }
 
