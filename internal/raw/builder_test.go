@@ -132,7 +132,7 @@ func TestStruct(t *testing.T) {
 func TestReorder(t *testing.T) {
 	var b Builder
 	for phase, sys := range []Sys{Chdir, Close, Fchdir} {
-		b.Step(sys.Name(), phase, "")
+		b.Step("", phase, "")
 		b.Call(uint8(phase), sys, Int(int64(phase)))
 	}
 	p := b.Build()
