@@ -36,13 +36,14 @@ func TestSwappedMask(t *testing.T) {
 			result <- state.String()
 		}()
 		var child seen
-		for deadline := time.Now().Add(patience); child.status["Umask"] != "0123"; time.Sleep(time.Millisecond) {
-			if child = onlyChild(); time.Now().After(deadline) {
-				t.Fatal("no child in its file actions")
-			}
+		for deadline := time.Now().Add(patience); child.status["Umask"] != "0123" && time.Now().Before(deadline); {
+			time.Sleep(time.Millisecond)
+			child = onlyChild()
 		}
-		pid, _ := strconv.Atoi(child.pid())
-		if err := unix.Kill(pid, unix.SIGUSR1); err != nil {
+		pid, err := strconv.Atoi(child.pid())
+		if err != nil {
+			t.Error("no child in its file actions")
+		} else if err := unix.Kill(pid, unix.SIGUSR1); err != nil {
 			t.Error(err)
 		}
 		w, err := os.OpenFile(fifo, os.O_RDWR, 0)
