@@ -60,36 +60,67 @@
 //
 // # The order of the child's steps
 //
-//  1. file table: a table of its own with only what is needed (close_range)
-//  2. signal dispositions: SigDefault, SigIgnore
-//  3. session: Setsid, or Setpgid and then Foreground
-//  4. joining a cgroup, where the child can't be made in it; OOMScoreAdj
-//  5. what may need privilege: SchedPolicy, Nice, CPUAffinity, NUMAPolicy, IOPrio,
-//     CoreSched, limits that are raised
-//  6. JoinNamespace, then Unshare with its IDMap, and mounts made private
-//  7. Mounts, then the root directory: PivotRoot or Chroot; Hostname, Domainname
-//  8. credentials: the bounding set, groups, gid, uid, ambient capabilities,
-//     SecureBits, then what is left of the capability sets
-//  9. ParentDeathSignal, SessionKeyring
-//  10. Umask
-//  11. file actions, in the order of the calls
-//  12. DetachTTY, then ControllingTTY or ControllingFD
-//  13. closing what is not the program's
-//  14. limits that are lowered, NoFile among them; TimerSlack, Personality,
-//     ChildSubreaper
-//  15. NoNewPrivs
-//  16. Landlock; with it step 13 comes here
-//  17. Ptrace
-//  18. signal mask
-//  19. Seccomp
-//  20. execve
+// The order is fixed, whatever that of the lists. Each line says what happens and
+// why not later, or not earlier; what a Spec doesn't ask for is left out.
+//
+//  1. A file table of its own, with only what is needed. Until then, to
+//     change a descriptor would be to change the parent's.
+//  2. Signal dispositions: SigDefault, SigIgnore. No signal is let through
+//     before the mask is set.
+//  3. Setsid, or Setpgid and then Foreground. Only the leader of a session
+//     gets a controlling terminal, and Tcsetpgrp is about the new group.
+//  4. Joining a cgroup, where the child can't be made in it. It limits the
+//     CPUs, is the root of a new cgroup namespace, and takes the parent's
+//     privilege.
+//  5. OOMScoreAdj. Its file is in /proc, which another root may lack, and the
+//     root's where the ids have changed.
+//  6. Limits that are raised. RLIMIT_NICE and RLIMIT_RTPRIO stand in for
+//     privilege further down.
+//  7. CPUAffinity. SchedDeadline takes only who may run on all CPUs.
+//  8. SchedPolicy, Nice, NUMAPolicy, IOPrio, CoreSched. Other namespaces and
+//     credentials take the privilege away.
+//  9. JoinNamespace. In a user namespace of its own, which is made next, the
+//     child has no rights to others.
+//  10. Unshare with its IDMap; its mounts are made private. What is mounted
+//     and named from here on is the child's own.
+//  11. Mounts. Their sources may be out of reach from the new root.
+//  12. PivotRoot or Chroot; Hostname, Domainname. Other credentials take the
+//     privilege away.
+//  13. The bounding set; what is permitted is to be kept over the change of
+//     ids. That change takes away CAP_SETPCAP, and what is not to be kept.
+//  14. Groups, gid, uid. The uid is the last, as it takes the privilege for
+//     all three away.
+//  15. Ambient capabilities. The change of uid clears them.
+//  16. SecureBits. They may forbid ambient capabilities, and need CAP_SETPCAP,
+//     which goes next.
+//  17. What is left of the capability sets. File actions can do no more than
+//     the program.
+//  18. ParentDeathSignal, SessionKeyring. The change of ids clears the signal,
+//     and says whose keyring it is.
+//  19. Umask. Files that the actions make get it.
+//  20. File actions, in the order of the calls. They have the root, the
+//     credentials and the umask of the program.
+//  21. DetachTTY, then ControllingTTY or ControllingFD. Descriptors are in
+//     their places, and the terminal's own is still open.
+//  22. Closing what is not the program's; with Landlock, after that. From here
+//     on no descriptor is needed but the ruleset.
+//  23. Limits that are lowered, NoFile among them; TimerSlack, Personality,
+//     ChildSubreaper. RLIMIT_NOFILE would hinder the file actions, and
+//     RLIMIT_NPROC before the uid makes execve fail.
+//  24. NoNewPrivs. Without privilege, Landlock and Seccomp need it.
+//  25. Landlock. The last path but the program's has been opened.
+//  26. Ptrace. The filter may forbid it.
+//  27. The signal mask. SIGTTOU would stop a Tcsetpgrp from the background,
+//     and the filter may forbid this call, too.
+//  28. Seccomp. The filter may forbid all but execve.
+//  29. execve. Then the program runs.
 //
 // With attr.Cgroup the child is in the cgroup before the first step, and with
 // attr.NewNamespaces in the namespaces. With an attr.IDMap for these it waits
 // before the first step until this process has written the maps; its file table
 // is then a copy from the start. Until the mask is set all signals are blocked, so
-// SIGTTOU can't stop a child in [FileActions.Tcsetpgrp]. Between attributes of one
-// line the order is that of the list. [Program.Steps] shows the system calls of a
+// SIGTTOU can't stop a child in [FileActions.Tcsetpgrp]. Where a line has several
+// attributes they don't depend on each other. [Program.Steps] shows the system calls of a
 // program one by one, and so does the command: spawn --explain.
 //
 // # The child's contract

@@ -52,7 +52,7 @@ func TestUnsupported(t *testing.T) {
 		attribute("ParentDeathSignal", 0, attr.ParentDeathSignal(9)),
 		attribute("Ptrace", 0, attr.Ptrace{}),
 		attribute("DetachTTY", 0, attr.DetachTTY{}),
-		attribute("ControllingFD", 1, attr.SigDefault{}, attr.ControllingFD{FD: 0}),
+		attribute("ControllingFD", 1, attr.Setsid{}, attr.ControllingFD{FD: 0}),
 		attribute("Foreground", 1, attr.Setpgid{}, attr.Foreground{File: null}),
 		{
 			name: "terminal that the child hasn't got", step: "ctty", index: 1, change: func(*spawn.FileActions) {},

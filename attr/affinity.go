@@ -10,7 +10,8 @@ import (
 // CPUAffinity is the CPUs that the child may run on, by number. It is set after
 // the child has joined its cgroup. As long as one remains, the kernel leaves out
 // those that do not exist and that the cgroup does not allow; where none remains
-// the error is EINVAL. It needs no privilege. See sched_setaffinity(2).
+// the error is EINVAL. It is set before [SchedPolicy], of which SchedDeadline wants
+// all CPUs. It needs no privilege. See sched_setaffinity(2).
 type CPUAffinity []int
 
 // NUMAPolicy says which nodes the child's memory is to come from. Mode is one of
@@ -84,7 +85,7 @@ func (l CPUAffinity) check(c *plan.Claims) error {
 func (l CPUAffinity) lower(p *plan.Plan) {
 	mask := bitmap(l)
 	p.Step("affinity", fmt.Sprint([]int(l)))
-	p.Call(plan.Raise, raw.SchedSetaffinity, raw.Int(0), raw.Int(int64(8*len(mask))), p.Builder().Words(mask...))
+	p.Call(plan.Affinity, raw.SchedSetaffinity, raw.Int(0), raw.Int(int64(8*len(mask))), p.Builder().Words(mask...))
 }
 
 func (CPUAffinity) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.CPUAffinity") }

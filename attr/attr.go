@@ -80,6 +80,16 @@ func at(i int, err error) error {
 	return &plan.Error{Step: "attr", Index: i, Err: err}
 }
 
+// claimAll claims several things.
+func claimAll(c *plan.Claims, by string, list ...string) error {
+	for _, what := range list {
+		if err := c.Claim(what, by); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // invalid is the error of a value that makes no sense.
 func invalid(name, object, format string, args ...any) error {
 	return &plan.Error{Step: name, Index: -1, Object: object, Err: plan.Invalid(format, args...)}

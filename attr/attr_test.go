@@ -19,7 +19,14 @@ const (
 	newNS         = 0x20000
 	newUser       = 0x10000000
 	newUTS        = 0x4000000
+	newIPC        = 0x8000000
+	newPID        = 0x20000000
+	newNet        = 0x40000000
+	newTime       = 0x80
+	newCgroup     = 0x2000000
 	allNamespaces = 0x7e020080
+
+	sysAdmin = 21 // CAP_SYS_ADMIN
 )
 
 var one = 1 // keeps the compiler from finding what overflows
@@ -50,7 +57,7 @@ func TestValid(t *testing.T) {
 		{attr.IDMap{UID: ids(0, 1, 1)}, attr.NewNamespaces{Flags: allNamespaces}, attr.Unshare{Flags: newNS | 0x40600}},
 		{attr.IDMap{GID: ids(one<<31-1, 0, 65536)}, attr.Unshare{Flags: newUser}},
 		{attr.AmbientCaps{}, attr.ParentDeathSignal(1), attr.Ptrace{}, attr.DetachTTY{}},
-		{attr.AmbientCaps{0, 63, 0}, attr.ParentDeathSignal(64), attr.ControllingFD{FD: 0, Steal: true}},
+		{attr.AmbientCaps{0, 63, 0}, attr.ParentDeathSignal(64), attr.ControllingFD{FD: 0, Steal: true}, attr.Setsid{}},
 		{attr.Foreground{File: anyFile}, attr.Setpgid{}},
 		{attr.SchedPolicy{}, attr.Nice(5), attr.CPUAffinity{0}, attr.NUMAPolicy{}, attr.IOPrio{}, attr.TimerSlack(0)},
 		{attr.SchedPolicy{Policy: attr.SchedRR, Priority: 99, ResetOnFork: true, UtilMin: 1024}, attr.CPUAffinity{1, 1, 65535}},
@@ -62,6 +69,18 @@ func TestValid(t *testing.T) {
 		{attr.NoCapabilities(), attr.SecureBits(0xfef)},
 		{attr.OnlyCapabilities(0, 63), attr.Credential{UID: 1}},
 		{attr.Capabilities{Ambient: []int{5}, Bounding: []int{}, Effective: []int{6}}},
+		// What may look like a contradiction, and works.
+		{attr.NewNamespaces{Flags: newNS | newPID}, attr.Unshare{Flags: newNS | newPID}, attr.Setpgid{Pgid: 1}},
+		{attr.JoinNamespace{File: anyFile, Types: newUser | newNS | newUTS}, attr.Unshare{Flags: newUser | newNS | newUTS}},
+		{filterOf(), attr.Landlock{RulesetFD: 3}, attr.NoCapabilities(), attr.NoNewPrivs{}},
+		{filterOf(), attr.Landlock{RulesetFD: 3}, attr.OnlyCapabilities(sysAdmin), attr.Credential{UID: 1}},
+		{attr.NewNamespaces{Flags: newUser}, attr.Credential{}, attr.IDMap{UID: ids(0, 1, 1), GID: ids(0, 1, 1), Setgroups: true}},
+		{attr.NewNamespaces{Flags: newUser}, attr.ResetIDs{}, attr.IDMap{UID: ids(0, 1, 1), GID: ids(0, 1, 1)}},
+		{attr.Unshare{Flags: newUser}, attr.Credential{KeepGroups: true}, attr.IDMap{UID: ids(0, 1, 1), GID: ids(0, 1, 1)}},
+		{attr.Unshare{Flags: newUser}, attr.IDs{RUID: 1, RGID: attr.KeepID, EGID: attr.KeepID, KeepGroups: true}, attr.IDMap{UID: ids(0, 1, 1)}},
+		{attr.DetachTTY{}, attr.Setsid{}, attr.ControllingTTY{File: anyFile}}, // it may be that of an open
+		{attr.SchedPolicy{Policy: attr.SchedFIFO, Priority: 1}, attr.Nice(1), attr.TimerSlack(1)},
+		{attr.SecureBits(0x40), attr.AmbientCaps{1}},
 	} {
 		if err := check(list); err != nil {
 			t.Errorf("%d: %v", i, err)
@@ -150,31 +169,11 @@ func TestTwice(t *testing.T) {
 	}
 }
 
-func TestContradictions(t *testing.T) {
-	const nofile = 7
-	for _, pair := range [][2]attr.Attr{
-		{attr.Setsid{}, attr.Setpgid{}},
-		{attr.SigDefault{1}, attr.SigIgnore{2, 1}},
-		{attr.NoFile{Soft: 9, Hard: 9}, attr.Rlimit{Resource: nofile, Soft: 9, Hard: 9}},
-		{attr.RlimitToHard(nofile), attr.NoFile{Soft: 9, Hard: 9}},
-		{attr.RlimitToHard(3), attr.Rlimit{Resource: 3}},
-		{attr.NoFilePolicy(0), attr.NoFile{Soft: 9, Hard: 9}},
-		{attr.NoFileToHard, attr.RlimitToHard(nofile)},
-		{attr.Credential{}, attr.ResetIDs{}},
-		{attr.Credential{}, attr.ResetIDs{}}, {attr.Credential{}, attr.IDs{}}, {attr.IDs{}, attr.ResetIDs{}},
-		{attr.AmbientCaps{}, attr.NoCapabilities()},
-		{attr.NewNamespaces{Flags: newUser}, attr.Unshare{Flags: newUser}},
-		{attr.ControllingTTY{File: anyFile}, attr.ControllingFD{}},
-	} {
-		wrong(t, attr.List{pair[0], attr.Nice(1), pair[1]}, 2)
-		wrong(t, attr.List{pair[1], attr.Nice(1), pair[0]}, 2)
-	}
-}
-
 // TestUnmet has an attribute that makes sense only with another.
 func TestUnmet(t *testing.T) {
 	wrong(t, attr.List{attr.ControllingTTY{File: anyFile}}, 0)
-	wrong(t, attr.List{attr.Nice(1), attr.Foreground{File: anyFile}, attr.Setsid{}}, 1)
-	wrong(t, attr.List{attr.NewNamespaces{Flags: newUTS}, attr.IDMap{UID: ids(0, 0, 1)}, attr.Unshare{Flags: newUTS}}, 1)
+	wrong(t, attr.List{attr.Nice(1), attr.ControllingFD{}}, 1)
+	wrong(t, attr.List{attr.Nice(1), attr.Foreground{File: anyFile}, attr.Umask(0)}, 1)
+	wrong(t, attr.List{attr.NewNamespaces{Flags: newUTS}, attr.IDMap{UID: ids(0, 0, 1)}, attr.Unshare{Flags: newNS}}, 1)
 	wrong(t, attr.List{attr.Nice(1), attr.Setpgid{}, attr.ControllingTTY{File: anyFile}, attr.Umask(0)}, 2)
 }

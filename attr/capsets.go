@@ -44,6 +44,8 @@ func OnlyCapabilities(list ...int) Capabilities {
 }
 
 const (
+	capSysAdmin = 21
+
 	prCapbsetRead     = 23
 	prCapbsetDrop     = 24
 	prCapAmbientClear = 4
@@ -72,10 +74,11 @@ func (s Capabilities) check(c *plan.Claims) error {
 	if s.Permitted != nil && s.Effective == nil {
 		return invalid("permitted", fmt.Sprint(s.Permitted), "without the effective set, which is a part of it")
 	}
-	if err := c.Claim("the capability sets", "attr.Capabilities"); err != nil {
-		return err
+	claims := []string{"the capability sets", "the ambient capabilities"}
+	if s.Effective != nil && !slices.Contains(s.Effective, capSysAdmin) {
+		claims = append(claims, noSysAdmin)
 	}
-	return c.Claim("the ambient capabilities", "attr.Capabilities")
+	return claimAll(c, "attr.Capabilities", claims...)
 }
 
 type capSet struct {

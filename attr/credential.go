@@ -13,7 +13,8 @@ import (
 // supplementary groups; nil leaves none. KeepGroups leaves them as they are,
 // which is what a process without privilege has to ask for. Order: groups, gid,
 // uid. It needs CAP_SETUID and CAP_SETGID unless nothing changes, and excludes
-// [ResetIDs].
+// [ResetIDs]. In a new user namespace the ids are those of its [IDMap], which must
+// allow setgroups for Groups.
 //
 // The kernel clears the dumpable flag of this process while such a child is on
 // its way to execve; the flag is put back when the last of them is there. Any
@@ -46,6 +47,7 @@ func (cr Credential) check(c *plan.Claims) error {
 	case cr.GID:
 		return invalid("setresgid", fmt.Sprint(cr.GID), "not an id")
 	}
+	needMaps(c, "attr.Credential", true, true, !cr.KeepGroups)
 	return c.Claim(ids, "attr.Credential")
 }
 
@@ -86,7 +88,10 @@ func (cr Credential) fallback(f *plan.ForkExec) error {
 	return nil
 }
 
-func (ResetIDs) check(c *plan.Claims) error { return c.Claim(ids, "attr.ResetIDs") }
+func (ResetIDs) check(c *plan.Claims) error {
+	needMaps(c, "attr.ResetIDs", true, true, false)
+	return c.Claim(ids, "attr.ResetIDs")
+}
 
 func (ResetIDs) lower(p *plan.Plan) {
 	p.Credentials = true

@@ -27,6 +27,7 @@ func (i IDs) check(c *plan.Claims) error {
 	if err := checkGroups(i.Groups, i.KeepGroups); err != nil {
 		return err
 	}
+	needMaps(c, "attr.IDs", i.RUID != KeepID || i.EUID != KeepID, i.RGID != KeepID || i.EGID != KeepID, !i.KeepGroups)
 	return c.Claim(ids, "attr.IDs")
 }
 

@@ -12,10 +12,11 @@ import (
 // CLONE_NEW* of what is to be entered; 0, for a file only, is whatever it is. File
 // stays the caller's, who may close it once Start has returned.
 //
-// It may be given several times, once for each type; a user namespace is entered
-// first, so that others that belong to it can be. It comes after joining a cgroup
-// and before [Unshare]. Of a pid namespace it is the child's own children that are
-// in it. A time namespace can't be entered while memory is shared.
+// It may be given several times, once for each type, and not for one that is of
+// [NewNamespaces]; a user namespace is entered first, so that others that belong to
+// it can be. It comes after joining a cgroup and before [Unshare]. Of a pid
+// namespace it is the child's own children that are in it. A time namespace can't be
+// entered while memory is shared.
 //
 // It needs CAP_SYS_ADMIN in what is entered and in the own user namespace, and
 // CAP_SYS_CHROOT for a mount namespace. See setns(2).
@@ -35,6 +36,14 @@ func (j JoinNamespace) check(c *plan.Claims) error {
 		return invalid("setns", name, "other flags than of namespaces: %#x", j.Types&^allNamespaces)
 	case j.Types&cloneNewTime != 0:
 		return invalid("setns", name, "a time namespace can't be entered by a process that shares its memory")
+	}
+	if err := claimLast(c, j.Types, "attr.JoinNamespace", "cgroup", "ipc", "net"); err != nil {
+		return err
+	}
+	if j.Types&cloneNewPID != 0 {
+		if err := c.Claim(childrensPIDs, "attr.JoinNamespace"); err != nil {
+			return err
+		}
 	}
 	for n := range strings.SplitSeq(name, ",") {
 		if n == "" {

@@ -19,7 +19,7 @@ import (
 // Otherwise execve fails with EACCES.
 //
 // It needs [NoNewPrivs], unless the child has CAP_SYS_ADMIN by then; else the error
-// is EPERM. Flags are LANDLOCK_RESTRICT_SELF_*, which decide about audit records;
+// is EPERM, as with [Seccomp]. Flags are LANDLOCK_RESTRICT_SELF_*, which decide about audit records;
 // they are there from Linux 6.15 on. Linux 5.13, where Landlock is enabled. See
 // landlock_restrict_self(2).
 type Landlock struct {
@@ -39,6 +39,9 @@ func (l Landlock) check(c *plan.Claims) error {
 		return invalid("landlock", fmt.Sprint(l.RulesetFD), "Ruleset with RulesetFD")
 	case uint64(l.Flags) > math.MaxUint32:
 		return invalid("landlock", fmt.Sprintf("%#x", l.Flags), "no such flags")
+	}
+	if !l.nothing {
+		needPrivs(c, "attr.Landlock")
 	}
 	return c.Claim("the Landlock ruleset", "attr.Landlock")
 }

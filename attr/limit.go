@@ -21,7 +21,8 @@ const Unlimited = ^uint64(0)
 
 // RlimitToHard raises the soft limit of a resource, an RLIMIT_* number, to the
 // hard limit, which the child looks up itself. It excludes an [Rlimit] of the
-// same resource, needs no privilege and happens before credentials are dropped.
+// same resource, needs no privilege and happens before credentials are dropped, and
+// before [Nice] and [SchedPolicy], to which limits can stand in for privilege.
 type RlimitToHard int
 
 // NoFile is the limit of open files, as Rlimit with RLIMIT_NOFILE. Without it
@@ -67,7 +68,7 @@ func (r Rlimit) lower(p *plan.Plan) {
 	soft, hard, ok := currentLimit(r.Resource)
 	if ok && (r.Soft > soft || r.Hard > hard) {
 		p.Step("rlimit", object)
-		r.set(p, plan.Raise, max(r.Soft, soft), max(r.Hard, hard))
+		r.set(p, plan.RaiseLimits, max(r.Soft, soft), max(r.Hard, hard))
 		if r.Soft >= soft && r.Hard >= hard {
 			return
 		}
@@ -107,9 +108,9 @@ func (r RlimitToHard) lower(p *plan.Plan) {
 	v := b.Vars(3)
 	first, second := b.AddrIn(v, 0), b.AddrIn(v, 8)
 	p.Step("rlimit", fmt.Sprintf("%d soft=hard", int(r)))
-	p.Call(plan.Raise, raw.Prlimit64, zero, resource, zero, second)
-	p.Call(plan.Raise, raw.Prlimit64, zero, resource, zero, first)
-	p.Call(plan.Raise, raw.Prlimit64, zero, resource, second, zero)
+	p.Call(plan.RaiseLimits, raw.Prlimit64, zero, resource, zero, second)
+	p.Call(plan.RaiseLimits, raw.Prlimit64, zero, resource, zero, first)
+	p.Call(plan.RaiseLimits, raw.Prlimit64, zero, resource, second, zero)
 }
 
 func (RlimitToHard) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.RlimitToHard") }

@@ -14,10 +14,10 @@ import (
 // lowered is the names of the steps, and of their calls, in order.
 func lowered(t *testing.T, list attr.List) (steps []string) {
 	t.Helper()
-	if err := check(list); err != nil {
+	p := plan.New()
+	if err := list.Check(p.Claims()); err != nil {
 		t.Fatal(err)
 	}
-	p := plan.New()
 	list.Lower(p)
 	prog := p.Build()
 	for _, c := range prog.Calls() {
@@ -53,8 +53,8 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// TestSchedulingOrder wants files of the host first, then what needs privilege;
-// the slack comes after the policy, which may be one without.
+// TestSchedulingOrder wants files of the host first, then what needs privilege,
+// with what that depends on before it; the slack comes after the policy, which may be one without.
 func TestSchedulingOrder(t *testing.T) {
 	list := attr.List{
 		attr.TimerSlack(1), attr.Credential{KeepGroups: true}, attr.Chroot("/"),
@@ -71,12 +71,29 @@ func TestSchedulingOrder(t *testing.T) {
 		attr.Credential{KeepGroups: true}, attr.SchedPolicy{UtilMin: 1}, attr.CPUAffinity{99}, attr.NUMAPolicy{}, attr.IOPrio{}, attr.CoreSched{}, attr.RlimitToHard(1),
 	}
 	want = []string{
-		"sched sched_setscheduler", "sched_util sched_setattr", "affinity sched_setaffinity", "mempolicy set_mempolicy",
-		"ioprio ioprio_set", "core_sched prctl", "rlimit prlimit64", "rlimit prlimit64", "rlimit prlimit64",
+		"rlimit prlimit64", "rlimit prlimit64", "rlimit prlimit64", "affinity sched_setaffinity",
+		"sched sched_setscheduler", "sched_util sched_setattr", "mempolicy set_mempolicy", "ioprio ioprio_set", "core_sched prctl",
 		"setresgid setresgid", "setresuid setresuid",
 	}
 	if got := lowered(t, list); !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// TestPrivateOnce wants mounts that are to be shared to stay so, whatever the order
+// of the list: all become private once, before.
+func TestPrivateOnce(t *testing.T) {
+	want := []string{
+		"private mounts mount", "mount mount", "pivot_root mount", "pivot_root chdir", "pivot_root pivot_root",
+		"pivot_root umount2", "pivot_root chdir",
+	}
+	for _, list := range []attr.List{
+		{attr.NewNamespaces{Flags: newNS}, attr.Mounts{{Target: "/", Flags: 1 << 20}}, attr.PivotRoot("/")},
+		{attr.PivotRoot("/"), attr.NewNamespaces{Flags: newNS}, attr.Mounts{{Target: "/", Flags: 1 << 20}}},
+	} {
+		if got := lowered(t, list); !slices.Equal(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }
 

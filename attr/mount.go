@@ -40,6 +40,7 @@ const (
 	mntDetach = 2
 
 	mountsOfOwn = "mounts of its own"
+	theMounts   = "the mounts"
 )
 
 func (m Mounts) check(c *plan.Claims) error {
@@ -52,7 +53,7 @@ func (m Mounts) check(c *plan.Claims) error {
 		}
 	}
 	needMounts(c, "attr.Mounts")
-	return c.Claim("the mounts", "attr.Mounts")
+	return c.Claim(theMounts, "attr.Mounts")
 }
 
 func needMounts(c *plan.Claims, by string) {
@@ -66,7 +67,8 @@ func (m Mount) object() string {
 	return fmt.Sprintf("%s on %s", m.Source, m.Target)
 }
 
-// privateMounts makes all mounts private, once.
+// privateMounts makes all mounts private, before those of Mounts, some of which
+// may be meant to be shared.
 func privateMounts(p *plan.Plan) {
 	b := p.Builder()
 	p.Step("private mounts", "/")
@@ -106,7 +108,9 @@ func (d PivotRoot) check(c *plan.Claims) error {
 // which no directory is needed.
 func (d PivotRoot) lower(p *plan.Plan) {
 	p.Chrooted = true
-	privateMounts(p)
+	if !p.Claims().Has(theMounts) {
+		privateMounts(p)
+	}
 	b := p.Builder()
 	dir, here := b.String(string(d)), b.String(".")
 	p.Step("pivot_root", string(d))

@@ -3,6 +3,7 @@ package attr
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/safespawn/spawn/internal/plan"
@@ -19,7 +20,11 @@ type NewNamespaces struct{ Flags uintptr }
 // CLONE_NEW*, CLONE_FILES, CLONE_FS and CLONE_SYSVSEM. It comes after the session
 // and before the root directory. With CLONE_NEWNS all mounts become private, so
 // that none made in the child is seen outside. With CLONE_NEWPID and
-// CLONE_NEWTIME it is the child's own children that are in the new namespace. See
+// CLONE_NEWTIME it is the child's own children that are in the new namespace.
+//
+// What makes another attribute void is an error of Compile: a namespace of the kind
+// of one of [NewNamespaces], unless it is a pid or mount namespace, and one of the
+// kind of a [JoinNamespace], unless it is a user, mount or UTS namespace. See
 // unshare(2).
 type Unshare struct{ Flags uintptr }
 
@@ -42,10 +47,16 @@ const (
 	cloneNewNS    = 0x20000
 	cloneSysVSem  = 0x40000
 	cloneNewUser  = 0x10000000
+	cloneNewPID   = 0x20000000
 	allNamespaces = 0x7e020080
 	unshareable   = allNamespaces | cloneFS | cloneFiles | cloneSysVSem
 
 	userNamespace = "a new user namespace"
+	newPIDs       = "a new pid namespace"
+	childrensPIDs = "the pid namespace of its children"
+	mappedUIDs    = "mapped uids"
+	mappedGIDs    = "mapped gids"
+	noSetgroups   = "setgroups denied"
 )
 
 var namespaceNames = []struct {
@@ -53,7 +64,7 @@ var namespaceNames = []struct {
 	name string
 }{
 	{0x80, "time"}, {cloneNewNS, "mnt"}, {0x2000000, "cgroup"}, {0x4000000, "uts"}, {0x8000000, "ipc"},
-	{cloneNewUser, "user"}, {0x20000000, "pid"}, {0x40000000, "net"},
+	{cloneNewUser, "user"}, {cloneNewPID, "pid"}, {0x40000000, "net"},
 	{cloneFS, "fs"}, {cloneFiles, "files"}, {cloneSysVSem, "sysvsem"},
 }
 
@@ -86,7 +97,28 @@ func checkNamespaces(c *plan.Claims, step string, flags, allowed uintptr, what, 
 	return c.Claim(what, by)
 }
 
+// claimLast claims kinds of namespaces of which a second one makes the first void.
+func claimLast(c *plan.Claims, flags uintptr, by string, kinds ...string) error {
+	for name := range strings.SplitSeq(namespaces(flags), ",") {
+		if !slices.Contains(kinds, name) {
+			continue
+		}
+		if err := c.Claim("the "+name+" namespace", by); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (n NewNamespaces) check(c *plan.Claims) error {
+	if err := claimLast(c, n.Flags, "attr.NewNamespaces", "cgroup", "ipc", "net", "time", "uts"); err != nil {
+		return err
+	}
+	if n.Flags&cloneNewPID != 0 {
+		if err := c.Claim(newPIDs, "attr.NewNamespaces"); err != nil {
+			return err
+		}
+	}
 	for name := range strings.SplitSeq(namespaces(n.Flags), ",") {
 		if err := c.Claim("the "+name+" namespace of the start", "attr.NewNamespaces"); err != nil {
 			return err
@@ -100,6 +132,14 @@ func (n NewNamespaces) lower(p *plan.Plan) { p.SetClone(uint64(n.Flags), namespa
 func (NewNamespaces) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.NewNamespaces") }
 
 func (u Unshare) check(c *plan.Claims) error {
+	if err := claimLast(c, u.Flags, "attr.Unshare", "cgroup", "ipc", "net", "time", "uts"); err != nil {
+		return err
+	}
+	if u.Flags&cloneNewPID != 0 {
+		if err := c.Claim(childrensPIDs, "attr.Unshare"); err != nil {
+			return err
+		}
+	}
 	return checkNamespaces(c, "unshare", u.Flags, unshareable, "the namespaces of unshare", "attr.Unshare")
 }
 
@@ -122,7 +162,32 @@ func (m IDMap) check(c *plan.Claims) error {
 		}
 	}
 	c.Need(userNamespace, "attr.IDMap", "attr.NewNamespaces or attr.Unshare with CLONE_NEWUSER")
-	return c.Claim("the id maps", "attr.IDMap")
+	claims := []string{"the id maps"}
+	if len(m.UID) > 0 {
+		claims = append(claims, mappedUIDs)
+	}
+	if len(m.GID) > 0 {
+		claims = append(claims, mappedGIDs)
+		if !m.Setgroups {
+			claims = append(claims, noSetgroups)
+		}
+	}
+	return claimAll(c, "attr.IDMap", claims...)
+}
+
+// needMaps is for attributes that set ids, of which a new user namespace has none
+// before they are mapped.
+func needMaps(c *plan.Claims, by string, uid, gid, groups bool) {
+	const why = "it has no ids without attr.IDMap"
+	if uid {
+		c.Bar(userNamespace, by, mappedUIDs, why)
+	}
+	if gid {
+		c.Bar(userNamespace, by, mappedGIDs, why)
+	}
+	if groups {
+		c.Bar(noSetgroups, by, "", "groups can't be set without Setgroups")
+	}
 }
 
 func validID(id int) bool { return id >= 0 && int64(id) < math.MaxUint32 }

@@ -9,7 +9,8 @@ import (
 
 // Nice is the nice value, from -20, most favourable, to 19; it is absolute, not
 // an increment. A value below the current one needs CAP_SYS_NICE or RLIMIT_NICE,
-// and is set before credentials are dropped. See setpriority(2).
+// and is set before credentials are dropped. Programs of a real-time policy or of
+// SchedIdle run no differently for it, see [SchedPolicy]. See setpriority(2).
 type Nice int
 
 const prioProcess = 0

@@ -12,7 +12,9 @@ import (
 // ParentDeathSignal is the signal that the child gets when this process ends. It
 // is set after the credentials, whose change would clear it, and lasts until the
 // child changes its own. A child whose parent is dead by then gets the signal at
-// once, unless it is in a pid namespace that this process is not in.
+// once, unless it is in a pid namespace that this process is not in. The first
+// process of such a namespace only heeds SIGKILL, and signals that it has handlers
+// for.
 //
 // The kernel sends it when the thread ends that has made the child, and Go ends
 // threads. So the child is made by a thread that is kept for this, and never

@@ -11,7 +11,7 @@ import (
 // classic BPF over struct seccomp_data, as libseccomp exports it. It comes on top
 // of the filters that this process has, and is installed last of all, right before
 // execve. It needs [NoNewPrivs], unless the child has CAP_SYS_ADMIN by then; else
-// the error is EACCES.
+// the error is EACCES, and where [Capabilities] are without it one of Compile.
 //
 // The filter must allow execve, and exit_group, by which the child ends when execve
 // has failed. One that kills for execve, or does not allow exit_group, is an error of
@@ -43,7 +43,16 @@ const (
 	seccompAction = 0xffff0000
 
 	noNewPrivs = "no_new_privs"
+	noSysAdmin = "capabilities without CAP_SYS_ADMIN"
 )
+
+// needPrivs is for what a process may restrict itself by with CAP_SYS_ADMIN, or
+// else with no_new_privs, which it may have from its parent.
+func needPrivs(c *plan.Claims, by string) {
+	if !hasNoNewPrivs() {
+		c.Bar(noSysAdmin, by, noNewPrivs, "without CAP_SYS_ADMIN it takes attr.NoNewPrivs")
+	}
+}
 
 func (s Seccomp) check(c *plan.Claims) error {
 	if bad := s.Flags &^ seccompFlags; bad != 0 {
@@ -58,6 +67,7 @@ func (s Seccomp) check(c *plan.Claims) error {
 	if action, known := verdict(s.Filter, raw.ExitGroup); known && action != seccompAllow && action != seccompLog {
 		return invalid("seccomp", "exit_group", "the filter does not allow it")
 	}
+	needPrivs(c, "attr.Seccomp")
 	return c.Claim("the system call filter", "attr.Seccomp")
 }
 

@@ -14,7 +14,8 @@ import (
 type Setsid struct{}
 
 // Setpgid moves the child to the process group Pgid, which must be in the same
-// session; 0 makes it the leader of a new one. It excludes [Setsid]. Any Unix.
+// session; 0 makes it the leader of a new one. It excludes [Setsid]. In a new pid
+// namespace there is no group but its own. Any Unix.
 // See setpgid(2).
 type Setpgid struct{ Pgid int }
 
@@ -26,15 +27,21 @@ type Setpgid struct{ Pgid int }
 type ControllingTTY struct{ File *os.File }
 
 const (
-	session  = "the session"
-	newGroup = "a process group"
+	session       = "the session"
+	newSession    = "a new session"
+	newGroup      = "a process group"
+	theForeground = "the foreground"
 )
 
+// needSession is for what only the leader of a session can do, which a child is
+// by Setsid alone.
+func needSession(c *plan.Claims, by string) {
+	c.Bar(newGroup, by, newSession, "the child has to lead a session")
+	c.Need(newSession, by, "attr.Setsid")
+}
+
 func (Setsid) check(c *plan.Claims) error {
-	if err := c.Claim(session, "attr.Setsid"); err != nil {
-		return err
-	}
-	return c.Claim("a new session", "attr.Setsid")
+	return claimAll(c, "attr.Setsid", session, theForeground, newSession)
 }
 
 func (Setsid) lower(p *plan.Plan) {
@@ -51,10 +58,10 @@ func (s Setpgid) check(c *plan.Claims) error {
 	if s.Pgid < 0 || s.Pgid > math.MaxInt32 {
 		return invalid("setpgid", fmt.Sprint(s.Pgid), "out of range")
 	}
-	if err := c.Claim(session, "attr.Setpgid"); err != nil {
-		return err
+	if s.Pgid > 1 { // 1 is the child
+		c.Bar(newPIDs, "attr.Setpgid", "", "the group is not in the new pid namespace")
 	}
-	return c.Claim(newGroup, "attr.Setpgid")
+	return claimAll(c, "attr.Setpgid", session, newGroup)
 }
 
 func (s Setpgid) lower(p *plan.Plan) {
@@ -71,7 +78,7 @@ func (t ControllingTTY) check(c *plan.Claims) error {
 	if t.File == nil {
 		return invalid("ctty", "", "nil file")
 	}
-	c.Need("a new session", "attr.ControllingTTY", "attr.Setsid")
+	needSession(c, "attr.ControllingTTY")
 	return c.Claim(terminalUse, "attr.ControllingTTY")
 }
 

@@ -11,15 +11,16 @@ import (
 
 // DetachTTY makes the child give up its controlling terminal, which must be its
 // descriptor 0 once the file actions are done. It comes before
-// [ControllingTTY] and [ControllingFD]. See TIOCNOTTY(2const).
+// [ControllingTTY] and [ControllingFD]. After [Setsid] it has none to give up,
+// unless a file action has opened one without O_NOCTTY. See TIOCNOTTY(2const).
 type DetachTTY struct{}
 
 // ControllingFD makes a descriptor of the child its controlling terminal, as
 // [ControllingTTY] does with a file: FD is its number once the file actions are
 // done, which must have put a file there, or 0, 1 or 2. Steal takes the terminal
-// from another session; it needs CAP_SYS_ADMIN, and changes nothing without. It
-// needs [Setsid] unless the child leads a session otherwise, and excludes
-// ControllingTTY. See TIOCSCTTY(2const).
+// from another session; it needs CAP_SYS_ADMIN after the credentials, and changes
+// nothing without. It needs [Setsid], and excludes ControllingTTY. See
+// TIOCSCTTY(2const).
 type ControllingFD struct {
 	FD    int
 	Steal bool
@@ -27,7 +28,7 @@ type ControllingFD struct {
 
 // Foreground makes the child's process group the one in the foreground of the
 // terminal File, which must be the controlling terminal of the session. It needs
-// [Setpgid] and comes right after it, before the file actions; compare
+// [Setpgid], excludes [Setsid], after which there is no terminal, and comes right after it, before the file actions; compare
 // FileActions.Tcsetpgrp. File stays the caller's, who may close it once Start has
 // returned, and the child does not inherit it unless a file action says so. See
 // tcsetpgrp(3).
@@ -51,6 +52,7 @@ func (t ControllingFD) check(c *plan.Claims) error {
 	if t.FD < 0 || t.FD > math.MaxInt32 {
 		return invalid("ctty", fmt.Sprint(t.FD), "out of range")
 	}
+	needSession(c, "attr.ControllingFD")
 	return c.Claim(terminalUse, "attr.ControllingFD")
 }
 
@@ -63,7 +65,7 @@ func (f Foreground) check(c *plan.Claims) error {
 		return invalid("foreground", "", "nil file")
 	}
 	c.Need(newGroup, "attr.Foreground", "attr.Setpgid")
-	return c.Claim("the foreground", "attr.Foreground")
+	return c.Claim(theForeground, "attr.Foreground")
 }
 
 func (f Foreground) lower(p *plan.Plan) { p.SetForeground(f.File) }

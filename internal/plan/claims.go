@@ -19,6 +19,7 @@ type Claims struct {
 	claims []claim
 	given  []string // what Provide was told
 	needs  []need
+	bars   []bar
 	index  int // of the attribute that claims next
 }
 
@@ -33,12 +34,34 @@ type need struct {
 	of string
 }
 
+type bar struct {
+	claim
+	unless, why string
+}
+
+// Conflict is why two attributes can't be in one list.
+type Conflict struct {
+	A, B string // A is what the Error names as its step
+	Why  string // empty where they are about the same thing
+}
+
+func (e *Conflict) Error() string {
+	if e.Why == "" {
+		return "contradicts " + e.B
+	}
+	return "contradicts " + e.B + ": " + e.Why
+}
+
+// Unwrap returns EINVAL, as for all bad input.
+func (e *Conflict) Unwrap() error { return syscall.EINVAL }
+
 // reset forgets all claims, but keeps their memory.
 func (c *Claims) reset() {
 	clear(c.claims)
 	clear(c.needs)
 	clear(c.given)
-	*c = Claims{claims: c.claims[:0], given: c.given[:0], needs: c.needs[:0]}
+	clear(c.bars)
+	*c = Claims{claims: c.claims[:0], given: c.given[:0], needs: c.needs[:0], bars: c.bars[:0]}
 }
 
 // Attr says which attribute claims next.
@@ -54,7 +77,7 @@ func (c *Claims) Claim(what, by string) error {
 		if o.by == by {
 			return &Error{Step: by, Index: c.index, Object: what, Err: Invalid("given twice")}
 		}
-		return &Error{Step: by, Index: c.index, Object: what, Err: Invalid("contradicts %s", o.by)}
+		return &Error{Step: by, Index: c.index, Object: what, Err: &Conflict{A: by, B: o.by}}
 	}
 	c.claims = append(c.claims, claim{what, by, c.index})
 	return nil
@@ -90,8 +113,35 @@ func (c *Claims) Need(what, by, of string) {
 	c.needs = append(c.needs, need{claim{what, by, c.index}, of})
 }
 
-// Unmet returns the first need that nothing has met.
+// Bar says that the attribute called by can't be where another claims what, and
+// why; where a third one claims unless, it can.
+func (c *Claims) Bar(what, by, unless, why string) {
+	c.bars = append(c.bars, bar{claim{what, by, c.index}, unless, why})
+}
+
+// barred returns the first contradiction that Bar has told of, at the attribute
+// that comes later.
+func (c *Claims) barred() error {
+	for _, b := range c.bars {
+		i := slices.IndexFunc(c.claims, func(o claim) bool { return o.what == b.what })
+		if i < 0 || c.Has(b.unless) {
+			continue
+		}
+		first, last := c.claims[i], b.claim
+		if first.index > last.index {
+			first, last = last, first
+		}
+		return &Error{Step: last.by, Index: last.index, Object: b.what, Err: &Conflict{A: last.by, B: first.by, Why: b.why}}
+	}
+	return nil
+}
+
+// Unmet returns the first contradiction, or need that nothing has met, that can
+// be told only when all attributes are known.
 func (c *Claims) Unmet() error {
+	if err := c.barred(); err != nil {
+		return err
+	}
 	for _, n := range c.needs {
 		if !c.Has(n.what) && !slices.Contains(c.given, n.what) {
 			return &Error{Step: n.by, Index: n.index, Object: n.what, Err: Invalid("needs %s", n.of)}

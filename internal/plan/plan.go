@@ -1,6 +1,6 @@
 // Package plan puts the child's work in order. Attributes and file actions lower
 // themselves into a [Plan], each step in its phase; what the phases are and why
-// they have this order is said once, here.
+// they have this order is said once, in [Phases].
 package plan
 
 import (
@@ -10,72 +10,6 @@ import (
 	"sync"
 
 	"github.com/safespawn/spawn/internal/raw"
-)
-
-// Phase is a place in the order of the child's work.
-type Phase uint8
-
-// The phases, in order.
-const (
-	// FileTable gives the child a file table of its own. It must be the first
-	// thing: until then no operation may change a descriptor.
-	FileTable Phase = iota
-	// Signals sets dispositions while all signals are blocked.
-	Signals
-	// Session is setsid or setpgid: setpgid fails after setsid.
-	Session
-	// Cgroup joins a cgroup, before the namespaces and limits that depend on it.
-	Cgroup
-	// HostFiles writes files of the host's /proc, before the root changes.
-	HostFiles
-	// Raise is what may need privilege: raising limits, scheduling, affinity.
-	Raise
-	// JoinNamespaces enters namespaces that exist, before own ones are made.
-	JoinNamespaces
-	// Namespaces leaves namespaces: what needs privilege over the old ones is done.
-	Namespaces
-	// Mounts is mounts, in the order that the user wants.
-	Mounts
-	// Root is pivot_root, chroot and the host's name, before the privilege to do
-	// them is dropped.
-	Root
-	// KeepCaps keeps capabilities over what follows.
-	KeepCaps
-	// Credentials is groups, then gid, then uid.
-	Credentials
-	// Capabilities is what is left of them: the ambient ones.
-	Capabilities
-	// SecureBits may forbid ambient capabilities, and needs one itself.
-	SecureBits
-	// DropCaps gives up the capabilities that the steps before it may need.
-	DropCaps
-	// AfterCredentials is what a change of credentials would reset: the
-	// parent-death signal, the keyring.
-	AfterCredentials
-	// Umask comes before files are made.
-	Umask
-	// Files is the file actions, in the user's order.
-	Files
-	// Terminal is ioctls on terminals, after the files have their places and
-	// while SIGTTOU is still blocked.
-	Terminal
-	// CloseRest closes what the child is not to have.
-	CloseRest
-	// Lower is limits that would have been in the way before: NOFILE, NPROC.
-	Lower
-	// NoNewPrivs comes before what needs it without privilege: Landlock and
-	// seccomp.
-	NoNewPrivs
-	// Landlock comes after the last path was opened.
-	Landlock
-	// Ptrace arms tracing.
-	Ptrace
-	// Mask sets the final signal mask, as late as possible.
-	Mask
-	// Seccomp may forbid anything but execve and exit_group.
-	Seccomp
-	// Exec is execve.
-	Exec
 )
 
 // Plan collects the child's work.

@@ -131,3 +131,31 @@ func TestOrder(t *testing.T) {
 		}
 	}
 }
+
+// TestBars wants a contradiction that only the whole list shows, whichever is first.
+func TestBars(t *testing.T) {
+	claim := func(c *plan.Claims, what, by string) {
+		if err := c.Claim(what, by); err != nil {
+			t.Error(err)
+		}
+	}
+	var c plan.Claims
+	c.Attr(1)
+	c.Bar("a", "first", "rescue", "why")
+	if err := c.Unmet(); err != nil {
+		t.Error(err)
+	}
+	c.Attr(2)
+	claim(&c, "a", "second")
+	e := asError(t, c.Unmet())
+	var x *plan.Conflict
+	if !errors.As(e, &x) || *x != (plan.Conflict{A: "second", B: "first", Why: "why"}) || e.Step != "second" || e.Index != 2 {
+		t.Errorf("%#v, %#v", e, x)
+	}
+	c.Attr(0)
+	c.Bar("a", "third", "rescue", "")
+	claim(&c, "rescue", "fourth")
+	if err := c.Unmet(); err != nil {
+		t.Error(err)
+	}
+}

@@ -301,7 +301,7 @@ func (b *Builder) build(p *Program) {
 		}
 		op.skip = uint8(min(int(op.skip), len(b.ops)-1-i)) // not beyond the end
 		p.ops = append(p.ops, op.Op)
-		p.info = append(p.info, opInfo{op.sys, op.relocs, op.texts})
+		p.info = append(p.info, opInfo{op.sys, op.phase, op.relocs, op.texts})
 	}
 	// Falling off the end must end the child, too.
 	p.ops = append(p.ops, Op{nr: uint32(ExitGroup.Number()), args: [6]uint64{exitStatus}, step: -1})

@@ -127,3 +127,22 @@ func TestStruct(t *testing.T) {
 		t.Errorf("the address of %d, %d", w[0], w[1])
 	}
 }
+
+// TestReorder wants whole operations in another order, and the program to stay.
+func TestReorder(t *testing.T) {
+	var b Builder
+	for phase, sys := range []Sys{Chdir, Close, Fchdir} {
+		b.Step("", phase, "")
+		b.Call(uint8(phase), sys, Int(int64(phase)))
+	}
+	p := b.Build()
+	q := p.Reorder(func(c Call) int { return -int(c.Phase) })
+	for i, c := range q.Calls() {
+		if was := p.Calls()[2-i]; c != was || int(c.Phase) != 2-i || p.Step(c.Step).Index != 2-i {
+			t.Errorf("%d: %+v, want %+v", i, c, was)
+		}
+	}
+	if last := q.ops[len(q.ops)-1]; last.step != -1 || len(q.ops) != 4 {
+		t.Errorf("%d operations, the last is %+v", len(q.ops), last)
+	}
+}

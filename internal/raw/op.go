@@ -46,6 +46,7 @@ type Step struct {
 // Call is the readable form of one operation.
 type Call struct {
 	Sys   Sys
+	Phase uint8
 	Step  int
 	Args  [6]Value
 	When  *Condition // nil: always performed

@@ -2,6 +2,7 @@ package raw
 
 import (
 	"bytes"
+	"slices"
 	"unsafe"
 )
 
@@ -23,6 +24,7 @@ type Program struct {
 // opInfo is what only Calls needs to know of an operation.
 type opInfo struct {
 	sys    Sys
+	phase  uint8
 	relocs uint8
 	texts  uint8
 }
@@ -36,7 +38,7 @@ func (p *Program) Calls() []Call {
 	elses := 0 // operations that are alternatives to an earlier one
 	for i, info := range p.info {
 		op := &p.ops[i]
-		c := Call{Sys: info.sys, Step: int(op.step), Else: elses > 0, Keep: 0}
+		c := Call{Sys: info.sys, Phase: info.phase, Step: int(op.step), Else: elses > 0, Keep: 0}
 		for a := range c.Args {
 			c.Args[a] = p.value(op, info, a, op.args[a])
 		}
@@ -79,6 +81,23 @@ func (p *Program) text(addr uint64) string {
 	all := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(p.arena))), len(p.arena)*8)
 	s := all[addr-uint64(uintptr(unsafe.Pointer(unsafe.SliceData(p.arena)))):]
 	return string(s[:bytes.IndexByte(s, 0)])
+}
+
+// Reorder is p with its operations sorted by rank. It is for tests that show why
+// the order of phases is what it is; p stays as it is.
+func (p *Program) Reorder(rank func(Call) int) *Program {
+	calls := p.Calls()
+	order := make([]int, len(calls))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return rank(calls[i]) - rank(calls[j]) })
+	q := *p
+	q.ops, q.info = slices.Clone(p.ops), slices.Clone(p.info)
+	for to, from := range order {
+		q.ops[to], q.info[to] = p.ops[from], p.info[from]
+	}
+	return &q
 }
 
 // Len is the number of operations.

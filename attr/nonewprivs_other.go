@@ -1,0 +1,5 @@
+//go:build !linux
+
+package attr
+
+func hasNoNewPrivs() bool { return false }

@@ -1,0 +1,195 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package spawn_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/plan"
+)
+
+// phasesOf are the phases in which a step does something.
+var phasesOf = map[string][]plan.Phase{
+	"file table": {plan.FileTable, plan.CloseRest, plan.Landlock}, "id map": {plan.FileTable},
+	"sigdefault": {plan.Signals}, "sigignore": {plan.Signals},
+	"setsid": {plan.Session}, "setpgid": {plan.Session}, "foreground": {plan.Session},
+	"cgroup": {plan.Cgroup}, "oom_score_adj": {plan.HostFiles},
+	"rlimit": {plan.RaiseLimits, plan.Lower}, "affinity": {plan.Affinity},
+	"sched": {plan.Raise}, "sched_util": {plan.Raise}, "nice": {plan.Raise}, "mempolicy": {plan.Raise}, "ioprio": {plan.Raise},
+	"core_sched": {plan.Raise},
+	"setns":      {plan.JoinNamespaces},
+	"unshare":    {plan.Namespaces}, "uid_map": {plan.Namespaces}, "gid_map": {plan.Namespaces},
+	"private mounts": {plan.Namespaces, plan.Mounts}, "mount": {plan.Mounts},
+	"chroot": {plan.Root}, "pivot_root": {plan.Root}, "sethostname": {plan.Root}, "setdomainname": {plan.Root},
+	"keepcaps": {plan.KeepCaps}, "bounding": {plan.KeepCaps},
+	"setgroups": {plan.Namespaces, plan.Credentials}, "setresgid": {plan.Credentials}, "setresuid": {plan.Credentials},
+	"ambient": {plan.Capabilities}, "capset": {plan.Capabilities, plan.DropCaps}, "securebits": {plan.SecureBits},
+	"pdeathsig": {plan.AfterCredentials}, "keyring": {plan.AfterCredentials},
+	"umask": {plan.Umask},
+	"open":  {plan.Files}, "openat": {plan.Files}, "dup2": {plan.Files}, "file": {plan.Files}, "close": {plan.Files},
+	"closefrom": {plan.Files}, "inherit": {plan.Files}, "chdir": {plan.Files}, "fchdir": {plan.Files}, "tcsetpgrp": {plan.Files},
+	"noctty": {plan.Terminal}, "ctty": {plan.Terminal},
+	"timerslack": {plan.Lower}, "personality": {plan.Lower}, "subreaper": {plan.Lower},
+	"no_new_privs": {plan.NoNewPrivs}, "landlock": {plan.Landlock}, "ptrace": {plan.Ptrace},
+	"sigmask": {plan.Mask}, "seccomp": {plan.Seccomp}, "execve": {plan.Exec},
+}
+
+// everything is Specs that have all attributes between them, and file actions of
+// each kind, as many in one as go together.
+func everything(t *testing.T) []*spawn.Spec {
+	open := func() *os.File {
+		f, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		return f
+	}
+	null, ruleset := open(), open()
+	one := []attr.IDMapEntry{{Size: 1}}
+	most := &spawn.Spec{Path: "/bin/true", Attr: attr.List{
+		attr.SigMask{}, attr.SigDefault{1}, attr.SigIgnore{2}, attr.Setsid{}, attr.ControllingTTY{File: null}, attr.DetachTTY{},
+		attr.Cgroup{Dir: null}, attr.OOMScoreAdj(1), attr.RlimitToHard(3), attr.Rlimit{Resource: 4}, attr.NoFile{Soft: 20, Hard: 20},
+		attr.SchedPolicy{UtilMin: 1}, attr.Nice(1), attr.CPUAffinity{0}, attr.NUMAPolicy{}, attr.IOPrio{}, attr.CoreSched{},
+		attr.TimerSlack(1), attr.JoinNamespace{File: null, Types: unix.CLONE_NEWNET},
+		attr.Unshare{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWUTS}, attr.IDMap{UID: one, GID: one, Setgroups: true},
+		attr.Mounts{{Target: "/"}}, attr.Chroot("/"), attr.Hostname("a"), attr.Domainname("b"), attr.Credential{},
+		attr.AmbientCaps{1}, attr.SecureBits(0), attr.ParentDeathSignal(9), attr.SessionKeyring(""), attr.Umask(0),
+		attr.Personality(0), attr.ChildSubreaper{}, attr.NoNewPrivs{}, attr.Landlock{Ruleset: ruleset}, attr.Ptrace{},
+		refuse(unix.EXDEV, unix.SYS_UNAME),
+	}}
+	a := &most.Actions
+	a.Open(10, "/dev/null", os.O_RDONLY, 0)
+	a.OpenAt(11, 10, "x", os.O_RDONLY, 0)
+	a.Dup2(10, 12)
+	a.File(null, 13)
+	a.Close(12)
+	a.Open(30, "/dev/null", os.O_RDONLY, 0)
+	a.CloseFrom(20)
+	a.Inherit(int(null.Fd()))
+	a.Chdir("/")
+	a.Fchdir(10)
+	a.Tcsetpgrp(0)
+	other := &spawn.Spec{Path: "/bin/true", Attr: attr.List{
+		attr.Setpgid{}, attr.Foreground{File: null}, attr.NoFileToHard, attr.IDs{}, attr.PivotRoot("/"),
+		attr.NewNamespaces{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS}, attr.IDMap{UID: one, GID: one, Setgroups: true},
+		attr.OnlyCapabilities(1),
+	}}
+	other.Actions.InheritAll()
+	third := &spawn.Spec{Path: "/bin/true", Attr: attr.List{attr.Setsid{}, attr.ControllingFD{}, attr.ResetIDs{}}}
+	third.Actions.File(null, 3)
+	return []*spawn.Spec{most, other, third}
+}
+
+// TestStepsByPhase wants all steps in the order of the table, whatever that of the
+// list, and each in its phase.
+func TestStepsByPhase(t *testing.T) {
+	specs := everything(t)
+	seen := map[string]map[plan.Phase]bool{}
+	eachEngine(t, func(t *testing.T) {
+		for _, s := range specs {
+			for range 5 {
+				rand.Shuffle(len(s.Attr), func(i, j int) { s.Attr[i], s.Attr[j] = s.Attr[j], s.Attr[i] })
+				checkPhases(t, s, seen)
+			}
+		}
+	})
+	phases := map[plan.Phase]bool{}
+	for name, list := range phasesOf {
+		for _, ph := range list {
+			phases[ph] = true
+			if !seen[name][ph] {
+				t.Errorf("no step %s of phase %d", name, ph)
+			}
+		}
+	}
+	if len(phases) != len(plan.Phases) {
+		t.Errorf("%d phases, steps of %d", len(plan.Phases), len(phases))
+	}
+}
+
+func checkPhases(t *testing.T, s *spawn.Spec, seen map[string]map[plan.Phase]bool) {
+	p, err := spawn.Compile(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	phases, steps := p.Phases(), p.Steps()
+	if !slices.IsSorted(phases) || len(phases) != len(steps) {
+		t.Errorf("%#v: %v", s.Attr, phases)
+	}
+	for i, step := range steps {
+		if !slices.Contains(phasesOf[step.Name], phases[i]) {
+			t.Errorf("step %s is of phase %d, want %v", step.Name, phases[i], phasesOf[step.Name])
+		}
+		if seen[step.Name] == nil {
+			seen[step.Name] = map[plan.Phase]bool{}
+		}
+		seen[step.Name][phases[i]] = true
+	}
+}
+
+// TestEverything wants all attributes that there are in what TestStepsByPhase looks
+// at.
+func TestEverything(t *testing.T) {
+	used := map[string]bool{}
+	kinds := map[string]bool{}
+	for _, s := range everything(t) {
+		for _, a := range s.Attr {
+			used[strings.TrimPrefix(fmt.Sprintf("%T", a), "attr.")] = true
+		}
+		for _, name := range spawn.ActionsOf(s) {
+			kinds[name] = true
+		}
+	}
+	for _, name := range attributeTypes(t) {
+		if !used[name] {
+			t.Errorf("attr.%s is in none of the Specs", name)
+		}
+	}
+	for _, name := range spawn.ActionKinds() {
+		if !kinds[name] {
+			t.Errorf("no file action %s in any of the Specs", name)
+		}
+	}
+}
+
+// attributeTypes are the exported types of package attr that are attributes.
+func attributeTypes(t *testing.T) (names []string) {
+	files, err := filepath.Glob("attr/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range f.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv != nil && fn.Name.Name == "lower" {
+				if name, ok := fn.Recv.List[0].Type.(*ast.Ident); ok && name.IsExported() {
+					names = append(names, name.Name)
+				}
+			}
+		}
+	}
+	if len(names) < 40 {
+		t.Errorf("only %q", names)
+	}
+	return names
+}

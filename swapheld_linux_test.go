@@ -1,0 +1,58 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec && !spawn_nolinkname
+
+package spawn_test
+
+import (
+	"context"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/plan"
+)
+
+// TestSwappedMask sends a signal that is to be ignored to children that are held up
+// in a file action.
+func TestSwappedMask(t *testing.T) {
+	s, fifo := heldSpec(t)
+	s.Attr = attr.List{attr.SigIgnore{unix.SIGUSR1}, attr.Umask(0o123)}
+	p, err := spawn.Compile(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range []*spawn.Program{p, p.Swapped(plan.Signals, plan.Mask)} {
+		result := make(chan string, 1)
+		go func() {
+			state, err := p.Run(context.Background())
+			if err != nil {
+				result <- failure(err)
+				return
+			}
+			result <- state.String()
+		}()
+		var child seen
+		for deadline := time.Now().Add(patience); child.status["Umask"] != "0123" && time.Now().Before(deadline); {
+			time.Sleep(time.Millisecond)
+			child = onlyChild()
+		}
+		pid, err := strconv.Atoi(child.pid())
+		if err != nil {
+			t.Error("no child in its file actions")
+		} else if err := unix.Kill(pid, unix.SIGUSR1); err != nil {
+			t.Error(err)
+		}
+		w, err := os.OpenFile(fifo, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := await(t, "the child", result), []string{"exit status 7", "signal: user defined signal 1"}[i]; got != want {
+			t.Errorf("%d: %s, want %s", i, got, want)
+		}
+		w.Close()
+	}
+}
