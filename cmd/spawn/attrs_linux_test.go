@@ -132,7 +132,7 @@ func TestExplainEverything(t *testing.T) {
 		"--timer-slack", "1ms", "--numa", "bind:0", "--core-sched", "--rlimit", "core=0", "--rlimit", "nproc=hard", "--rlimit", "nofile=99",
 		"--oom-score-adj", "-1000", "--user", "root", "--groups", "1,2", "--caps", "chown,kill", "--securebits", "noroot,noroot_locked",
 		"--no-new-privs", "--seccomp", "/proc/self/fd/0", "--allow-read", "/", "--landlock-best-effort", "--no-aslr", "--keyring", "k",
-		"--new", "user,mount,uts,net", "--unshare", "ipc", "--map-root", "--cgroup", "/", "--pivot-root", "/",
+		"--new", "user,mount,uts,net", "--unshare", "ipc", "--map-root", "--setgroups", "allow", "--cgroup", "/", "--pivot-root", "/",
 		"--mount", "bind,source=/a,target=/b,ro", "--hostname", "a", "--domainname", "b", "--explain", "true",
 	}
 	cmd := spawnCmd(t, own...)

@@ -1,0 +1,237 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package attr_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"os"
+	"runtime"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/attr"
+)
+
+// output runs a script of the shell and prints what it does.
+func output(script string, list attr.List) {
+	s := &spawn.Spec{Path: "/bin/sh", Args: []string{"sh", "-c", script}, Attr: list}
+	s.Actions.File(os.Stdout, 1)
+	if _, err := spawn.Run(context.Background(), s); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// Session, process group, signals and the file mode creation mask.
+func Example_process() {
+	list := attr.List{
+		attr.Setsid{}, // or attr.Setpgid{} for a process group
+		attr.Umask(0o027),
+		attr.SigDefault{}, // what this process ignores stays ignored
+		attr.SigIgnore{syscall.SIGPIPE},
+		attr.SigMask{syscall.SIGUSR1},
+		attr.ParentDeathSignal(syscall.SIGTERM),
+		attr.ChildSubreaper{},
+	}
+	output("umask; kill -USR1 $$; kill -PIPE $$; echo still here", list)
+	// Output:
+	// 0027
+	// still here
+}
+
+// What is to be run when, where, and how urgently.
+func Example_scheduling() {
+	list := attr.List{
+		attr.Nice(10),
+		attr.SchedPolicy{Policy: attr.SchedBatch, ResetOnFork: true},
+		attr.CPUAffinity{0, 1},
+		attr.IOPrio{Class: attr.IOPrioIdle},
+		attr.NUMAPolicy{Mode: attr.NUMALocal},
+		attr.TimerSlack(50 * time.Millisecond),
+		attr.OOMScoreAdj(500),
+	}
+	output("nice; cat /proc/self/oom_score_adj", list)
+	// Output:
+	// 10
+	// 500
+}
+
+// compiles checks attributes that need privilege, or a kernel that has them.
+func compiles(list ...attr.Attr) {
+	if _, err := spawn.Compile(&spawn.Spec{Path: "/bin/true", Attr: list}); err != nil {
+		fmt.Println(err)
+	}
+}
+
+// Policies for those who are in a hurry.
+func Example_realTime() {
+	compiles(
+		attr.SchedPolicy{Policy: attr.SchedFIFO, Priority: 10},
+	)
+	compiles(
+		attr.SchedPolicy{Policy: attr.SchedDeadline, Runtime: time.Millisecond, Deadline: 10 * time.Millisecond},
+	)
+	compiles(
+		attr.SchedPolicy{UtilMin: 128, UtilMax: 512},
+		attr.NUMAPolicy{Mode: attr.NUMAInterleave, Nodes: []int{0, 1}},
+		attr.CoreSched{},
+	)
+	// Output:
+}
+
+// Limits are in the units of getrlimit(2).
+func Example_limits() {
+	list := attr.List{
+		attr.Rlimit{Resource: unix.RLIMIT_CORE, Soft: 0, Hard: attr.Unlimited},
+		attr.Rlimit{Resource: unix.RLIMIT_CPU, Soft: 60, Hard: 90},
+		attr.RlimitToHard(unix.RLIMIT_STACK),
+		attr.NoFile{Soft: 256, Hard: 512}, // or attr.NoFilePolicy: attr.NoFileToHard, NoFileCurrent, NoFileOriginal
+	}
+	output("ulimit -c; ulimit -t; ulimit -n", list)
+	// Output:
+	// 0
+	// 60
+	// 256
+}
+
+// As another user, with the user's groups and environment.
+func ExampleRunAs() {
+	user, err := attr.RunAs("nobody")
+	if err != nil {
+		log.Fatal(err)
+	}
+	env, err := attr.RunAsEnv("nobody")
+	if err != nil {
+		log.Fatal(err)
+	}
+	s := &spawn.Spec{Path: "/bin/true", Env: env, Attr: attr.List{user}}
+	if _, err := spawn.Compile(s); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+}
+
+// Ids and capabilities by number.
+func Example_identity() {
+	compiles(
+		attr.Credential{UID: 1000, GID: 1000, Groups: []uint32{1000, 27}},
+		attr.OnlyCapabilities(unix.CAP_NET_BIND_SERVICE), // or attr.NoCapabilities()
+		attr.SecureBits(3), // SECBIT_NOROOT and its lock
+		attr.NoNewPrivs{},
+	)
+	compiles(
+		attr.IDs{RUID: attr.KeepID, EUID: 1000, RGID: attr.KeepID, EGID: 1000, KeepGroups: true},
+		attr.AmbientCaps{unix.CAP_NET_RAW},
+	)
+	compiles(
+		attr.ResetIDs{},
+		attr.Capabilities{Bounding: []int{unix.CAP_CHOWN}, Inheritable: []int{}},
+	)
+	// Output:
+}
+
+// A program that may read and execute what is in the system's directories, has no
+// network, and may not trace others.
+func Example_sandbox() {
+	rules, err := attr.NewLandlock(attr.LandlockRules{
+		Execute:    []string{"/bin", "/usr", "/lib"},
+		Write:      []string{"/dev/null"},
+		BestEffort: true,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer rules.Close()
+	arch := map[string]uint32{"amd64": unix.AUDIT_ARCH_X86_64, "arm64": unix.AUDIT_ARCH_AARCH64}[runtime.GOARCH]
+	const x32 = 0x40000000
+	filter := []attr.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 4}, // arch of struct seccomp_data
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 3, K: arch},
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}, // nr
+		{Code: unix.BPF_JMP | unix.BPF_JGE | unix.BPF_K, Jt: 1, K: x32},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 1, K: unix.SYS_PTRACE},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+	}
+	output("cat /proc/self/status 2>/dev/null || echo no access to /proc", attr.List{
+		attr.NoNewPrivs{},
+		rules.Attr(),
+		attr.Seccomp{Filter: filter},
+		attr.Personality(attr.AddrNoRandomize),
+	})
+	// Output: no access to /proc
+}
+
+// A container: everything of its own.
+func Example_container() {
+	cgroup, err := os.Open("/sys/fs/cgroup")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	defer cgroup.Close()
+	compiles(
+		attr.NewNamespaces{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWUTS},
+		attr.IDMap{
+			UID: []attr.IDMapEntry{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
+			GID: []attr.IDMapEntry{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
+		},
+		attr.Unshare{Flags: unix.CLONE_NEWNET},
+		attr.Mounts{
+			{Source: "/srv/root", Target: "/srv/root", Flags: unix.MS_BIND | unix.MS_REC},
+			{Source: "proc", Target: "/srv/root/proc", FSType: "proc", Flags: unix.MS_NOSUID | unix.MS_NODEV},
+		},
+		attr.PivotRoot("/srv/root"), // or attr.Chroot
+		attr.Hostname("box"),
+		attr.Domainname("example"),
+		attr.SessionKeyring(""),
+		attr.Cgroup{Dir: cgroup},
+	)
+	// Output:
+}
+
+// Entering the namespaces of another process.
+func Example_join() {
+	pidfd, err := unix.PidfdOpen(os.Getpid(), 0)
+	if err != nil {
+		log.Fatal(err)
+	}
+	process := os.NewFile(uintptr(pidfd), "pidfd")
+	defer process.Close()
+	netns, err := os.Open("/proc/self/ns/net")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer netns.Close()
+	compiles(
+		attr.JoinNamespace{File: netns, Types: unix.CLONE_NEWNET},
+		attr.JoinNamespace{File: process, Types: unix.CLONE_NEWNS | unix.CLONE_NEWUTS}, // a pidfd
+		attr.Chroot("/"),
+	)
+	// Output:
+}
+
+// Terminals: those that belong to the session.
+func Example_terminal() {
+	tty, err := os.Open("/dev/ptmx")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer tty.Close()
+	compiles(
+		attr.Setsid{},
+		attr.ControllingTTY{File: tty}, // or attr.ControllingFD{FD: 0}
+	)
+	compiles(
+		attr.DetachTTY{},
+	)
+	compiles(
+		attr.Setpgid{},
+		attr.Foreground{File: tty},
+		attr.Ptrace{},
+	)
+	// Output:
+}
