@@ -56,18 +56,30 @@ func asUser(t *testing.T, name string) {
 	t.Helper()
 	s, dir := helper(t, "unprivileged"), publicDir(t)
 	if os.Geteuid() == 0 {
-		s.Path = filepath.Join(publicDir(t), "test")
-		binary, err := os.ReadFile(testBinary(t))
-		if err != nil {
-			t.Fatal(err)
-		}
-		write(t, s.Path, string(binary), 0o755)
-		s.Attr = attr.List{attr.Credential{UID: nobody, GID: nobody}}
+		runByNobody(t, s)
 		if err := os.Chown(dir, nobody, nobody); err != nil {
 			t.Fatal(err)
 		}
 	}
 	s.Args = append(s.Args, name, dir)
+	succeeds(t, s)
+}
+
+// runByNobody puts the test binary where nobody can run it, and has nobody do so.
+func runByNobody(t testing.TB, s *spawn.Spec) {
+	t.Helper()
+	s.Path = filepath.Join(publicDir(t), "test")
+	binary, err := os.ReadFile(testBinary(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, s.Path, string(binary), 0o755)
+	s.Attr = append(s.Attr, attr.Credential{UID: nobody, GID: nobody})
+}
+
+// succeeds wants a status of 0, else what was printed is why.
+func succeeds(t testing.TB, s *spawn.Spec) {
+	t.Helper()
 	out, state, err := tryOutput(s)
 	if err != nil || !state.Success() {
 		t.Errorf("%v, %v: %s", state, err, out)

@@ -31,9 +31,19 @@ type Unshare struct{ Flags uintptr }
 // newuidmap would. It may map its own ids, and any others with CAP_SETUID and
 // CAP_SETGID. With Unshare the child writes them, which may map its own ids only.
 // The steps are called uid_map, setgroups and gid_map. See user_namespaces(7).
+//
+// With Helpers it is newuidmap(1) and newgidmap(1) that write the maps, which may
+// map the ids that /etc/subuid and /etc/subgid list for the user; privilege that
+// this process has makes no difference. They are looked up in PATH by Compile,
+// whose error matches [errors.ErrUnsupported] where they are missing, and run by
+// each start, which takes two spawns more. A refusal matches EPERM and
+// says what the program has printed. Where GID is more than one id, setgroups is
+// left to newgidmap, which allows it for ids of /etc/subgid. Helpers excludes
+// [Unshare] with CLONE_NEWUSER.
 type IDMap struct {
 	UID, GID  []IDMapEntry
 	Setgroups bool
+	Helpers   bool
 }
 
 const (
@@ -46,6 +56,7 @@ const (
 	unshareable   = allNamespaces | cloneFS | cloneFiles | cloneSysVSem
 
 	userNamespace = "a new user namespace"
+	mapsFromHere  = "id maps written from outside"
 )
 
 var namespaceNames = []struct {
@@ -100,6 +111,11 @@ func (n NewNamespaces) lower(p *plan.Plan) { p.SetClone(uint64(n.Flags), namespa
 func (NewNamespaces) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.NewNamespaces") }
 
 func (u Unshare) check(c *plan.Claims) error {
+	if u.Flags&cloneNewUser != 0 {
+		if err := c.Claim(mapsFromHere, "attr.Unshare"); err != nil {
+			return err
+		}
+	}
 	return checkNamespaces(c, "unshare", u.Flags, unshareable, "the namespaces of unshare", "attr.Unshare")
 }
 
@@ -122,13 +138,30 @@ func (m IDMap) check(c *plan.Claims) error {
 		}
 	}
 	c.Need(userNamespace, "attr.IDMap", "attr.NewNamespaces or attr.Unshare with CLONE_NEWUSER")
+	if m.Helpers {
+		if err := c.Claim(mapsFromHere, "attr.IDMap with Helpers"); err != nil {
+			return err
+		}
+	}
 	return c.Claim("the id maps", "attr.IDMap")
 }
 
 func validID(id int) bool { return id >= 0 && int64(id) < math.MaxUint32 }
 
 func (m IDMap) lower(p *plan.Plan) {
-	p.SetIDMap(mapText(m.UID), mapText(m.GID), m.Setgroups)
+	p.SetIDMap(plan.IDMap{UID: mapText(m.UID), Setgroups: m.setgroups(), GID: mapText(m.GID), Helpers: m.Helpers})
+}
+
+// setgroups is what has to be written to the file of this name.
+func (m IDMap) setgroups() string {
+	several := len(m.GID) > 1 || len(m.GID) == 1 && m.GID[0].Size > 1
+	switch {
+	case len(m.GID) == 0 || m.Helpers && (m.Setgroups || several):
+		return ""
+	case m.Setgroups:
+		return "allow"
+	}
+	return "deny"
 }
 
 // mapText is the form that the kernel reads, a line for each range.
