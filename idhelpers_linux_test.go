@@ -329,3 +329,26 @@ var _ = registerHelper("foreign proc", func([]string) int {
 	}
 	return 0
 })
+
+// TestIDMapInJoined makes a user namespace in one that is entered, whose ids are
+// those that count, and wants the maps of one that is only entered to be refused.
+func TestIDMapInJoined(t *testing.T) {
+	needNamespaces(t, unix.CLONE_NEWUSER)
+	uid, gid := mapOwn()
+	inner := []attr.IDMapEntry{{ContainerID: 5, Size: 1}}
+	eachEngine(t, func(t *testing.T) {
+		other, end := liveChild(t, attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: uid, GID: gid})
+		defer end()
+		join := attr.JoinNamespace{File: namespaceFile(t, other.Pid(), "user"), Types: unix.CLONE_NEWUSER}
+		m := attr.IDMap{UID: inner, GID: inner}
+		if got := squeeze(output(t, shell(showMaps, m, attr.Unshare{Flags: unix.CLONE_NEWUSER}, join))); got != "5 0 1 5 0 1 deny 5 5" {
+			t.Errorf("%q", got)
+		}
+		for _, list := range []attr.List{{m, join}, {m, join, attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}}} {
+			var e *spawn.Error
+			if _, err := spawn.Compile(shell(":", list...)); !errors.Is(err, unix.EINVAL) || !errors.As(err, &e) {
+				t.Errorf("%v", err)
+			}
+		}
+	})
+}
