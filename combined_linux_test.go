@@ -171,9 +171,9 @@ func (c *combined) scheduling(t testing.TB) {
 	for !cpus.IsSet(cpu) {
 		cpu++
 	}
-	c.add(attr.SchedPolicy{Policy: attr.SchedBatch, ResetOnFork: true}, attr.Nice(7), attr.CPUAffinity{cpu},
+	c.add(attr.SchedPolicy{Policy: attr.SchedBatch, ResetOnFork: true}, attr.Nice(19), attr.CPUAffinity{cpu},
 		attr.IOPrio{Class: attr.IOPrioBestEffort, Level: 6}, attr.TimerSlack(77_000), attr.OOMScoreAdj(500))
-	c.wants("policy", itoa(attr.SchedBatch|1<<30), "priority", itoa(20-7), "Cpus_allowed_list", itoa(cpu),
+	c.wants("policy", itoa(attr.SchedBatch|1<<30), "priority", itoa(20-19), "Cpus_allowed_list", itoa(cpu),
 		"ioprio", itoa(attr.IOPrioBestEffort<<13|6), "slack", "77000", "oom", "500")
 	if _, err := os.Stat("/proc/self/numa_maps"); err == nil {
 		c.add(attr.NUMAPolicy{Mode: attr.NUMALocal})
