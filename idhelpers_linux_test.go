@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -162,6 +163,63 @@ func TestCancelHelper(t *testing.T) {
 		}
 		checkLeft(t, before)
 	})
+}
+
+// slowContext tells one after the other of its end, and long after the first.
+type slowContext struct {
+	context.Context
+	done  chan struct{}
+	mu    sync.Mutex
+	ended bool
+	funcs []func()
+}
+
+func (c *slowContext) Done() <-chan struct{} { return c.done }
+
+func (c *slowContext) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return context.Canceled
+	}
+	return nil
+}
+
+// AfterFunc is what package context looks for.
+func (c *slowContext) AfterFunc(f func()) (stop func() bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.funcs = append(c.funcs, f)
+	return func() bool { return false }
+}
+
+func (c *slowContext) end() {
+	c.mu.Lock()
+	c.ended = true
+	close(c.done)
+	funcs := c.funcs
+	c.mu.Unlock()
+	for _, f := range funcs {
+		f()
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// TestCancelHelperFirst has what is to write the map ended by the context before
+// the child is, and wants the context's error even so.
+func TestCancelHelperFirst(t *testing.T) {
+	needNamespaces(t, unix.CLONE_NEWUSER)
+	newHelpers(t, "exec sleep 600")
+	c := &slowContext{Context: context.Background(), done: make(chan struct{})}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() {
+		time.Sleep(20 * time.Millisecond)
+		c.end()
+	})
+	if _, err := spawn.Start(c, mappedBy(":")); err != context.Canceled {
+		t.Errorf("%v", err)
+	}
 }
 
 // TestHelperOfDeadChild has the child killed while a program that doesn't end is to
