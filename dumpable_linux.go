@@ -14,6 +14,7 @@ var dumpable dumpableFlag
 type dumpableFlag struct {
 	mu       sync.Mutex
 	inFlight int // children that have changed ids, or will, and have not exec'd
+	total    int // all there ever were
 	old      int
 }
 
@@ -24,6 +25,7 @@ func (d *dumpableFlag) hold() {
 		d.old = getDumpable()
 	}
 	d.inFlight++
+	d.total++
 }
 
 // release restores the flag after the last child, not earlier: until then a
@@ -35,6 +37,16 @@ func (d *dumpableFlag) release() {
 	if d.inFlight == 0 && d.old == 1 && getDumpable() != 1 {
 		_ = unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0)
 	}
+}
+
+// count is how many such children there have been, and -1 while there are any.
+func (d *dumpableFlag) count() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.inFlight > 0 {
+		return -1
+	}
+	return d.total
 }
 
 func getDumpable() int {

@@ -5,8 +5,6 @@ package spawn
 import (
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -23,6 +21,7 @@ import (
 // copy of the other end would keep it waiting for a parent that has died.
 type idMaps struct {
 	*plan.IDMap
+	files        []mapFile
 	ours, theirs raw.Var
 }
 
@@ -35,7 +34,9 @@ func (e *engine) lowerNamespaces(p *plan.Plan) error {
 	}
 	own := p.Unshare.Bits&unix.CLONE_NEWUSER != 0
 	if p.IDMap != nil && !own {
-		e.awaitMaps(p)
+		if err := e.awaitMaps(p); err != nil {
+			return err
+		}
 	}
 	if p.Unshare.Bits == 0 {
 		return nil
@@ -73,10 +74,16 @@ func (e *engine) joinNamespaces(f *fdPlan) error {
 // awaitMaps adds the child's half of idMaps. Where a thread that makes a child
 // holds up the scheduler, the goroutine that writes the maps might never run, so
 // the child then gets a copy of the memory.
-func (e *engine) awaitMaps(p *plan.Plan) {
+func (e *engine) awaitMaps(p *plan.Plan) error {
+	files := mapFiles(p.IDMap)
+	if p.IDMap.Helpers {
+		if err := findHelpers(files); err != nil {
+			return err
+		}
+	}
 	e.feat.sharedMemory = e.feat.sharedMemory && raw.ReleasesP
 	b := p.Builder()
-	m := &idMaps{p.IDMap, b.Var(), b.Var()}
+	m := &idMaps{p.IDMap, files, b.Var(), b.Var()}
 	theirs, got, n := raw.VarArg(m.theirs, 0), b.Var(), b.Var()
 	b.Step("id map", m.Index, "")
 	p.Call(plan.FileTable, raw.Close, raw.VarArg(m.ours, 0))
@@ -85,135 +92,7 @@ func (e *engine) awaitMaps(p *plan.Plan) {
 	p.Call(plan.FileTable, raw.ExitGroup, raw.Int(1)).SkipEqual(n, 1)
 	p.Call(plan.FileTable, raw.Close, theirs)
 	e.maps = m
-}
-
-// mapFile is a file of /proc/PID to be written, with one call.
-type mapFile struct {
-	name, text string
-	index      int
-}
-
-func (f mapFile) object() string { return strings.Join(strings.Fields(f.text), " ") }
-
-// mapFiles are the files in the order in which they have to be written: after
-// setgroups was denied, gid_map needs less privilege.
-func mapFiles(m *plan.IDMap) (files []mapFile) {
-	if m.UID != "" {
-		files = append(files, mapFile{"uid_map", m.UID, m.Index})
-	}
-	if m.GID == "" {
-		return files
-	}
-	setgroups := "deny"
-	if m.Setgroups {
-		setgroups = "allow"
-	}
-	return append(files, mapFile{"setgroups", setgroups, m.Index}, mapFile{"gid_map", m.GID, m.Index})
-}
-
-// writeOwn makes the child write a map of the namespace that it is in.
-func writeOwn(p *plan.Plan, f mapFile) {
-	b := p.Builder()
-	fd := b.Var()
-	b.Step(f.name, f.index, f.object())
-	p.Call(plan.Namespaces, raw.Openat, raw.Int(unix.AT_FDCWD), b.String("/proc/self/"+f.name),
-		raw.Int(unix.O_WRONLY|unix.O_CLOEXEC), raw.Int(0)).Keep(fd)
-	p.Call(plan.Namespaces, raw.Write, raw.VarArg(fd, 0), b.String(f.text), raw.Int(int64(len(f.text))))
-	p.Call(plan.Namespaces, raw.Close, raw.VarArg(fd, 0))
-}
-
-// mapper writes the maps of one child.
-type mapper struct {
-	ours, theirs int
-	files        []mapFile
-	done         chan struct{}
-	failed       *mapFile
-	err          error
-}
-
-// begin starts to wait for a child; nil needs none.
-func (m *idMaps) begin(r *raw.Run) (*mapper, error) {
-	if m == nil {
-		return nil, nil
-	}
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	r.Set(m.ours, uint64(pair[0]))
-	r.Set(m.theirs, uint64(pair[1]))
-	w := &mapper{ours: pair[0], theirs: pair[1], files: mapFiles(m.IDMap), done: make(chan struct{})}
-	go w.serve(r)
-	return w, nil
-}
-
-// serve waits for the child, writes its maps and lets it go on, or exit.
-func (w *mapper) serve(r *raw.Run) {
-	defer close(w.done)
-	if !readByte(w.ours) {
-		return
-	}
-	pid := r.TID()
-	if pid <= 0 {
-		pid = pidOfPidfd(r.Pidfd())
-	}
-	for i := range w.files {
-		f := &w.files[i]
-		if err := writeMap(pid, f); err != nil {
-			w.failed, w.err = f, err
-			_ = unix.Shutdown(w.ours, unix.SHUT_WR) // the child reads an end of file
-			return
-		}
-	}
-	_ = unix.Send(w.ours, []byte{'.'}, unix.MSG_NOSIGNAL)
-}
-
-// pidOfPidfd is the process of a pidfd, 0 if that can't be found out.
-func pidOfPidfd(fd int) int {
-	n, _ := procNumber("/proc/self/fdinfo/"+strconv.Itoa(fd), "Pid")
-	return n
-}
-
-// end is called when the child is past execve or dead, or was never made, and
-// returns why the maps could not be written.
-func (w *mapper) end() error {
-	if w == nil {
-		return nil
-	}
-	// Other children may have copies for a moment, so closing may not be enough.
-	_ = unix.Shutdown(w.theirs, unix.SHUT_RDWR)
-	<-w.done
-	unix.Close(w.ours)
-	unix.Close(w.theirs)
-	if w.err == nil {
-		return nil
-	}
-	return &plan.Error{Step: w.failed.name, Index: w.failed.index, Object: w.failed.object(), Err: w.err}
-}
-
-func readByte(fd int) bool {
-	var b [1]byte
-	for {
-		n, err := unix.Read(fd, b[:])
-		if err != unix.EINTR {
-			return n == 1
-		}
-	}
-}
-
-// writeMap writes a file of a child. The kernel wants it in one piece. Before
-// Linux 3.19 there was no setgroups, nor a need for it.
-func writeMap(pid int, f *mapFile) error {
-	fd, err := unix.Open(fmt.Sprintf("/proc/%d/%s", pid, f.name), unix.O_WRONLY|unix.O_CLOEXEC, 0)
-	if err == unix.ENOENT && f.name == "setgroups" {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	_, err = unix.Write(fd, []byte(f.text))
-	return err
+	return nil
 }
 
 // ofNamespaces reports whether an error of clone is more likely about namespaces

@@ -19,12 +19,10 @@ import (
 // root's then. The parent is not root, but may change ids.
 func TestOOMScoreAdjAmongOthers(t *testing.T) {
 	needRoot(t)
-	s := asNobody(t, helper(t, "others change ids"))
-	s.Attr = append(s.Attr, attr.AmbientCaps{unix.CAP_SETUID, unix.CAP_SETGID})
-	out, state, err := tryOutput(s)
-	if err != nil || !state.Success() {
-		t.Errorf("%v, %v: %s", state, err, out)
-	}
+	s := helper(t, "others change ids")
+	s.Attr = attr.List{attr.AmbientCaps{unix.CAP_SETUID, unix.CAP_SETGID}}
+	runByNobody(t, s)
+	succeeds(t, s)
 }
 
 var _ = registerHelper("others change ids", func([]string) int {

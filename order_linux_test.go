@@ -47,9 +47,9 @@ var phasesOf = map[string][]plan.Phase{
 	"sigmask": {plan.Mask}, "seccomp": {plan.Seccomp}, "execve": {plan.Exec},
 }
 
-// everything is Specs that have all attributes between them, and file actions of
+// allAttributes is Specs that have all attributes between them, and file actions of
 // each kind, as many in one as go together.
-func everything(t *testing.T) []*spawn.Spec {
+func allAttributes(t *testing.T) []*spawn.Spec {
 	open := func() *os.File {
 		f, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 		if err != nil {
@@ -97,7 +97,7 @@ func everything(t *testing.T) []*spawn.Spec {
 // TestStepsByPhase wants all steps in the order of the table, whatever that of the
 // list, and each in its phase.
 func TestStepsByPhase(t *testing.T) {
-	specs := everything(t)
+	specs := allAttributes(t)
 	seen := map[string]map[plan.Phase]bool{}
 	eachEngine(t, func(t *testing.T) {
 		for _, s := range specs {
@@ -146,7 +146,7 @@ func checkPhases(t *testing.T, s *spawn.Spec, seen map[string]map[plan.Phase]boo
 func TestEverything(t *testing.T) {
 	used := map[string]bool{}
 	kinds := map[string]bool{}
-	for _, s := range everything(t) {
+	for _, s := range allAttributes(t) {
 		for _, a := range s.Attr {
 			used[strings.TrimPrefix(fmt.Sprintf("%T", a), "attr.")] = true
 		}

@@ -56,20 +56,17 @@ func asUser(t *testing.T, name string) {
 	t.Helper()
 	s, dir := helper(t, "unprivileged"), publicDir(t)
 	if os.Geteuid() == 0 {
-		s = asNobody(t, s)
+		runByNobody(t, s)
 		if err := os.Chown(dir, nobody, nobody); err != nil {
 			t.Fatal(err)
 		}
 	}
 	s.Args = append(s.Args, name, dir)
-	out, state, err := tryOutput(s)
-	if err != nil || !state.Success() {
-		t.Errorf("%v, %v: %s", state, err, out)
-	}
+	succeeds(t, s)
 }
 
-// asNobody makes a helper that root starts one of a user without privilege.
-func asNobody(t *testing.T, s *spawn.Spec) *spawn.Spec {
+// runByNobody puts the test binary where nobody can run it, and has nobody do so.
+func runByNobody(t testing.TB, s *spawn.Spec) {
 	t.Helper()
 	s.Path = filepath.Join(publicDir(t), "test")
 	binary, err := os.ReadFile(testBinary(t))
@@ -77,8 +74,16 @@ func asNobody(t *testing.T, s *spawn.Spec) *spawn.Spec {
 		t.Fatal(err)
 	}
 	write(t, s.Path, string(binary), 0o755)
-	s.Attr = attr.List{attr.Credential{UID: nobody, GID: nobody}}
-	return s
+	s.Attr = append(s.Attr, attr.Credential{UID: nobody, GID: nobody})
+}
+
+// succeeds wants a status of 0, else what was printed is why.
+func succeeds(t testing.TB, s *spawn.Spec) {
+	t.Helper()
+	out, state, err := tryOutput(s)
+	if err != nil || !state.Success() {
+		t.Errorf("%v, %v: %s", state, err, out)
+	}
 }
 
 // eachEngineError is eachEngine outside of the test process.

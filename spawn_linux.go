@@ -4,6 +4,7 @@ package spawn
 
 import (
 	"context"
+	"errors"
 	"math"
 	"os"
 	"slices"
@@ -313,7 +314,7 @@ func (p *Program) launchHere(ctx context.Context) (*Process, error) {
 	if p.nofile != 0 && limitRaised() {
 		r.Set(p.nofile, 1)
 	}
-	if p.creds {
+	if p.creds && p.maps == nil { // else once the maps are written
 		dumpable.hold()
 		defer dumpable.release()
 	}
@@ -323,7 +324,7 @@ func (p *Program) launchHere(ctx context.Context) (*Process, error) {
 		syscall.ForkLock.Lock()
 		defer syscall.ForkLock.Unlock()
 	}
-	m, err := p.maps.begin(r)
+	m, err := p.maps.begin(ctx, r, p.creds)
 	if err != nil {
 		return nil, &Error{p.path, "id map", p.maps.Index, "", err}
 	}
@@ -402,7 +403,7 @@ func (p *Program) result(ctx context.Context, r *raw.Run, pid int, errno syscall
 		return newProcess(pid, child{pidfd: pidfd}), nil
 	}
 	discard(pid, pidfd, killed)
-	if killed {
+	if killed || unmapped != nil && ctx.Err() != nil && errors.Is(unmapped, ctx.Err()) {
 		return nil, ctx.Err()
 	}
 	if unmapped != nil {

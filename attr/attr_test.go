@@ -56,6 +56,7 @@ func TestValid(t *testing.T) {
 		{attr.Credential{UID: ^uint32(0) - 1, GID: 1, KeepGroups: true}},
 		{attr.IDMap{UID: ids(0, 1, 1)}, attr.NewNamespaces{Flags: allNamespaces}, attr.Unshare{Flags: newNS | 0x40600}},
 		{attr.IDMap{GID: ids(one<<31-1, 0, 65536)}, attr.Unshare{Flags: newUser}},
+		{attr.IDMap{GID: ids(0, 0, 1), Helpers: true}, attr.NewNamespaces{Flags: newUser}, attr.Unshare{Flags: newNS}},
 		{attr.AmbientCaps{}, attr.ParentDeathSignal(1), attr.Ptrace{}, attr.DetachTTY{}},
 		{attr.AmbientCaps{0, 63, 0}, attr.ParentDeathSignal(64), attr.ControllingFD{FD: 0, Steal: true}, attr.Setsid{}},
 		{attr.Foreground{File: anyFile}, attr.Setpgid{}},

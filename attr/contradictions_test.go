@@ -60,6 +60,7 @@ var contradictions = []contradiction{
 	{a: attr.Unshare{Flags: newIPC}, b: attr.JoinNamespace{File: anyFile, Types: newIPC}},
 	{a: attr.Unshare{Flags: newCgroup}, b: attr.JoinNamespace{File: anyFile, Types: newCgroup}},
 	{a: attr.Unshare{Flags: newPID}, b: attr.JoinNamespace{File: anyFile, Types: newPID}},
+	{a: attr.Unshare{Flags: newUser}, b: attr.IDMap{UID: ids(0, 1, 1), Helpers: true}},
 }
 
 const nofile = 7 // RLIMIT_NOFILE

@@ -36,9 +36,19 @@ type Unshare struct{ Flags uintptr }
 // newuidmap would. It may map its own ids, and any others with CAP_SETUID and
 // CAP_SETGID. With Unshare the child writes them, which may map its own ids only.
 // The steps are called uid_map, setgroups and gid_map. See user_namespaces(7).
+//
+// With Helpers it is newuidmap(1) and newgidmap(1) that write the maps, which may
+// map the ids that /etc/subuid and /etc/subgid list for the user; privilege that
+// this process has makes no difference. They are looked up in PATH by Compile,
+// whose error matches [errors.ErrUnsupported] where they are missing, and run by
+// each start, which takes two spawns more. A refusal matches EPERM and
+// says what the program has printed. Where GID is more than one id, setgroups is
+// left to newgidmap, which allows it for ids of /etc/subgid. Helpers excludes
+// [Unshare] with CLONE_NEWUSER.
 type IDMap struct {
 	UID, GID  []IDMapEntry
 	Setgroups bool
+	Helpers   bool
 }
 
 const (
@@ -57,6 +67,7 @@ const (
 	mappedUIDs    = "mapped uids"
 	mappedGIDs    = "mapped gids"
 	noSetgroups   = "setgroups denied"
+	mapsFromHere  = "id maps written from outside"
 )
 
 var namespaceNames = []struct {
@@ -135,6 +146,11 @@ func (u Unshare) check(c *plan.Claims) error {
 	if err := claimLast(c, u.Flags, "attr.Unshare", "cgroup", "ipc", "net", "time", "uts"); err != nil {
 		return err
 	}
+	if u.Flags&cloneNewUser != 0 {
+		if err := c.Claim(mapsFromHere, "attr.Unshare"); err != nil {
+			return err
+		}
+	}
 	if u.Flags&cloneNewPID != 0 {
 		if err := c.Claim(childrensPIDs, "attr.Unshare"); err != nil {
 			return err
@@ -163,14 +179,17 @@ func (m IDMap) check(c *plan.Claims) error {
 	}
 	c.Need(userNamespace, "attr.IDMap", "attr.NewNamespaces or attr.Unshare with CLONE_NEWUSER")
 	claims := []string{"the id maps"}
+	if m.Helpers {
+		claims = append(claims, mapsFromHere)
+	}
 	if len(m.UID) > 0 {
 		claims = append(claims, mappedUIDs)
 	}
 	if len(m.GID) > 0 {
 		claims = append(claims, mappedGIDs)
-		if !m.Setgroups {
-			claims = append(claims, noSetgroups)
-		}
+	}
+	if m.setgroups() == "deny" {
+		claims = append(claims, noSetgroups)
 	}
 	return claimAll(c, "attr.IDMap", claims...)
 }
@@ -193,7 +212,19 @@ func needMaps(c *plan.Claims, by string, uid, gid, groups bool) {
 func validID(id int) bool { return id >= 0 && int64(id) < math.MaxUint32 }
 
 func (m IDMap) lower(p *plan.Plan) {
-	p.SetIDMap(mapText(m.UID), mapText(m.GID), m.Setgroups)
+	p.SetIDMap(plan.IDMap{UID: mapText(m.UID), Setgroups: m.setgroups(), GID: mapText(m.GID), Helpers: m.Helpers})
+}
+
+// setgroups is what has to be written to the file of this name.
+func (m IDMap) setgroups() string {
+	several := len(m.GID) > 1 || len(m.GID) == 1 && m.GID[0].Size > 1
+	switch {
+	case len(m.GID) == 0 || m.Helpers && (m.Setgroups || several):
+		return ""
+	case m.Setgroups:
+		return "allow"
+	}
+	return "deny"
 }
 
 // mapText is the form that the kernel reads, a line for each range.

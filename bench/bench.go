@@ -138,6 +138,7 @@ type scenario struct {
 var scenarios = []scenario{
 	{"programs", programSteps, (*bench).runPrograms},
 	{"heap", sweepSteps, (*bench).runHeaps},
+	{combinedScenario, sweepSteps, (*bench).runCombined},
 	{"open files", sweepSteps, (*bench).runFiles},
 	{"spawners", sweepSteps, (*bench).runSpawners},
 	{"live children", liveSteps, (*bench).runLive},

@@ -206,7 +206,8 @@ func (b *bench) heapGoals() []goal {
 		g = append(g, ratioGoal(fmt.Sprintf("%s, heap of %v GiB / none", oursUserNS, gib), design, 1.2,
 			b.find(heapScenario, gib, oursUserNS), b.find(heapScenario, 0, oursUserNS)))
 	}
-	return g
+	return append(g, ratioGoal(oursAll+", heap of 4 GiB / none", design, 1.2,
+		b.find(combinedScenario, 4, oursAll), b.find(combinedScenario, 0, oursAll)))
 }
 
 func (b *bench) liveGoal() goal {

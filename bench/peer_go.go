@@ -27,6 +27,7 @@ import (
 //	stuck FIFO                 answer: ns of a garbage collection while a child is stuck before exec
 //	serve                      start an HTTP server; answer: its port
 //	spawnat METHOD KIND PATH RATE MS  spawn so often a second; answer: number, p50 and p99 of run queue and GC pause in ns
+//	cgroup DIR                 in which the method "combined" starts children; may be empty
 //	left                       answer: open files, goroutines, children and threads of this process
 const peerArg = "go-peer"
 
@@ -52,6 +53,7 @@ type worker struct {
 	spawns map[spawnKey]spawnFunc
 	files  []*os.File
 	heap   [][]byte
+	cgroup string
 }
 
 type spawnKey struct{ method, kind, path string }
@@ -63,6 +65,9 @@ func (g *worker) spawn(method, kind, path string) (spawnFunc, error) {
 		return f, nil
 	}
 	f, err := newSpawn(method, kind, path)
+	if method == goCombined.id {
+		f, err = combinedSpawn(path, g.cgroup)
+	}
 	if err == nil {
 		g.spawns[k] = f
 	}
@@ -100,6 +105,9 @@ func (g *worker) perform(request []string) ([]int64, error) {
 		return nil, g.openFiles(number(0))
 	case request[0] == "heap" && len(args) == 1:
 		g.grow(number(0))
+		return nil, nil
+	case request[0] == "cgroup" && len(args) == 1:
+		g.cgroup = args[0]
 		return nil, nil
 	case request[0] == "allocs" && len(args) == 4 && number(3) > 0:
 		f, err := g.spawn(args[0], args[1], args[2])

@@ -21,6 +21,7 @@ const (
 	oursRun     = "spawn.Run"
 	oursProgram = "Program.Start+Wait"
 	oursUserNS  = "spawn.Run in a user namespace"
+	oursAll     = "spawn.Run with nearly all attributes"
 	oursCmd     = "exec.Cmd of spawn/exec"
 	osExec      = "os/exec"
 	cPosixSpawn = "C posix_spawn"
@@ -34,6 +35,7 @@ var (
 	goProgram      = method{"program", oursProgram}
 	goCmd          = method{"cmd", oursCmd}
 	goUserNS       = method{"userns", oursUserNS}
+	goCombined     = method{"combined", oursAll}
 	goExec         = method{"exec", osExec}
 	goStartProcess = method{"startprocess", "os.StartProcess"}
 	goForkExec     = method{"forkexec", "syscall.ForkExec"}

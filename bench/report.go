@@ -52,7 +52,7 @@ func (b *bench) report(command string, goals []goal, plots []string) string {
 	for _, name := range []string{tinyScenario, dynamicScenario, captureScenario} {
 		t.WriteString(b.peerTable(name))
 	}
-	for _, name := range []string{heapScenario, filesScenario, pipesScenario, spawnersScenario} {
+	for _, name := range []string{heapScenario, combinedScenario, filesScenario, pipesScenario, spawnersScenario} {
 		t.WriteString(b.sweepTable(name))
 	}
 	t.WriteString(b.liveTable())
@@ -154,7 +154,7 @@ func (b *bench) sweepTable(name string) string {
 
 // unit is what a scenario varies.
 var unit = map[string]string{
-	heapScenario: "GiB", filesScenario: "files", pipesScenario: "files", spawnersScenario: "goroutines",
+	heapScenario: "GiB", combinedScenario: "GiB", filesScenario: "files", pipesScenario: "files", spawnersScenario: "goroutines",
 	waitScenario: "µs of the child",
 }
 

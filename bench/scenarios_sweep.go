@@ -13,7 +13,35 @@ const (
 
 // runHeaps compares peers with heaps of different sizes that live side by side.
 func (b *bench) runHeaps() error {
+	peers, err := b.startHeaps()
+	defer peers.stop()
+	if err != nil {
+		return err
+	}
 	var all []*series
+	for _, h := range peers {
+		all = append(all, b.sweep(heapScenario, float64(h.gib), h.peer, "inherit", goRun, goProgram, goUserNS, goExec, goForkExec)...)
+	}
+	return b.runRounds(b.size.sweepRounds, all)
+}
+
+// heapPeers are peers with heaps.
+type heapPeers []heapPeer
+
+type heapPeer struct {
+	*peer
+	gib int
+}
+
+func (h heapPeers) stop() {
+	for _, p := range h {
+		p.stop()
+	}
+}
+
+// startHeaps starts one for each size that there is memory for. Those that it
+// returns have to be stopped also where it fails.
+func (b *bench) startHeaps() (peers heapPeers, err error) {
 	budget := b.machine.freeMem - b.machine.freeMem/5
 	for _, gib := range b.size.heaps {
 		budget -= int64(gib) << 30
@@ -23,15 +51,14 @@ func (b *bench) runHeaps() error {
 		}
 		p, err := b.start("Go")
 		if err != nil {
-			return err
+			return peers, err
 		}
-		defer p.stop()
+		peers = append(peers, heapPeer{p, gib})
 		if _, err := p.ask("heap", int64(gib)<<30); err != nil {
-			return err
+			return peers, err
 		}
-		all = append(all, b.sweep(heapScenario, float64(gib), p, "inherit", goRun, goProgram, goUserNS, goExec, goForkExec)...)
 	}
-	return b.runRounds(b.size.sweepRounds, all)
+	return peers, nil
 }
 
 // sweep makes a series of each method.

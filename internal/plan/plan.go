@@ -75,11 +75,12 @@ type Flags struct {
 	Index  int
 }
 
-// IDMap is the contents of uid_map and gid_map; empty ones are not written.
+// IDMap is the contents of uid_map, setgroups and gid_map; empty ones are not
+// written.
 type IDMap struct {
-	UID, GID  string
-	Setgroups bool
-	Index     int
+	UID, Setgroups, GID string
+	Helpers             bool // newuidmap and newgidmap write the maps
+	Index               int
 }
 
 // File is an open file that an attribute needs, and the attribute's index.
@@ -139,8 +140,9 @@ func (p *Plan) AddJoin(f *os.File, types uint64, object string, first bool) {
 }
 
 // SetIDMap asks for the maps of a user namespace.
-func (p *Plan) SetIDMap(uid, gid string, setgroups bool) {
-	p.IDMap = &IDMap{uid, gid, setgroups, p.index}
+func (p *Plan) SetIDMap(m IDMap) {
+	m.Index = p.index
+	p.IDMap = &m
 }
 
 // SetRuleset asks for a Landlock ruleset.

@@ -81,7 +81,7 @@ func TestAsked(t *testing.T) {
 	p.SetTTYNumber(7, true)
 	p.SetClone(1, "a")
 	p.SetUnshare(2, "b")
-	p.SetIDMap("u", "g", true)
+	p.SetIDMap(plan.IDMap{UID: "u", Setgroups: "s", GID: "g", Helpers: true})
 	p.SetRuleset(os.Stdin, 4, 5, "c")
 	if p.Foreground != (plan.File{File: os.Stdin, Index: 3}) || *p.TTYNumber != (plan.Number{FD: 7, Steal: true, Index: 3}) {
 		t.Errorf("%+v, %+v", p.Foreground, p.TTYNumber)
@@ -92,7 +92,7 @@ func TestAsked(t *testing.T) {
 	if *p.Ruleset != (plan.Ruleset{File: plan.File{File: os.Stdin, Index: 3}, FD: 4, Flags: 5, Object: "c"}) {
 		t.Errorf("%+v", p.Ruleset)
 	}
-	if *p.IDMap != (plan.IDMap{UID: "u", GID: "g", Setgroups: true, Index: 3}) {
+	if *p.IDMap != (plan.IDMap{UID: "u", Setgroups: "s", GID: "g", Helpers: true, Index: 3}) {
 		t.Errorf("%+v", p.IDMap)
 	}
 }

@@ -1,0 +1,82 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package spawn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/plan"
+)
+
+// helperNames are the programs that write maps for users without privilege.
+var helperNames = map[string]string{"uid_map": "newuidmap", "gid_map": "newgidmap"}
+
+// findHelpers finds the programs that are to write files.
+func findHelpers(files []mapFile) error {
+	for i := range files {
+		f := &files[i]
+		name := helperNames[f.name]
+		if name == "" {
+			continue
+		}
+		path, err := exec.LookPath(name)
+		if err != nil {
+			return &plan.Error{Step: f.name, Index: f.index, Object: name,
+				Err: fmt.Errorf("attr.IDMap with Helpers needs %s(1), of shadow or uidmap: %w: %w", name, err, errors.ErrUnsupported)}
+		}
+		f.helper = path
+	}
+	return nil
+}
+
+// maxMessage is how much of what a helper prints becomes part of an error.
+const maxMessage = 1024
+
+// runHelper has a program write a file of a child. It needs nothing that the
+// goroutine waits for that made the child. Nor does it have to close its output:
+// what it has printed by its end is read, and what does not fit is lost.
+func (f *mapFile) runHelper(ctx context.Context, pid int) error {
+	var pipe [2]int
+	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		return err
+	}
+	defer unix.Close(pipe[0])
+	out := os.NewFile(uintptr(pipe[1]), f.helper)
+	defer out.Close()
+	s := &Spec{Path: f.helper, Args: append([]string{helperNames[f.name], strconv.Itoa(pid)}, strings.Fields(f.text)...)}
+	s.Actions.Open(0, os.DevNull, os.O_RDONLY, 0)
+	s.Actions.File(out, 1)
+	s.Actions.File(out, 2)
+	p, err := Start(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer context.AfterFunc(ctx, func() { _ = p.Kill() })()
+	state, err := p.Wait(context.Background()) // unlike Run, leaves nothing to another goroutine
+	switch {
+	case err != nil || state.Success():
+		return err
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	return refusal(f.helper, state, pipe[0])
+}
+
+// refusal is the error of a helper that has failed, with what it printed.
+func refusal(path string, state *ProcessState, output int) error {
+	buf := make([]byte, maxMessage)
+	n, _ := unix.Read(output, buf)
+	said := strings.Join(strings.Fields(string(buf[:max(n, 0)])), " ")
+	if !state.Exited() {
+		return fmt.Errorf("%s: %v: %s", path, state, said)
+	}
+	return fmt.Errorf("%s: %v: %s: %w", path, state, said, unix.EPERM)
+}
