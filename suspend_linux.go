@@ -135,11 +135,15 @@ func (p *Process) awaitStop() {
 	if id < 0 {
 		idType, id = unix.P_PID, p.pid
 	}
-	poll(func() bool {
+	told := func() bool {
 		var x raw.Exit
 		errno := raw.Waitid(idType, id, unix.WSTOPPED|unix.WCONTINUED|unix.WNOHANG, &x)
-		return errno == 0 && x.PID != 0 || p.hasEnded() || isStopped(p.pid) || time.Since(begin) > settleTime
-	})
+		return errno == 0 && x.PID != 0
+	}
+	poll(func() bool { return told() || p.hasEnded() || isStopped(p.pid) || time.Since(begin) > settleTime })
+	if !p.hasEnded() {
+		told() // if it was /proc that did, so that nobody else is
+	}
 }
 
 // isStopped looks for the state in /proc.

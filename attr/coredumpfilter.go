@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/safespawn/spawn/internal/plan"
-	"github.com/safespawn/spawn/internal/raw"
 )
 
 // CoredumpFilter says which mappings a core dump of the child has; 0 is none of
@@ -41,13 +40,11 @@ func (f CoredumpFilter) check(c *plan.Claims) error {
 
 func (f CoredumpFilter) lower(p *plan.Plan) {
 	p.CopiedMemory = true
-	b, text := p.Builder(), fmt.Sprintf("%#x", uint(f))
-	fd := b.Var()
+	text := fmt.Sprintf("%#x", uint(f))
+	fd := p.Builder().Var()
 	p.Step("coredump_filter", text)
-	p.Call(plan.HostFiles, raw.Openat, raw.Int(atFdcwd), b.String("/proc/self/coredump_filter"),
-		raw.Int(oWronly|oCloexec), raw.Int(0)).Keep(fd)
-	p.Call(plan.HostFiles, raw.Write, raw.VarArg(fd, 0), b.String(text), raw.Int(int64(len(text))))
-	p.Call(plan.HostFiles, raw.Close, raw.VarArg(fd, 0))
+	openHostFile(p, "/proc/self/coredump_filter").Keep(fd)
+	writeHostFile(p, fd, text)
 }
 
 func (CoredumpFilter) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.CoredumpFilter") }
