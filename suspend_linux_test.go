@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -218,25 +219,64 @@ func TestSuspendedFaults(t *testing.T) {
 	})
 }
 
-// TestSuspendRefused wants an error that names the step where nobody may trace.
+// refusePtrace makes one request of ptrace fail.
+func refusePtrace(request uint32, errno unix.Errno) attr.Seccomp {
+	return attr.Seccomp{Filter: []attr.SockFilter{
+		bpf(unix.BPF_LD|unix.BPF_W|unix.BPF_ABS, 0, 0, 0),
+		bpf(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, 0, 3, unix.SYS_PTRACE),
+		bpf(unix.BPF_LD|unix.BPF_W|unix.BPF_ABS, 0, 0, 16), // the request
+		bpf(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, 0, 1, request),
+		bpf(unix.BPF_RET|unix.BPF_K, 0, 0, unix.SECCOMP_RET_ERRNO|uint32(errno)),
+		bpf(unix.BPF_RET|unix.BPF_K, 0, 0, unix.SECCOMP_RET_ALLOW),
+	}}
+}
+
+// TestSuspendRefused wants an error that names the step where nobody may trace, or
+// set the mask of what is traced, as before Linux 3.11; and the context to end a
+// wait for the first stop. The child is gone then.
 func TestSuspendRefused(t *testing.T) {
+	const setSigmask = 0x420b
 	for name := range spawn.Without {
-		s := helper(t, "suspends", name)
-		s.Attr = attr.List{attr.NoNewPrivs{}, refuse(unix.EPERM, unix.SYS_PTRACE)}
-		if got := output(t, s); got != "suspend 1 true\n" {
-			t.Errorf("without %s: %q", name, got)
+		for _, test := range []struct {
+			filter attr.Seccomp
+			limit  time.Duration
+			want   string
+		}{
+			{refuse(unix.EPERM, unix.SYS_PTRACE), patience, "suspend 1 EPERM\n"},
+			{refusePtrace(setSigmask, unix.EPERM), patience, "suspend 1 EPERM\n"},
+			{refusePtrace(setSigmask, unix.EIO), patience, "suspend 1 unsupported\n"},
+			{refusePtrace(unix.PTRACE_GETSIGINFO, unix.ESRCH), 10 * time.Millisecond, "context deadline exceeded\n"},
+		} {
+			s := helper(t, "suspends", name, test.limit.String())
+			s.Attr = attr.List{attr.NoNewPrivs{}, test.filter}
+			if got := output(t, s); got != test.want {
+				t.Errorf("without %s: %q, want %q", name, got, test.want)
+			}
 		}
 	}
 }
 
 var _ = registerHelper("suspends", func(args []string) int {
 	spawn.Force(spawn.Without[args[0]])
-	_, err := spawn.Start(context.Background(), shell("echo ran", attr.Nice(19), attr.StartSuspended{}))
-	var e *spawn.Error
-	if !errors.As(err, &e) {
+	limit, err := time.ParseDuration(args[1])
+	if err != nil {
 		return 1
 	}
-	fmt.Println(e.Step, e.Index, errors.Is(err, unix.EPERM))
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	_, err = spawn.Start(ctx, shell("echo ran", attr.Nice(19), attr.StartSuspended{}))
+	var e *spawn.Error
+	switch errors.As(err, &e); {
+	case e == nil:
+		fmt.Println(err)
+	case errors.Is(err, unix.EPERM):
+		fmt.Println(e.Step, e.Index, "EPERM")
+	case errors.Is(err, errors.ErrUnsupported):
+		fmt.Println(e.Step, e.Index, "unsupported")
+	}
+	if _, err := unix.Wait4(-1, nil, 0, nil); err != unix.ECHILD {
+		fmt.Println("a child is left:", err)
+	}
 	return 0
 })
 
@@ -286,3 +326,25 @@ var _ = registerHelper("reaper", func(args []string) int {
 	fmt.Println()
 	return 0
 })
+
+// TestSuspendedSteps wants all signals but one to be blocked from before tracing
+// until after execve, whatever the attributes.
+func TestSuspendedSteps(t *testing.T) {
+	prog, err := spawn.Compile(shell(":", refuse(unix.EPERM, unix.SYS_PTRACE), attr.SigMask{}, attr.StartSuspended{}, attr.NoNewPrivs{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, s := range prog.Steps() {
+		if name, _, _ := strings.Cut(s.String(), ","); s.Index >= 0 || s.Syscall == "rt_sigprocmask" {
+			got = append(got, fmt.Sprint(s.Name, " ", s.Index, " ", name))
+		}
+	}
+	want := []string{
+		"no_new_privs 3 prctl(PR_SET_NO_NEW_PRIVS", "suspend 2 ptrace(PTRACE_TRACEME", "suspend 2 rt_sigprocmask(SIG_UNBLOCK",
+		"seccomp 0 seccomp(SECCOMP_SET_MODE_FILTER",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

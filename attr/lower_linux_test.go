@@ -17,6 +17,12 @@ func lowered(t *testing.T, list attr.List) (steps []string) {
 	if err := check(list); err != nil {
 		t.Fatal(err)
 	}
+	return unchecked(t, list)
+}
+
+// unchecked is lowered for what this machine may lack.
+func unchecked(t *testing.T, list attr.List) (steps []string) {
+	t.Helper()
 	p := plan.New()
 	list.Lower(p)
 	prog := p.Build()
@@ -118,5 +124,29 @@ func TestCapabilityOrder(t *testing.T) {
 		[]string{"capset capset"})
 	if got := lowered(t, list); !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// TestHostFileOrder wants files of /proc to be written before the root changes,
+// and what belongs to the memory to be set in one of the child's own.
+func TestHostFileOrder(t *testing.T) {
+	list := attr.List{
+		attr.NoNewPrivs{}, attr.StartSuspended{}, attr.MergePages{}, attr.NoHugePages{}, attr.MemoryDenyWriteExec{},
+		attr.Chroot("/"), attr.AppArmorProfile("p"), attr.SELinuxContext("c"), attr.CoredumpFilter(1),
+	}
+	want := []string{
+		"apparmor openat", "apparmor openat", "apparmor write", "apparmor close", "selinux openat", "selinux write", "selinux close",
+		"coredump_filter openat", "coredump_filter write", "coredump_filter close", "chroot chroot", "chroot chdir",
+		"memory_merge prctl", "thp_disable prctl", "mdwe prctl", "no_new_privs prctl", "suspend ptrace",
+	}
+	if got := unchecked(t, list); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	for i, a := range list {
+		p := plan.New()
+		attr.List{a}.Lower(p)
+		if ofMemory := i >= 2 && i <= 4 || i == 8; p.CopiedMemory != ofMemory {
+			t.Errorf("%#v: copied memory %v", a, p.CopiedMemory)
+		}
 	}
 }
