@@ -348,3 +348,30 @@ func TestSuspendedSteps(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+// TestSuspendedSetuid wants a set-user-ID program to get its id if the child has
+// CAP_SYS_PTRACE, and not to get it without.
+func TestSuspendedSetuid(t *testing.T) {
+	needRoot(t)
+	const owner = 12345
+	path := program(t, filepath.Join(publicDir(t), "program"), 0)
+	if err := errors.Join(os.Chown(path, owner, -1), os.Chmod(path, 0o755|os.ModeSetuid)); err != nil {
+		t.Fatal(err)
+	}
+	var fs unix.Statfs_t
+	if err := unix.Statfs(path, &fs); err != nil || fs.Flags&unix.ST_NOSUID != 0 {
+		skip(t, "the file system has no set-user-ID bits")
+	}
+	for _, test := range []struct {
+		list attr.List
+		want int
+	}{
+		{nil, owner}, {attr.List{attr.Credential{UID: nobody, GID: nobody}}, nobody},
+	} {
+		p := start(t, &spawn.Spec{Path: path, Attr: append(test.list, attr.StartSuspended{})})
+		if got := strings.Fields(status(t, fmt.Sprint(p.Pid())).status["Uid"])[1]; got != fmt.Sprint(test.want) {
+			t.Errorf("%#v: effective id %s, want %d", test.list, got, test.want)
+		}
+		resume(t, p, 0)
+	}
+}

@@ -7,24 +7,24 @@ import (
 
 // StartSuspended starts the child stopped, in state T: the program is in its
 // memory, but runs no instruction before it gets SIGCONT, as by Process.Signal.
-// So it can be looked at, or put in its place, before it does anything. Run, and
-// whatever else waits for the end, waits for somebody to send that.
+// Whoever waits for its end without that, as Run does, waits until
+// somebody else sends it.
 //
 // Linux has nothing that does this, so the thread that makes the child traces it
 // through execve, stops it, and has let go of it when Start returns. That has
 // effects:
 //
-//   - A program with set-user-ID bits or file capabilities does not get them,
-//     unless this process has CAP_SYS_PTRACE; see execve(2).
+//   - A set-user-ID program does not get its id, nor do file capabilities count,
+//     unless the child has CAP_SYS_PTRACE in effect by then; see execve(2).
 //   - Where tracing is forbidden, or this process is itself traced by a debugger
 //     that follows its children, the error is EPERM, of the step suspend.
-//   - A loop around wait4(-1) in this process may see the child stop, first with
-//     SIGTRAP and then, if it has WUNTRACED, with SIGSTOP. It can't do harm.
-//     Otherwise nobody does, and Process.Wait never.
+//   - A loop around wait4(-1) in this process may see the child stop, first by
+//     SIGTRAP and then, with WUNTRACED, by SIGSTOP, which does no harm. What waits
+//     for the child later sees neither, and Process.Wait only sees the end.
 //   - A SIGSTOP that somebody sends while the child is on its way to execve holds
 //     up Start until its context ends.
-//   - SIGCONT counts from the time of the execve on, also if it was sent to the
-//     whole group.
+//   - A SIGCONT counts as soon as execve is done, also before Start returns and if
+//     it was sent to the whole process group.
 //
 // It excludes [Ptrace]. Linux 3.11. See ptrace(2).
 type StartSuspended struct{}
