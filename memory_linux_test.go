@@ -3,10 +3,12 @@
 package spawn_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -137,5 +139,37 @@ func TestMemoryHighFiles(t *testing.T) {
 	s.Actions.File(high, 7)
 	if got := output(t, s); got != "/dev/null\n" {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestMemoryRefused has a kernel that knows none of it.
+func TestMemoryRefused(t *testing.T) {
+	s := helper(t, "memory refused")
+	s.Attr = attr.List{attr.NoNewPrivs{}, refuse(unix.EINVAL, unix.SYS_PRCTL)}
+	if _, state, err := tryOutput(s); err != nil || !state.Success() {
+		t.Error(state, err)
+	}
+}
+
+var _ = registerHelper("memory refused", func([]string) int {
+	wants := []string{"mdwe", "thp_disable", "memory_merge"}
+	for i, m := range memoryAttrs[2:] {
+		_, err := spawn.Run(context.Background(), shell(":", attr.Nice(19), m.attr))
+		var e *spawn.Error
+		if !errors.As(err, &e) || e.Step != wants[i] || e.Index != 1 || !errors.Is(err, unix.EINVAL) {
+			return 1 + i
+		}
+	}
+	return 0
+})
+
+// TestMemoryWithFilter wants no filter that keeps failures from being told.
+func TestMemoryWithFilter(t *testing.T) {
+	for _, m := range memoryAttrs {
+		_, err := spawn.Compile(shell(":", m.attr, only(unix.SYS_EXECVE, unix.SYS_EXIT_GROUP), attr.NoNewPrivs{}))
+		checkFault(t, err, want{"seccomp", 1, "write", []syscall.Errno{unix.EINVAL}})
+		if _, err := spawn.Compile(shell(":", m.attr, only(unix.SYS_EXECVE, unix.SYS_EXIT_GROUP, unix.SYS_WRITE))); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -85,8 +85,12 @@ func (e *engine) compileFor(s *Spec, argv, env []string, once, withSlots bool) e
 	s.Attr.Lower(p)
 	e.creds, e.cgroup = p.Credentials, p.Cgroup
 	e.lasting = p.DeathSignal && !p.Traced
-	if p.CopiedMemory {
+	if p.CopiedMemory != "" {
 		e.feat.sharedMemory, withSlots = false, false
+		if p.Mute >= 0 {
+			err := plan.Invalid("the filter does not allow it, which %s needs to report failures", p.CopiedMemory)
+			return &plan.Error{Step: "seccomp", Index: p.Mute, Object: "write", Err: err}
+		}
 	}
 	if err := e.lowerNamespaces(p); err != nil {
 		return err

@@ -13,7 +13,7 @@ import (
 // The filter belongs to the memory, which a child shares with this process until
 // execve. So this child gets a copy of the memory instead, as fork makes it: of
 // the page tables, not the pages, which takes the longer the larger this process
-// is. Its failures come by a pipe.
+// is. Its failures come by a pipe, for which a filter of [Seccomp] must allow write.
 type CoredumpFilter uint
 
 // What a core dump has.
@@ -39,7 +39,7 @@ func (f CoredumpFilter) check(c *plan.Claims) error {
 }
 
 func (f CoredumpFilter) lower(p *plan.Plan) {
-	p.CopiedMemory = true
+	p.CopiedMemory = "attr.CoredumpFilter"
 	text := fmt.Sprintf("%#x", uint(f))
 	fd := p.Builder().Var()
 	p.Step("coredump_filter", text)

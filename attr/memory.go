@@ -37,12 +37,12 @@ func (MemoryDenyWriteExec) check(c *plan.Claims) error {
 }
 
 func (MemoryDenyWriteExec) lower(p *plan.Plan) {
-	lowerMemory(p, "mdwe", prSetMDWE, mdweRefuseExecGain)
+	lowerMemory(p, "attr.MemoryDenyWriteExec", "mdwe", prSetMDWE, mdweRefuseExecGain)
 }
 
 // lowerMemory sets something that belongs to the memory.
-func lowerMemory(p *plan.Plan, step string, option, value int64) {
-	p.CopiedMemory = true
+func lowerMemory(p *plan.Plan, by, step string, option, value int64) {
+	p.CopiedMemory = by
 	zero := raw.Int(0)
 	p.Step(step, "")
 	p.Call(plan.Lower, raw.Prctl, raw.Int(option), raw.Int(value), zero, zero, zero)
@@ -54,12 +54,16 @@ func (MemoryDenyWriteExec) fallback(*plan.ForkExec) error {
 
 func (NoHugePages) check(c *plan.Claims) error { return c.Claim("huge pages", "attr.NoHugePages") }
 
-func (NoHugePages) lower(p *plan.Plan) { lowerMemory(p, "thp_disable", prSetTHPDisable, 1) }
+func (NoHugePages) lower(p *plan.Plan) {
+	lowerMemory(p, "attr.NoHugePages", "thp_disable", prSetTHPDisable, 1)
+}
 
 func (NoHugePages) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.NoHugePages") }
 
 func (MergePages) check(c *plan.Claims) error { return c.Claim("merged pages", "attr.MergePages") }
 
-func (MergePages) lower(p *plan.Plan) { lowerMemory(p, "memory_merge", prSetMemoryMerge, 1) }
+func (MergePages) lower(p *plan.Plan) {
+	lowerMemory(p, "attr.MergePages", "memory_merge", prSetMemoryMerge, 1)
+}
 
 func (MergePages) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.MergePages") }

@@ -55,7 +55,7 @@ func (s Seccomp) check(c *plan.Claims) error {
 	if kills(s.Filter, raw.Execve) {
 		return invalid("seccomp", "execve", "the filter kills for it")
 	}
-	if action, known := verdict(s.Filter, raw.ExitGroup); known && action != seccompAllow && action != seccompLog {
+	if refuses(s.Filter, raw.ExitGroup) {
 		return invalid("seccomp", "exit_group", "the filter does not allow it")
 	}
 	return c.Claim("the system call filter", "attr.Seccomp")
@@ -72,6 +72,9 @@ func (s Seccomp) lower(p *plan.Plan) {
 	prog := b.Struct(raw.Int(int64(len(words))), b.Words(words...))
 	p.Step("seccomp", withoutPrivs(p, fmt.Sprintf("%d instructions", len(words))))
 	p.NoPause = kills(s.Filter, raw.Nanosleep)
+	if refuses(s.Filter, raw.Write) {
+		p.SetMute()
+	}
 	p.Call(plan.Seccomp, raw.Seccomp, raw.Int(seccompSetModeFilter), raw.Int(int64(s.Flags)), prog)
 }
 
@@ -83,6 +86,12 @@ func kills(filter []SockFilter, call raw.Sys) bool {
 		return false
 	}
 	return known
+}
+
+// refuses reports whether a filter does not let a call happen.
+func refuses(filter []SockFilter, call raw.Sys) bool {
+	action, known := verdict(filter, call)
+	return known && action != seccompAllow && action != seccompLog
 }
 
 // withoutPrivs adds to the object of a step what may be why it fails.

@@ -110,8 +110,11 @@ type Plan struct {
 	// DeathSignal is set when the child must be made by a thread that lasts, and
 	// Traced when it must be the caller's.
 	DeathSignal, Traced bool
-	// CopiedMemory is set when the child changes what belongs to the memory.
-	CopiedMemory bool
+	// CopiedMemory names an attribute that changes what belongs to the memory; none
+	// where it is empty. Mute is the attribute that keeps the child from write, by
+	// which it then reports failures; -1 for none.
+	CopiedMemory string
+	Mute         int
 	// Suspended is the attribute that wants the child stopped after execve; -1 for
 	// none. Blocked is then what SigMask asks for.
 	Suspended int
@@ -165,7 +168,7 @@ var plans = sync.Pool{New: func() any { return new(Plan) }}
 // New returns an empty plan, to be given back by Free.
 func New() *Plan {
 	p := plans.Get().(*Plan)
-	p.index, p.Suspended = -1, -1
+	p.index, p.Suspended, p.Mute = -1, -1, -1
 	return p
 }
 
@@ -222,6 +225,9 @@ func (p *Plan) SetRuleset(f *os.File, fd int, flags uint64, object string) {
 
 // SetSuspended asks for a child that is stopped.
 func (p *Plan) SetSuspended() { p.Suspended = p.index }
+
+// SetMute says that the child can't write at the end.
+func (p *Plan) SetMute() { p.Mute = p.index }
 
 // Claims is what the attributes claim.
 func (p *Plan) Claims() *Claims { return &p.claims }

@@ -83,6 +83,14 @@ func TestAsked(t *testing.T) {
 	p.SetUnshare(2, "b")
 	p.SetIDMap("u", "g", true)
 	p.SetRuleset(os.Stdin, 4, 5, "c")
+	if p.Suspended != -1 || p.Mute != -1 {
+		t.Errorf("suspended by %d, mute by %d", p.Suspended, p.Mute)
+	}
+	p.SetSuspended()
+	p.SetMute()
+	if p.Suspended != 3 || p.Mute != 3 {
+		t.Errorf("suspended by %d, mute by %d", p.Suspended, p.Mute)
+	}
 	if p.Foreground != (plan.File{File: os.Stdin, Index: 3}) || *p.TTYNumber != (plan.Number{FD: 7, Steal: true, Index: 3}) {
 		t.Errorf("%+v, %+v", p.Foreground, p.TTYNumber)
 	}
