@@ -6,13 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"os"
 	"path/filepath"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,30 +19,8 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/attrnames"
 )
-
-// attributes are the names of all attributes: the types of package attr that can
-// be checked.
-func attributes(t testing.TB) map[string]bool {
-	t.Helper()
-	files, err := filepath.Glob("attr/*.go")
-	if err != nil || len(files) == 0 {
-		t.Fatal(files, err)
-	}
-	names := map[string]bool{}
-	for _, name := range files {
-		f, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, d := range f.Decls {
-			if m, ok := d.(*ast.FuncDecl); ok && m.Recv != nil && m.Name.Name == "check" {
-				names[m.Recv.List[0].Type.(*ast.Ident).Name] = true
-			}
-		}
-	}
-	return names
-}
 
 // typeName is the name of an attribute.
 func typeName(a attr.Attr) string { return reflect.TypeOf(a).Name() }
@@ -52,19 +28,22 @@ func typeName(a attr.Attr) string { return reflect.TypeOf(a).Name() }
 // complete wants a row for each attribute, or a reason why there is none.
 func complete(t *testing.T, rows map[string]bool, none map[string]string) {
 	t.Helper()
-	all := attributes(t)
-	for name := range all {
+	names, err := attrnames.In("attr")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
 		if _, reason := none[name]; reason == rows[name] {
 			t.Errorf("attr.%s: no row and no reason why, or both", name)
 		}
 	}
 	for name := range rows {
-		if !all[name] {
+		if !slices.Contains(names, name) {
 			t.Errorf("no attribute: %s", name)
 		}
 	}
 	for name := range none {
-		if !all[name] {
+		if !slices.Contains(names, name) {
 			t.Errorf("no attribute: %s", name)
 		}
 	}
@@ -121,6 +100,9 @@ var badValues = []struct {
 	{attr.IOPrio{Class: 4}, "ioprio", "class=4 level=0"},
 	{attr.TimerSlack(-1), "timerslack", "-1ns"},
 	{attr.OOMScoreAdj(1001), "oom_score_adj", "1001"},
+	{attr.CoredumpFilter(1 << 9), "coredump_filter", "0x200"},
+	{attr.SELinuxContext(""), "selinux", ""},
+	{attr.AppArmorProfile("a\nb"), "apparmor", "a\nb"},
 	{attr.Personality(0xffffffff), "personality", "0xffffffff"},
 	{attr.SessionKeyring("a\x00b"), "keyring", "a\x00b"},
 	{attr.Landlock{RulesetFD: -1}, "landlock", "-1"},
@@ -136,7 +118,8 @@ func TestBadValues(t *testing.T) {
 		checkFault(t, err, want{bad.step, 1, bad.object, []syscall.Errno{unix.EINVAL}})
 	}
 	complete(t, rows, because(map[string]string{
-		"has no value": "Setsid DetachTTY ResetIDs NoNewPrivs Ptrace CoreSched ChildSubreaper",
+		"has no value": "Setsid DetachTTY ResetIDs NoNewPrivs Ptrace CoreSched ChildSubreaper " +
+			"StartSuspended MemoryDenyWriteExec NoHugePages MergePages",
 	}))
 }
 
@@ -350,7 +333,9 @@ func TestEveryDenied(t *testing.T) {
 	}
 	complete(t, rows, because(map[string]string{
 		"needs no privilege": "SigMask SigDefault SigIgnore Setsid DetachTTY Foreground Umask RlimitToHard ResetIDs NoNewPrivs " +
-			"ParentDeathSignal Ptrace CPUAffinity NUMAPolicy TimerSlack CoreSched Personality ChildSubreaper",
-		"needs a namespace, which is refused": "Mounts PivotRoot Hostname Domainname",
+			"ParentDeathSignal Ptrace CPUAffinity NUMAPolicy TimerSlack CoreSched Personality ChildSubreaper " +
+			"StartSuspended CoredumpFilter MemoryDenyWriteExec NoHugePages MergePages",
+		"needs a security module, see TestExecLabel": "SELinuxContext AppArmorProfile",
+		"needs a namespace, which is refused":        "Mounts PivotRoot Hostname Domainname",
 	}))
 }

@@ -77,6 +77,12 @@ var missingAttrs = map[string]missing{
 	"CoreSched":      alone(withoutOption(unix.PR_SCHED_CORE), attr.CoreSched{}, "core_sched", "", unix.EINVAL),
 	"CoreSched, SMT": alone([]refusal{{unix.SYS_PRCTL, unix.ENODEV, []argument{{0, unix.PR_SCHED_CORE, false}}}},
 		attr.CoreSched{}, "core_sched", "", unix.ENODEV),
+	"MemoryDenyWriteExec": alone(withoutOption(unix.PR_SET_MDWE), attr.MemoryDenyWriteExec{}, "mdwe", "", unix.EINVAL),
+	"NoHugePages":         alone(withoutOption(unix.PR_SET_THP_DISABLE), attr.NoHugePages{}, "thp_disable", "", unix.EINVAL),
+	"MergePages":          alone(withoutOption(unix.PR_SET_MEMORY_MERGE), attr.MergePages{}, "memory_merge", "", unix.EINVAL),
+	"CoredumpFilter": alone([]refusal{{unix.SYS_OPENAT, unix.ENOENT, []argument{{2, procWrite, false}}}},
+		attr.CoredumpFilter(0), "coredump_filter", "0x0", unix.ENOENT),
+	"StartSuspended": alone([]refusal{{unix.SYS_PTRACE, unix.EIO, []argument{{0, 0x420b, false}}}}, attr.StartSuspended{}, "suspend", "", unix.EIO),
 	"AmbientCaps": {withoutOption(unix.PR_CAP_AMBIENT), attr.List{attr.Umask(0o22), attr.AmbientCaps{0}},
 		want{"ambient", 1, "capability 0", []syscall.Errno{unix.EINVAL}}, true},
 	"AmbientCaps, number": {without(unix.SYS_ACCT, unix.ENOSYS), attr.List{attr.Umask(0o22), attr.AmbientCaps{63}},
@@ -183,8 +189,9 @@ func TestEveryMissing(t *testing.T) {
 		"in every kernel that Go runs on": "SigMask SigDefault SigIgnore Setsid Setpgid ControllingTTY ControllingFD DetachTTY Foreground " +
 			"Umask Nice Rlimit RlimitToHard NoFile NoFilePolicy Chroot PivotRoot SecureBits ParentDeathSignal Ptrace CPUAffinity " +
 			"TimerSlack Personality",
-		"done in another way, see eachEngine": "Cgroup",
-		"comes with its namespace":            "Hostname Domainname",
+		"done in another way, see eachEngine":        "Cgroup",
+		"needs a security module, see TestExecLabel": "SELinuxContext AppArmorProfile",
+		"comes with its namespace":                   "Hostname Domainname",
 	}))
 }
 

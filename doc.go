@@ -72,8 +72,9 @@
 //  4. Joining a cgroup, where the child can't be made in it. It limits the
 //     CPUs, is the root of a new cgroup namespace, and takes the parent's
 //     privilege.
-//  5. OOMScoreAdj. Its file is in /proc, which another root may lack, and the
-//     root's where the ids have changed.
+//  5. OOMScoreAdj, CoredumpFilter, SELinuxContext, AppArmorProfile. Their files
+//     are in /proc, which another root may lack, and the root's where the ids
+//     have changed.
 //  6. Limits that are raised. RLIMIT_NICE and RLIMIT_RTPRIO stand in for
 //     privilege further down.
 //  7. CPUAffinity. SchedDeadline takes only who may run on all CPUs.
@@ -105,11 +106,11 @@
 //  22. Closing what is not the program's; with Landlock, after that. From here
 //     on no descriptor is needed but the ruleset.
 //  23. Limits that are lowered, NoFile among them; TimerSlack, Personality,
-//     ChildSubreaper. RLIMIT_NOFILE would hinder the file actions, and
+//     ChildSubreaper, MemoryDenyWriteExec, NoHugePages, MergePages. RLIMIT_NOFILE would hinder the file actions, and
 //     RLIMIT_NPROC before the uid makes execve fail.
 //  24. NoNewPrivs. Without privilege, Landlock and Seccomp need it.
 //  25. Landlock. The last path but the program's has been opened.
-//  26. Ptrace. The filter may forbid it.
+//  26. Ptrace, StartSuspended. The filter may forbid it.
 //  27. The signal mask. SIGTTOU would stop a Tcsetpgrp from the background,
 //     and the filter may forbid this call, too.
 //  28. Seccomp. The filter may forbid all but execve.

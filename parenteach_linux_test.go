@@ -42,6 +42,8 @@ func eachAttribute(t *testing.T) map[string]*spawn.Spec {
 		{attr.NUMAPolicy{Mode: attr.NUMALocal}}, {attr.IOPrio{Class: attr.IOPrioIdle}}, {attr.TimerSlack(123456)}, {attr.CoreSched{}},
 		{attr.OOMScoreAdj(1000)}, {attr.Personality(attr.AddrNoRandomize)}, {attr.ChildSubreaper{}}, {attr.SessionKeyring("")},
 		{attr.NoNewPrivs{}}, {refuse(unix.EXDEV, unix.SYS_UNAME), attr.NoNewPrivs{}},
+		{attr.StartSuspended{}}, {attr.CoredumpFilter(1)}, {attr.MemoryDenyWriteExec{}}, {attr.NoHugePages{}}, {attr.MergePages{}},
+		{attr.SELinuxContext("u:r:t:s0")}, {attr.AppArmorProfile("profile")},
 	} {
 		specs[typeName(list[0])] = &spawn.Spec{Path: dir + "/program", Attr: list}
 	}
@@ -68,6 +70,9 @@ func runOnce(s *spawn.Spec) (*spawn.ProcessState, error) {
 	p, err := spawn.Start(context.Background(), s)
 	if err != nil {
 		return nil, err
+	}
+	if slices.Contains(s.Attr, attr.Attr(attr.StartSuspended{})) {
+		err = p.Signal(unix.SIGCONT)
 	}
 	if slices.Contains(s.Attr, attr.Attr(attr.Ptrace{})) {
 		var status unix.WaitStatus

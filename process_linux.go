@@ -274,7 +274,9 @@ func (p *Process) unregister() {
 func (p *Process) awaitBlocking(look func(p *Process) bool) {
 	for !look(p) {
 		var x raw.Exit
-		raw.Waitid(unix.P_PID, p.pid, unix.WEXITED|unix.WNOWAIT, &x)
+		if raw.Waitid(unix.P_PID, p.pid, unix.WEXITED|unix.WNOWAIT, &x) == 0 && x.PID == 0 {
+			time.Sleep(time.Millisecond) // it is traced and at a stop
+		}
 	}
 }
 

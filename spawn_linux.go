@@ -37,6 +37,7 @@ type engine struct {
 	maps    *idMaps // nil where there is no need to wait for this process
 	nofile  raw.Var
 	signals signalVars
+	suspend *suspension // nil where the child is not to be stopped
 	diag    diagnosis
 	plan    *plan.Plan // not nil: prog lies in its memory
 }
@@ -85,6 +86,9 @@ func (e *engine) compileFor(s *Spec, argv, env []string, once, withSlots bool) e
 	s.Attr.Lower(p)
 	e.creds, e.cgroup = p.Credentials, p.Cgroup
 	e.lasting = p.DeathSignal && !p.Traced
+	if p.CopiedMemory {
+		e.feat.sharedMemory, withSlots = false, false
+	}
 	if err := e.lowerNamespaces(p); err != nil {
 		return err
 	}
@@ -92,10 +96,7 @@ func (e *engine) compileFor(s *Spec, argv, env []string, once, withSlots bool) e
 		return err
 	}
 	e.restoreNoFile(p, claims)
-	if !claims.Has(plan.SignalMask) {
-		b.Step("sigmask", -1, "")
-		p.Call(plan.Mask, raw.RtSigprocmask, raw.Int(unix.SIG_SETMASK), b.SavedMask(), raw.Int(0), raw.Int(8))
-	}
+	e.lowerMask(p, claims)
 	b.Step("execve", -1, "")
 	exec := p.Call(plan.Exec, raw.Execve, b.String(s.Path), b.Strings(argv), b.Strings(env))
 	if !p.NoPause {

@@ -152,12 +152,16 @@ func constName(c raw.Call, i int, n int64) (string, bool) {
 		{raw.Prctl, 0, unix.PR_CAP_AMBIENT}:               "PR_CAP_AMBIENT",
 		{raw.Prctl, 0, unix.PR_SET_TIMERSLACK}:            "PR_SET_TIMERSLACK",
 		{raw.Prctl, 0, unix.PR_SCHED_CORE}:                "PR_SCHED_CORE",
+		{raw.Prctl, 0, unix.PR_SET_MDWE}:                  "PR_SET_MDWE",
+		{raw.Prctl, 0, unix.PR_SET_THP_DISABLE}:           "PR_SET_THP_DISABLE",
+		{raw.Prctl, 0, unix.PR_SET_MEMORY_MERGE}:          "PR_SET_MEMORY_MERGE",
 		{raw.IoprioSet, 0, 1}:                             "IOPRIO_WHO_PROCESS",
 		{raw.Ptrace, 0, unix.PTRACE_TRACEME}:              "PTRACE_TRACEME",
 		{raw.Futex, 1, 5 | 128}:                           "FUTEX_WAKE_OP_PRIVATE",
 		{raw.Mount, 3, unix.MS_REC | unix.MS_PRIVATE}:     "MS_REC|MS_PRIVATE",
 		{raw.Prlimit64, 1, unix.RLIMIT_NOFILE}:            "RLIMIT_NOFILE",
 		{raw.RtSigprocmask, 0, unix.SIG_SETMASK}:          "SIG_SETMASK",
+		{raw.RtSigprocmask, 0, unix.SIG_UNBLOCK}:          "SIG_UNBLOCK",
 		{raw.RtSigprocmask, 2, 0}:                         "NULL",
 		{raw.RtSigaction, 2, 0}:                           "NULL",
 		{raw.Prlimit64, 2, 0}:                             "NULL",
@@ -192,7 +196,7 @@ func (p *Program) warnOnce() {
 	}{
 		{!p.feat.closeRange, "no close_range: a spawn's cost grows with the number of open files"},
 		{!p.feat.pidfd, "no pidfd: each child that is waited for holds a thread"},
-		{!p.feat.sharedMemory, "memory is not shared over clone: it is copied, and failures come by pipe"},
+		{!currentFeatures().sharedMemory, "memory is not shared over clone: it is copied, and failures come by pipe"},
 	} {
 		if w.missing {
 			warned[i].Do(func() { p.log.Warn(w.what) })

@@ -5,6 +5,7 @@ package spawn_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -301,5 +302,31 @@ func TestPtrace(t *testing.T) {
 			}
 		}()
 		<-done
+	})
+}
+
+// TestWaitWhileTraced waits for a child that is at its first stop, which is not
+// its end.
+func TestWaitWhileTraced(t *testing.T) {
+	eachEngine(t, func(t *testing.T) {
+		onThread(func() {
+			p := start(t, shell("exit 3", attr.Ptrace{}))
+			for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+				if strings.HasPrefix(status(t, fmt.Sprint(p.Pid())).status["State"], "t") {
+					break
+				}
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Millisecond)
+			defer cancel()
+			if err := p.WaitExited(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				t.Error(err)
+			}
+			if err := unix.PtraceDetach(p.Pid()); err != nil {
+				t.Error(err)
+			}
+			if state, err := p.Wait(context.Background()); err != nil || state.ExitCode() != 3 {
+				t.Errorf("%v, %v", state, err)
+			}
+		})
 	})
 }

@@ -68,6 +68,7 @@ func TestValid(t *testing.T) {
 		{attr.Capabilities{}, attr.SecureBits(0)},
 		{attr.IDs{RUID: attr.KeepID}, attr.Personality(0), attr.ChildSubreaper{}, attr.SessionKeyring("")},
 		{attr.NoCapabilities(), attr.SecureBits(0xfef)},
+		{attr.StartSuspended{}, attr.SigMask{5}, attr.CoredumpFilter(0x1ff), attr.MemoryDenyWriteExec{}, attr.NoHugePages{}, attr.MergePages{}},
 		{attr.OnlyCapabilities(0, 63), attr.Credential{UID: 1}},
 		{attr.Capabilities{Ambient: []int{5}, Bounding: []int{}, Effective: []int{6}}},
 		// What may look like a contradiction, and works.
@@ -143,7 +144,8 @@ func TestOutOfRange(t *testing.T) {
 		attr.Capabilities{Ambient: []int{1}, Inheritable: []int{2}},
 		attr.SecureBits(0x10), attr.SecureBits(0x1000),
 		attr.IDs{Groups: []uint32{attr.KeepID}}, attr.IDs{Groups: []uint32{}, KeepGroups: true}, attr.IDs{Groups: make([]uint32, 65537)},
-		attr.Personality(^uint32(0)), attr.SessionKeyring("a\x00b"),
+		attr.Personality(^uint32(0)), attr.SessionKeyring("a\x00b"), attr.CoredumpFilter(0x200),
+		attr.SELinuxContext(""), attr.AppArmorProfile("a\x00b"), attr.AppArmorProfile("a\n"), attr.SELinuxContext(make([]byte, 4096)),
 	} {
 		wrong(t, attr.List{attr.NoNewPrivs{}, bad, attr.Setsid{}}, 1)
 	}
@@ -161,6 +163,7 @@ func TestTwice(t *testing.T) {
 		attr.OOMScoreAdj(0), attr.RlimitToHard(0), attr.NoFileCurrent,
 		attr.Foreground{File: anyFile}, attr.Capabilities{}, attr.SecureBits(0),
 		attr.IDs{}, attr.Personality(0), attr.ChildSubreaper{}, attr.SessionKeyring("x"),
+		attr.StartSuspended{}, attr.CoredumpFilter(0), attr.MemoryDenyWriteExec{}, attr.NoHugePages{}, attr.MergePages{},
 	} {
 		other := attr.Attr(attr.Nice(1))
 		if reflect.TypeOf(a) == reflect.TypeOf(other) {

@@ -25,6 +25,7 @@ var contradictions = []contradiction{
 	{a: attr.ControllingTTY{File: anyFile}, b: attr.ControllingFD{}, with: attr.List{attr.Setsid{}}},
 	{a: attr.Setpgid{Pgid: 2}, b: attr.NewNamespaces{Flags: newPID}},
 
+	{a: attr.Ptrace{}, b: attr.StartSuspended{}},
 	{a: attr.SigDefault{1}, b: attr.SigIgnore{2, 1}},
 
 	{a: attr.NoFile{Soft: 9, Hard: 9}, b: attr.Rlimit{Resource: nofile, Soft: 9, Hard: 9}},

@@ -1,14 +1,12 @@
 package attr_test
 
 import (
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/safespawn/spawn/internal/attrnames"
 )
 
 const page = "../docs/attributes.md"
@@ -22,35 +20,14 @@ func read(t *testing.T, name string) string {
 	return string(text)
 }
 
-// attributes are the names of the types that a List can hold.
-func attributes(t *testing.T) (names []string) {
-	t.Helper()
-	files, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range files {
-		f, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, d := range f.Decls {
-			m, ok := d.(*ast.FuncDecl)
-			if ok && m.Recv != nil && m.Name.Name == "lower" {
-				names = append(names, m.Recv.List[0].Type.(*ast.Ident).Name)
-			}
-		}
-	}
-	if len(names) < 40 {
-		t.Fatalf("only %q", names)
-	}
-	return names
-}
-
 // TestPageHasAll wants a row and an example of each attribute on the page.
 func TestPageHasAll(t *testing.T) {
 	text := read(t, page)
-	for _, name := range attributes(t) {
+	names, err := attrnames.In(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
 		if !regexp.MustCompile("(?m)^\\|.*`" + name + "`.*\\|.*\\|.*\\|.*\\|$").MatchString(text) {
 			t.Errorf("no row for %s", name)
 		}

@@ -4,6 +4,7 @@ package attr_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"os"
@@ -164,6 +165,31 @@ func Example_sandbox() {
 		attr.Personality(attr.AddrNoRandomize),
 	})
 	// Output: no access to /proc
+}
+
+// Programs that something else is to look at before they begin, or that others
+// look at.
+func Example_debugging() {
+	compiles(
+		attr.StartSuspended{}, // until it gets SIGCONT
+		attr.CoredumpFilter(attr.DumpAnonPrivate|attr.DumpELFHeaders),
+		attr.MemoryDenyWriteExec{},
+		attr.NoHugePages{}, // or attr.MergePages
+	)
+	// Output:
+}
+
+// Labels are for systems with the security module that they belong to.
+func Example_label() {
+	for _, label := range []attr.Attr{
+		attr.SELinuxContext("system_u:system_r:crond_t:s0"),
+		attr.AppArmorProfile("parser"),
+	} {
+		if _, err := spawn.Compile(&spawn.Spec{Path: "/bin/true", Attr: attr.List{label}}); errors.Is(err, errors.ErrUnsupported) {
+			continue // an error of Compile, where the module is not active
+		}
+	}
+	// Output:
 }
 
 // A container: everything of its own.

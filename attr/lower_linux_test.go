@@ -7,17 +7,30 @@ import (
 	"slices"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/plan"
 )
 
 // lowered is the names of the steps, and of their calls, in order.
-func lowered(t *testing.T, list attr.List) (steps []string) {
+func lowered(t *testing.T, list attr.List) []string {
 	t.Helper()
 	p := plan.New()
 	if err := list.Check(p.Claims()); err != nil {
 		t.Fatal(err)
 	}
+	return loweredTo(t, p, list)
+}
+
+// unchecked is lowered for what this machine may lack.
+func unchecked(t *testing.T, list attr.List) []string {
+	t.Helper()
+	return loweredTo(t, plan.New(), list)
+}
+
+func loweredTo(t *testing.T, p *plan.Plan, list attr.List) (steps []string) {
+	t.Helper()
 	list.Lower(p)
 	prog := p.Build()
 	for _, c := range prog.Calls() {
@@ -135,5 +148,36 @@ func TestCapabilityOrder(t *testing.T) {
 		[]string{"capset capset"})
 	if got := lowered(t, list); !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// TestHostFileOrder wants files of /proc to be written before the root changes,
+// and what belongs to the memory to be set in one of the child's own.
+func TestHostFileOrder(t *testing.T) {
+	list := attr.List{
+		attr.NoNewPrivs{}, attr.StartSuspended{}, attr.MergePages{}, attr.NoHugePages{}, attr.MemoryDenyWriteExec{},
+		attr.Chroot("/"), attr.AppArmorProfile("p"), attr.SELinuxContext("c"), attr.CoredumpFilter(1),
+	}
+	want := []string{
+		"apparmor openat", "apparmor openat", "apparmor write", "apparmor close", "selinux openat", "selinux write", "selinux close",
+		"coredump_filter openat", "coredump_filter write", "coredump_filter close", "chroot chroot", "chroot chdir",
+		"memory_merge prctl", "thp_disable prctl", "mdwe prctl", "no_new_privs prctl", "suspend ptrace",
+	}
+	if got := unchecked(t, list); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	for i, a := range list {
+		p := plan.New()
+		attr.List{a}.Lower(p)
+		if ofMemory := i >= 2 && i <= 4 || i == 8; p.CopiedMemory != ofMemory {
+			t.Errorf("%#v: copied memory: %t", a, p.CopiedMemory)
+		}
+	}
+}
+
+func init() {
+	refused := filterOf(bpf(ldAbs, 0, 0, 0), bpf(jeq, 0, 1, unix.SYS_WRITE), bpf(ret, 0, 0, unix.SECCOMP_RET_ERRNO|1))
+	for _, a := range []attr.Attr{attr.CoredumpFilter(0), attr.MemoryDenyWriteExec{}, attr.NoHugePages{}, attr.MergePages{}} {
+		contradictions = append(contradictions, contradiction{a: a, b: refused, with: attr.List{attr.NoNewPrivs{}}})
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/safespawn/spawn/internal/plan"
-	"github.com/safespawn/spawn/internal/raw"
 )
 
 // OOMScoreAdj is how much sooner, or later where it is negative, the kernel kills
@@ -15,17 +14,7 @@ import (
 // 2.6.36. See proc_pid_oom_score_adj(5).
 type OOMScoreAdj int
 
-const (
-	maxOOMScoreAdj = 1000
-
-	atFdcwd  = -100
-	oWronly  = 0x1
-	oCloexec = 0x80000
-
-	// While another child is changing its ids the file is root's. About 0.15 s.
-	eAcces        = 13
-	accessRetries = 1000
-)
+const maxOOMScoreAdj = 1000
 
 func (o OOMScoreAdj) check(c *plan.Claims) error {
 	if o < -maxOOMScoreAdj || o > maxOOMScoreAdj {
@@ -35,13 +24,11 @@ func (o OOMScoreAdj) check(c *plan.Claims) error {
 }
 
 func (o OOMScoreAdj) lower(p *plan.Plan) {
-	b, text := p.Builder(), fmt.Sprint(int(o))
-	fd := b.Var()
+	text := fmt.Sprint(int(o))
+	fd := p.Builder().Var()
 	p.Step("oom_score_adj", text)
-	p.Call(plan.HostFiles, raw.Openat, raw.Int(atFdcwd), b.String("/proc/self/oom_score_adj"),
-		raw.Int(oWronly|oCloexec), raw.Int(0)).Keep(fd).Retry(eAcces, accessRetries)
-	p.Call(plan.HostFiles, raw.Write, raw.VarArg(fd, 0), b.String(text), raw.Int(int64(len(text))))
-	p.Call(plan.HostFiles, raw.Close, raw.VarArg(fd, 0))
+	openHostFile(p, "/proc/self/oom_score_adj").Keep(fd)
+	writeHostFile(p, fd, text)
 }
 
 func (OOMScoreAdj) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.OOMScoreAdj") }

@@ -1,9 +1,6 @@
 package attr
 
-import (
-	"github.com/safespawn/spawn/internal/plan"
-	"github.com/safespawn/spawn/internal/raw"
-)
+import "github.com/safespawn/spawn/internal/plan"
 
 // Ptrace makes the calling thread the tracer of the child, which stops with
 // SIGTRAP when execve has succeeded. The caller must have called
@@ -12,15 +9,18 @@ import (
 // before the signal mask is set. See PTRACE_TRACEME(2const).
 type Ptrace struct{}
 
-const ptraceTraceme = 0
+const (
+	ptraceTraceme = 0
 
-func (Ptrace) check(c *plan.Claims) error { return c.Claim("the tracer", "attr.Ptrace") }
+	tracer = "the tracer"
+)
+
+func (Ptrace) check(c *plan.Claims) error { return c.Claim(tracer, "attr.Ptrace") }
 
 func (Ptrace) lower(p *plan.Plan) {
 	p.Traced = true
-	zero := raw.Int(0)
 	p.Step("ptrace", "")
-	p.Call(plan.Ptrace, raw.Ptrace, raw.Int(ptraceTraceme), zero, zero, zero)
+	lowerTraceme(p)
 }
 
 func (Ptrace) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.Ptrace") }

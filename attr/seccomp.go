@@ -44,6 +44,7 @@ const (
 
 	noNewPrivs = "no_new_privs"
 	noSysAdmin = "capabilities without CAP_SYS_ADMIN"
+	noWrite    = "a filter without write"
 )
 
 // needPrivs is for what a process may restrict itself by with CAP_SYS_ADMIN, or
@@ -64,11 +65,15 @@ func (s Seccomp) check(c *plan.Claims) error {
 	if kills(s.Filter, raw.Execve) {
 		return invalid("seccomp", "execve", "the filter kills for it")
 	}
-	if action, known := verdict(s.Filter, raw.ExitGroup); known && action != seccompAllow && action != seccompLog {
+	if refuses(s.Filter, raw.ExitGroup) {
 		return invalid("seccomp", "exit_group", "the filter does not allow it")
 	}
 	needPrivs(c, "attr.Seccomp")
-	return c.Claim("the system call filter", "attr.Seccomp")
+	claims := []string{"the system call filter"}
+	if refuses(s.Filter, raw.Write) {
+		claims = append(claims, noWrite)
+	}
+	return claimAll(c, "attr.Seccomp", claims...)
 }
 
 // lower hands over a struct sock_fprog: a length, and the address of instructions
@@ -93,6 +98,12 @@ func kills(filter []SockFilter, call raw.Sys) bool {
 		return false
 	}
 	return known
+}
+
+// refuses reports whether a filter does not let a call happen.
+func refuses(filter []SockFilter, call raw.Sys) bool {
+	action, known := verdict(filter, call)
+	return known && action != seccompAllow && action != seccompLog
 }
 
 // withoutPrivs adds to the object of a step what may be why it fails.

@@ -54,6 +54,10 @@ func (s SigMask) lower(p *plan.Plan) {
 	for _, sig := range s {
 		set |= 1 << (sig - 1)
 	}
+	if p.Claims().Has(plan.Suspended) {
+		p.Blocked = set
+		return
+	}
 	p.Step("sigmask", "")
 	p.Call(plan.Mask, raw.RtSigprocmask, raw.Int(sigSetmask), p.Builder().Words(set), raw.Int(0), raw.Int(sigsetBytes))
 }

@@ -2,15 +2,13 @@ package main
 
 import (
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"os"
 	"path/filepath"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
+
+	"github.com/safespawn/spawn/internal/attrnames"
 )
 
 // withoutFlag are the attributes that no flag gives, and why.
@@ -28,7 +26,7 @@ func everyFlag(t *testing.T) [][]string {
 			"--stdin", "/dev/null", "--stdout", "/dev/null", "--stderr", "stdout", "--append", "--fd", "3=/dev/null:r",
 			"--keep-fd", "0", "--chdir", "/", "--env", "A=b", "--clear-env", "--umask", "22", "--setsid", "--ctty", "0:steal",
 			"--detach-tty", "--sig-default", "HUP", "--sig-ignore", "INT", "--sig-block", "all", "--parent-death", "KILL",
-			"--subreaper", "--nice", "19", "--sched", "batch", "--reset-on-fork", "--util", "0:1024", "--cpus", "0-63",
+			"--subreaper", "--stopped", "--nice", "19", "--sched", "batch", "--reset-on-fork", "--util", "0:1024", "--cpus", "0-63",
 			"--ioprio", "idle", "--timer-slack", "1ms", "--numa", "local", "--core-sched", "--rlimit", "core=0",
 			"--rlimit", "nofile=99", "--rlimit", "nproc=hard", "--oom-score-adj", "1000",
 			"--user", "0:0", "--groups", "none", "--user-env", "--cap-effective", "none", "--cap-permitted", "none",
@@ -36,7 +34,7 @@ func everyFlag(t *testing.T) [][]string {
 			"--seccomp", filter, "--seccomp-log", "--landlock", "--allow-read", "/", "--allow-write", "/", "--allow-exec", "/",
 			"--allow-bind", "1", "--allow-connect", "2", "--deny-signals", "--deny-abstract-unix", "--landlock-best-effort",
 			"--no-aslr", "--keyring", "-", "--new", "user,mount,pid,net,ipc,uts,cgroup", "--unshare", "files,fs,sysvsem",
-			"--uid-map", "0:0:1", "--gid-map", "0:0:1", "--setgroups", "deny", "--cgroup", "/", "--chroot", "/",
+			"--uid-map", "0:0:1", "--gid-map", "0:0:1", "--setgroups", "deny", "--map-helpers", "--cgroup", "/", "--chroot", "/",
 			"--mount", "type=proc,target=/proc", "--hostname", "a", "--domainname", "b", "--timeout", "1m", "--stats",
 		},
 		{
@@ -44,7 +42,10 @@ func everyFlag(t *testing.T) [][]string {
 			"--keep-groups", "--cap-ambient", "chown", "--allow-tcp", "--landlock-best-effort", "--personality", "8",
 			"--unshare", "user,mount", "--map-root", "--pivot-root", "/", "--join", "net=/proc/self/ns/net", "--join", self + ":ipc", "--verbose",
 		},
-		{"--reset-ids", "--caps", "none"},
+		{
+			"--reset-ids", "--caps", "none", "--coredump-filter", "none", "--deny-write-exec", "--no-huge-pages", "--merge-pages",
+			"--selinux-context", "a", "--apparmor-profile", "b",
+		},
 	}
 }
 
@@ -76,45 +77,15 @@ func TestEveryAttribute(t *testing.T) {
 			t.Errorf("no use of --%s", name)
 		}
 	}
-	names := attributeTypes(t)
-	if len(names) < 40 {
-		t.Errorf("only %q found", names)
+	names, err := attrnames.In("../../attr")
+	if err != nil {
+		t.Fatal(err)
 	}
 	for _, name := range names {
 		if got[name] == (withoutFlag[name] != "") {
 			t.Errorf("attr.%s: given by a flag: %t", name, got[name])
 		}
 	}
-}
-
-// attributeTypes are the types of package attr that have a method lower.
-func attributeTypes(t *testing.T) (names []string) {
-	t.Helper()
-	files, err := filepath.Glob("../../attr/*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	set := token.NewFileSet()
-	for _, path := range files {
-		if strings.HasSuffix(path, "_test.go") {
-			continue
-		}
-		file, err := parser.ParseFile(set, path, nil, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, d := range file.Decls {
-			f, ok := d.(*ast.FuncDecl)
-			if !ok || f.Recv == nil || f.Name.Name != "lower" {
-				continue
-			}
-			if id, ok := f.Recv.List[0].Type.(*ast.Ident); ok && id.IsExported() {
-				names = append(names, id.Name)
-			}
-		}
-	}
-	slices.Sort(names)
-	return names
 }
 
 // TestExplainEverything wants steps for nearly all of it, without privilege.

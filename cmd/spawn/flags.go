@@ -21,6 +21,7 @@ type options struct {
 	limiting
 	identity
 	sandbox
+	memory
 	isolation
 	running
 
@@ -42,7 +43,7 @@ type running struct {
 // flags are the flags, which store into o. The help text has them in this order.
 func (o *options) flags() []cli.Flag {
 	return slices.Concat(o.fileFlags(), o.processFlags(), o.schedFlags(), o.limitFlags(), o.identityFlags(),
-		o.sandboxFlags(), o.namespaceFlags(), o.runFlags())
+		o.sandboxFlags(), o.memoryFlags(), o.namespaceFlags(), o.runFlags())
 }
 
 func (o *options) runFlags() []cli.Flag {

@@ -20,6 +20,7 @@ type isolation struct {
 	uidMap, gidMap []attr.IDMapEntry
 	mapRoot        bool
 	setgroups      bool
+	mapHelpers     bool
 	cgroup         string
 	chroot         *attr.Chroot
 	pivotRoot      *attr.PivotRoot
@@ -39,6 +40,7 @@ func (o *options) namespaceFlags() []cli.Flag {
 		o.value(group, "gid-map", "map COUNT group ids: `INSIDE:OUTSIDE:COUNT`", collect(&o.gidMap, parseIDMap)),
 		toggle(group, "map-root", "map the ids of the caller to 0", &o.mapRoot),
 		o.value(group, "setgroups", "`allow|deny` setgroups(2) with the maps", allow(&o.setgroups)),
+		toggle(group, "map-helpers", "have newuidmap and newgidmap write the maps", &o.mapHelpers),
 		o.value(group, "cgroup", "start in the cgroup of directory `DIR`", name(&o.cgroup)),
 		o.value(group, "chroot", "change the root directory to `DIR`", single(&o.chroot, text)),
 		o.value(group, "pivot-root", "change it to `DIR`, and unmount the old one", single(&o.pivotRoot, text)),
@@ -65,7 +67,7 @@ func (o *options) namespaceAttributes() (list attr.List, err error) {
 		}
 		list = append(list, attr.Cgroup{Dir: dir})
 	}
-	m := attr.IDMap{UID: o.uidMap, GID: o.gidMap, Setgroups: o.setgroups}
+	m := attr.IDMap{UID: o.uidMap, GID: o.gidMap, Setgroups: o.setgroups, Helpers: o.mapHelpers}
 	if o.mapRoot {
 		if len(m.UID)+len(m.GID) > 0 {
 			return nil, errors.New("--map-root: contradicts --uid-map and --gid-map")
@@ -73,7 +75,7 @@ func (o *options) namespaceAttributes() (list attr.List, err error) {
 		m.UID = []attr.IDMapEntry{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}}
 		m.GID = []attr.IDMapEntry{{ContainerID: 0, HostID: os.Getegid(), Size: 1}}
 	}
-	when(&list, len(m.UID)+len(m.GID) > 0 || o.setgroups, m)
+	when(&list, len(m.UID)+len(m.GID) > 0 || o.setgroups || o.mapHelpers, m)
 	when(&list, o.mounts != nil, o.mounts)
 	put(&list, o.chroot)
 	put(&list, o.pivotRoot)

@@ -31,6 +31,7 @@ type state struct {
 	sigBlock    attr.SigMask
 	parentDeath *attr.ParentDeathSignal
 	subreaper   bool
+	stopped     bool
 }
 
 func (o *options) processFlags() []cli.Flag {
@@ -50,6 +51,7 @@ func (o *options) processFlags() []cli.Flag {
 		o.value(group, "sig-block", "block `SIGNALS`, and no others", gather(&o.sigBlock, parseMask)),
 		o.value(group, "parent-death", "send `SIGNAL` when spawn ends", single(&o.parentDeath, parseParentDeath)),
 		toggle(group, "subreaper", "adopt orphans among the descendants", &o.subreaper),
+		toggle(group, "stopped", "start stopped, until CONT is sent to it or to spawn", &o.stopped),
 	}
 }
 
@@ -68,6 +70,7 @@ func (o *options) processAttributes() (list attr.List, err error) {
 	when(&list, o.detachTTY, attr.DetachTTY{})
 	put(&list, o.parentDeath)
 	when(&list, o.subreaper, attr.ChildSubreaper{})
+	when(&list, o.stopped, attr.StartSuspended{})
 	when(&list, o.foreground, attr.Foreground{File: o.terminal()})
 	return list, nil
 }

@@ -25,6 +25,8 @@ type sandbox struct {
 	noASLR      bool
 	personality *attr.Personality
 	keyring     *attr.SessionKeyring
+	selinux     *attr.SELinuxContext
+	apparmor    *attr.AppArmorProfile
 }
 
 func (o *options) sandboxFlags() []cli.Flag {
@@ -45,6 +47,8 @@ func (o *options) sandboxFlags() []cli.Flag {
 		toggle(group, "no-aslr", "have the same addresses in each run", &o.noASLR),
 		o.value(group, "personality", "have execution domain and flags `HEX`", single(&o.personality, parsePersonality)),
 		o.value(group, "keyring", "have session keyring `NAME`, - for a new one", single(&o.keyring, parseKeyring)),
+		o.value(group, "selinux-context", "run in security context `CONTEXT` of SELinux", single(&o.selinux, text)),
+		o.value(group, "apparmor-profile", "run under `PROFILE` of AppArmor", single(&o.apparmor, text)),
 	}
 }
 
@@ -80,6 +84,8 @@ func (o *options) sandboxAttributes() (list attr.List, err error) {
 	}
 	put(&list, o.personality)
 	put(&list, o.keyring)
+	put(&list, o.selinux)
+	put(&list, o.apparmor)
 	return list, nil
 }
 

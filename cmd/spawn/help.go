@@ -31,7 +31,8 @@ spawn is in the foreground of a terminal, which sends them to both. Before the
 program runs, as while a FIFO is being opened, the first four end spawn. What
 the caller ignores, as HUP under nohup(1), stays ignored without --sig-default.
 SIGNALS are names or numbers, "all" or "none". --foreground needs --setpgid,
-and --ctty needs --setsid.
+and --ctty needs --setsid. --stopped tells the process id on standard error, and
+CONT is passed on, too.
 
 Scheduling. POLICY is other, batch, idle, fifo:PRIORITY and rr:PRIORITY of 1 to
 99, or deadline:RUNTIME/DEADLINE[/PERIOD] in durations. CLASS is none, realtime,
@@ -58,6 +59,10 @@ Sandbox. The FILE of --seccomp is an array of struct sock_filter, as libseccomp
 exports it. Each flag from --landlock to --landlock-best-effort restricts the
 program to what such flags allow; it must be allowed to run PROGRAM and to read
 its libraries. Without privilege both need --no-new-privs.
+
+Memory. A core dump can have anon-private, anon-shared, file-private,
+file-shared, elf-headers, huge-private, huge-shared, dax-private and dax-shared
+mappings, or "none".
 
 Namespaces. They are mount, pid, net, ipc, uts, user, cgroup and time; --unshare
 also leaves files, fs and sysvsem. Options of --mount are those of mount(8), as

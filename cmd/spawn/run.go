@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/signal"
@@ -47,7 +48,11 @@ func run(p *spawn.Program, o *options) (*ending, error) {
 		ctx = c
 	}
 	signals := make(chan os.Signal, 16)
-	if list := wanted(); len(list) > 0 {
+	list := wanted()
+	if o.stopped {
+		list = append(list, resuming...)
+	}
+	if len(list) > 0 {
 		signal.Notify(signals, list...)
 		defer signal.Stop(signals)
 	}
@@ -66,6 +71,9 @@ func run(p *spawn.Program, o *options) (*ending, error) {
 	o.close()
 	if err != nil {
 		return nil, err
+	}
+	if o.stopped {
+		fmt.Fprintf(os.Stderr, "spawn: process %d is stopped; CONT, to it or to spawn, lets it go\n", proc.Pid())
 	}
 	timedOut := r.wait(ctx, proc)
 	state, err := proc.Wait(context.Background())

@@ -144,7 +144,7 @@ func (o *options) attributes() (attr.List, error) {
 	var all attr.List
 	for _, group := range []func() (attr.List, error){
 		o.processAttributes, o.schedAttributes, o.limitAttributes, o.identityAttributes,
-		o.sandboxAttributes, o.namespaceAttributes,
+		o.sandboxAttributes, o.memoryAttributes, o.namespaceAttributes,
 	} {
 		list, err := group()
 		if err != nil {

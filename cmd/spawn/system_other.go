@@ -11,6 +11,9 @@ import (
 // sends its own to all of its processes.
 var relayed []os.Signal
 
+// resuming is what lets a stopped program go: there are none.
+var resuming []os.Signal
+
 func ends(syscall.Signal) bool { return false }
 
 // signalNamed finds nothing: a program gets no signals here.

@@ -17,6 +17,9 @@ var relayed = []os.Signal{
 	syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH,
 }
 
+// resuming is passed on, too, to a program that is started stopped.
+var resuming = []os.Signal{syscall.SIGCONT}
+
 // ends reports whether a signal asks a program to end.
 func ends(sig syscall.Signal) bool {
 	switch sig {

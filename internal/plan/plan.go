@@ -44,6 +44,12 @@ type Plan struct {
 	// DeathSignal is set when the child must be made by a thread that lasts, and
 	// Traced when it must be the caller's.
 	DeathSignal, Traced bool
+	// CopiedMemory is set when the child changes what belongs to the memory.
+	CopiedMemory bool
+	// Suspended is the attribute that wants the child stopped after execve; -1 for
+	// none. Blocked is then what SigMask asks for.
+	Suspended int
+	Blocked   uint64
 }
 
 // Join is a file of namespaces, and which of them are to be entered.
@@ -94,7 +100,7 @@ var plans = sync.Pool{New: func() any { return new(Plan) }}
 // New returns an empty plan, to be given back by Free.
 func New() *Plan {
 	p := plans.Get().(*Plan)
-	p.index = -1
+	p.index, p.Suspended = -1, -1
 	return p
 }
 
@@ -149,6 +155,9 @@ func (p *Plan) SetIDMap(m IDMap) {
 func (p *Plan) SetRuleset(f *os.File, fd int, flags uint64, object string) {
 	p.Ruleset = &Ruleset{File{f, p.index}, fd, flags, object}
 }
+
+// SetSuspended asks for a child that is stopped.
+func (p *Plan) SetSuspended() { p.Suspended = p.index }
 
 // Claims is what the attributes claim.
 func (p *Plan) Claims() *Claims { return &p.claims }

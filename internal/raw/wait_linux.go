@@ -44,11 +44,14 @@ const (
 	cldExited = 1
 	cldKilled = 2
 	cldDumped = 3
+
+	cldTrapped = 4
 )
 
 // Waitid waits for a child, by pidfd (unix.P_PIDFD) or pid (unix.P_PID). With
-// WNOHANG and nothing to report the PID of Exit is 0. Where the call may block
-// the goroutine's P is free for others.
+// WNOHANG and nothing to report the PID of Exit is 0. So it is for the stop of a
+// child that is traced, which the kernel reports also where only WEXITED is asked
+// for. Where the call may block the goroutine's P is free for others.
 func Waitid(idType, id, options int, x *Exit) syscall.Errno {
 	var info siginfo
 	for {
@@ -64,6 +67,9 @@ func Waitid(idType, id, options int, x *Exit) syscall.Errno {
 			continue
 		}
 		x.PID, x.Status = int(info.pid), waitStatus(info.code, info.status)
+		if info.code == cldTrapped {
+			x.PID = 0
+		}
 		return e
 	}
 }

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"github.com/urfave/cli/v3"
+
+	"github.com/safespawn/spawn/attr"
+)
+
+// memory is the flags of what belongs to the memory, for which the child gets a
+// copy of it.
+type memory struct {
+	coredump      []uintptr // nil where not given
+	denyWriteExec bool
+	noHugePages   bool
+	mergePages    bool
+}
+
+// mappings are what a core dump may have.
+var mappings = []named{
+	{"anon-private", uintptr(attr.DumpAnonPrivate)}, {"anon-shared", uintptr(attr.DumpAnonShared)},
+	{"file-private", uintptr(attr.DumpFilePrivate)}, {"file-shared", uintptr(attr.DumpFileShared)},
+	{"elf-headers", uintptr(attr.DumpELFHeaders)},
+	{"huge-private", uintptr(attr.DumpHugePrivate)}, {"huge-shared", uintptr(attr.DumpHugeShared)},
+	{"dax-private", uintptr(attr.DumpDAXPrivate)}, {"dax-shared", uintptr(attr.DumpDAXShared)},
+}
+
+func (o *options) memoryFlags() []cli.Flag {
+	const group = "Memory"
+	return []cli.Flag{
+		o.value(group, "coredump-filter", "have `LIST` in a core dump, as anon-private,elf-headers", gather(&o.coredump, parseNames("mapping", mappings))),
+		toggle(group, "deny-write-exec", "make no memory executable that was writable", &o.denyWriteExec),
+		toggle(group, "no-huge-pages", "have no transparent huge pages", &o.noHugePages),
+		toggle(group, "merge-pages", "have pages merged with equal ones", &o.mergePages),
+	}
+}
+
+func (o *options) memoryAttributes() (list attr.List, err error) {
+	when(&list, o.coredump != nil, attr.CoredumpFilter(bits(o.coredump)))
+	when(&list, o.denyWriteExec, attr.MemoryDenyWriteExec{})
+	when(&list, o.noHugePages, attr.NoHugePages{})
+	when(&list, o.mergePages, attr.MergePages{})
+	return list, nil
+}

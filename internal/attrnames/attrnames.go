@@ -1,0 +1,36 @@
+// Package attrnames reads the source of package attr, for tests that want
+// something of each attribute.
+package attrnames
+
+import (
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"slices"
+)
+
+// In returns the names of the attributes in the files of a directory: the types
+// that have a method called lower.
+func In(dir string) (names []string, err error) {
+	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	for _, path := range files {
+		f, e := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		if e != nil {
+			err = errors.Join(err, e)
+			continue
+		}
+		for _, d := range f.Decls {
+			if m, ok := d.(*ast.FuncDecl); ok && m.Recv != nil && m.Name.Name == "lower" {
+				names = append(names, m.Recv.List[0].Type.(*ast.Ident).Name)
+			}
+		}
+	}
+	if err == nil && len(names) < 40 {
+		err = fmt.Errorf("there are more attributes than %q", names)
+	}
+	slices.Sort(names)
+	return names, err
+}
