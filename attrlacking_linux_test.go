@@ -61,6 +61,9 @@ func withoutOption(option uint32) []refusal {
 	return []refusal{{unix.SYS_PRCTL, unix.EINVAL, []argument{{0, option, false}}}}
 }
 
+// withoutSigmask does not know PTRACE_SETSIGMASK.
+var withoutSigmask = []refusal{{unix.SYS_PTRACE, unix.EIO, []argument{{0, 0x420b, false}}}}
+
 // missing is an attribute on a kernel that does not have it.
 type missing struct {
 	kernel []refusal
@@ -82,7 +85,8 @@ var missingAttrs = map[string]missing{
 	"MergePages":          alone(withoutOption(unix.PR_SET_MEMORY_MERGE), attr.MergePages{}, "memory_merge", "", unix.EINVAL),
 	"CoredumpFilter": alone([]refusal{{unix.SYS_OPENAT, unix.ENOENT, []argument{{2, procWrite, false}}}},
 		attr.CoredumpFilter(0), "coredump_filter", "0x0", unix.ENOENT),
-	"StartSuspended": alone([]refusal{{unix.SYS_PTRACE, unix.EIO, []argument{{0, 0x420b, false}}}}, attr.StartSuspended{}, "suspend", "", unix.EIO),
+	"StartSuspended": alone(withoutSigmask, attr.StartSuspended{}, "suspend", "", unix.EIO),
+	"Ptrace":         alone(withoutSigmask, attr.Ptrace{}, "ptrace", "", unix.EIO),
 	"AmbientCaps": {withoutOption(unix.PR_CAP_AMBIENT), attr.List{attr.Umask(0o22), attr.AmbientCaps{0}},
 		want{"ambient", 1, "capability 0", []syscall.Errno{unix.EINVAL}}, true},
 	"AmbientCaps, number": {without(unix.SYS_ACCT, unix.ENOSYS), attr.List{attr.Umask(0o22), attr.AmbientCaps{63}},
@@ -187,7 +191,7 @@ func TestEveryMissing(t *testing.T) {
 	}
 	complete(t, rows, because(map[string]string{
 		"in every kernel that Go runs on": "SigMask SigDefault SigIgnore Setsid Setpgid ControllingTTY ControllingFD DetachTTY Foreground " +
-			"Umask Nice Rlimit RlimitToHard NoFile NoFilePolicy Chroot PivotRoot SecureBits ParentDeathSignal Ptrace CPUAffinity " +
+			"Umask Nice Rlimit RlimitToHard NoFile NoFilePolicy Chroot PivotRoot SecureBits ParentDeathSignal CPUAffinity " +
 			"TimerSlack Personality",
 		"done in another way, see eachEngine":        "Cgroup",
 		"needs a security module, see TestExecLabel": "SELinuxContext AppArmorProfile",

@@ -111,7 +111,7 @@
 //  24. NoNewPrivs. Without privilege, Landlock and Seccomp need it.
 //  25. Landlock. The last path but the program's has been opened.
 //  26. Ptrace, StartSuspended. The filter may forbid it.
-//  27. The signal mask. SIGTTOU would stop a Tcsetpgrp from the background,
+//  27. The signal mask; a traced child gets it after execve, from this process. SIGTTOU would stop a Tcsetpgrp from the background,
 //     and the filter may forbid this call, too.
 //  28. Seccomp. The filter may forbid all but execve.
 //  29. execve. Then the program runs.

@@ -41,7 +41,7 @@ var phasesOf = map[string][]plan.Phase{
 	"noctty": {plan.Terminal}, "ctty": {plan.Terminal},
 	"timerslack": {plan.Lower}, "personality": {plan.Lower}, "subreaper": {plan.Lower},
 	"mdwe": {plan.Lower}, "thp_disable": {plan.Lower}, "memory_merge": {plan.Lower},
-	"no_new_privs": {plan.NoNewPrivs}, "landlock": {plan.Landlock}, "ptrace": {plan.Ptrace}, "suspend": {plan.Ptrace, plan.Mask},
+	"no_new_privs": {plan.NoNewPrivs}, "landlock": {plan.Landlock}, "ptrace": {plan.Ptrace, plan.Mask}, "suspend": {plan.Ptrace, plan.Mask},
 	"sigmask": {plan.Mask}, "seccomp": {plan.Seccomp}, "execve": {plan.Exec},
 }
 

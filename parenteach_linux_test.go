@@ -72,7 +72,9 @@ func runOnce(s *spawn.Spec) (*spawn.ProcessState, error) {
 		return nil, err
 	}
 	if slices.Contains(s.Attr, attr.Attr(attr.StartSuspended{})) {
-		err = p.Signal(unix.SIGCONT)
+		if err := p.Signal(unix.SIGCONT); err != nil {
+			return nil, err
+		}
 	}
 	if slices.Contains(s.Attr, attr.Attr(attr.Ptrace{})) {
 		var status unix.WaitStatus

@@ -37,7 +37,7 @@ type engine struct {
 	maps    *idMaps // nil where there is no need to wait for this process
 	nofile  raw.Var
 	signals signalVars
-	suspend *suspension // nil where the child is not to be stopped
+	tracing *tracing // nil where the child is not traced
 	diag    diagnosis
 	plan    *plan.Plan // not nil: prog lies in its memory
 }
@@ -85,7 +85,7 @@ func (e *engine) compileFor(s *Spec, argv, env []string, once, withSlots bool) e
 	e.resetSignals(p, claims)
 	s.Attr.Lower(p)
 	e.creds, e.cgroup = p.Credentials, p.Cgroup
-	e.lasting = p.DeathSignal && !p.Traced
+	e.lasting = p.DeathSignal && (p.Trace == nil || p.Trace.Suspend)
 	if p.CopiedMemory {
 		e.feat.sharedMemory, withSlots = false, false
 	}

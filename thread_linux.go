@@ -104,16 +104,16 @@ func currentNamespaces() (links namespaceLinks) {
 // launch runs the program on a thread that will do.
 func (p *Program) launch(ctx context.Context) (*Process, error) {
 	if !p.lasting {
-		return p.launchLocked(ctx)
+		return p.launchTraced(ctx)
 	}
 	var proc *Process
 	var err error
-	called, ended := lasting.do(ctx, func() { proc, err = p.launchLocked(ctx) })
+	called, ended := lasting.do(ctx, func() { proc, err = p.launchTraced(ctx) })
 	switch {
 	case ended != nil:
 		return nil, ended
 	case !called:
-		return p.launchLocked(ctx)
+		return p.launchTraced(ctx)
 	}
 	return proc, err
 }

@@ -55,7 +55,7 @@ func TestOrder(t *testing.T) {
 		"keepcaps prctl", "setgroups setgroups", "setresgid setresgid", "setresuid setresuid",
 		"capset capget", "capset futex", "capset futex", "capset capset", "ambient prctl",
 		"pdeathsig prctl", "pdeathsig getppid", "pdeathsig getpid", "pdeathsig tkill", "umask umask",
-		"noctty ioctl", "no_new_privs prctl", "ptrace ptrace", "sigmask rt_sigprocmask",
+		"noctty ioctl", "no_new_privs prctl", "ptrace ptrace",
 		"seccomp seccomp",
 	}
 	for range 20 {

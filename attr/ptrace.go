@@ -1,26 +1,31 @@
 package attr
 
-import "github.com/safespawn/spawn/internal/plan"
+import (
+	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/raw"
+)
 
 // Ptrace makes the calling thread the tracer of the child, which stops with
 // SIGTRAP when execve has succeeded. The caller must have called
 // [runtime.LockOSThread], because a tracer is a thread: all requests for the
-// child, and waiting for its stops, are up to that goroutine. It is done right
-// before the signal mask is set. See PTRACE_TRACEME(2const).
+// child, and waiting for its stops, are up to that goroutine. Signals that come
+// before that stop are pending then, all but SIGSTOP and SIGTRAP, which hold up
+// Start until its context ends. It excludes [StartSuspended]. Linux 3.11. See
+// PTRACE_TRACEME(2const).
 type Ptrace struct{}
 
-const (
-	ptraceTraceme = 0
+const ptraceTraceme = 0
 
-	tracer = "the tracer"
-)
+func (Ptrace) check(c *plan.Claims) error { return c.Claim(plan.Tracer, "attr.Ptrace") }
 
-func (Ptrace) check(c *plan.Claims) error { return c.Claim(tracer, "attr.Ptrace") }
+func (Ptrace) lower(p *plan.Plan) { lowerTrace(p, "ptrace", false) }
 
-func (Ptrace) lower(p *plan.Plan) {
-	p.Traced = true
-	p.Step("ptrace", "")
-	lowerTraceme(p)
+// lowerTrace makes the thread that has made the child its tracer.
+func lowerTrace(p *plan.Plan, step string, suspend bool) {
+	p.SetTrace(step, suspend)
+	zero := raw.Int(0)
+	p.Step(step, "")
+	p.Call(plan.Ptrace, raw.Ptrace, raw.Int(ptraceTraceme), zero, zero, zero)
 }
 
 func (Ptrace) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.Ptrace") }

@@ -54,7 +54,7 @@ func (s SigMask) lower(p *plan.Plan) {
 	for _, sig := range s {
 		set |= 1 << (sig - 1)
 	}
-	if p.Claims().Has(plan.Suspended) {
+	if p.Claims().Has(plan.Tracer) {
 		p.Blocked = set
 		return
 	}

@@ -1,9 +1,6 @@
 package attr
 
-import (
-	"github.com/safespawn/spawn/internal/plan"
-	"github.com/safespawn/spawn/internal/raw"
-)
+import "github.com/safespawn/spawn/internal/plan"
 
 // StartSuspended starts the child stopped, in state T: the program is in its
 // memory, but runs no instruction before it gets SIGCONT, as by Process.Signal.
@@ -21,8 +18,8 @@ import (
 //   - A loop around wait4(-1) in this process may see the child stop, first by
 //     SIGTRAP and then, with WUNTRACED, by SIGSTOP, which does no harm. What waits
 //     for the child later sees neither, and Process.Wait only sees the end.
-//   - A SIGSTOP that somebody sends while the child is on its way to execve holds
-//     up Start until its context ends.
+//   - A SIGSTOP or SIGTRAP that somebody sends while the child is on its way to
+//     execve holds up Start until its context ends.
 //   - A SIGCONT counts as soon as execve is done, also before Start returns and if
 //     it was sent to the whole process group.
 //
@@ -30,22 +27,9 @@ import (
 type StartSuspended struct{}
 
 func (StartSuspended) check(c *plan.Claims) error {
-	if err := c.Claim(tracer, "attr.StartSuspended"); err != nil {
-		return err
-	}
-	return c.Claim(plan.Suspended, "attr.StartSuspended")
+	return c.Claim(plan.Tracer, "attr.StartSuspended")
 }
 
-func (StartSuspended) lower(p *plan.Plan) {
-	p.SetSuspended()
-	p.Step("suspend", "")
-	lowerTraceme(p)
-}
-
-// lowerTraceme makes the thread that has made the child its tracer.
-func lowerTraceme(p *plan.Plan) {
-	zero := raw.Int(0)
-	p.Call(plan.Ptrace, raw.Ptrace, raw.Int(ptraceTraceme), zero, zero, zero)
-}
+func (StartSuspended) lower(p *plan.Plan) { lowerTrace(p, "suspend", true) }
 
 func (StartSuspended) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.StartSuspended") }

@@ -11,7 +11,7 @@ const (
 	SignalMask       = "the signal mask"
 	InheritedSignals = "inherited signals" // ignored signals stay ignored
 	NoFile           = "rlimit 7"          // RLIMIT_NOFILE
-	Suspended        = "the first stop"    // the parent sets the mask, after execve
+	Tracer           = "the tracer"        // the parent sets the mask, after execve
 )
 
 // Claims finds contradictions: whatever only one attribute may decide is claimed

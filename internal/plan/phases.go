@@ -93,7 +93,7 @@ var Phases = [numPhases]struct{ Does, Why string }{
 		"The last path but the program's has been opened"},
 	Ptrace: {"Ptrace, StartSuspended",
 		"The filter may forbid it"},
-	Mask: {"The signal mask",
+	Mask: {"The signal mask; a traced child gets it after execve, from this process",
 		"SIGTTOU would stop a Tcsetpgrp from the background, and the filter may forbid this call, too"},
 	Seccomp: {"Seccomp",
 		"The filter may forbid all but execve"},

@@ -41,15 +41,22 @@ type Plan struct {
 	Ruleset *Ruleset
 	// NoPause is set when the child must not sleep between attempts at execve.
 	NoPause bool
-	// DeathSignal is set when the child must be made by a thread that lasts, and
-	// Traced when it must be the caller's.
-	DeathSignal, Traced bool
+	// DeathSignal is set when the child must be made by a thread that lasts.
+	DeathSignal bool
 	// CopiedMemory is set when the child changes what belongs to the memory.
 	CopiedMemory bool
-	// Suspended is the attribute that wants the child stopped after execve; -1 for
-	// none. Blocked is then what SigMask asks for.
-	Suspended int
-	Blocked   uint64
+	// Trace is set when the thread that makes the child traces it. Blocked is then
+	// what SigMask asks for.
+	Trace   *Trace
+	Blocked uint64
+}
+
+// Trace says for which step a child is traced: until it is stopped, or by the
+// thread that has called Start, from then on.
+type Trace struct {
+	Step    string
+	Index   int // of the attribute
+	Suspend bool
 }
 
 // Join is a file of namespaces, and which of them are to be entered.
@@ -100,7 +107,7 @@ var plans = sync.Pool{New: func() any { return new(Plan) }}
 // New returns an empty plan, to be given back by Free.
 func New() *Plan {
 	p := plans.Get().(*Plan)
-	p.index, p.Suspended = -1, -1
+	p.index = -1
 	return p
 }
 
@@ -156,8 +163,8 @@ func (p *Plan) SetRuleset(f *os.File, fd int, flags uint64, object string) {
 	p.Ruleset = &Ruleset{File{f, p.index}, fd, flags, object}
 }
 
-// SetSuspended asks for a child that is stopped.
-func (p *Plan) SetSuspended() { p.Suspended = p.index }
+// SetTrace asks for a child that is traced.
+func (p *Plan) SetTrace(step string, suspend bool) { p.Trace = &Trace{step, p.index, suspend} }
 
 // Claims is what the attributes claim.
 func (p *Plan) Claims() *Claims { return &p.claims }

@@ -83,12 +83,9 @@ func TestAsked(t *testing.T) {
 	p.SetUnshare(2, "b")
 	p.SetIDMap(plan.IDMap{UID: "u", Setgroups: "s", GID: "g", Helpers: true})
 	p.SetRuleset(os.Stdin, 4, 5, "c")
-	if p.Suspended != -1 {
-		t.Errorf("suspended by %d", p.Suspended)
-	}
-	p.SetSuspended()
-	if p.Suspended != 3 {
-		t.Errorf("suspended by %d", p.Suspended)
+	p.SetTrace("d", true)
+	if *p.Trace != (plan.Trace{Step: "d", Index: 3, Suspend: true}) {
+		t.Errorf("%+v", p.Trace)
 	}
 	if p.Foreground != (plan.File{File: os.Stdin, Index: 3}) || *p.TTYNumber != (plan.Number{FD: 7, Steal: true, Index: 3}) {
 		t.Errorf("%+v, %+v", p.Foreground, p.TTYNumber)

@@ -17,15 +17,14 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// suspension stops a child between execve and the program's first instruction.
+// tracing is what is done with a child that the thread traces which makes it.
 //
-// The thread that makes the child traces it. So execve sends the child a SIGTRAP,
-// at which it stands still; this process makes a SIGSTOP of that and lets go. Any
-// other signal would make it stand still earlier, while this thread waits for the
-// execve and can't help, so all are blocked until then and it is this process that
-// sets the child's mask.
-type suspension struct {
-	index   int    // of the attribute
+// execve sends the child a SIGTRAP, at which it stands still. Any other signal would
+// make it stand still earlier, while this thread waits for the execve and can't
+// help, so all are blocked until then and it is this process that sets the child's
+// mask. To suspend the child it then makes a SIGSTOP of the SIGTRAP and lets go.
+type tracing struct {
+	plan.Trace
 	masked  bool   // there is a mask for the child, else it gets that of the thread
 	blocked uint64 // the mask
 }
@@ -33,9 +32,9 @@ type suspension struct {
 // lowerMask sets the signal mask.
 func (e *engine) lowerMask(p *plan.Plan, claims *plan.Claims) {
 	b, own := p.Builder(), claims.Has(plan.SignalMask)
-	if p.Suspended >= 0 {
-		e.suspend = &suspension{p.Suspended, own, p.Blocked}
-		b.Step("suspend", p.Suspended, "")
+	if p.Trace != nil {
+		e.tracing = &tracing{*p.Trace, own, p.Blocked}
+		b.Step(p.Trace.Step, p.Trace.Index, "")
 		trap := b.Words(1 << (unix.SIGTRAP - 1))
 		p.Call(plan.Mask, raw.RtSigprocmask, raw.Int(unix.SIG_UNBLOCK), trap, raw.Int(0), raw.Int(8))
 	} else if !own {
@@ -44,10 +43,10 @@ func (e *engine) lowerMask(p *plan.Plan, claims *plan.Claims) {
 	}
 }
 
-// launchLocked is launchHere, and stops the child if that is asked for: on the
-// same thread, as only the tracer can do it.
-func (p *Program) launchLocked(ctx context.Context) (*Process, error) {
-	if p.suspend == nil {
+// launchTraced is launchHere, and does what only the tracer can do, which is the
+// thread that makes the child.
+func (p *Program) launchTraced(ctx context.Context) (*Process, error) {
+	if p.tracing == nil {
 		return p.launchHere(ctx)
 	}
 	runtime.LockOSThread()
@@ -56,36 +55,35 @@ func (p *Program) launchLocked(ctx context.Context) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := p.suspend.stop(ctx, proc); err != nil {
+	if err := p.tracing.finish(ctx, proc); err != nil {
 		_ = proc.Kill() // or it has ended
 		_, _ = proc.Wait(context.WithoutCancel(ctx))
 		if err == ctx.Err() {
 			return nil, err
 		}
-		return nil, &Error{p.path, "suspend", p.suspend.index, "", err}
+		return nil, &Error{p.path, p.tracing.Step, p.tracing.Index, "", err}
 	}
 	return proc, nil
 }
 
-// stop returns when the child is stopped, or has ended.
-func (s *suspension) stop(ctx context.Context, p *Process) error {
-	sig, err := s.awaitExec(ctx, p)
+// finish returns when the child is at its first stop, or has ended.
+func (tr *tracing) finish(ctx context.Context, p *Process) error {
+	sig, err := awaitExec(ctx, p)
 	if sig == 0 {
 		return err
 	}
-	if sig == unix.SIGTRAP {
-		sig = unix.SIGSTOP // else the exec has failed late, with a signal that kills
-	}
-	errno := raw.TraceMask(p.pid, s.mask())
-	if errno == 0 {
-		errno = raw.TraceEnd(p.pid, sig)
+	errno := raw.TraceMask(p.pid, tr.mask())
+	if errno == 0 && tr.Suspend {
+		if sig == unix.SIGTRAP {
+			sig = unix.SIGSTOP // else the exec has failed late, with a signal that kills
+		}
+		if errno = raw.TraceEnd(p.pid, sig); errno == 0 {
+			p.awaitStop()
+		}
 	}
 	switch errno {
-	case 0:
-		p.awaitStop()
+	case 0, unix.ESRCH: // killed meanwhile
 		return nil
-	case unix.ESRCH:
-		return nil // killed meanwhile
 	case unix.EIO:
 		return &lacking{"Linux 3.11", errno}
 	}
@@ -93,9 +91,9 @@ func (s *suspension) stop(ctx context.Context, p *Process) error {
 }
 
 // mask is the child's signal mask.
-func (s *suspension) mask() uint64 {
-	if s.masked {
-		return s.blocked
+func (tr *tracing) mask() uint64 {
+	if tr.masked {
+		return tr.blocked
 	}
 	var set unix.Sigset_t
 	_ = unix.PthreadSigmask(unix.SIG_BLOCK, nil, &set) // can't fail
@@ -105,7 +103,7 @@ func (s *suspension) mask() uint64 {
 // awaitExec waits for the child to stand still, and returns at which signal; 0 if
 // it has ended. It does not wait for the stop by waitid, as a loop around wait4 in
 // another thread could take that away.
-func (s *suspension) awaitExec(ctx context.Context, p *Process) (sig syscall.Signal, err error) {
+func awaitExec(ctx context.Context, p *Process) (sig syscall.Signal, err error) {
 	poll(func() bool {
 		var errno syscall.Errno
 		switch sig, errno = raw.TraceStop(p.pid); {
