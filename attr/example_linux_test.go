@@ -207,10 +207,10 @@ func Example_container() {
 		},
 		attr.Unshare{Flags: unix.CLONE_NEWNET},
 		attr.Mounts{
-			{Source: "/srv/root", Target: "/srv/root", Flags: unix.MS_BIND | unix.MS_REC},
-			{Source: "proc", Target: "/srv/root/proc", FSType: "proc", Flags: unix.MS_NOSUID | unix.MS_NODEV},
+			{Source: "/srv/box", Target: "/srv/box", Flags: unix.MS_BIND | unix.MS_REC},
+			{Source: "proc", Target: "/srv/box/proc", FSType: "proc", Flags: unix.MS_NOSUID | unix.MS_NODEV},
 		},
-		attr.PivotRoot("/srv/root"), // or attr.Chroot
+		attr.PivotRoot("/srv/box"), // or attr.Chroot
 		attr.Hostname("box"),
 		attr.Domainname("example"),
 		attr.SessionKeyring(""),
