@@ -325,9 +325,9 @@ func atOnce(goroutines int, f func() error) (err error) {
 // TestManyIDsAtOnce is by a user who may map all ids but doesn't own the files of
 // the maps while another child has just changed its ids.
 func TestManyIDsAtOnce(t *testing.T) {
+	s := helper(t, "many ids at once")
 	needRoot(t)
 	needNamespaces(t, unix.CLONE_NEWUSER)
-	s := helper(t, "many ids at once")
 	runByNobody(t, s)
 	s.Attr = append(s.Attr, attr.AmbientCaps{unix.CAP_SETUID, unix.CAP_SETGID})
 	succeeds(t, s)

@@ -18,8 +18,8 @@ import (
 // the dumpable flag of the memory that all of them share: their files in /proc are
 // root's then. The parent is not root, but may change ids.
 func TestOOMScoreAdjAmongOthers(t *testing.T) {
-	needRoot(t)
 	s := helper(t, "others change ids")
+	needRoot(t)
 	s.Attr = attr.List{attr.AmbientCaps{unix.CAP_SETUID, unix.CAP_SETGID}}
 	runByNobody(t, s)
 	succeeds(t, s)
