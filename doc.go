@@ -106,23 +106,27 @@
 //  22. Closing what is not the program's; with Landlock, after that. From here
 //     on no descriptor is needed but the ruleset.
 //  23. Limits that are lowered, NoFile among them; TimerSlack, Personality,
-//     ChildSubreaper, MemoryDenyWriteExec, NoHugePages, MergePages. RLIMIT_NOFILE would hinder the file actions, and
-//     RLIMIT_NPROC before the uid makes execve fail.
+//     ChildSubreaper, MemoryDenyWriteExec, NoHugePages, MergePages.
+//     RLIMIT_NOFILE would hinder the file actions, and RLIMIT_NPROC before the
+//     uid makes execve fail.
 //  24. NoNewPrivs. Without privilege, Landlock and Seccomp need it.
 //  25. Landlock. The last path but the program's has been opened.
 //  26. Ptrace, StartSuspended. The filter may forbid it.
-//  27. The signal mask; a traced child gets it after execve, from this process. SIGTTOU would stop a Tcsetpgrp from the background,
-//     and the filter may forbid this call, too.
+//  27. The signal mask; a traced child gets it after execve, from this process.
+//     SIGTTOU would stop a Tcsetpgrp from the background, and the filter may
+//     forbid this call, too.
 //  28. Seccomp. The filter may forbid all but execve.
 //  29. execve. Then the program runs.
 //
 // With attr.Cgroup the child is in the cgroup before the first step, and with
 // attr.NewNamespaces in the namespaces. With an attr.IDMap for these it waits
-// before the first step until this process has written the maps; its file table
-// is then a copy from the start. Until the mask is set all signals are blocked, so
-// SIGTTOU can't stop a child in [FileActions.Tcsetpgrp]. Where a line has several
-// attributes they don't depend on each other. [Program.Steps] shows the system calls of a
-// program one by one, and so does the command: spawn --explain.
+// before the first step until this process has written the maps, or newuidmap and
+// newgidmap have; its file table is then a copy from the start. Until the mask is
+// set all signals are blocked, so SIGTTOU can't stop a child in
+// [FileActions.Tcsetpgrp]. Where a line has several attributes they don't depend on
+// each other. [Program.Steps] shows the system calls of a program one by one, and so
+// does the command: spawn --explain. docs/attributes.md has a table of all
+// attributes, and of those that exclude each other.
 //
 // # The child's contract
 //
@@ -132,7 +136,10 @@
 // and the tests. For the parent this means:
 //
 //   - Its memory is neither copied nor changed: the cost of a spawn does not
-//     depend on the size of the heap, and no memory is reserved for a copy.
+//     depend on the size of the heap, and no memory is reserved for a copy. The
+//     exceptions are attr.CoredumpFilter, attr.MemoryDenyWriteExec,
+//     attr.NoHugePages and attr.MergePages, which belong to the memory: such a
+//     child gets a copy, as fork makes it.
 //   - Its descriptors are not copied: the child shares the table until its first
 //     step, which keeps the low ones only. The cost does not depend on how many
 //     files are open. Files with numbers from 64 on are put on low ones for the
@@ -249,9 +256,7 @@
 //   - Plan 9 has no signals that Go calls so; the package does not build there.
 //   - A filter of attr.Seccomp must allow execve, and exit_group where execve
 //     fails; one that doesn't is refused, as far as that can be seen.
-//   - What belongs to the memory, which the child shares until execve, can't be
-//     set: PR_SET_MDWE, PR_SET_THP_DISABLE, PR_SET_MEMORY_MERGE and
-//     coredump_filter would change this process, and execve resets the dumpable
-//     flag. A program sets them itself.
-//   - A child can't be started stopped, and LSM labels can't be set.
+//   - The dumpable flag can't be set: execve resets it. A program sets it itself.
+//   - A SIGSTOP or SIGTRAP for a child that is traced, by attr.Ptrace or
+//     attr.StartSuspended, holds up Start if it comes before execve.
 package spawn

@@ -182,8 +182,8 @@ func (f *fdPlan) lower() {
 	}
 }
 
-// stepOf begins a step of action i, of the terminal or of the ruleset. What an action acts on is
-// for objectOf to say.
+// stepOf begins a step of action i, of the terminal or of the ruleset. What an
+// action acts on is for objectOf to say.
 func (f *fdPlan) stepOf(i int) {
 	if i < len(f.actions) {
 		f.Builder().Step(actionNames[f.actions[i].kind], i, "")

@@ -2,10 +2,12 @@ package attr_test
 
 import (
 	"os"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/attrnames"
 )
 
@@ -56,6 +58,23 @@ func TestPageCompiles(t *testing.T) {
 		t.Errorf("%d lines", n)
 	}
 }
+
+// TestPageHasPairs wants a row for each contradiction.
+func TestPageHasPairs(t *testing.T) {
+	_, section, _ := strings.Cut(read(t, page), "\n## What excludes what\n")
+	for _, x := range contradictions {
+		a, b := quoted(x.a), quoted(x.b)
+		found := false
+		for line := range strings.Lines(section) {
+			found = found || strings.HasPrefix(line, "| ") && strings.Contains(line, a) && strings.Contains(line, b)
+		}
+		if !found {
+			t.Errorf("no row for %s and %s", a, b)
+		}
+	}
+}
+
+func quoted(a attr.Attr) string { return "`" + reflect.TypeOf(a).Name() + "`" }
 
 // squeeze makes one space of many.
 func squeeze(line string) string { return strings.Join(strings.Fields(line), " ") }

@@ -19,9 +19,9 @@ import (
 // Otherwise execve fails with EACCES.
 //
 // It needs [NoNewPrivs], unless the child has CAP_SYS_ADMIN by then; else the error
-// is EPERM, as with [Seccomp]. Flags are LANDLOCK_RESTRICT_SELF_*, which decide about audit records;
-// they are there from Linux 6.15 on. Linux 5.13, where Landlock is enabled. See
-// landlock_restrict_self(2).
+// is EPERM, or one of Compile as for [Seccomp]. Flags are LANDLOCK_RESTRICT_SELF_*,
+// which decide about audit records; they are there from Linux 6.15 on. Linux 5.13,
+// where Landlock is enabled. See landlock_restrict_self(2).
 type Landlock struct {
 	Ruleset   *os.File
 	RulesetFD int

@@ -41,10 +41,10 @@ type Unshare struct{ Flags uintptr }
 // map the ids that /etc/subuid and /etc/subgid list for the user; privilege that
 // this process has makes no difference. They are looked up in PATH by Compile,
 // whose error matches [errors.ErrUnsupported] where they are missing, and run by
-// each start, which takes two spawns more. A refusal matches EPERM and
-// says what the program has printed. Where GID is more than one id, setgroups is
-// left to newgidmap, which allows it for ids of /etc/subgid. Helpers excludes
-// [Unshare] with CLONE_NEWUSER.
+// each start, which takes two spawns more. A refusal matches EPERM and says what the
+// program has printed. Where GID is more than one id, setgroups is left to
+// newgidmap, which allows it for ids of /etc/subgid. Helpers excludes [Unshare] with
+// CLONE_NEWUSER.
 type IDMap struct {
 	UID, GID  []IDMapEntry
 	Setgroups bool

@@ -15,8 +15,7 @@ type Setsid struct{}
 
 // Setpgid moves the child to the process group Pgid, which must be in the same
 // session; 0 makes it the leader of a new one. It excludes [Setsid]. In a new pid
-// namespace there is no group but its own. Any Unix.
-// See setpgid(2).
+// namespace there is no group but its own. Any Unix. See setpgid(2).
 type Setpgid struct{ Pgid int }
 
 // ControllingTTY makes the terminal File the controlling terminal of the child.

@@ -10,9 +10,10 @@ import (
 
 // SigMask is the set of signals that are blocked when the program starts.
 // SigMask{} blocks none; SIGKILL and SIGSTOP can't be blocked, and the kernel leaves
-// them out. Without the attribute the child gets the mask that the
-// calling thread had before the spawn, which in Go is the one the process was
-// started with. It is the last step before execve. See sigprocmask(2).
+// them out. Without the attribute the child gets the mask that the calling thread
+// had before the spawn, which in Go is the one the process was started with. It is
+// set right before [Seccomp] and execve, or after execve with [Ptrace] and
+// [StartSuspended]. See sigprocmask(2).
 type SigMask []syscall.Signal
 
 // SigDefault is the set of signals that are reset to their default action.

@@ -7,7 +7,8 @@ import (
 
 // ChildSubreaper makes orphans among the child's descendants its own children, to
 // be waited for by it. It lasts over execve; the child's children don't inherit
-// it. The first process of a pid namespace is that anyway. Linux 3.4. See PR_SET_CHILD_SUBREAPER(2const).
+// it. The first process of a pid namespace is that anyway. Linux 3.4. See
+// PR_SET_CHILD_SUBREAPER(2const).
 type ChildSubreaper struct{}
 
 const prSetChildSubreaper = 36

@@ -28,10 +28,10 @@ type ControllingFD struct {
 
 // Foreground makes the child's process group the one in the foreground of the
 // terminal File, which must be the controlling terminal of the session. It needs
-// [Setpgid], excludes [Setsid], after which there is no terminal, and comes right after it, before the file actions; compare
-// FileActions.Tcsetpgrp. File stays the caller's, who may close it once Start has
-// returned, and the child does not inherit it unless a file action says so. See
-// tcsetpgrp(3).
+// [Setpgid] and comes right after it, before the file actions; compare
+// FileActions.Tcsetpgrp. It excludes [Setsid], after which there is no terminal.
+// File stays the caller's, who may close it once Start has returned, and the child
+// does not inherit it unless a file action says so. See tcsetpgrp(3).
 type Foreground struct{ File *os.File }
 
 const (
