@@ -37,6 +37,7 @@ type combined struct {
 // nearly all attributes at once.
 func TestCombined(t *testing.T) {
 	needNamespaces(t, allNewNamespaces)
+	needPivotRoot(t)
 	dir := newRoot(t)
 	c := newCombined(t, dir)
 	before, host := mounts(t), hostname(t)

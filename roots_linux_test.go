@@ -126,14 +126,22 @@ func rootDirectory(t testing.TB, status int) string {
 	return dir
 }
 
+// onInitramfs reports whether the root is an initramfs, which can't be pivoted.
+func onInitramfs(t testing.TB) bool { return strings.Contains(mounts(t), " / / rw - rootfs ") }
+
+func needPivotRoot(t testing.TB) {
+	t.Helper()
+	if onInitramfs(t) {
+		skip(t, "the root is an initramfs")
+	}
+}
+
 // TestPivotRoot runs a program for which a directory is all there is.
 func TestPivotRoot(t *testing.T) {
 	flags := withUser(unix.CLONE_NEWNS)
 	needNamespaces(t, flags)
+	needPivotRoot(t)
 	before := mounts(t)
-	if strings.Contains(before, " / / rw - rootfs ") {
-		skip(t, "the root is an initramfs, which can't be pivoted")
-	}
 	dir := rootDirectory(t, 7)
 	eachEngine(t, func(t *testing.T) {
 		for _, own := range []attr.Attr{attr.NewNamespaces{Flags: flags}, attr.Unshare{Flags: flags}} {

@@ -91,6 +91,9 @@ const (
 	no  = "exit status 1"
 )
 
+// niceOf is a command for a nice value.
+const niceOf = `set -- $(cat /proc/self/stat); echo ${19}`
+
 // field is a command for a line of /proc/self/status.
 func field(name string) string {
 	return `while read k v; do [ $k = ` + name + `: ] && echo $v; done </proc/$$/status`
@@ -126,7 +129,7 @@ func TestSwappedPrivilege(t *testing.T) {
 			right: yes, wrong: "securebits EPERM"},
 	}
 	if hasCap(unix.CAP_SYS_NICE) {
-		list = append(list, swap{a: plan.Raise, b: plan.Credentials, spec: says("nice", "-7", user, attr.Nice(-7)), right: yes, wrong: "nice EACCES"})
+		list = append(list, swap{a: plan.Raise, b: plan.Credentials, spec: says(niceOf, "-7", user, attr.Nice(-7)), right: yes, wrong: "nice EACCES"})
 	}
 	trySwaps(t, list)
 }
@@ -141,7 +144,7 @@ func TestSwappedUserNamespace(t *testing.T) {
 		spec:  shell(":", own, idMap, attr.JoinNamespace{File: namespaceFile(t, os.Getpid(), "net")}),
 		right: yes, wrong: "setns EPERM"}}
 	if hasCap(unix.CAP_SYS_NICE) {
-		list = append(list, swap{a: plan.Raise, b: plan.Namespaces, spec: says("nice", "-7", own, idMap, attr.Nice(-7)), right: yes, wrong: "nice EACCES"})
+		list = append(list, swap{a: plan.Raise, b: plan.Namespaces, spec: says(niceOf, "-7", own, idMap, attr.Nice(-7)), right: yes, wrong: "nice EACCES"})
 	}
 	trySwaps(t, list)
 }
@@ -172,6 +175,7 @@ func TestSwappedFiles(t *testing.T) {
 
 // TestSwappedMounts is about paths of mounts, and whose they are.
 func TestSwappedMounts(t *testing.T) {
+	needPivotRoot(t)
 	needRoot(t)
 	needNamespaces(t, unix.CLONE_NEWNS)
 	root, outside := rootDirectory(t, 7), rootDirectory(t, 8)
@@ -312,7 +316,7 @@ func TestSwappedLimits(t *testing.T) {
 }
 
 var _ = registerHelper("raised limit", func([]string) int {
-	return report(swap{a: plan.RaiseLimits, b: plan.Raise, spec: says("nice", "-7", attr.Nice(-7), attr.RlimitToHard(unix.RLIMIT_NICE)),
+	return report(swap{a: plan.RaiseLimits, b: plan.Raise, spec: says(niceOf, "-7", attr.Nice(-7), attr.RlimitToHard(unix.RLIMIT_NICE)),
 		right: yes, wrong: "nice EACCES"}.check())
 })
 

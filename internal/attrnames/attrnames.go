@@ -8,13 +8,18 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
 	"path/filepath"
 	"slices"
 )
 
 // In returns the names of the attributes in the files of a directory: the types
-// that have a method called lower.
+// that have a method called lower. The error matches fs.ErrNotExist where there is
+// no source.
 func In(dir string) (names []string, err error) {
+	if _, err := os.Stat(dir); err != nil {
+		return nil, err
+	}
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	for _, path := range files {
 		f, e := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
