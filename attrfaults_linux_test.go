@@ -59,6 +59,16 @@ func complete(t *testing.T, rows map[string]bool, none map[string]string) {
 	}
 }
 
+// rowsOf are the attributes of a table whose keys begin with their names.
+func rowsOf[V any](table map[string]V) map[string]bool {
+	rows := map[string]bool{}
+	for key := range table {
+		name, _, _ := strings.Cut(key, ",")
+		rows[name] = true
+	}
+	return rows
+}
+
 // because gives attributes a reason.
 func because(reasons map[string]string) map[string]string {
 	byName := map[string]string{}
@@ -336,12 +346,7 @@ func failsWith(s *spawn.Spec, marker string, w want) error {
 
 // TestEveryDenied is that TestWithoutPrivilege has them all.
 func TestEveryDenied(t *testing.T) {
-	rows := map[string]bool{}
-	for name := range denied {
-		name, _, _ = strings.Cut(name, ",")
-		rows[name] = true
-	}
-	complete(t, rows, because(map[string]string{
+	complete(t, rowsOf(denied), because(map[string]string{
 		"needs no privilege": "SigMask SigDefault SigIgnore Setsid DetachTTY Foreground Umask RlimitToHard ResetIDs NoNewPrivs " +
 			"ParentDeathSignal Ptrace CPUAffinity NUMAPolicy TimerSlack CoreSched Personality ChildSubreaper " +
 			"StartSuspended CoredumpFilter MemoryDenyWriteExec NoHugePages MergePages",

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"syscall"
 	"testing"
 
@@ -184,12 +183,7 @@ func (m missing) try() error {
 
 // TestEveryMissing is that TestOlderKernels has them all.
 func TestEveryMissing(t *testing.T) {
-	rows := map[string]bool{}
-	for name := range missingAttrs {
-		name, _, _ = strings.Cut(name, ",")
-		rows[name] = true
-	}
-	complete(t, rows, because(map[string]string{
+	complete(t, rowsOf(missingAttrs), because(map[string]string{
 		"in every kernel that Go runs on": "SigMask SigDefault SigIgnore Setsid Setpgid ControllingTTY ControllingFD DetachTTY Foreground " +
 			"Umask Nice Rlimit RlimitToHard NoFile NoFilePolicy Chroot PivotRoot SecureBits ParentDeathSignal CPUAffinity " +
 			"TimerSlack Personality",

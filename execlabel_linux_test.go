@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -31,6 +32,25 @@ func TestExecLabelInactive(t *testing.T) {
 			t.Errorf("%+v", err)
 		}
 	}
+}
+
+// TestAppArmorProfile has the profile that there always is where AppArmor is, and
+// one that there is not.
+func TestAppArmorProfile(t *testing.T) {
+	current, err := os.ReadFile("/proc/self/attr/current")
+	if _, e := spawn.Compile(shell(":", labels["apparmor"])); e != nil {
+		skip(t, "AppArmor is not active")
+	}
+	if err != nil || string(current) != "unconfined\n" {
+		skip(t, "these tests are confined")
+	}
+	eachEngine(t, func(t *testing.T) {
+		if got := output(t, shell("cat /proc/self/attr/current", attr.AppArmorProfile("unconfined"), attr.NoNewPrivs{})); got != "unconfined\n" {
+			t.Errorf("%q", got)
+		}
+		_, err := spawn.Start(context.Background(), shell(":", attr.Nice(19), labels["apparmor"]))
+		checkFault(t, err, want{"apparmor", 1, "some profile", []syscall.Errno{unix.ENOENT}})
+	})
 }
 
 // TestExecLabel pretends that modules are active: in namespaces of its own, where
