@@ -66,8 +66,7 @@ func TestHelpers(t *testing.T) {
 	})
 }
 
-// TestSetgroupsWithHelpers wants it denied for one id that is not said to need it,
-// and left alone for more.
+// TestSetgroupsWithHelpers wants it denied unless it is asked for.
 func TestSetgroupsWithHelpers(t *testing.T) {
 	needRoot(t)
 	needNamespaces(t, unix.CLONE_NEWUSER)
@@ -77,7 +76,8 @@ func TestSetgroupsWithHelpers(t *testing.T) {
 		m    attr.IDMap
 		want string
 	}{
-		{attr.IDMap{GID: one}, "deny"}, {attr.IDMap{GID: one, Setgroups: true}, "allow"}, {attr.IDMap{GID: two}, "allow"}, {attr.IDMap{UID: one}, "allow"},
+		{attr.IDMap{GID: one}, "deny"}, {attr.IDMap{GID: one, Setgroups: true}, "allow"}, {attr.IDMap{GID: two}, "deny"},
+		{attr.IDMap{GID: two, Setgroups: true}, "allow"}, {attr.IDMap{UID: one}, "allow"},
 	} {
 		c.m.Helpers = true
 		if got := squeeze(output(t, shell("cat /proc/self/setgroups", c.m, attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}))); got != c.want {
@@ -288,7 +288,7 @@ func subordinateIDs(string) error {
 	ids := func(own, first int) []attr.IDMapEntry {
 		return []attr.IDMapEntry{{HostID: own, Size: 1}, {ContainerID: 1, HostID: first, Size: 65536}}
 	}
-	m := attr.IDMap{UID: ids(os.Getuid(), 100000), GID: ids(os.Getgid(), 200000), Helpers: true}
+	m := attr.IDMap{UID: ids(os.Getuid(), 100000), GID: ids(os.Getgid(), 200000), Setgroups: true, Helpers: true}
 	own := attr.NewNamespaces{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWPID}
 	s := shell(showMaps+"; id -G", m, own, attr.Credential{UID: 1000, GID: 65536, Groups: []uint32{7}})
 	want := fmt.Sprintf("0 %d 1 1 100000 65536 0 %d 1 1 200000 65536 allow 1000 65536 65536 7", os.Getuid(), os.Getgid())

@@ -42,9 +42,8 @@ type Unshare struct{ Flags uintptr }
 // this process has makes no difference. They are looked up in PATH by Compile,
 // whose error matches [errors.ErrUnsupported] where they are missing, and run by
 // each start, which takes two spawns more. A refusal matches EPERM and says what the
-// program has printed. Where GID is more than one id, setgroups is left to
-// newgidmap, which allows it for ids of /etc/subgid. Helpers excludes [Unshare] with
-// CLONE_NEWUSER.
+// program has printed. Whether Setgroups can be had is for newgidmap to decide, which
+// allows it for ids of /etc/subgid. Helpers excludes [Unshare] with CLONE_NEWUSER.
 type IDMap struct {
 	UID, GID  []IDMapEntry
 	Setgroups bool
@@ -215,11 +214,11 @@ func (m IDMap) lower(p *plan.Plan) {
 	p.SetIDMap(plan.IDMap{UID: mapText(m.UID), Setgroups: m.setgroups(), GID: mapText(m.GID), Helpers: m.Helpers})
 }
 
-// setgroups is what has to be written to the file of this name.
+// setgroups is what has to be written to the file of this name. It is newgidmap
+// that knows when not to allow it, and allowed is the default.
 func (m IDMap) setgroups() string {
-	several := len(m.GID) > 1 || len(m.GID) == 1 && m.GID[0].Size > 1
 	switch {
-	case len(m.GID) == 0 || m.Helpers && (m.Setgroups || several):
+	case len(m.GID) == 0 || m.Helpers && m.Setgroups:
 		return ""
 	case m.Setgroups:
 		return "allow"
