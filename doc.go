@@ -251,7 +251,10 @@
 //   - A child in an uninterruptible sleep before execve can't be killed, so Start
 //     does not return either, and holds a thread.
 //   - While a child that changes ids is on its way to execve, this process is not
-//     dumpable: /proc/self belongs to root for that time.
+//     dumpable: /proc/self belongs to root for that time. If this process is not
+//     root, but may change ids, a child that changes them after it has written
+//     files of /proc (attr.OOMScoreAdj, attr.Unshare with attr.IDMap) can so fail
+//     with EACCES beside others.
 //   - Descriptors must be below RLIMIT_NOFILE, in the child as in the parent.
 //   - Plan 9 has no signals that Go calls so; the package does not build there.
 //   - A filter of attr.Seccomp must allow execve, and exit_group where execve
