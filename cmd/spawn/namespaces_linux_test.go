@@ -88,7 +88,7 @@ func TestMountFlags(t *testing.T) {
 	with := func(words ...string) []string { return append(mounts[:len(mounts):len(mounts)], words...) }
 	const look = `touch /tmp/x && ls /tmp; pwd; grep " /tmp " /proc/self/mountinfo`
 	for _, flag := range []string{"--chroot", "--pivot-root"} {
-		lines := strings.Split(must(t, with(flag, top, "/bin/sh", "-c", look)...), "\n")
+		lines := strings.Split(must(t, with(flag, top, "--env", "PATH=/usr/bin:/bin", "/bin/sh", "-c", look)...), "\n")
 		if len(lines) != 4 || lines[0] != "x" || lines[1] != "/" || !strings.Contains(lines[2], "nosuid,nodev,noexec") || !strings.Contains(lines[2], "size=1024k") {
 			t.Errorf("%s: %q", flag, lines)
 		}
