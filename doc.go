@@ -73,8 +73,8 @@
 //     CPUs, is the root of a new cgroup namespace, and takes the parent's
 //     privilege.
 //  5. OOMScoreAdj, CoredumpFilter, SELinuxContext, AppArmorProfile. Their files
-//     are in /proc, which another root may lack, and the root's where the ids
-//     have changed.
+//     are in /proc, which another root directory may lack, and belong to root
+//     once the ids have changed.
 //  6. Limits that are raised. RLIMIT_NICE and RLIMIT_RTPRIO stand in for
 //     privilege further down.
 //  7. CPUAffinity. SchedDeadline takes only who may run on all CPUs.
@@ -123,9 +123,9 @@
 // before the first step until this process has written the maps, or newuidmap and
 // newgidmap have; its file table is then a copy from the start. Until the mask is
 // set all signals are blocked, so SIGTTOU can't stop a child in
-// [FileActions.Tcsetpgrp]. Where a line has several attributes they don't depend on
-// each other. [Program.Steps] shows the system calls of a program one by one, and so
-// does the command: spawn --explain. docs/attributes.md has a table of all
+// [FileActions.Tcsetpgrp]. Where a line has several attributes, their order is that
+// of the list. [Program.Steps] shows the system calls of a program one by one, and
+// so does the command: spawn --explain. docs/attributes.md has a table of all
 // attributes, and of those that exclude each other.
 //
 // # The child's contract
@@ -251,10 +251,10 @@
 //   - A child in an uninterruptible sleep before execve can't be killed, so Start
 //     does not return either, and holds a thread.
 //   - While a child that changes ids is on its way to execve, this process is not
-//     dumpable: /proc/self belongs to root for that time. If this process is not
-//     root, but may change ids, a child that changes them after it has written
-//     files of /proc (attr.OOMScoreAdj, attr.Unshare with attr.IDMap) can so fail
-//     with EACCES beside others.
+//     dumpable: /proc/self belongs to root for that time. Where this process is not
+//     root, such a start and one that writes files of /proc (attr.IDMap,
+//     attr.OOMScoreAdj and those beside it) wait for each other; after a second
+//     they go on all the same, and may fail with EACCES.
 //   - Descriptors must be below RLIMIT_NOFILE, in the child as in the parent.
 //   - Plan 9 has no signals that Go calls so; the package does not build there.
 //   - A filter of attr.Seccomp must allow execve, and exit_group where execve

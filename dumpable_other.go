@@ -2,11 +2,15 @@
 
 package spawn
 
+import "context"
+
 // dumpable has nothing to keep: children do not share memory.
 var dumpable dumpableFlag
 
 type dumpableFlag struct{}
 
-func (*dumpableFlag) hold() {}
+type dumpableUse struct{ writes, changes bool }
 
-func (*dumpableFlag) release() {}
+func (*dumpableFlag) begin(context.Context, dumpableUse) {}
+
+func (*dumpableFlag) end(dumpableUse) {}

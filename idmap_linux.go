@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -44,6 +43,7 @@ func mapFiles(m *plan.IDMap) (files []mapFile) {
 
 // writeOwn makes the child write a map of the namespace that it is in.
 func writeOwn(p *plan.Plan, f mapFile) {
+	p.OwnFiles = true
 	b := p.Builder()
 	fd := b.Var()
 	b.Step(f.name, f.index, f.object())
@@ -57,10 +57,8 @@ func writeOwn(p *plan.Plan, f mapFile) {
 type mapper struct {
 	ours, theirs int
 	files        []mapFile
-	changesIDs   bool               // the child does, once it goes on
 	ctx          context.Context    // of the helpers
 	cancel       context.CancelFunc // ends it; nil where there are none
-	held         bool               // of dumpable
 	ended        atomic.Bool        // the child has, or is past execve
 	done         chan struct{}
 	failed       *mapFile
@@ -68,7 +66,7 @@ type mapper struct {
 }
 
 // begin starts to wait for a child; nil needs none.
-func (m *idMaps) begin(ctx context.Context, r *raw.Run, changesIDs bool) (*mapper, error) {
+func (m *idMaps) begin(ctx context.Context, r *raw.Run) (*mapper, error) {
 	if m == nil {
 		return nil, nil
 	}
@@ -78,7 +76,7 @@ func (m *idMaps) begin(ctx context.Context, r *raw.Run, changesIDs bool) (*mappe
 	}
 	r.Set(m.ours, uint64(pair[0]))
 	r.Set(m.theirs, uint64(pair[1]))
-	w := &mapper{ours: pair[0], theirs: pair[1], files: m.files, changesIDs: changesIDs, done: make(chan struct{})}
+	w := &mapper{ours: pair[0], theirs: pair[1], files: m.files, done: make(chan struct{})}
 	if m.Helpers {
 		w.ctx, w.cancel = context.WithCancel(ctx)
 	}
@@ -103,10 +101,6 @@ func (w *mapper) serve(r *raw.Run) {
 			_ = unix.Shutdown(w.ours, unix.SHUT_WR) // the child reads an end of file
 			return
 		}
-	}
-	if w.changesIDs {
-		dumpable.hold()
-		w.held = true
 	}
 	_ = unix.Send(w.ours, []byte{'.'}, unix.MSG_NOSIGNAL)
 }
@@ -141,9 +135,6 @@ func (w *mapper) end() error {
 	<-w.done
 	unix.Close(w.ours)
 	unix.Close(w.theirs)
-	if w.held {
-		dumpable.release()
-	}
 	if w.err == nil || errors.Is(w.err, errChildEnded) {
 		return nil
 	}
@@ -163,28 +154,16 @@ func readByte(fd int) bool {
 // errChildEnded is no failure of the maps: somebody has killed the child.
 var errChildEnded = errors.New("the child has ended")
 
-// write writes a file of a child. For a process without privilege the files are
-// root's while the dumpable flag is cleared, for which other children may be the
-// reason. They don't wait for this one.
+// write writes a file of a child, or has it written.
 func (w *mapper) write(pid int, f *mapFile) error {
-	if f.helper != "" {
-		err := f.runHelper(w.ctx, pid)
-		if err != nil && w.ended.Load() {
-			return errChildEnded
-		}
-		return err
+	if f.helper == "" {
+		return writeMap(pid, f)
 	}
-	for {
-		n := dumpable.count()
-		err := writeMap(pid, f)
-		if err != unix.EACCES || n >= 0 && n == dumpable.count() {
-			return err
-		}
-		if w.ended.Load() {
-			return errChildEnded
-		}
-		time.Sleep(100 * time.Microsecond)
+	err := f.runHelper(w.ctx, pid)
+	if err != nil && w.ended.Load() {
+		return errChildEnded
 	}
+	return err
 }
 
 // writeMap writes a file of a child. The kernel wants it in one piece. Before

@@ -16,12 +16,13 @@ import (
 
 // child is what a child is known by while it hasn't been reaped.
 type child struct {
-	pidfd int      // -1 where the kernel has none, or not yet
-	late  bool     // the pidfd is made when somebody parks; see plan.Unseen
-	file  *os.File // pidfd, registered with the poller; nil until somebody parks
-	users int      // of file
-	exit  raw.Exit
-	state ProcessState // Process.state points here, to save an allocation
+	pidfd  int      // -1 where the kernel has none, or not yet
+	late   bool     // the pidfd is made when somebody parks; see plan.Unseen
+	traced bool     // somebody in this process waits for its stops
+	file   *os.File // pidfd, registered with the poller; nil until somebody parks
+	users  int      // of file
+	exit   raw.Exit
+	state  ProcessState // Process.state points here, to save an allocation
 }
 
 func (c *child) signal(pid int, sig os.Signal) error {
@@ -118,6 +119,13 @@ func (p *Process) look(options int) bool {
 	idType, id := unix.P_PIDFD, p.child.pidfd
 	if id < 0 {
 		idType, id = unix.P_PID, p.pid
+	}
+	if p.child.traced && options == 0 {
+		// The stops of a child that is traced are for its tracer.
+		errno := raw.Waitid(idType, id, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, x)
+		if errno == 0 && x.PID == 0 {
+			return false
+		}
 	}
 	switch errno := raw.Waitid(idType, id, unix.WEXITED|unix.WNOHANG|options, x); {
 	case errno == unix.ECHILD:

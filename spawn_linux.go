@@ -31,7 +31,7 @@ type engine struct {
 	slots   []int   // files that a start puts on slots
 	copying *engine // the same without slots; nil where there are none
 	cgroup  plan.File
-	creds   bool // the child changes ids
+	use     dumpableUse
 	lasting bool // the child is made by a thread that lasts
 	clone   plan.Flags
 	maps    *idMaps // nil where there is no need to wait for this process
@@ -84,7 +84,7 @@ func (e *engine) compileFor(s *Spec, argv, env []string, once, withSlots bool) e
 	}
 	e.resetSignals(p, claims)
 	s.Attr.Lower(p)
-	e.creds, e.cgroup = p.Credentials, p.Cgroup
+	e.cgroup = p.Cgroup
 	e.lasting = p.DeathSignal && (p.Trace == nil || p.Trace.Suspend)
 	if p.CopiedMemory {
 		e.feat.sharedMemory, withSlots = false, false
@@ -95,6 +95,7 @@ func (e *engine) compileFor(s *Spec, argv, env []string, once, withSlots bool) e
 	if err := e.lowerFiles(p, s, claims, withSlots); err != nil {
 		return err
 	}
+	e.use = dumpableUse{writes: p.OwnFiles || e.maps != nil, changes: p.Credentials && e.feat.sharedMemory}
 	e.restoreNoFile(p, claims)
 	e.lowerMask(p, claims)
 	b.Step("execve", -1, "")
@@ -315,9 +316,9 @@ func (p *Program) launchHere(ctx context.Context) (*Process, error) {
 	if p.nofile != 0 && limitRaised() {
 		r.Set(p.nofile, 1)
 	}
-	if p.creds && p.maps == nil { // else once the maps are written
-		dumpable.hold()
-		defer dumpable.release()
+	if p.use != (dumpableUse{}) {
+		dumpable.begin(ctx, p.use)
+		defer dumpable.end(p.use)
 	}
 	if p.all {
 		// As fork and exec have it: no child is made while somebody who holds
@@ -325,7 +326,7 @@ func (p *Program) launchHere(ctx context.Context) (*Process, error) {
 		syscall.ForkLock.Lock()
 		defer syscall.ForkLock.Unlock()
 	}
-	m, err := p.maps.begin(ctx, r, p.creds)
+	m, err := p.maps.begin(ctx, r)
 	if err != nil {
 		return nil, &Error{p.path, "id map", p.maps.Index, "", err}
 	}
@@ -398,10 +399,11 @@ func (p *Program) result(ctx context.Context, r *raw.Run, pid int, errno syscall
 	pidfd := r.Pidfd()
 	step, why, failed := r.Failure()
 	if !failed && !killed && unmapped == nil {
+		traced := p.tracing != nil && !p.tracing.Suspend
 		if _, unseen := ctx.(plan.Unseen); unseen {
-			return &Process{pid: pid, child: child{pidfd: pidfd, late: p.feat.pidfd}}, nil
+			return &Process{pid: pid, child: child{pidfd: pidfd, late: p.feat.pidfd, traced: traced}}, nil
 		}
-		return newProcess(pid, child{pidfd: pidfd}), nil
+		return newProcess(pid, child{pidfd: pidfd, traced: traced}), nil
 	}
 	discard(pid, pidfd, killed)
 	if killed || unmapped != nil && ctx.Err() != nil && errors.Is(unmapped, ctx.Err()) {

@@ -137,8 +137,9 @@ func (p *Program) launch(ctx context.Context) (*Process, error) {
 		return nil, wrap(p.path, err)
 	}
 	if p.attr.Credential != nil {
-		dumpable.hold()
-		defer dumpable.release()
+		use := dumpableUse{changes: true}
+		dumpable.begin(ctx, use)
+		defer dumpable.end(use)
 	}
 	proc, err := p.startProcess(ctx, how)
 	if err != nil {

@@ -321,6 +321,15 @@ func TestWaitWhileTraced(t *testing.T) {
 			if err := p.WaitExited(ctx); !errors.Is(err, context.DeadlineExceeded) {
 				t.Error(err)
 			}
+			ctx, cancel = context.WithTimeout(context.Background(), 5*time.Millisecond)
+			defer cancel()
+			if _, err := p.Wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				t.Error(err)
+			}
+			var stop unix.WaitStatus // is still there
+			if pid, err := unix.Wait4(p.Pid(), &stop, unix.WNOHANG, nil); pid != p.Pid() || stop.StopSignal() != unix.SIGTRAP {
+				t.Errorf("%d, %#x, %v", pid, stop, err)
+			}
 			if err := unix.PtraceDetach(p.Pid()); err != nil {
 				t.Error(err)
 			}

@@ -30,7 +30,7 @@ type AppArmorProfile string
 
 const (
 	execLabel = "the label of execve"
-	maxLabel  = 4095 // the kernel takes a page
+	maxLabel  = 4000 // the kernel takes less than a page
 )
 
 func (l SELinuxContext) check(c *plan.Claims) error {

@@ -9,16 +9,12 @@ const (
 	atFdcwd  = -100
 	oWronly  = 0x1
 	oCloexec = 0x80000
-
-	eAcces        = 13
-	accessRetries = 1000 // about 0.15 s
 )
 
-// openHostFile makes the child open a file of /proc, which is still the host's. It
-// is root's file while another child is changing its ids.
+// openHostFile makes the child open a file of /proc, which is still the host's.
 func openHostFile(p *plan.Plan, path string) raw.OpRef {
-	return p.Call(plan.HostFiles, raw.Openat, raw.Int(atFdcwd), p.Builder().String(path), raw.Int(oWronly|oCloexec), raw.Int(0)).
-		Retry(eAcces, accessRetries)
+	p.OwnFiles = true
+	return p.Call(plan.HostFiles, raw.Openat, raw.Int(atFdcwd), p.Builder().String(path), raw.Int(oWronly|oCloexec), raw.Int(0))
 }
 
 // writeHostFile makes it write text, in one piece, and close the file.

@@ -13,14 +13,15 @@ import (
 // namespaces(7). All but a user namespace need CAP_SYS_ADMIN, which the child
 // has in a user namespace made along with them. A new mount namespace is a copy,
 // in which shared mounts stay shared. CLONE_NEWTIME needs clone3 and, to be of
-// use, Linux 6.0. See clone(2).
+// use, Linux 6.2. See clone(2).
 type NewNamespaces struct{ Flags uintptr }
 
 // Unshare makes the child leave namespaces, and what else it shares: Flags are
 // CLONE_NEW*, CLONE_FILES, CLONE_FS and CLONE_SYSVSEM. It comes after the session
 // and before the root directory. With CLONE_NEWNS all mounts become private, so
-// that none made in the child is seen outside. With CLONE_NEWPID and
-// CLONE_NEWTIME it is the child's own children that are in the new namespace.
+// that none made in the child is seen outside. With CLONE_NEWPID it is the child's
+// own children that are in the new namespace, and with CLONE_NEWTIME the program,
+// or before Linux 6.2 its children.
 //
 // What makes another attribute void is an error of Compile: a namespace of the kind
 // of one of [NewNamespaces], unless it is a pid or mount namespace, and one of the
@@ -34,15 +35,16 @@ type Unshare struct{ Flags uintptr }
 //
 // With NewNamespaces this process writes the maps while the child waits, as
 // newuidmap would. It may map its own ids, and any others with CAP_SETUID and
-// CAP_SETGID. With Unshare the child writes them, which may map its own ids only.
+// CAP_SETGID. With Unshare the child writes them, which may map its own ids only;
+// GID then needs Linux 3.19.
 // The steps are called uid_map, setgroups and gid_map. See user_namespaces(7).
 //
 // With Helpers it is newuidmap(1) and newgidmap(1) that write the maps, which may
 // map the ids that /etc/subuid and /etc/subgid list for the user; privilege that
 // this process has makes no difference. They are looked up in PATH by Compile,
 // whose error matches [errors.ErrUnsupported] where they are missing, and run by
-// each start, which takes two spawns more. A refusal matches EPERM and says what the
-// program has printed. Whether Setgroups can be had is for newgidmap to decide, which
+// each start, which takes two spawns more. If one fails the error matches EPERM and
+// has what it printed. Whether Setgroups can be had is for newgidmap to decide, which
 // allows it for ids of /etc/subgid. Helpers excludes [Unshare] with CLONE_NEWUSER.
 type IDMap struct {
 	UID, GID  []IDMapEntry

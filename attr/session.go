@@ -35,7 +35,7 @@ const (
 // needSession is for what only the leader of a session can do, which a child is
 // by Setsid alone.
 func needSession(c *plan.Claims, by string) {
-	c.Bar(newGroup, by, newSession, "the child has to lead a session")
+	c.Bar(newGroup, by, "", "the child has to lead a session")
 	c.Need(newSession, by, "attr.Setsid")
 }
 

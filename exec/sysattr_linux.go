@@ -85,8 +85,11 @@ func (c *Cmd) attributes() (l sysList, err error) {
 }
 
 func (l *sysList) namespaces(sys *syscall.SysProcAttr) {
-	// The others would be the engine's to decide.
-	if flags := sys.Cloneflags &^ (unix.CLONE_VM | unix.CLONE_VFORK | uintptr(unix.SIGCHLD)); flags != 0 {
+	// The others would be the engine's to decide, or are void: another namespace of
+	// the same kind follows.
+	const once = unix.CLONE_NEWCGROUP | unix.CLONE_NEWIPC | unix.CLONE_NEWNET | unix.CLONE_NEWTIME | unix.CLONE_NEWUTS
+	void := unix.CLONE_VM | unix.CLONE_VFORK | uintptr(unix.SIGCHLD) | sys.Unshareflags&once
+	if flags := sys.Cloneflags &^ void; flags != 0 {
 		l.add(attr.NewNamespaces{Flags: flags})
 	}
 	if sys.Unshareflags != 0 {

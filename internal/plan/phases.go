@@ -50,7 +50,7 @@ var Phases = [numPhases]struct{ Does, Why string }{
 	Cgroup: {"Joining a cgroup, where the child can't be made in it",
 		"It limits the CPUs, is the root of a new cgroup namespace, and takes the parent's privilege"},
 	HostFiles: {"OOMScoreAdj, CoredumpFilter, SELinuxContext, AppArmorProfile",
-		"Their files are in /proc, which another root may lack, and the root's where the ids have changed"},
+		"Their files are in /proc, which another root directory may lack, and belong to root once the ids have changed"},
 	RaiseLimits: {"Limits that are raised",
 		"RLIMIT_NICE and RLIMIT_RTPRIO stand in for privilege further down"},
 	Affinity: {"CPUAffinity",

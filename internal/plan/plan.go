@@ -43,6 +43,8 @@ type Plan struct {
 	NoPause bool
 	// DeathSignal is set when the child must be made by a thread that lasts.
 	DeathSignal bool
+	// OwnFiles is set when the child writes files of /proc that are its user's.
+	OwnFiles bool
 	// CopiedMemory is set when the child changes what belongs to the memory.
 	CopiedMemory bool
 	// Trace is set when the thread that makes the child traces it. Blocked is then

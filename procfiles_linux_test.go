@@ -1,0 +1,66 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package spawn_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/attr"
+)
+
+// TestFilesOfProc starts children that write files of /proc beside others that
+// change ids, which clears the dumpable flag of the memory that they share: their
+// files are root's then. The parent is not root, but may change ids.
+func TestFilesOfProc(t *testing.T) {
+	s := helper(t, "files of proc")
+	needRoot(t)
+	needNamespaces(t, unix.CLONE_NEWUSER)
+	s.Attr = attr.List{attr.AmbientCaps{unix.CAP_SETUID, unix.CAP_SETGID}}
+	runByNobody(t, s)
+	succeeds(t, s)
+}
+
+var _ = registerHelper("files of proc", func([]string) int {
+	own := []attr.IDMapEntry{{HostID: os.Getuid(), Size: 1}}
+	wide := []attr.IDMapEntry{{HostID: 100000, Size: 65536}}
+	user, all := attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: wide, GID: wide, Setgroups: true}
+	ids := attr.Credential{UID: 1000, GID: 1000}
+	lists := []attr.List{
+		{ids},
+		{attr.OOMScoreAdj(1000)},
+		{attr.OOMScoreAdj(1000), ids},
+		{attr.CoredumpFilter(1)},
+		{attr.CoredumpFilter(1), ids},
+		{attr.Unshare{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: own}},
+		{user, all},
+		{user, all, ids},
+		{user, all, ids, attr.OOMScoreAdj(1000)},
+		{user, all, attr.NoHugePages{}},
+	}
+	err := eachEngineError(func(string) error {
+		return atOnce(len(lists), func() (err error) {
+			for i := range lists {
+				list := lists[i]
+				if state, e := spawn.Run(context.Background(), shell(":", list...)); e != nil || !state.Success() {
+					err = errors.Join(err, fmt.Errorf("%v: %v, %w", list, state, e))
+				}
+			}
+			return err
+		})
+	})
+	if n, perr := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0); n != 1 || perr != nil {
+		err = errors.Join(err, fmt.Errorf("dumpable is %d, %w", n, perr))
+	}
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	return 0
+})
