@@ -209,3 +209,21 @@ func TestFailureLeavesNothing(t *testing.T) {
 		t.Errorf("%d descriptors, %d before", now, before)
 	}
 }
+
+// TestNamespacesTwice has a kind of namespace made by clone and by unshare, of which
+// os/exec takes no notice.
+func TestNamespacesTwice(t *testing.T) {
+	cmd := exec.Command("readlink", "/proc/self/ns/uts")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUTS, Unshareflags: unix.CLONE_NEWUTS | unix.CLONE_NEWIPC}
+	own, err := os.Readlink("/proc/self/ns/uts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.Output()
+	if os.Geteuid() != 0 && errors.Is(err, unix.EPERM) {
+		skip(t, "needs root")
+	}
+	if err != nil || string(out) == own+"\n" {
+		t.Errorf("%q, %v", out, err)
+	}
+}
