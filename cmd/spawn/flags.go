@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -88,6 +89,21 @@ func (setter) String() string       { return "" }
 // scripts. No argument can have it, so it hides no program.
 const completionCommand = "\x00completion"
 
+// completing is the variable by which the completion scripts ask for completions.
+// The library has a last argument for that, which may be one of a program.
+const completing = "SPAWN_COMPLETION"
+
+// asking puts the variable into the completion scripts.
+var asking = strings.NewReplacer(
+	`eval "${request_comp}"`, `eval "`+completing+`=1 ${request_comp}"`, // bash
+	`$(${words[@]`, `$(`+completing+`=1 ${words[@]`, // zsh
+	`($args[1] `, `(env `+completing+`=1 $args[1] `, // fish
+	`Invoke-Expression $other`, `$env:`+completing+` = 1
+    $lines = Invoke-Expression $other
+    Remove-Item Env:`+completing+`
+    $lines`, // pwsh
+)
+
 // parse reads the command line. It is done where there is nothing to run: help,
 // version or completion have been printed.
 func parse(args []string) (o *options, done bool, err error) {
@@ -100,10 +116,12 @@ func parse(args []string) (o *options, done bool, err error) {
 		HideHelpCommand:               true,
 		CustomRootCommandHelpTemplate: helpTemplate,
 		Flags:                         o.flags(),
-		EnableShellCompletion:         true,
+		EnableShellCompletion:         os.Getenv(completing) != "",
 		ShellCompletionCommandName:    completionCommand,
-		ExitErrHandler:                func(context.Context, *cli.Command, error) {},
-		OnUsageError:                  func(_ context.Context, _ *cli.Command, err error, _ bool) error { return err },
+		// It is there for --completion in any case.
+		ConfigureShellCompletionCommand: func(*cli.Command) {},
+		ExitErrHandler:                  func(context.Context, *cli.Command, error) {},
+		OnUsageError:                    func(_ context.Context, _ *cli.Command, err error, _ bool) error { return err },
 		// --help with a program after it is --help.
 		CommandNotFound: func(_ context.Context, cmd *cli.Command, _ string) { _ = cli.ShowRootCommandHelp(cmd) },
 	}
@@ -162,7 +180,13 @@ func printCompletion(ctx context.Context, cmd *cli.Command, shell string) error 
 	if script == nil {
 		return fmt.Errorf("--completion %q: not one of bash, zsh, fish, pwsh", shell)
 	}
-	return script.Action(ctx, script)
+	out := cmd.Root().Writer
+	var text strings.Builder
+	cmd.Root().Writer = &text
+	if err := script.Action(ctx, script); err != nil {
+		return err
+	}
+	return write(out, asking.Replace(text.String()))
 }
 
 // version is what the go command has stamped into the program.
