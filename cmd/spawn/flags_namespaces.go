@@ -177,16 +177,35 @@ func parseMount(s string) ([]attr.Mount, error) {
 				propagation |= n
 			} else if n, err := numberOf("", mountOptions, option); err == nil {
 				m.Flags |= n
+			} else if n, err := numberOf("", mountClears, option); err == nil {
+				m.Flags &^= n
 			} else {
 				data = append(data, option)
 			}
 		}
 	}
-	m.Data = strings.Join(data, ",")
 	if m.Target == "" {
 		return nil, errors.New("no target=DIR")
 	}
+	if kind := withoutData(m, propagation); kind != "" && data != nil {
+		return nil, fmt.Errorf("no option %q of %s", data[0], kind)
+	}
+	m.Data = strings.Join(data, ",")
 	return mountCalls(m, propagation), nil
+}
+
+// withoutData is what a mount is called if no file system gets its other options;
+// the kernel ignores them.
+func withoutData(m attr.Mount, propagation uintptr) string {
+	switch {
+	case m.Flags&mountBind != 0:
+		return "a bind mount"
+	case m.Flags&mountMove != 0:
+		return "a move"
+	case propagation != 0 && m == attr.Mount{Target: m.Target}:
+		return "a change of propagation"
+	}
+	return ""
 }
 
 // mountCalls are the calls that do it.
@@ -195,7 +214,7 @@ func mountCalls(m attr.Mount, propagation uintptr) (calls []attr.Mount) {
 	rest := m.Flags &^ bind
 	switch {
 	case m.Flags&mountBind != 0 && rest != 0 && rest&mountRemount == 0:
-		calls = append(calls, attr.Mount{Source: m.Source, Target: m.Target, Flags: m.Flags & bind, Data: m.Data},
+		calls = append(calls, attr.Mount{Source: m.Source, Target: m.Target, Flags: m.Flags & bind},
 			attr.Mount{Target: m.Target, Flags: mountRemount | mountBind | rest})
 	case propagation == 0 || m != attr.Mount{Target: m.Target}:
 		calls = append(calls, m)

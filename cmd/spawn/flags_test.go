@@ -194,6 +194,14 @@ func TestMessageNamesTheFlag(t *testing.T) {
 	if got := fails(t, statusError, "--umask", "99", "true"); !strings.Contains(got, `--umask "99": `) {
 		t.Errorf("got %q", got)
 	}
+	for flag, line := range map[string][]string{
+		"--user-env: needs": {"--user-env", "true"},
+		`--user "nosuch": `: {"--user", "nosuch", "--user-env", "true"},
+	} {
+		if got := fails(t, statusError, line...); !strings.Contains(got, "spawn: "+flag) {
+			t.Errorf("%q: got %q", line, got)
+		}
+	}
 	if got := fails(t, statusError, "--chdir", "/non\nexistent", "true"); !strings.Contains(got, "chdir") {
 		t.Errorf("got %q", got)
 	}

@@ -95,8 +95,15 @@ var parsers = map[string]valueParser{
 			"bind,source=/a,target=/b,ro,rslave":         "[{/a /b  4096 } { /b  4129 } { /b  540672 }]",
 			"target=/b,private":                          "[{ /b  262144 }]",
 			"target=/b,remount,bind,ro":                  "[{ /b  4129 }]",
+			"bind,source=/a,target=/b,ro,rw":             "[{/a /b  4096 }]",
+			"bind,source=/a,target=/b,rw,ro,nodev,dev":   "[{/a /b  4096 } { /b  4129 }]",
+			"type=t,target=/b,ro,nosuid,defaults,noexec": "[{ /b t 8 }]",
+			"target=/b,remount,size=1m,atime":            "[{ /b  32 size=1m}]",
 		},
-		bad: []string{"", "type=proc", "/a", "target="},
+		bad: []string{
+			"", "type=proc", "/a", "target=", "bind,source=/a,target=/b,ro,nosiud", "rbind,source=/a,target=/b,size=1m",
+			"target=/b,remount,bind,rO", "target=/b,private,x", "move,source=/a,target=/b,x",
+		},
 	},
 	"filter": {
 		parse: func(s string) (any, error) { return parseFilter([]byte(s)) },

@@ -21,15 +21,15 @@ func (o *options) spec() (*spawn.Spec, error) {
 	if err != nil {
 		return nil, err
 	}
-	env, err := o.environment(os.Environ())
-	if err != nil {
-		return nil, err
-	}
-	s := &spawn.Spec{Path: path, Args: o.program, Env: env}
+	s := &spawn.Spec{Path: path, Args: o.program}
 	if err := o.actions(&s.Actions); err != nil {
 		return nil, err
 	}
 	if s.Attr, err = o.attributes(); err != nil {
+		return nil, err
+	}
+	// It comes after --user, which has its own messages.
+	if s.Env, err = o.environment(os.Environ()); err != nil {
 		return nil, err
 	}
 	if o.verbose {
