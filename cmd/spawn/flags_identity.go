@@ -233,7 +233,9 @@ func parseSecureBits(s string) (attr.SecureBits, error) {
 		i := slices.Index(secureBits, name)
 		switch {
 		case i < 0:
-			return 0, fmt.Errorf("%q is not one of %s, with _locked at the end or without", item, strings.Join(secureBits, ", "))
+			// One that has no effect, as execve clears it, is not offered.
+			names := slices.DeleteFunc(slices.Clone(secureBits), func(s string) bool { return s == "keep_caps" })
+			return 0, fmt.Errorf("%q is not one of %s, with _locked at the end or without", item, strings.Join(names, ", "))
 		case locked:
 			return 2 << (2 * i), nil
 		}

@@ -44,7 +44,7 @@ func TestProgramsWithNamesOfCommands(t *testing.T) {
 		writeFile(t, filepath.Join(dir, name), "#!/bin/sh\necho \"I am $1\"\n", 0o755)
 		var lines [][]string
 		if !strings.HasPrefix(name, "-") {
-			lines = append(lines, []string{name, name}, []string{"--append", name, name})
+			lines = append(lines, []string{name, name}, []string{"--setsid", name, name})
 		}
 		for _, line := range append(lines, []string{"--", name, name}) {
 			cmd := spawnCmd(t, line...)
@@ -68,6 +68,19 @@ func TestHelpAndVersion(t *testing.T) {
 			if len(l) > 90 || strings.TrimRight(l, " ") != l {
 				t.Errorf("%q: line too long, or blanks at its end: %q", line, l)
 			}
+		}
+	}
+	for _, flag := range []string{"--help", "--version", "--completion=bash"} {
+		full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+		if err != nil {
+			break // not every system has it
+		}
+		cmd := spawnCmd(t, flag)
+		cmd.Stdout = full
+		_ = cmd.Run()
+		full.Close()
+		if got := cmd.ProcessState.ExitCode(); got != statusError {
+			t.Errorf("%s to a full file: status %d", flag, got)
 		}
 	}
 	if out := must(t, "--version"); !strings.HasPrefix(out, "spawn version ") {
@@ -141,6 +154,14 @@ func TestMistakes(t *testing.T) {
 		{"--bogus", "true"},
 		{"--bogus=1", "true"},
 		{"-x", "true"},
+		{"-nice=5", "-bogus", "true"},
+		{"--setsid=foo", "true"},
+		{"--append", "true"},
+		{"--append", "--stderr", "stdout", "true"},
+		{"--setgroups", "deny", "true"},
+		{"--map-helpers", "true"},
+		{"--numa", "bind", "true"},
+		{"--allow-tcp", "--allow-bind", "1", "true"},
 		{"--umask"},
 		{"--umask", "8", "true"},
 		{"--umask", "1000", "true"},
@@ -196,11 +217,30 @@ func TestMessageNamesTheFlag(t *testing.T) {
 	}
 	for flag, line := range map[string][]string{
 		"--user-env: needs": {"--user-env", "true"},
+		"--nic: ":           {"--nic", "5", "true"},
+		"-bogus: ":          {"-bogus=5", "true"},
+		`--setsid "foo": `:  {"--setsid=foo", "true"},
+		"--umask: ":         {"--umask"},
+		"--append: needs":   {"--append", "true"},
+		"--setgroups: ":     {"--setgroups", "deny", "true"},
+		"--map-helpers: ":   {"--map-helpers", "true"},
+		"--allow-tcp: ":     {"--allow-tcp", "--allow-connect", "1", "true"},
+		"--landlock: ":      {"--allow-read", "/nonexistent", "true"},
 		`--user "nosuch": `: {"--user", "nosuch", "--user-env", "true"},
 	} {
 		if got := fails(t, statusError, line...); !strings.Contains(got, "spawn: "+flag) {
 			t.Errorf("%q: got %q", line, got)
 		}
+	}
+	if hasEngine() {
+		for _, line := range [][]string{{"--foreground", "true"}, {"--ctty", "0", "true"}, {"--mount", "type=proc,target=/proc", "true"}, {"--map-root", "true"}} {
+			if got := fails(t, statusError, line...); strings.Contains(got, "attr.") || !strings.Contains(got, line[0]) && line[0] != "--map-root" {
+				t.Errorf("%q: got %q", line, got)
+			}
+		}
+	}
+	if got := fails(t, statusError, "--securebits", "x", "true"); strings.Contains(got, "keep_caps") {
+		t.Errorf("got %q", got)
 	}
 	if got := fails(t, statusError, "--chdir", "/non\nexistent", "true"); !strings.Contains(got, "chdir") {
 		t.Errorf("got %q", got)

@@ -64,7 +64,12 @@ func run(p *spawn.Program, o *options) (*ending, error) {
 	if o.foreground {
 		tty := openTerminal()
 		defer tty.close()
-		defer tty.restore(tty.foreground())
+		group := tty.foreground()
+		// The library would take the terminal away from the group that has it.
+		if tty != nil && group != ownGroup() {
+			return nil, errors.New("--foreground: spawn is not in the foreground itself")
+		}
+		defer tty.restore(group)
 	}
 	begin := time.Now()
 	proc, err := r.start(ctx, p)
