@@ -1,6 +1,10 @@
 package main
 
-import "regexp"
+import (
+	"cmp"
+	"regexp"
+	"strings"
+)
 
 // flagOf is the flag of each attribute, for messages of the library.
 var flagOf = map[string]string{
@@ -22,22 +26,19 @@ var flagOf = map[string]string{
 }
 
 var (
-	attributeName = regexp.MustCompile(`\battr\.(\w+)`)
-	namespaceFlag = regexp.MustCompile(`--new or --unshare with CLONE_NEW(NS|USER)`)
+	attributeName = regexp.MustCompile(`\battr\.\w+`)
+	cloneFlag     = regexp.MustCompile(`\bCLONE_NEW[A-Z]+`)
 )
 
-// inFlags puts flags for attributes into a message.
+// inFlags puts flags for attributes into a message, and names for namespaces.
 func inFlags(s string) string {
 	s = attributeName.ReplaceAllStringFunc(s, func(name string) string {
-		if flag := flagOf[name[len("attr."):]]; flag != "" {
-			return flag
-		}
-		return name
+		return cmp.Or(flagOf[strings.TrimPrefix(name, "attr.")], name)
 	})
-	return namespaceFlag.ReplaceAllStringFunc(s, func(text string) string {
-		if text[len(text)-1] == 'S' {
-			return "--new mount or --unshare mount"
+	return cloneFlag.ReplaceAllStringFunc(s, func(name string) string {
+		if name == "CLONE_NEWNS" {
+			return "mount"
 		}
-		return "--new user or --unshare user"
+		return strings.ToLower(strings.TrimPrefix(name, "CLONE_NEW"))
 	})
 }

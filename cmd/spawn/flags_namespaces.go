@@ -183,7 +183,7 @@ func parseMount(s string) ([]attr.Mount, error) {
 		return nil, err
 	}
 	var m attr.Mount
-	var propagation uintptr
+	var propagation, cleared uintptr
 	var data []string
 	for option := range strings.SplitSeq(s, ",") {
 		key, value, _ := strings.Cut(option, "=")
@@ -198,9 +198,9 @@ func parseMount(s string) ([]attr.Mount, error) {
 			if n, err := numberOf("", propagations, option); err == nil {
 				propagation |= n
 			} else if n, err := numberOf("", mountOptions, option); err == nil {
-				m.Flags |= n
+				m.Flags, cleared = m.Flags|n, cleared&^n
 			} else if n, err := numberOf("", mountClears, option); err == nil {
-				m.Flags &^= n
+				m.Flags, cleared = m.Flags&^n, cleared|n
 			} else {
 				data = append(data, option)
 			}
@@ -213,7 +213,7 @@ func parseMount(s string) ([]attr.Mount, error) {
 		return nil, fmt.Errorf("no option %q of %s", data[0], kind)
 	}
 	m.Data = strings.Join(data, ",")
-	return mountCalls(m, propagation), nil
+	return mountCalls(m, propagation, cleared), nil
 }
 
 // withoutData is what a mount is called if no file system gets its other options;
@@ -230,12 +230,14 @@ func withoutData(m attr.Mount, propagation uintptr) string {
 	return ""
 }
 
-// mountCalls are the calls that do it.
-func mountCalls(m attr.Mount, propagation uintptr) (calls []attr.Mount) {
+// mountCalls are the calls that do it. A bind mount has the restrictions of its
+// source, which the call for its other options would drop, or not be allowed to.
+func mountCalls(m attr.Mount, propagation, cleared uintptr) (calls []attr.Mount) {
 	const bind = mountBind | mountRecursive
 	rest := m.Flags &^ bind
 	switch {
 	case m.Flags&mountBind != 0 && rest != 0 && rest&mountRemount == 0:
+		rest |= restrictions(m.Source) &^ cleared
 		calls = append(calls, attr.Mount{Source: m.Source, Target: m.Target, Flags: m.Flags & bind},
 			attr.Mount{Target: m.Target, Flags: mountRemount | mountBind | rest})
 	case propagation == 0 || m != attr.Mount{Target: m.Target}:

@@ -12,6 +12,8 @@ var namespaces, unshareable, mountOptions, mountClears, propagations []named
 
 const mountBind, mountRecursive, mountRemount, mountMove uintptr = 0, 0, 0, 0
 
+func restrictions(string) uintptr { return 0 }
+
 func openProcess(int) (*os.File, error) { return nil, errors.ErrUnsupported }
 
 func boundingSet() []int { return nil }
