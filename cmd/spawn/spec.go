@@ -107,7 +107,8 @@ func setenv(env []string, v variable) []string {
 	return append(env, v.name+"="+v.value)
 }
 
-// actions opens the files first, in the directory that spawn was called in.
+// actions opens the files first, in the directory that spawn was called in, unless
+// attributes have changed the root directory or the mount namespace by then.
 func (o *options) actions(a *spawn.FileActions) error {
 	opens := o.redirections()
 	if o.append && o.stdout == "" && (o.stderr == "" || o.stderrToStdout()) {

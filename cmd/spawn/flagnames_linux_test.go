@@ -1,36 +1,22 @@
 package main
 
 import (
-	"os"
-	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 	"testing"
+
+	"github.com/safespawn/spawn/internal/attrnames"
 )
 
 // TestFlagsOfAttributes wants a flag for each attribute, and flags that there are.
 func TestFlagsOfAttributes(t *testing.T) {
-	without := []string{"ControllingTTY", "Ptrace"}
-	files, err := filepath.Glob("../../attr/*.go")
+	names, err := attrnames.In("../../attr")
 	if err != nil {
 		t.Fatal(err)
 	}
-	attributes := 0
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
+	for _, name := range names {
+		if (flagOf[name] == "") != (withoutFlag[name] != "") {
+			t.Errorf("attr.%s: flag %q", name, flagOf[name])
 		}
-		for _, m := range regexp.MustCompile(`func \((?:\w+ )?(\w+)\) check\(`).FindAllStringSubmatch(string(text), -1) {
-			attributes++
-			if flagOf[m[1]] == "" && !slices.Contains(without, m[1]) {
-				t.Errorf("no flag for %s", m[1])
-			}
-		}
-	}
-	if attributes < 40 {
-		t.Errorf("%d attributes", attributes)
 	}
 	flags := (&options{}).flags()
 	for name, text := range flagOf {
