@@ -25,7 +25,7 @@ func everyFlag(t *testing.T) [][]string {
 		{
 			"--stdin", "/dev/null", "--stdout", "/dev/null", "--stderr", "stdout", "--append", "--fd", "3=/dev/null:r",
 			"--keep-fd", "0", "--chdir", "/", "--env", "A=b", "--clear-env", "--umask", "22", "--setsid", "--ctty", "0:steal",
-			"--detach-tty", "--sig-default", "HUP", "--sig-ignore", "INT", "--sig-block", "all", "--parent-death", "KILL",
+			"--sig-default", "HUP", "--sig-ignore", "INT", "--sig-block", "all", "--parent-death", "KILL",
 			"--subreaper", "--stopped", "--nice", "19", "--sched", "batch", "--reset-on-fork", "--util", "0:1024", "--cpus", "0-63",
 			"--ioprio", "idle", "--timer-slack", "1ms", "--numa", "local", "--core-sched", "--rlimit", "core=0",
 			"--rlimit", "nofile=99", "--rlimit", "nproc=hard", "--oom-score-adj", "1000",
@@ -39,7 +39,7 @@ func everyFlag(t *testing.T) [][]string {
 		},
 		{
 			"--setpgid", "0", "--foreground", "--rlimit", "nofile=original", "--ruid", "1", "--euid", "1", "--rgid", "1", "--egid", "1",
-			"--keep-groups", "--cap-ambient", "chown", "--allow-tcp", "--landlock-best-effort", "--personality", "8",
+			"--keep-groups", "--detach-tty", "--cap-ambient", "chown", "--allow-tcp", "--landlock-best-effort", "--personality", "8",
 			"--unshare", "user,mount", "--map-root", "--pivot-root", "/", "--join", "net=/proc/self/ns/net", "--join", self + ":ipc", "--verbose",
 		},
 		{
@@ -98,7 +98,7 @@ func TestExplainEverything(t *testing.T) {
 	}
 	own := []string{
 		"--stdin", "/dev/null", "--fd", "3=/dev/null:r", "--chdir", "/", "--umask", "22", "--setsid", "--ctty", "0",
-		"--detach-tty", "--sig-default", "HUP", "--sig-ignore", "INT", "--sig-block", "all", "--parent-death", "KILL", "--subreaper",
+		"--sig-default", "HUP", "--sig-ignore", "INT", "--sig-block", "all", "--parent-death", "KILL", "--subreaper",
 		"--nice", "-20", "--sched", "rr:99", "--reset-on-fork", "--util", "1:1024", "--cpus", "0", "--ioprio", "realtime:0",
 		"--timer-slack", "1ms", "--numa", "bind:0", "--core-sched", "--rlimit", "core=0", "--rlimit", "nproc=hard", "--rlimit", "nofile=99",
 		"--oom-score-adj", "-1000", "--user", "root", "--groups", "1,2", "--caps", "chown,kill", "--securebits", "noroot,noroot_locked",
@@ -121,7 +121,7 @@ func TestExplainEverything(t *testing.T) {
 	for _, want := range []string{
 		"sigdefault", "sigignore", "setsid", "oom_score_adj", "sched", "sched_util", "nice", "affinity", "mempolicy", "ioprio", "core_sched",
 		"rlimit", "unshare", "mount", "pivot_root", "sethostname", "setdomainname", "bounding", "setgroups", "setresgid", "setresuid",
-		"ambient", "securebits", "capset", "pdeathsig", "keyring", "umask", "open", "chdir", "noctty", "ctty", "timerslack", "personality",
+		"ambient", "securebits", "capset", "pdeathsig", "keyring", "umask", "open", "chdir", "ctty", "timerslack", "personality",
 		"subreaper", "no_new_privs", "sigmask", "seccomp", "execve",
 	} {
 		if !strings.Contains(r.out, "  "+want+" ") {

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -88,10 +91,26 @@ func (setter) String() string       { return "" }
 // scripts. No argument can have it, so it hides no program.
 const completionCommand = "\x00completion"
 
+// completing is the variable by which the completion scripts ask for completions.
+// The library has a last argument for that, which may be one of a program.
+const completing = "SPAWN_COMPLETION"
+
+// asking puts the variable into the completion scripts.
+var asking = strings.NewReplacer(
+	`eval "${request_comp}"`, `eval "`+completing+`=1 ${request_comp}"`, // bash
+	`$(${words[@]`, `$(`+completing+`=1 ${words[@]`, // zsh
+	`($args[1] `, `(env `+completing+`=1 $args[1] `, // fish
+	`Invoke-Expression $other`, `$env:`+completing+` = 1
+    $lines = Invoke-Expression $other
+    Remove-Item Env:`+completing+`
+    $lines`, // pwsh
+)
+
 // parse reads the command line. It is done where there is nothing to run: help,
 // version or completion have been printed.
 func parse(args []string) (o *options, done bool, err error) {
 	o, done = &options{}, true
+	out := &output{Writer: os.Stdout}
 	cmd := &cli.Command{
 		Name:                          "spawn",
 		Usage:                         "run a program with everything set that a program can be given",
@@ -100,10 +119,13 @@ func parse(args []string) (o *options, done bool, err error) {
 		HideHelpCommand:               true,
 		CustomRootCommandHelpTemplate: helpTemplate,
 		Flags:                         o.flags(),
-		EnableShellCompletion:         true,
+		Writer:                        out,
+		EnableShellCompletion:         os.Getenv(completing) != "",
 		ShellCompletionCommandName:    completionCommand,
-		ExitErrHandler:                func(context.Context, *cli.Command, error) {},
-		OnUsageError:                  func(_ context.Context, _ *cli.Command, err error, _ bool) error { return err },
+		// It is there for --completion in any case.
+		ConfigureShellCompletionCommand: func(*cli.Command) {},
+		ExitErrHandler:                  func(context.Context, *cli.Command, error) {},
+		OnUsageError:                    func(_ context.Context, _ *cli.Command, err error, _ bool) error { return err },
 		// --help with a program after it is --help.
 		CommandNotFound: func(_ context.Context, cmd *cli.Command, _ string) { _ = cli.ShowRootCommandHelp(cmd) },
 	}
@@ -123,37 +145,67 @@ func parse(args []string) (o *options, done bool, err error) {
 		}
 		return nil
 	}
-	err = cmd.Run(context.Background(), append([]string{cmd.Name}, separate(cmd.Flags, args)...))
-	return o, done, err
+	args, err = separate(cmd.Flags, args)
+	if err != nil && !cmd.EnableShellCompletion {
+		return o, true, err
+	}
+	err = cmd.Run(context.Background(), append([]string{cmd.Name}, args...))
+	return o, done, cmp.Or(err, out.err)
 }
 
 // separate puts "--" before the program if it isn't there, so that the library
 // leaves everything from there on alone: it would drop a "--" that is an argument
-// of the program.
-func separate(flags []cli.Flag, args []string) []string {
+// of the program. It finds mistakes that the library would report with other names.
+func separate(flags []cli.Flag, args []string) ([]string, error) {
 	for i := 0; i < len(args); i++ {
-		switch arg := args[i]; {
+		arg := args[i]
+		switch {
 		case arg == "--":
-			return args
-		case !strings.HasPrefix(arg, "-"):
-			return slices.Insert(slices.Clone(args), i, "--")
-		case takesValue(flags, arg):
+			return args, nil
+		case arg == "-" || !strings.HasPrefix(arg, "-"):
+			return slices.Insert(slices.Clone(args), i, "--"), nil
+		}
+		text, value, given := strings.Cut(arg, "=")
+		takes, err := flagNamed(flags, strings.TrimPrefix(strings.TrimPrefix(text, "-"), "-"))
+		_, notBool := strconv.ParseBool(value)
+		switch {
+		case err != nil:
+			return args, fmt.Errorf("%s: %w", text, err)
+		case !takes && given && notBool != nil:
+			return args, fmt.Errorf("%s %q: it takes no value", text, value)
+		case takes && !given:
 			i++
+			if i == len(args) {
+				return args, fmt.Errorf("%s: needs a value", text)
+			}
 		}
 	}
-	return args
+	return args, nil
 }
 
-// takesValue reports whether the argument after arg is the value of arg.
-func takesValue(flags []cli.Flag, arg string) bool {
-	name := strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-")
+// flagNamed reports whether the flag with a name takes a value.
+func flagNamed(flags []cli.Flag, name string) (takesValue bool, err error) {
 	for _, f := range flags {
 		if slices.Contains(f.Names(), name) {
 			doc, ok := f.(cli.DocGenerationFlag)
-			return ok && doc.TakesValue()
+			return ok && doc.TakesValue(), nil
 		}
 	}
-	return false
+	return false, errors.New("no such flag")
+}
+
+// output is a writer that keeps its first error, which the library does not tell.
+type output struct {
+	io.Writer
+	err error
+}
+
+func (w *output) Write(b []byte) (int, error) {
+	n, err := w.Writer.Write(b)
+	if w.err == nil {
+		w.err = err
+	}
+	return n, err
 }
 
 // printCompletion prints the completion script of the library.
@@ -162,7 +214,13 @@ func printCompletion(ctx context.Context, cmd *cli.Command, shell string) error 
 	if script == nil {
 		return fmt.Errorf("--completion %q: not one of bash, zsh, fish, pwsh", shell)
 	}
-	return script.Action(ctx, script)
+	out := cmd.Root().Writer
+	var text strings.Builder
+	cmd.Root().Writer = &text
+	if err := script.Action(ctx, script); err != nil {
+		return err
+	}
+	return write(out, asking.Replace(text.String()))
 }
 
 // version is what the go command has stamped into the program.

@@ -49,8 +49,8 @@ func (o *options) identityFlags() []cli.Flag {
 		id("egid", "effective group", &o.egid),
 		toggle(group, "reset-ids", "make the effective ids the real ones", &o.resetIDs),
 		caps("caps", "have the capabilities of `LIST`, no others ever: all sets", &o.caps),
-		caps("cap-effective", "set the effective set to `LIST`", &o.capEffective),
-		caps("cap-permitted", "set the permitted set to `LIST`", &o.capPermitted),
+		caps("cap-effective", "set the effective set to `LIST`, before execve", &o.capEffective),
+		caps("cap-permitted", "set the permitted set to `LIST`, before execve", &o.capPermitted),
 		caps("cap-inheritable", "set the inheritable set to `LIST`", &o.capInheritable),
 		caps("cap-ambient", "set the ambient set to `LIST`; alone, add to it", &o.capAmbient),
 		caps("cap-bounding", "set the bounding set to `LIST`", &o.capBounding),
@@ -233,7 +233,9 @@ func parseSecureBits(s string) (attr.SecureBits, error) {
 		i := slices.Index(secureBits, name)
 		switch {
 		case i < 0:
-			return 0, fmt.Errorf("%q is not one of %s, with _locked at the end or without", item, strings.Join(secureBits, ", "))
+			// One that has no effect, as execve clears it, is not offered.
+			names := slices.DeleteFunc(slices.Clone(secureBits), func(s string) bool { return s == "keep_caps" })
+			return 0, fmt.Errorf("%q is not one of %s, with _locked at the end or without", item, strings.Join(names, ", "))
 		case locked:
 			return 2 << (2 * i), nil
 		}

@@ -19,7 +19,7 @@ type isolation struct {
 	joins          []joining
 	uidMap, gidMap []attr.IDMapEntry
 	mapRoot        bool
-	setgroups      bool
+	setgroups      *bool
 	mapHelpers     bool
 	cgroup         string
 	chroot         *attr.Chroot
@@ -31,7 +31,7 @@ type isolation struct {
 
 func (o *options) namespaceFlags() []cli.Flag {
 	const group = "Namespaces"
-	clone, unshare := parseNames("namespace", namespaces), parseNames("namespace", namespaces, unshareable)
+	clone, unshare := parseNamespaces(namespaces), parseNamespaces(namespaces, unshareable)
 	return []cli.Flag{
 		o.value(group, "new", "start in new namespaces: `LIST`, as user,pid,net", gather(&o.clone, clone)),
 		o.value(group, "unshare", "start, then leave the namespaces of `LIST`", gather(&o.unshare, unshare)),
@@ -39,7 +39,7 @@ func (o *options) namespaceFlags() []cli.Flag {
 		o.value(group, "uid-map", "map COUNT user ids: `INSIDE:OUTSIDE:COUNT`", collect(&o.uidMap, parseIDMap)),
 		o.value(group, "gid-map", "map COUNT group ids: `INSIDE:OUTSIDE:COUNT`", collect(&o.gidMap, parseIDMap)),
 		toggle(group, "map-root", "map the ids of the caller to 0", &o.mapRoot),
-		o.value(group, "setgroups", "`allow|deny` setgroups(2) with the maps", allow(&o.setgroups)),
+		o.value(group, "setgroups", "`allow|deny` setgroups(2) with the maps", single(&o.setgroups, parseAllow)),
 		toggle(group, "map-helpers", "have newuidmap and newgidmap write the maps", &o.mapHelpers),
 		o.value(group, "cgroup", "start in the cgroup of directory `DIR`", name(&o.cgroup)),
 		o.value(group, "chroot", "change the root directory to `DIR`", single(&o.chroot, text)),
@@ -67,21 +67,48 @@ func (o *options) namespaceAttributes() (list attr.List, err error) {
 		}
 		list = append(list, attr.Cgroup{Dir: dir})
 	}
-	m := attr.IDMap{UID: o.uidMap, GID: o.gidMap, Setgroups: o.setgroups, Helpers: o.mapHelpers}
-	if o.mapRoot {
-		if len(m.UID)+len(m.GID) > 0 {
-			return nil, errors.New("--map-root: contradicts --uid-map and --gid-map")
-		}
-		m.UID = []attr.IDMapEntry{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}}
-		m.GID = []attr.IDMapEntry{{ContainerID: 0, HostID: os.Getegid(), Size: 1}}
+	m, err := o.idMap()
+	if err != nil {
+		return nil, err
 	}
-	when(&list, len(m.UID)+len(m.GID) > 0 || o.setgroups || o.mapHelpers, m)
+	when(&list, len(m.UID)+len(m.GID) > 0, m)
 	when(&list, o.mounts != nil, o.mounts)
 	put(&list, o.chroot)
 	put(&list, o.pivotRoot)
 	put(&list, o.hostname)
 	put(&list, o.domainname)
 	return list, nil
+}
+
+// idMap has no maps if no flag was given.
+func (o *options) idMap() (attr.IDMap, error) {
+	m := attr.IDMap{UID: o.uidMap, GID: o.gidMap, Setgroups: o.setgroups != nil && *o.setgroups, Helpers: o.mapHelpers}
+	const needs = "needs --uid-map, --gid-map or --map-root"
+	given := len(m.UID)+len(m.GID) > 0
+	switch {
+	case o.mapRoot && given:
+		return m, errors.New("--map-root: contradicts --uid-map and --gid-map")
+	case o.mapRoot:
+		m.UID = []attr.IDMapEntry{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}}
+		m.GID = []attr.IDMapEntry{{ContainerID: 0, HostID: os.Getegid(), Size: 1}}
+	case o.setgroups != nil && !given:
+		return m, errors.New("--setgroups: " + needs)
+	case o.mapHelpers && !given:
+		return m, errors.New("--map-helpers: " + needs)
+	}
+	return m, nil
+}
+
+// parseNamespaces makes a parse function for a list that is not empty.
+func parseNamespaces(tables ...[]named) func(string) ([]uintptr, error) {
+	parse := parseNames("namespace", tables...)
+	return func(s string) ([]uintptr, error) {
+		list, err := parse(s)
+		if err == nil && len(list) == 0 {
+			err = errors.New("no namespaces")
+		}
+		return list, err
+	}
 }
 
 // joining is a value of --join: the namespaces of a file, or of a process.
@@ -103,10 +130,8 @@ func parseJoin(s string) (j joining, err error) {
 			return j, err
 		}
 		var types []uintptr
-		types, err = parseNames("namespace", namespaces)(list)
-		if j.types = bits(types); err == nil && j.types == 0 {
-			err = errors.New("no namespaces")
-		}
+		types, err = parseNamespaces(namespaces)(list)
+		j.types = bits(types)
 	default:
 		err = errors.New("not TYPE=FILE or PID:LIST")
 	}
@@ -141,15 +166,12 @@ func parseIDMap(s string) (e attr.IDMapEntry, err error) {
 	return e, nil
 }
 
-// allow reads "allow" or "deny".
-func allow(to *bool) func(string) error {
-	return func(s string) error {
-		if s != "allow" && s != "deny" {
-			return errors.New("neither allow nor deny")
-		}
-		*to = s == "allow"
-		return nil
+// parseAllow reads "allow" or "deny".
+func parseAllow(s string) (bool, error) {
+	if s != "allow" && s != "deny" {
+		return false, errors.New("neither allow nor deny")
 	}
+	return s == "allow", nil
 }
 
 // parseMount reads what mount(8) has as -t TYPE SOURCE TARGET -o OPTIONS. Some
@@ -161,7 +183,7 @@ func parseMount(s string) ([]attr.Mount, error) {
 		return nil, err
 	}
 	var m attr.Mount
-	var propagation uintptr
+	var propagation, cleared uintptr
 	var data []string
 	for option := range strings.SplitSeq(s, ",") {
 		key, value, _ := strings.Cut(option, "=")
@@ -176,26 +198,47 @@ func parseMount(s string) ([]attr.Mount, error) {
 			if n, err := numberOf("", propagations, option); err == nil {
 				propagation |= n
 			} else if n, err := numberOf("", mountOptions, option); err == nil {
-				m.Flags |= n
+				m.Flags, cleared = m.Flags|n, cleared&^n
+			} else if n, err := numberOf("", mountClears, option); err == nil {
+				m.Flags, cleared = m.Flags&^n, cleared|n
 			} else {
 				data = append(data, option)
 			}
 		}
 	}
-	m.Data = strings.Join(data, ",")
 	if m.Target == "" {
 		return nil, errors.New("no target=DIR")
 	}
-	return mountCalls(m, propagation), nil
+	if kind := withoutData(m, propagation); kind != "" && data != nil {
+		return nil, fmt.Errorf("no option %q of %s", data[0], kind)
+	}
+	m.Data = strings.Join(data, ",")
+	return mountCalls(m, propagation, cleared), nil
 }
 
-// mountCalls are the calls that do it.
-func mountCalls(m attr.Mount, propagation uintptr) (calls []attr.Mount) {
+// withoutData is what a mount is called if no file system gets its other options;
+// the kernel ignores them.
+func withoutData(m attr.Mount, propagation uintptr) string {
+	switch {
+	case m.Flags&mountBind != 0:
+		return "a bind mount"
+	case m.Flags&mountMove != 0:
+		return "a move"
+	case propagation != 0 && m == attr.Mount{Target: m.Target}:
+		return "a change of propagation"
+	}
+	return ""
+}
+
+// mountCalls are the calls that do it. A bind mount has the restrictions of its
+// source, which the call for its other options would drop, or not be allowed to.
+func mountCalls(m attr.Mount, propagation, cleared uintptr) (calls []attr.Mount) {
 	const bind = mountBind | mountRecursive
 	rest := m.Flags &^ bind
 	switch {
 	case m.Flags&mountBind != 0 && rest != 0 && rest&mountRemount == 0:
-		calls = append(calls, attr.Mount{Source: m.Source, Target: m.Target, Flags: m.Flags & bind, Data: m.Data},
+		rest |= restrictions(m.Source) &^ cleared
+		calls = append(calls, attr.Mount{Source: m.Source, Target: m.Target, Flags: m.Flags & bind},
 			attr.Mount{Target: m.Target, Flags: mountRemount | mountBind | rest})
 	case propagation == 0 || m != attr.Mount{Target: m.Target}:
 		calls = append(calls, m)

@@ -56,9 +56,14 @@ func (o *options) processFlags() []cli.Flag {
 }
 
 func (o *options) processAttributes() (list attr.List, err error) {
-	// What the caller ignores stays ignored, so that nohup(1) works.
+	// HUP, INT, TSTP, TTIN and TTOU stay ignored where the caller ignores them, so
+	// that nohup(1) works. Of others the Go runtime of this process, which handles
+	// them, leaves nothing to inherit.
 	if o.sigDefault == nil {
 		o.sigDefault = attr.SigDefault{}
+	}
+	if o.setsid && o.detachTTY {
+		return nil, errors.New("--detach-tty: contradicts --setsid, after which there is no terminal")
 	}
 	list = append(list, o.sigDefault)
 	when(&list, o.sigIgnore != nil, o.sigIgnore)

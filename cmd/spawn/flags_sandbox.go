@@ -67,6 +67,9 @@ func (o *options) sandboxAttributes() (list attr.List, err error) {
 		return nil, errors.New("--seccomp-log: needs --seccomp")
 	}
 	if o.restricts() {
+		if o.rules.AnyTCP && len(o.rules.TCPBind)+len(o.rules.TCPConnect) > 0 {
+			return nil, errors.New("--allow-tcp: contradicts --allow-bind and --allow-connect")
+		}
 		r, err := attr.NewLandlock(o.rules)
 		if err != nil {
 			return nil, err

@@ -119,6 +119,9 @@ func parseUtil(s string) (clamps, error) {
 	if errLow != nil || errHigh != nil {
 		return clamps{}, errors.New("not MIN:MAX, of numbers from 0 to 1024")
 	}
+	if low == 0 && high == 0 {
+		return clamps{}, errors.New("0 leaves a clamp as it is, so this sets none")
+	}
 	return clamps{low, high}, nil
 }
 
@@ -179,6 +182,12 @@ func parseNUMA(s string) (attr.NUMAPolicy, error) {
 	}
 	if with && err == nil {
 		n.Nodes, err = parseNumbers(nodes)
+	}
+	if without := words[0] == "default" || words[0] == "local"; err == nil && without == with {
+		if with {
+			return n, fmt.Errorf("mode %s takes no nodes", words[0])
+		}
+		return n, fmt.Errorf("mode %s takes nodes", words[0])
 	}
 	return n, err
 }

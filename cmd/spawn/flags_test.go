@@ -19,6 +19,7 @@ func TestArgumentsPassThrough(t *testing.T) {
 		{"", "--", "-v", ""},
 		{" --help ", "--"},
 		{"--version"},
+		{"--generate-shell-completion"},
 		{"help", "completion", "bash"},
 		{"-", "--", "--", "-h"},
 		{"--help"},
@@ -43,7 +44,7 @@ func TestProgramsWithNamesOfCommands(t *testing.T) {
 		writeFile(t, filepath.Join(dir, name), "#!/bin/sh\necho \"I am $1\"\n", 0o755)
 		var lines [][]string
 		if !strings.HasPrefix(name, "-") {
-			lines = append(lines, []string{name, name}, []string{"--append", name, name})
+			lines = append(lines, []string{name, name}, []string{"--setsid", name, name})
 		}
 		for _, line := range append(lines, []string{"--", name, name}) {
 			cmd := spawnCmd(t, line...)
@@ -69,6 +70,19 @@ func TestHelpAndVersion(t *testing.T) {
 			}
 		}
 	}
+	for _, flag := range []string{"--help", "--version", "--completion=bash"} {
+		full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+		if err != nil {
+			break // not every system has it
+		}
+		cmd := spawnCmd(t, flag)
+		cmd.Stdout = full
+		_ = cmd.Run()
+		full.Close()
+		if got := cmd.ProcessState.ExitCode(); got != statusError {
+			t.Errorf("%s to a full file: status %d", flag, got)
+		}
+	}
 	if out := must(t, "--version"); !strings.HasPrefix(out, "spawn version ") {
 		t.Errorf("--version: %q", out)
 	}
@@ -76,7 +90,12 @@ func TestHelpAndVersion(t *testing.T) {
 
 // All flags are in the help text and in the completions of "--".
 func TestCompletion(t *testing.T) {
-	flags := must(t, "--", "--generate-shell-completion")
+	complete := func(line ...string) string {
+		cmd := spawnCmd(t, append(line, "--generate-shell-completion")...)
+		cmd.Env = append(os.Environ(), completing+"=1")
+		return ok(t, cmd)
+	}
+	flags := complete("--")
 	help := must(t, "--help")
 	for _, f := range (&options{}).flags() {
 		name := "--" + f.Names()[0]
@@ -84,11 +103,11 @@ func TestCompletion(t *testing.T) {
 			t.Errorf("%s is not in the help text or not completed", name)
 		}
 	}
-	if out := must(t, "--std", "--generate-shell-completion"); !strings.Contains(out, "--stdin:") || strings.Contains(out, "--umask:") {
+	if out := complete("--std"); !strings.Contains(out, "--stdin:") || strings.Contains(out, "--umask:") {
 		t.Errorf("completions of --std: %q", out)
 	}
 	for _, line := range [][]string{{"touch", "-"}, {"touch", "x"}, {"--setsid", "--", "touch", "-"}, {"--stdin"}} {
-		if out := must(t, append(line, "--generate-shell-completion")...); out != "" {
+		if out := complete(line...); out != "" {
 			t.Errorf("completions of %q: %q", line, out)
 		}
 	}
@@ -102,7 +121,7 @@ func TestCompletionScripts(t *testing.T) {
 		if shell != "pwsh" && !strings.Contains(scripts[shell], "spawn") {
 			t.Errorf("%s: %q", shell, scripts[shell])
 		}
-		if len(scripts[shell]) < 100 {
+		if len(scripts[shell]) < 100 || !strings.Contains(scripts[shell], completing) {
 			t.Errorf("%s: %q", shell, scripts[shell])
 		}
 	}
@@ -135,6 +154,15 @@ func TestMistakes(t *testing.T) {
 		{"--bogus", "true"},
 		{"--bogus=1", "true"},
 		{"-x", "true"},
+		{"-nice=5", "-bogus", "true"},
+		{"--setsid=foo", "true"},
+		{"--append", "true"},
+		{"--setsid", "--detach-tty", "true"},
+		{"--append", "--stderr", "stdout", "true"},
+		{"--setgroups", "deny", "true"},
+		{"--map-helpers", "true"},
+		{"--numa", "bind", "true"},
+		{"--allow-tcp", "--allow-bind", "1", "true"},
 		{"--umask"},
 		{"--umask", "8", "true"},
 		{"--umask", "1000", "true"},
@@ -186,6 +214,34 @@ func TestMistakes(t *testing.T) {
 // Bad values are reported with the flag as it was written.
 func TestMessageNamesTheFlag(t *testing.T) {
 	if got := fails(t, statusError, "--umask", "99", "true"); !strings.Contains(got, `--umask "99": `) {
+		t.Errorf("got %q", got)
+	}
+	for flag, line := range map[string][]string{
+		"--user-env: needs": {"--user-env", "true"},
+		"--nic: ":           {"--nic", "5", "true"},
+		"-bogus: ":          {"-bogus=5", "true"},
+		`--setsid "foo": `:  {"--setsid=foo", "true"},
+		"--umask: ":         {"--umask"},
+		"--detach-tty: ":    {"--setsid", "--detach-tty", "true"},
+		"--append: needs":   {"--append", "true"},
+		"--setgroups: ":     {"--setgroups", "deny", "true"},
+		"--map-helpers: ":   {"--map-helpers", "true"},
+		"--allow-tcp: ":     {"--allow-tcp", "--allow-connect", "1", "true"},
+		"--landlock: ":      {"--allow-read", "/nonexistent", "true"},
+		`--user "nosuch": `: {"--user", "nosuch", "--user-env", "true"},
+	} {
+		if got := fails(t, statusError, line...); !strings.Contains(got, "spawn: "+flag) {
+			t.Errorf("%q: got %q", line, got)
+		}
+	}
+	if hasEngine() {
+		for _, line := range [][]string{{"--foreground", "true"}, {"--ctty", "0", "true"}, {"--mount", "type=proc,target=/proc", "true"}, {"--map-root", "true"}} {
+			if got := fails(t, statusError, line...); strings.Contains(got, "attr.") || !strings.Contains(got, line[0]) && line[0] != "--map-root" {
+				t.Errorf("%q: got %q", line, got)
+			}
+		}
+	}
+	if got := fails(t, statusError, "--securebits", "x", "true"); strings.Contains(got, "keep_caps") {
 		t.Errorf("got %q", got)
 	}
 	if got := fails(t, statusError, "--chdir", "/non\nexistent", "true"); !strings.Contains(got, "chdir") {

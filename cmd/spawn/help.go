@@ -19,46 +19,59 @@ flags with lists and --allow-* there may be many.
 
 Files. The program has descriptors 0, 1 and 2, those of --fd and --keep-fd, and
 no others. Files are opened by the child, as the user of --user, in the
-directory of the caller; --chdir comes after that, so a relative PROGRAM with a
-slash is looked for in --chdir, as by env(1). MODE is r to read, w to write an
-emptied file, rw to read and write one as it is, a to append; all but r make
-the file if need be. "--stderr stdout" sends standard error to where standard
-output goes; a file of that name is ./stdout.
+directory of the caller; with --chroot, --pivot-root and --join of a mount
+namespace inside, relative paths from its root. --chdir comes after that, so a
+relative PROGRAM with a slash is looked for in --chdir, as by env(1). MODE is r
+to read, w to write an emptied file, rw to read and write one as it is, a to
+append; all but r make the file if need be. "--stderr stdout" sends standard
+error to where standard output goes; a file of that name is ./stdout.
 
 Signals. HUP, INT, QUIT, TERM, USR1, USR2 and WINCH are passed on to the
 program. Without --setsid and --setpgid, HUP, INT, QUIT and WINCH are not while
 spawn is in the foreground of a terminal, which sends them to both. Before the
-program runs, as while a FIFO is being opened, the first four end spawn. What
-the caller ignores, as HUP under nohup(1), stays ignored without --sig-default.
-SIGNALS are names or numbers, "all" or "none". --foreground needs --setpgid,
-and --ctty needs --setsid. --stopped tells the process id on standard error, and
-CONT is passed on, too.
+program runs, as while a FIFO is being opened, the first four end spawn; a
+stopped program gets CONT after them. HUP, INT, TSTP, TTIN and TTOU stay ignored
+where the caller ignores them, as under nohup(1), without --sig-default; the
+others don't, as spawn itself handles them: say --sig-ignore. What the caller
+blocks stays blocked without --sig-block, but for HUP, INT, QUIT, TERM, CHLD,
+URG, PROF and the signals of faults.
+SIGNALS are names or numbers, "all" or "none".
+
+--ctty needs --setsid. --foreground needs --setpgid, and that spawn is in the
+foreground itself; when the program is stopped, as by ^Z, it keeps the terminal,
+and no shell gets it back. --stopped tells the process id on standard error, and
+CONT is passed on, too; without CAP_SYS_PTRACE a set-user-ID program does not
+get its id then.
 
 Scheduling. POLICY is other, batch, idle, fifo:PRIORITY and rr:PRIORITY of 1 to
 99, or deadline:RUNTIME/DEADLINE[/PERIOD] in durations. CLASS is none, realtime,
 best-effort or idle; LEVEL is 0 to 7. MODE is default, preferred, bind,
 interleave, local, preferred-many or weighted-interleave; FLAG is static,
-relative or balancing. --nice is not added to the current value.
+relative or balancing. MIN or MAX 0 leaves that clamp as it is. --nice is not
+added to the current value.
 
 Limits. NAME is one of as, core, cpu, data, fsize, locks, memlock, msgqueue,
 nice, nofile, nproc, rss, rtprio, rttime, sigpending, stack. A limit is a
 number, with K, M, G or T for limits of bytes, or "unlimited". Without HARD it
 is both limits; "hard" raises the soft limit to the hard one. nofile can also
-be "original", which spawn was started with, or "current".
+be "original", which spawn was started with, or "current", the soft limit as
+the Go runtime of spawn has raised it.
 
 Users. "--user NAME" gives all groups of the user, "--user NAME:GROUP" the
 supplementary ones along with that group. Without privilege --user changes
 nothing for the user that one is already. With --ruid, --euid, --rgid or --egid
 there are no supplementary groups without --groups or --keep-groups.
 Capabilities are names or numbers, "none", or "all" of the bounding set of spawn;
-"all,-NAME" leaves one out.
+"all,-NAME" leaves one out. --cap-effective and --cap-permitted are for the time
+before execve, which makes both sets anew, from the others.
 Flags of --securebits are noroot, no_setuid_fixup, no_cap_ambient_raise,
 exec_restrict_file and exec_deny_interactive, each with _locked or without.
 
 Sandbox. The FILE of --seccomp is an array of struct sock_filter, as libseccomp
 exports it. Each flag from --landlock to --landlock-best-effort restricts the
 program to what such flags allow; it must be allowed to run PROGRAM and to read
-its libraries. Without privilege both need --no-new-privs.
+its libraries. The paths are looked up by spawn, outside: before --mount,
+--chroot and --pivot-root. Without privilege both need --no-new-privs.
 
 Memory. A core dump can have anon-private, anon-shared, file-private,
 file-shared, elf-headers, huge-private, huge-shared, dax-private and dax-shared
@@ -67,7 +80,10 @@ mappings, or "none".
 Namespaces. They are mount, pid, net, ipc, uts, user, cgroup and time; --unshare
 also leaves files, fs and sysvsem. Options of --mount are those of mount(8), as
 bind,ro or nosuid,size=1m; mounts are made in the order given, and need a mount
-namespace. With --chroot and --pivot-root PROGRAM is a path inside.
+namespace. A bind mount with an option as ro also keeps the ro, nosuid, nodev and
+noexec of its source, as spawn finds it before, unless rw, suid, dev or exec are
+given. With --chroot and --pivot-root PROGRAM is a path inside. With --new pid
+PROGRAM is init there: INT, TERM and others that it does not handle do nothing.
 
 --timeout kills the program (KILL), but not what the program has started.
 --stats, --verbose and messages go to standard error.

@@ -20,15 +20,25 @@ const (
 	mountBind      = unix.MS_BIND
 	mountRecursive = unix.MS_REC
 	mountRemount   = unix.MS_REMOUNT
+	mountMove      = unix.MS_MOVE
 )
 
 // mountOptions are those of mount(8) that are not the file system's.
 var mountOptions = []named{
 	{"bind", unix.MS_BIND}, {"rbind", unix.MS_BIND | unix.MS_REC}, {"move", unix.MS_MOVE}, {"remount", unix.MS_REMOUNT},
-	{"ro", unix.MS_RDONLY}, {"rw", 0}, {"nosuid", unix.MS_NOSUID}, {"nodev", unix.MS_NODEV}, {"noexec", unix.MS_NOEXEC},
+	{"ro", unix.MS_RDONLY}, {"nosuid", unix.MS_NOSUID}, {"nodev", unix.MS_NODEV}, {"noexec", unix.MS_NOEXEC},
 	{"nosymfollow", unix.MS_NOSYMFOLLOW}, {"noatime", unix.MS_NOATIME}, {"nodiratime", unix.MS_NODIRATIME},
 	{"relatime", unix.MS_RELATIME}, {"strictatime", unix.MS_STRICTATIME}, {"lazytime", unix.MS_LAZYTIME},
 	{"sync", unix.MS_SYNCHRONOUS}, {"dirsync", unix.MS_DIRSYNC}, {"mand", unix.MS_MANDLOCK}, {"silent", unix.MS_SILENT},
+}
+
+// mountClears are those that take back others, or the defaults.
+var mountClears = []named{
+	{"rw", unix.MS_RDONLY}, {"suid", unix.MS_NOSUID}, {"dev", unix.MS_NODEV}, {"exec", unix.MS_NOEXEC},
+	{"symfollow", unix.MS_NOSYMFOLLOW}, {"atime", unix.MS_NOATIME}, {"diratime", unix.MS_NODIRATIME},
+	{"norelatime", unix.MS_RELATIME}, {"nostrictatime", unix.MS_STRICTATIME}, {"nolazytime", unix.MS_LAZYTIME},
+	{"async", unix.MS_SYNCHRONOUS}, {"nomand", unix.MS_MANDLOCK}, {"loud", unix.MS_SILENT},
+	{"defaults", unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_SYNCHRONOUS},
 }
 
 var propagations = []named{
@@ -36,6 +46,16 @@ var propagations = []named{
 	{"slave", unix.MS_SLAVE}, {"rslave", unix.MS_SLAVE | unix.MS_REC},
 	{"shared", unix.MS_SHARED}, {"rshared", unix.MS_SHARED | unix.MS_REC},
 	{"unbindable", unix.MS_UNBINDABLE}, {"runbindable", unix.MS_UNBINDABLE | unix.MS_REC},
+}
+
+// restrictions are those of the mount that a path is in here, if it is there.
+func restrictions(path string) uintptr {
+	var st unix.Statfs_t
+	if err := unix.Statfs(path, &st); err != nil {
+		return 0
+	}
+	// Their numbers are those of mount(2).
+	return uintptr(st.Flags) & (unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC)
 }
 
 // openProcess opens a pidfd.

@@ -8,9 +8,11 @@ import (
 )
 
 // There are no such things here.
-var namespaces, unshareable, mountOptions, propagations []named
+var namespaces, unshareable, mountOptions, mountClears, propagations []named
 
-const mountBind, mountRecursive, mountRemount uintptr = 0, 0, 0
+const mountBind, mountRecursive, mountRemount, mountMove uintptr = 0, 0, 0, 0
+
+func restrictions(string) uintptr { return 0 }
 
 func openProcess(int) (*os.File, error) { return nil, errors.ErrUnsupported }
 

@@ -104,6 +104,28 @@ func TestMountFlags(t *testing.T) {
 	}
 }
 
+// A bind mount keeps the restrictions of its source, unless they are taken back.
+func TestBindKeepsRestrictions(t *testing.T) {
+	needEngine(t, "--new", "mount")
+	dir := t.TempDir()
+	outer := inside(t, "mount", "--mount", "type=tmpfs,target="+dir+",nosuid,nodev,noexec", spawnLink(t))
+	for options, want := range map[string]string{
+		"ro":           "ro,nosuid,nodev,noexec,relatime",
+		"ro,suid,exec": "ro,nodev,relatime",
+	} {
+		line := append(outer[:len(outer):len(outer)], "--new", "mount", "--mount", "bind,source="+dir+",target="+dir+","+options, "cat", "/proc/self/mounts")
+		var got string
+		for mount := range strings.Lines(must(t, line...)) {
+			if words := strings.Fields(mount); words[1] == dir {
+				got = words[3]
+			}
+		}
+		if !strings.HasPrefix(got, want) {
+			t.Errorf("%s: got %q", options, got)
+		}
+	}
+}
+
 func TestPIDNamespace(t *testing.T) {
 	needEngine(t, "--new", "pid")
 	flags := inside(t, "pid,mount", "--mount", "type=proc,target=/proc")

@@ -47,13 +47,13 @@ var parsers = map[string]valueParser{
 			"deadline:1s/2s/3s/4s", "deadline:0s/1s", "best",
 		},
 	},
-	"util":   {parse: anyOf(parseUtil), good: map[string]string{"0:1024": "{0 1024}"}, bad: []string{"", "1", "1:", ":1", "1:1025", "-1:2"}},
+	"util":   {parse: anyOf(parseUtil), good: map[string]string{"0:1024": "{0 1024}"}, bad: []string{"", "1", "1:", ":1", "1:1025", "-1:2", "0:0"}},
 	"ioprio": {parse: anyOf(parseIOPrio), good: map[string]string{"idle": "{3 0}", "2:7": "{2 7}", "realtime": "{1 4}", "none": "{0 0}"}, bad: []string{"", "4", "-1", "idle:1", "2:8", "2:", "x:1"}},
 	"slack":  {parse: anyOf(parseTimerSlack), good: map[string]string{"0": "0", "1us": "1000"}, bad: []string{"", "1", "-1s", "x"}},
 	"numa": {
 		parse: anyOf(parseNUMA),
 		good:  map[string]string{"default": "{0 []}", "bind:0-2": "{2 [0 1 2]}", "bind+static+balancing:1": "{40962 [1]}"},
-		bad:   []string{"", "bind:", "x", "bind+:0", "bind+x:0", "bind:x", "+static"},
+		bad:   []string{"", "bind:", "x", "bind+:0", "bind+x:0", "bind:x", "+static", "bind", "default:0", "local:1", "preferred"},
 	},
 	"numbers": {
 		parse: anyOf(parseNumbers), good: map[string]string{"0": "[0]", "0-3,8": "[0 1 2 3 8]", "1-8:3": "[1 4 7]"},
@@ -80,8 +80,8 @@ var parsers = map[string]valueParser{
 	"keyring": {parse: anyOf(parseKeyring), good: map[string]string{"-": "", "a": "a"}, bad: []string{""}},
 	"idmap":   {parse: anyOf(parseIDMap), good: map[string]string{"0:1000:1": "{0 1000 1}"}, bad: []string{"", "0:1", "0:1:2:3", "a:0:1", "0:-1:1", "0:0:"}},
 	"namespaces": {
-		parse: anyOf(parseNames("namespace", namespaces, unshareable)), linux: true,
-		good: map[string]string{"mount,mnt": "[131072 131072]", "time": "[128]", "files": "[1024]", "none": "[]"}, bad: []string{"", "net,", "x"},
+		parse: anyOf(parseNamespaces(namespaces, unshareable)), linux: true,
+		good: map[string]string{"mount,mnt": "[131072 131072]", "time": "[128]", "files": "[1024]"}, bad: []string{"", "net,", "x", "none"},
 	},
 	"join": {
 		parse: anyOf(parseJoin), linux: true, good: map[string]string{"net=/a=b": "{1073741824 /a=b 0}", "7:ipc,uts": "{201326592  7}"},
@@ -95,8 +95,15 @@ var parsers = map[string]valueParser{
 			"bind,source=/a,target=/b,ro,rslave":         "[{/a /b  4096 } { /b  4129 } { /b  540672 }]",
 			"target=/b,private":                          "[{ /b  262144 }]",
 			"target=/b,remount,bind,ro":                  "[{ /b  4129 }]",
+			"bind,source=/a,target=/b,ro,rw":             "[{/a /b  4096 }]",
+			"bind,source=/a,target=/b,rw,ro,nodev,dev":   "[{/a /b  4096 } { /b  4129 }]",
+			"type=t,target=/b,ro,nosuid,defaults,noexec": "[{ /b t 8 }]",
+			"target=/b,remount,size=1m,atime":            "[{ /b  32 size=1m}]",
 		},
-		bad: []string{"", "type=proc", "/a", "target="},
+		bad: []string{
+			"", "type=proc", "/a", "target=", "bind,source=/a,target=/b,ro,nosiud", "rbind,source=/a,target=/b,size=1m",
+			"target=/b,remount,bind,rO", "target=/b,private,x", "move,source=/a,target=/b,x",
+		},
 	},
 	"filter": {
 		parse: func(s string) (any, error) { return parseFilter([]byte(s)) },

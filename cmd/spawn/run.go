@@ -56,7 +56,7 @@ func run(p *spawn.Program, o *options) (*ending, error) {
 		signal.Notify(signals, list...)
 		defer signal.Stop(signals)
 	}
-	r := &relay{signals: signals}
+	r := &relay{signals: signals, stopped: o.stopped}
 	if !o.setsid && o.setpgid == nil {
 		r.tty = openTerminal()
 		defer r.tty.close()
@@ -64,7 +64,12 @@ func run(p *spawn.Program, o *options) (*ending, error) {
 	if o.foreground {
 		tty := openTerminal()
 		defer tty.close()
-		defer tty.restore(tty.foreground())
+		group := tty.foreground()
+		// The library would take the terminal away from the group that has it.
+		if tty != nil && group != ownGroup() {
+			return nil, errors.New("--foreground: spawn is not in the foreground itself")
+		}
+		defer tty.restore(group)
 	}
 	begin := time.Now()
 	proc, err := r.start(ctx, p)
@@ -100,6 +105,7 @@ type relay struct {
 	signals <-chan os.Signal
 	held    []os.Signal // came before the program was running
 	tty     *terminal   // nil where none is shared with the program
+	stopped bool        // the program was started stopped
 }
 
 // grace is for how long a signal that ends programs waits for the program to run.
@@ -156,13 +162,21 @@ func (r *relay) wait(ctx context.Context, proc *spawn.Process) (timedOut bool) {
 	}
 }
 
-// pass passes one signal on, unless the program has got it by itself.
+// pass passes one signal on, unless the program has got it by itself. A program
+// that is stopped has to go on to be ended by it, as with timeout(1).
 func (r *relay) pass(proc *spawn.Process, sig os.Signal) {
-	if r.tty.sends(sig) {
-		return
+	var send []os.Signal
+	sent := r.tty.sends(sig)
+	if !sent {
+		send = append(send, sig)
 	}
-	// The program may have ended, or have other ids by now, which is its right.
-	_ = proc.Signal(sig)
+	if s, ok := sig.(syscall.Signal); ok && ends(s) && (!sent || r.stopped) {
+		send = append(send, resuming...)
+	}
+	for _, s := range send {
+		// The program may have ended, or have other ids by now, which is its right.
+		_ = proc.Signal(s)
+	}
 }
 
 // classify is the exit status for an error, and whether that says it all.

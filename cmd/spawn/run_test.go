@@ -55,6 +55,33 @@ func TestStatusNotFoundAndNotRun(t *testing.T) {
 	fails(t, statusNotFound, "--explain", "no-such-program")
 }
 
+// PATH is searched as by env(1).
+func TestSearch(t *testing.T) {
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "noexec"), "text\n", 0o644)
+	writeFile(t, filepath.Join(dir, "script"), "#!/bin/sh\nexit 5\n", 0o755)
+	for _, c := range []struct {
+		path, program string
+		status        int
+	}{
+		{dir, "noexec", statusNotRun},
+		{dir, "nothing", statusNotFound},
+		{dir, "", statusNotFound},
+		{".", "script", 5},
+		{"", "script", statusNotFound},
+		{"/nonexistent:", "script", 5},
+		{"/nonexistent:.", "noexec", statusNotRun},
+		{dir + ":.", "script", 5},
+	} {
+		cmd := spawnCmd(t, "--", c.program)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "PATH="+c.path)
+		if r := finish(t, cmd); r.status != c.status {
+			t.Errorf("%+v: %+v", c, r)
+		}
+	}
+}
+
 func TestTimeout(t *testing.T) {
 	begin := time.Now()
 	if r := try(t, "--timeout", "200ms", "sleep", "600"); r.status != statusTimeout || r.errOut != "" {

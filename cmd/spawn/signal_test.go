@@ -168,6 +168,27 @@ func TestSignalsInBackground(t *testing.T) {
 	s.end()
 }
 
+// The terminal is not taken from those in the foreground.
+func TestForegroundFromBackground(t *testing.T) {
+	needEngine(t, "--setpgid", "0", "--foreground")
+	link := filepath.Join(t.TempDir(), "spawn")
+	if err := os.Symlink(self(t), link); err != nil {
+		t.Fatal(err)
+	}
+	master, slave := openPTY(t)
+	defer master.Close()
+	cmd := spawnCmd(t)
+	cmd.Path = "/bin/sh"
+	cmd.Args = []string{"sh", "-m", "-c", `"$0" --setpgid 0 --foreground true & wait $!`, link}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	_ = cmd.Run()
+	slave.Close()
+	if got := cmd.ProcessState.ExitCode(); got != statusError {
+		t.Errorf("status %d", got)
+	}
+}
+
 // What the caller ignores stays ignored.
 func TestNohup(t *testing.T) {
 	const inner = `kill -HUP $$; kill -INT $$; echo alive`

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -21,15 +23,15 @@ func (o *options) spec() (*spawn.Spec, error) {
 	if err != nil {
 		return nil, err
 	}
-	env, err := o.environment(os.Environ())
-	if err != nil {
-		return nil, err
-	}
-	s := &spawn.Spec{Path: path, Args: o.program, Env: env}
+	s := &spawn.Spec{Path: path, Args: o.program}
 	if err := o.actions(&s.Actions); err != nil {
 		return nil, err
 	}
 	if s.Attr, err = o.attributes(); err != nil {
+		return nil, err
+	}
+	// It comes after --user, which has its own messages.
+	if s.Env, err = o.environment(os.Environ()); err != nil {
 		return nil, err
 	}
 	if o.verbose {
@@ -38,14 +40,34 @@ func (o *options) spec() (*spawn.Spec, error) {
 	return s, nil
 }
 
-// find is the file of a program, searched for in the PATH of this process.
+// find is the file of a program, searched for in the PATH of this process as env(1)
+// does it: also in the current directory if that is in it, and with what can't be
+// run where there is nothing else.
 func find(name string) (string, error) {
 	if strings.ContainsRune(name, '/') {
 		return name, nil
 	}
 	path, err := exec.LookPath(name)
-	if err != nil {
+	if runtime.GOOS == "windows" {
+		if err != nil {
+			return "", &lookupError{err}
+		}
+		return path, nil
+	}
+	if errors.Is(err, exec.ErrNotFound) && name != "" {
+		for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+			file := filepath.Join(dir, name)
+			if _, missing := os.Stat(file); missing == nil {
+				path, err = file, nil
+				break
+			}
+		}
+	}
+	if err != nil && !errors.Is(err, exec.ErrDot) {
 		return "", &lookupError{err}
+	}
+	if !strings.ContainsRune(path, '/') {
+		path = "./" + path
 	}
 	return path, nil
 }
@@ -85,9 +107,13 @@ func setenv(env []string, v variable) []string {
 	return append(env, v.name+"="+v.value)
 }
 
-// actions opens the files first, in the directory that spawn was called in.
+// actions opens the files first, in the directory that spawn was called in, unless
+// attributes have changed the root directory or the mount namespace by then.
 func (o *options) actions(a *spawn.FileActions) error {
 	opens := o.redirections()
+	if o.append && o.stdout == "" && (o.stderr == "" || o.stderrToStdout()) {
+		return errors.New("--append: needs --stdout or --stderr")
+	}
 	users := map[int]bool{}
 	for _, f := range opens {
 		if users[f.fd] {

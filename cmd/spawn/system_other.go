@@ -37,6 +37,8 @@ func (*terminal) foreground() int { return 0 }
 
 func (*terminal) restore(int) {}
 
+func ownGroup() int { return 0 }
+
 func contextSwitches(*syscall.Rusage) string { return "unknown" }
 
 func sharesPeak(*syscall.Rusage) bool { return false }

@@ -74,10 +74,14 @@ func (t *terminal) sends(sig os.Signal) bool {
 	switch sig {
 	case syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGWINCH:
 		group, err := unix.IoctlGetInt(t.fd, unix.TIOCGPGRP)
-		own, _ := unix.Getpgid(0) // never fails
-		return err != nil || group == own
+		return err != nil || group == ownGroup()
 	}
 	return false
+}
+
+func ownGroup() int {
+	own, _ := unix.Getpgid(0) // never fails
+	return own
 }
 
 // foreground is the process group in the foreground, 0 if there is none.

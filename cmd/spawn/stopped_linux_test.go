@@ -1,0 +1,82 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A signal that ends programs ends one that is stopped, too.
+func TestSignalsToStopped(t *testing.T) {
+	const byItself = "kill -STOP $$; exec sleep 600"
+	lines := [][]string{{"sh", "-c", byItself}, {"--setsid", "sh", "-c", byItself}}
+	if hasEngine() {
+		lines = append(lines, []string{"--stopped", "sleep", "600"})
+	}
+	for _, line := range lines {
+		cmd := spawnCmd(t, line...)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		awaitStopped(t, cmd.Process.Pid)
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait()
+		if status := cmd.ProcessState.ExitCode(); status != statusSignal+15 {
+			t.Errorf("%q: status %d", line, status)
+		}
+	}
+}
+
+// A program is stopped when it reads from a terminal in the background of it.
+func TestTerminalEndsStopped(t *testing.T) {
+	lines := [][]string{{"--setpgid", "0", "cat"}}
+	if hasEngine() {
+		lines = append(lines, []string{"--stopped", "sleep", "600"})
+	}
+	for _, line := range lines {
+		master, slave := openPTY(t)
+		cmd := spawnCmd(t, line...)
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		slave.Close()
+		awaitStopped(t, cmd.Process.Pid)
+		if _, err := master.Write([]byte{3}); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait()
+		master.Close()
+		if status := cmd.ProcessState.ExitCode(); status != statusSignal+2 {
+			t.Errorf("%q: status %d", line, status)
+		}
+	}
+}
+
+var stoppedStat = regexp.MustCompile(`\) T `)
+
+// awaitStopped waits for a process to have a child that is stopped.
+func awaitStopped(t *testing.T, pid int) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+		for _, list := range lists {
+			children, _ := os.ReadFile(list) // the thread may have ended
+			for child := range strings.FieldsSeq(string(children)) {
+				if stat, _ := os.ReadFile("/proc/" + child + "/stat"); stoppedStat.Match(stat) {
+					return
+				}
+			}
+		}
+	}
+	t.Fatal("no stopped child")
+}
