@@ -1,0 +1,81 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec && !spawn_nolinkname
+
+package spawn_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/attr"
+)
+
+// TestBesideHeldChild has a child that has changed its ids and is held up before
+// execve. Starts that would have to wait for it do so for a bounded time, and only
+// as long as their context lasts.
+func TestBesideHeldChild(t *testing.T) {
+	s := helper(t, "beside held")
+	needRoot(t)
+	s.Attr = attr.List{attr.AmbientCaps{unix.CAP_SETUID, unix.CAP_SETGID}}
+	s.Args = append(s.Args, publicDir(t))
+	if err := os.Chmod(s.Args[len(s.Args)-1], 0o777); err != nil {
+		t.Fatal(err)
+	}
+	runByNobody(t, s)
+	succeeds(t, s)
+}
+
+var _ = registerHelper("beside held", func(args []string) int {
+	fifo := filepath.Join(args[0], "fifo")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	if err := os.Chmod(fifo, 0o666); err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	held := shell(":", attr.Credential{UID: 1000, GID: 1000})
+	held.Actions.Open(0, fifo, os.O_RDONLY, 0)
+	done := make(chan error)
+	go func() {
+		_, err := spawn.Run(context.Background(), held)
+		done <- err
+	}()
+	for !strings.HasPrefix(onlyChild().status["Uid"], "1000") {
+		time.Sleep(time.Millisecond)
+	}
+	err := beside()
+	w, oerr := os.OpenFile(fifo, os.O_WRONLY, 0)
+	if oerr == nil {
+		defer w.Close()
+	}
+	if err := errors.Join(err, oerr, <-done); err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	return 0
+})
+
+func beside() error {
+	scored := shell(":", attr.OOMScoreAdj(1000))
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := spawn.Start(ctx, scored); !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, unix.EACCES) {
+		return fmt.Errorf("for 20 ms: %w", err)
+	}
+	var e *spawn.Error
+	if _, err := spawn.Start(context.Background(), scored); !errors.As(err, &e) || e.Step != "oom_score_adj" || !errors.Is(err, unix.EACCES) {
+		return fmt.Errorf("for long: %w", err)
+	}
+	_, err := spawn.Run(context.Background(), shell(":", attr.Credential{UID: 1000, GID: 1000}))
+	return err
+}
