@@ -187,7 +187,7 @@ func TestSchedFlags(t *testing.T) {
 	needEngine(t, "--sched", "batch")
 	cpu, _, _ := strings.Cut(fields(readFile(t, "/proc/self/status"))["Cpus_allowed_list"], ",")
 	cpu, _, _ = strings.Cut(cpu, "-")
-	flags := []string{"--sched", "batch", "--ioprio", "best-effort:6", "--cpus", cpu, "--nice", "3"}
+	flags := []string{"--sched", "batch", "--ioprio", "best-effort:6", "--cpus", cpu, "--nice", "19"}
 	same(t, flags, taskWith(t, flags...), map[string]string{"sched": "3 0 0", "ioprio": "2 6"})
 	same(t, flags, statusWith(t, flags...), map[string]string{"Cpus_allowed_list": cpu})
 	same(t, nil, taskWith(t, "--sched", "idle", "--ioprio", "3", "--reset-on-fork"), map[string]string{"sched": "5 0 1", "ioprio": "3 0"})
