@@ -43,14 +43,11 @@ func mapFiles(m *plan.IDMap) (files []mapFile) {
 
 // writeOwn makes the child write a map of the namespace that it is in.
 func writeOwn(p *plan.Plan, f mapFile) {
-	p.OwnFiles = true
 	b := p.Builder()
 	fd := b.Var()
 	b.Step(f.name, f.index, f.object())
-	p.Call(plan.Namespaces, raw.Openat, raw.Int(unix.AT_FDCWD), b.String("/proc/self/"+f.name),
-		raw.Int(unix.O_WRONLY|unix.O_CLOEXEC), raw.Int(0)).Keep(fd)
-	p.Call(plan.Namespaces, raw.Write, raw.VarArg(fd, 0), b.String(f.text), raw.Int(int64(len(f.text))))
-	p.Call(plan.Namespaces, raw.Close, raw.VarArg(fd, 0))
+	p.OpenProc(plan.Namespaces, "/proc/self/"+f.name).Keep(fd)
+	p.WriteProc(plan.Namespaces, fd, f.text)
 }
 
 // mapper writes the maps of one child.

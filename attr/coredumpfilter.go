@@ -43,8 +43,8 @@ func (f CoredumpFilter) lower(p *plan.Plan) {
 	text := fmt.Sprintf("%#x", uint(f))
 	fd := p.Builder().Var()
 	p.Step("coredump_filter", text)
-	openHostFile(p, "/proc/self/coredump_filter").Keep(fd)
-	writeHostFile(p, fd, text)
+	p.OpenProc(plan.HostFiles, "/proc/self/coredump_filter").Keep(fd)
+	p.WriteProc(plan.HostFiles, fd, text)
 }
 
 func (CoredumpFilter) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.CoredumpFilter") }

@@ -69,8 +69,8 @@ func isInactive(lsm string) bool {
 func (l SELinuxContext) lower(p *plan.Plan) {
 	fd := p.Builder().Var()
 	p.Step("selinux", string(l))
-	openHostFile(p, "/proc/self/attr/exec").Keep(fd)
-	writeHostFile(p, fd, string(l))
+	p.OpenProc(plan.HostFiles, "/proc/self/attr/exec").Keep(fd)
+	p.WriteProc(plan.HostFiles, fd, string(l))
 }
 
 func (SELinuxContext) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.SELinuxContext") }
@@ -84,9 +84,9 @@ const enoent = 2
 func (l AppArmorProfile) lower(p *plan.Plan) {
 	fd := p.Builder().Var()
 	p.Step("apparmor", string(l))
-	openHostFile(p, "/proc/self/attr/apparmor/exec").Keep(fd).Else(1, enoent)
-	openHostFile(p, "/proc/self/attr/exec").Keep(fd)
-	writeHostFile(p, fd, "exec "+string(l))
+	p.OpenProc(plan.HostFiles, "/proc/self/attr/apparmor/exec").Keep(fd).Else(1, enoent)
+	p.OpenProc(plan.HostFiles, "/proc/self/attr/exec").Keep(fd)
+	p.WriteProc(plan.HostFiles, fd, "exec "+string(l))
 }
 
 func (AppArmorProfile) fallback(*plan.ForkExec) error {

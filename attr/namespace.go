@@ -36,8 +36,8 @@ type Unshare struct{ Flags uintptr }
 // With NewNamespaces this process writes the maps while the child waits, as
 // newuidmap would. It may map its own ids, and any others with CAP_SETUID and
 // CAP_SETGID. With Unshare the child writes them, which may map its own ids only;
-// GID then needs Linux 3.19.
-// The steps are called uid_map, setgroups and gid_map. See user_namespaces(7).
+// GID then needs Linux 3.19. The steps are called uid_map, setgroups and gid_map.
+// See user_namespaces(7).
 //
 // With Helpers it is newuidmap(1) and newgidmap(1) that write the maps, which may
 // map the ids that /etc/subuid and /etc/subgid list for the user; privilege that

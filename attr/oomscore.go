@@ -27,8 +27,8 @@ func (o OOMScoreAdj) lower(p *plan.Plan) {
 	text := fmt.Sprint(int(o))
 	fd := p.Builder().Var()
 	p.Step("oom_score_adj", text)
-	openHostFile(p, "/proc/self/oom_score_adj").Keep(fd)
-	writeHostFile(p, fd, text)
+	p.OpenProc(plan.HostFiles, "/proc/self/oom_score_adj").Keep(fd)
+	p.WriteProc(plan.HostFiles, fd, text)
 }
 
 func (OOMScoreAdj) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.OOMScoreAdj") }
