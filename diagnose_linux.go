@@ -38,7 +38,7 @@ func newDiagnosis(s *Spec, chrooted bool, bytes int) diagnosis {
 // explain makes the error of a failed execve. It looks at the file only now that
 // it has failed, so what it says is a hint; the errno is the kernel's.
 func (d diagnosis) explain(path string, errno syscall.Errno) error {
-	e := &Error{path, "execve", -1, path, errno}
+	e := &Error{Path: path, Step: "execve", Index: -1, Object: path, Err: errno}
 	if errno == unix.E2BIG {
 		e.Object = fmt.Sprintf("%d bytes of arguments and environment", d.bytes)
 		return e

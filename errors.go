@@ -26,6 +26,10 @@ type Error struct {
 	// Err is why: a syscall.Errno, or an error that wraps one, for bad input and
 	// for what the kernel does not have; that matches errors.ErrUnsupported, too.
 	Err error
+	// Hint is more about the cause, for people: what an errno alone does not tell,
+	// as far as this process could find it out after the failure. It is empty
+	// where nothing is known, and its text may change.
+	Hint string
 }
 
 func (e *Error) Error() string {
@@ -44,6 +48,11 @@ func (e *Error) Error() string {
 	}
 	s.WriteString(": ")
 	s.WriteString(e.Err.Error())
+	if e.Hint != "" {
+		s.WriteString(" (")
+		s.WriteString(e.Hint)
+		s.WriteString(")")
+	}
 	return s.String()
 }
 
@@ -59,7 +68,7 @@ var ErrStatusTaken = errors.New("spawn: exit status was taken by another waiter,
 func wrap(path string, err error) error {
 	var e *plan.Error
 	if errors.As(err, &e) {
-		return &Error{path, e.Step, e.Index, e.Object, e.Err}
+		return &Error{Path: path, Step: e.Step, Index: e.Index, Object: e.Object, Err: e.Err, Hint: e.Hint}
 	}
 	return &Error{Path: path, Step: "spec", Index: -1, Err: err}
 }

@@ -73,6 +73,11 @@ const (
 	procMounted = "/proc to be mounted"
 )
 
+// stepError is the error of a step of the child other than execve.
+func (p *Program) stepError(step raw.Step, errno syscall.Errno) *Error {
+	return &Error{Path: p.path, Step: step.Name, Index: step.Index, Object: p.objectOf(step), Err: p.whyFailed(step, errno)}
+}
+
 // whyFailed is the error of a step of the child.
 func (p *Program) whyFailed(step raw.Step, errno syscall.Errno) error {
 	if step.Index < 0 || step.Index < len(p.actions) && actionNames[p.actions[step.Index].kind] == step.Name {

@@ -59,7 +59,7 @@ func (p *Program) launchByPipe(ctx context.Context, r *raw.Run, c raw.Clone, m *
 	var pipe [2]int
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
 		_ = m.end()
-		return nil, &Error{p.path, "pipe", -1, "", err}
+		return nil, &Error{Path: p.path, Step: "pipe", Index: -1, Err: err}
 	}
 	defer unix.Close(pipe[0])
 	// The child keeps it at a number above all that are named.
@@ -67,7 +67,7 @@ func (p *Program) launchByPipe(ctx context.Context, r *raw.Run, c raw.Clone, m *
 	unix.Close(pipe[1])
 	if err != nil {
 		_ = m.end()
-		return nil, &Error{p.path, "pipe", -1, "", err}
+		return nil, &Error{Path: p.path, Step: "pipe", Index: -1, Err: err}
 	}
 	c.ErrFD = w
 	r.Set(p.fds.errFD, uint64(w))

@@ -282,7 +282,7 @@ func (p *Program) holding(ctx context.Context, files []heldFile) (proc *Process,
 		}
 		err = os.ErrClosed
 	}
-	return nil, &Error{p.path, h.step, h.index, h.f.Name(), err}
+	return nil, &Error{Path: p.path, Step: h.step, Index: h.index, Object: h.f.Name(), Err: err}
 }
 
 // launchHere looks up what depends on the moment and runs the program.
@@ -328,7 +328,7 @@ func (p *Program) launchHere(ctx context.Context) (*Process, error) {
 	}
 	m, err := p.maps.begin(ctx, r)
 	if err != nil {
-		return nil, &Error{p.path, "id map", p.maps.Index, "", err}
+		return nil, &Error{Path: p.path, Step: "id map", Index: p.maps.Index, Err: err}
 	}
 	if !p.feat.sharedMemory {
 		return p.launchByPipe(ctx, r, c, m)
@@ -415,7 +415,7 @@ func (p *Program) result(ctx context.Context, r *raw.Run, pid int, errno syscall
 	if step.Name == "execve" {
 		return nil, p.diag.explain(p.path, why)
 	}
-	return nil, &Error{p.path, step.Name, step.Index, p.objectOf(step), p.whyFailed(step, why)}
+	return nil, p.stepError(step, why)
 }
 
 // objectOf is what a step acts on. That of an action is made up only now: to print
@@ -425,28 +425,6 @@ func (e *engine) objectOf(step raw.Step) string {
 		return e.actions[i].object()
 	}
 	return step.Object
-}
-
-// cloneError says what a failure of clone is about.
-func (p *Program) cloneError(errno syscall.Errno) error {
-	e := &Error{p.path, "clone", -1, "", errno}
-	switch errno {
-	case unix.EAGAIN:
-		e.Object = "limit of processes (RLIMIT_NPROC, pids.max or kernel.pid_max)"
-	case unix.EMFILE:
-		e.Object = "no descriptor left for the pidfd (RLIMIT_NOFILE)"
-	case unix.ENOMEM:
-	default:
-		if p.clone.Bits != 0 && (p.cgroup.File == nil || ofNamespaces(errno)) {
-			e.Index, e.Object = p.clone.Index, p.clone.Object
-			if needs := lacksNamespaces(p.clone.Bits); errno == unix.EINVAL && needs != "" {
-				e.Err = &lacking{needs, errno}
-			}
-		} else if p.cgroup.File != nil {
-			e.Step, e.Index, e.Object = "cgroup", p.cgroup.Index, p.cgroup.Name()
-		}
-	}
-	return e
 }
 
 // discard reaps a child that did not get as far as execve.

@@ -179,7 +179,7 @@ func (p *Program) execError(err error) error {
 	if errors.As(err, &pe) {
 		err = pe.Err
 	}
-	e := &Error{p.path, "execve", -1, p.path, err}
+	e := &Error{Path: p.path, Step: "execve", Index: -1, Object: p.path, Err: err}
 	switch err {
 	case syscall.EAGAIN, syscall.ENOMEM, syscall.EMFILE, syscall.ENFILE:
 		e.Step, e.Object = "clone", ""

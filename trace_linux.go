@@ -61,7 +61,7 @@ func (p *Program) launchTraced(ctx context.Context) (*Process, error) {
 		if err == ctx.Err() {
 			return nil, err
 		}
-		return nil, &Error{p.path, p.tracing.Step, p.tracing.Index, "", err}
+		return nil, &Error{Path: p.path, Step: p.tracing.Step, Index: p.tracing.Index, Err: err}
 	}
 	return proc, nil
 }

@@ -159,6 +159,13 @@ type stepError struct{ e *spawn.Error }
 func (s *stepError) Unwrap() error { return s.e }
 
 func (s *stepError) Error() string {
+	if s.e.Hint == "" {
+		return s.text()
+	}
+	return s.text() + " (" + s.e.Hint + ")"
+}
+
+func (s *stepError) text() string {
 	switch {
 	case s.e.Step == "execve" && s.e.Object == s.e.Path, s.e.Step == "chdir" && s.e.Object == "":
 		return s.e.Err.Error()

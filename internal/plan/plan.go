@@ -194,6 +194,7 @@ type Error struct {
 	Index  int
 	Object string
 	Err    error
+	Hint   string // more about the cause, or nothing
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("%s %s: %v", e.Step, e.Object, e.Err) }
