@@ -3,142 +3,238 @@
 package exec
 
 import (
-	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
-	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/attr"
 )
 
 // Features is spawn.Features, and:
 //
-//	tree_cgroup    a control group can be made for Tree; else what leaves the process group escapes
+//	tree_cgroup    a control group can be made for Tree at this moment; else what leaves the process group escapes
+//
+// [Cmd.TreeHolds] says it of one tree.
 func Features() spawn.FeatureSet {
-	return append(spawn.Features(), spawn.Feature{
-		Name: "tree_cgroup", Available: canMakeCgroup(), Since: "5.7",
+	f := spawn.Feature{
+		Name: "tree_cgroup", Since: "5.7",
 		Use: "Tree holds all descendants; without: those that leave the process group escape",
+	}
+	if err := tryTree(); err != nil {
+		f.Use += " (" + err.Error() + ")"
+	} else {
+		f.Available = true
+	}
+	return append(spawn.Features(), f)
+}
+
+// tryTree makes a child in a control group of its own that gets as far as execve.
+func tryTree() error {
+	g, err := newCgroup()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = g.remove() }() // nobody is in it
+	s := spawn.Spec{Path: "/dev/null/none", Attr: attr.List{attr.Cgroup{Dir: g.dir}}}
+	_, err = spawn.Start(context.Background(), &s)
+	var e *spawn.Error
+	if errors.As(err, &e) && e.Step == "execve" {
+		return nil
+	}
+	return err
+}
+
+// cgroup is a control group that is made for one tree. It is locked by flock for
+// as long as the process that made it lives and has the directory open.
+type cgroup struct {
+	path     string
+	dir      *os.File
+	dev, ino uint64 // of dir, whose descriptor other code may have closed
+}
+
+// newCgroup makes a control group below this process's, after what processes
+// that have ended left there was removed.
+func newCgroup() (*cgroup, error) {
+	parent, err := findParent()
+	if err != nil {
+		return nil, err
+	}
+	sweep(parent)
+	return makeCgroup(parent)
+}
+
+// Tests replace these.
+var (
+	findParent = ownCgroup
+	randomName = rand.Uint64
+)
+
+// maxNames bounds how many names are tried for one group.
+const maxNames = 100
+
+// makeCgroup makes a group that nobody else has, whatever is there already.
+func makeCgroup(parent string) (*cgroup, error) {
+	prefix := filepath.Join(parent, self().prefix())
+	for try := 1; ; try++ {
+		g, err := tryCgroup(prefix + fmt.Sprintf("%016x", randomName()))
+		if err == nil || !taken(err) || try == maxNames {
+			return g, err
+		}
+	}
+}
+
+// taken reports whether an error is that somebody else has made a directory, or
+// takes it for a leftover.
+func taken(err error) bool {
+	return errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.EWOULDBLOCK)
+}
+
+func tryCgroup(path string) (*cgroup, error) {
+	// Nobody without privilege may open it, and so lock it.
+	if err := os.Mkdir(path, 0o711); err != nil {
+		return nil, err
+	}
+	g, err := openCgroup(path)
+	if err != nil {
+		_ = os.Remove(path) // there is nothing in it
+		return nil, err
+	}
+	return g, nil
+}
+
+// openCgroup opens and locks a group; it fails at once if somebody else has it.
+func openCgroup(path string) (*cgroup, error) {
+	dir, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+	g := &cgroup{path: path, dir: dir}
+	var st unix.Stat_t
+	err = control(dir, func(fd int) error {
+		if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err != nil {
+			return &fs.PathError{Op: "flock", Path: path, Err: err}
+		}
+		return unix.Fstat(fd, &st)
+	})
+	if err != nil {
+		dir.Close()
+		return nil, err
+	}
+	g.dev, g.ino = st.Dev, st.Ino
+	return g, nil
+}
+
+// control calls f with the descriptor of a file, which is not closed meanwhile.
+func control(file *os.File, f func(fd int) error) error {
+	conn, err := file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var inner error
+	if conn.Control(func(fd uintptr) { inner = f(int(fd)) }) != nil {
+		return os.ErrClosed // nothing else makes it fail
+	}
+	return inner
+}
+
+// with calls f with a descriptor of the group's directory.
+func (g *cgroup) with(f func(fd int) error) error {
+	return control(g.dir, func(fd int) error {
+		if g.is(fd) {
+			return f(fd)
+		}
+		fd, err := openDir(unix.AT_FDCWD, g.path)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		if !g.is(fd) {
+			return unix.ENOENT
+		}
+		return f(fd)
 	})
 }
 
-// cgroup is a control group that is made for one tree.
-type cgroup struct {
-	path string
-	dir  *os.File
+// is reports whether a descriptor is one of the group's directory.
+func (g *cgroup) is(fd int) bool {
+	var st unix.Stat_t
+	return unix.Fstat(fd, &st) == nil && st.Dev == g.dev && st.Ino == g.ino
 }
 
-var cgroups atomic.Uint64
-
-// newCgroup makes a control group below this process's. It returns nil where
-// that can't be.
-func newCgroup() *cgroup {
-	if !canMakeCgroup() {
-		return nil
-	}
-	return makeCgroup(ownCgroup())
-}
-
-func makeCgroup(parent string) *cgroup {
-	name := "spawn-" + strconv.Itoa(os.Getpid()) + "-" + strconv.FormatUint(cgroups.Add(1), 10)
-	g := &cgroup{path: filepath.Join(parent, name)}
-	if os.Mkdir(g.path, 0o755) != nil {
-		return nil
-	}
-	dir, err := os.OpenFile(g.path, os.O_RDONLY|syscall.O_DIRECTORY, 0)
+// ownCgroup is the directory of the version 2 control group that this thread is
+// in, which is that of the process but for threaded groups.
+func ownCgroup() (string, error) {
+	list, err := os.ReadFile("/proc/thread-self/cgroup")
 	if err != nil {
-		g.remove()
-		return nil
+		return "", err
 	}
-	g.dir = dir
-	return g
-}
-
-// canMakeCgroup reports whether a control group could be made, once.
-var canMakeCgroup = sync.OnceValue(func() bool {
-	parent := ownCgroup()
-	if parent == "" {
-		return false
-	}
-	g := makeCgroup(parent)
-	if g == nil {
-		return false
-	}
-	g.remove()
-	return true
-})
-
-// ownCgroup is the directory of the version 2 control group that this process is
-// in; empty if there is none or it is not mounted.
-func ownCgroup() string {
-	list, err := os.ReadFile("/proc/self/cgroup")
+	mounts, err := os.ReadFile("/proc/thread-self/mountinfo")
 	if err != nil {
-		return ""
+		return "", err
 	}
 	for line := range strings.Lines(string(list)) {
 		if path, ok := strings.CutPrefix(line, "0::"); ok {
-			return underMount(strings.TrimSuffix(path, "\n"))
+			return underMount(strings.TrimSuffix(path, "\n"), string(mounts))
 		}
 	}
-	return ""
+	return "", fmt.Errorf("this process is in no cgroup v2: %w", errors.ErrUnsupported)
 }
 
 // underMount finds a control group in the file system.
-func underMount(path string) string {
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		return ""
-	}
-	for line := range strings.Lines(string(mounts)) {
+func underMount(path, mounts string) (string, error) {
+	err := fmt.Errorf("no cgroup v2 is mounted: %w", errors.ErrUnsupported)
+	for line := range strings.Lines(mounts) {
 		// ID PARENT DEVICE ROOT POINT OPTIONS... - TYPE SOURCE OPTIONS
-		mount, fs, _ := strings.Cut(line, " - ")
+		mount, kind, _ := strings.Cut(line, " - ")
 		fields := strings.Fields(mount)
-		if !strings.HasPrefix(fs, "cgroup2 ") || len(fields) < 5 || strings.Contains(fields[4], `\`) {
+		if !strings.HasPrefix(kind, "cgroup2 ") || len(fields) < 5 {
 			continue
 		}
-		if rel, err := filepath.Rel(fields[3], path); err == nil && !strings.HasPrefix(rel, "..") {
-			return filepath.Join(fields[4], rel)
+		root, point := unescape.Replace(fields[3]), unescape.Replace(fields[4])
+		dir, ok := below(root, path)
+		if !ok {
+			err = fmt.Errorf("the cgroup %s of this process is not below %s, which is all that is mounted at %s: %w", path, root, point, fs.ErrNotExist)
+			continue
 		}
+		if dir = filepath.Join(point, dir); !onMount(dir, fields[0]) {
+			err = fmt.Errorf("something else is mounted over %s: %w", point, fs.ErrNotExist)
+			continue
+		}
+		return dir, nil
 	}
-	return ""
+	return "", err
 }
 
-// kill kills all that are in the group, and reports whether it had any.
-func (g *cgroup) kill() bool {
-	if g.empty() {
-		return false
+// unescape undoes what the kernel does to paths in mountinfo.
+var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
+
+// below is path relative to root. Both begin at the root of this process's cgroup
+// namespace: what is beyond that has no name here.
+func below(root, path string) (string, bool) {
+	if beyond(root) || beyond(path) {
+		return "", false
 	}
-	if os.WriteFile(filepath.Join(g.path, "cgroup.kill"), []byte("1"), 0) == nil {
+	rel, err := filepath.Rel(root, path)
+	return rel, err == nil && !beyond("/"+rel)
+}
+
+func beyond(path string) bool { return path == "/.." || strings.HasPrefix(path, "/../") }
+
+// onMount reports whether a directory is on the mount that has an id, and not on
+// one that covers it. Linux 5.8; before, it is not known.
+func onMount(dir, id string) bool {
+	var st unix.Statx_t
+	if unix.Statx(unix.AT_FDCWD, dir, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_MNT_ID, &st) != nil || st.Mask&unix.STATX_MNT_ID == 0 {
 		return true
 	}
-	// Before Linux 5.14. What is forked meanwhile is found the next time.
-	list, _ := os.ReadFile(filepath.Join(g.path, "cgroup.procs"))
-	for _, pid := range bytes.Fields(list) {
-		if n, err := strconv.Atoi(string(pid)); err == nil && n > 0 {
-			_ = syscall.Kill(n, syscall.SIGKILL)
-		}
-	}
-	return true
-}
-
-// empty reports whether there is no process in the group, but for zombies.
-func (g *cgroup) empty() bool {
-	events, err := os.ReadFile(filepath.Join(g.path, "cgroup.events"))
-	return err != nil || bytes.Contains(events, []byte("populated 0"))
-}
-
-// end kills until nothing is left, and removes the group.
-func (g *cgroup) end() {
-	await(goneTime, func() bool { return !g.kill() })
-	g.remove()
-}
-
-func (g *cgroup) remove() {
-	if g.dir != nil {
-		g.dir.Close()
-	}
-	_ = os.Remove(g.path) // some process may be stuck in it
+	return strconv.FormatUint(st.Mnt_id, 10) == id
 }

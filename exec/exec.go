@@ -34,6 +34,11 @@ var (
 	// ErrMaxOutput is what an error matches when the program wrote more than
 	// [Cmd.MaxOutput].
 	ErrMaxOutput = errors.New("exec: more output than MaxOutput")
+	// ErrTreeNotHeld is what an error matches when no control group holds the
+	// processes of a Cmd with Tree. It also matches the reason, such as
+	// [io/fs.ErrPermission], and [errors.ErrUnsupported] where there is no cgroup
+	// version 2.
+	ErrTreeNotHeld = errors.New("exec: no control group holds the tree")
 )
 
 // LookPath is os/exec's: it looks for a program in the directories of PATH.
@@ -103,8 +108,9 @@ type Cmd struct {
 	// it ends.
 	Logger *zap.Logger
 	// Tree makes the Cmd responsible for the processes that the child makes, too.
-	// The child leads a process group and, where one can be made (see Features),
-	// lives in a control group of its own.
+	// The child lives in a control group of its own, where one can be made, and
+	// leads a process group. TreeHolds says whether it has the former: a process
+	// that has left the process group, by setsid or setpgid, escapes without.
 	//
 	// The end of the context and Kill take all of them, also when the child has
 	// ended before. Wait returns soon after: when the child has ended and the
@@ -112,9 +118,18 @@ type Cmd struct {
 	// matches the context's and is an *[ExitError] to errors.As. What is left of
 	// the tree when Wait has nothing to wait for any more is killed.
 	//
-	// A process that has left the group, by setsid or setpgid, escapes where
-	// there is no control group. Linux.
+	// When this process has ended without Wait, its trees live on until the next
+	// process in the same control group starts one: that ends them.
+	//
+	// In a process with a controlling terminal a child in a control group does not
+	// lead a process group unless SysProcAttr says so: it may read the terminal
+	// whenever this process may, and gets its signals. Without a control group it
+	// is in the background, and stopped by SIGTTIN when it reads the terminal,
+	// unless it is put into the foreground by SysProcAttr.Foreground. Linux.
 	Tree bool
+	// TreeStrict is Tree, but that Start fails where no control group can be made;
+	// the error matches [ErrTreeNotHeld], and why.
+	TreeStrict bool
 	// MaxOutput is how many bytes Output and CombinedOutput return at most; 0
 	// means any number. When there are more, the process is killed as at the end
 	// of a context, and the error matches [ErrMaxOutput].
@@ -186,6 +201,25 @@ func (c *Cmd) Kill() error {
 	}
 	return c.Process.Kill()
 }
+
+// TreeHolds says, after Start with Tree, what keeps the tree together. Nil means a
+// control group of its own: whatever the child makes is in it, unless it is moved
+// by a process that may write to another group, as root may. An error, which
+// matches [ErrTreeNotHeld], means the process group alone, and says why; after Wait
+// it may also be about processes that could not be killed, or a directory below
+// the group that could not be removed.
+func (c *Cmd) TreeHolds() error {
+	switch {
+	case c.Process == nil:
+		return errors.New("exec: not started")
+	case c.tree == nil:
+		return errors.New("exec: Tree is not set")
+	}
+	return c.tree.holds()
+}
+
+// keeps reports whether Tree or TreeStrict is set.
+func (c *Cmd) keeps() bool { return c.Tree || c.TreeStrict }
 
 // argv is the argument vector.
 func (c *Cmd) argv() []string {

@@ -2,10 +2,29 @@
 
 package exec
 
+import "errors"
+
 // ForceNoCgroup makes trees do without a control group until the function that
 // it returns is called.
 func ForceNoCgroup() (restore func()) {
-	was := canMakeCgroup
-	canMakeCgroup = func() bool { return false }
-	return func() { canMakeCgroup = was }
+	was := findParent
+	findParent = func() (string, error) { return "", errors.ErrUnsupported }
+	return func() { findParent = was }
 }
+
+// ForceNoCgroupKill makes control groups be ended as before Linux 5.14.
+func ForceNoCgroupKill() (restore func()) {
+	was := killFile
+	killFile = "no.such.file"
+	return func() { killFile = was }
+}
+
+// ForceNames makes the names of control groups end in numbers that next returns.
+func ForceNames(next func() uint64) (restore func()) {
+	was := randomName
+	randomName = next
+	return func() { randomName = was }
+}
+
+// OwnCgroup is where the groups of trees are made.
+var OwnCgroup = ownCgroup

@@ -42,24 +42,18 @@ func (c *Cmd) launch(ctx context.Context, path string, files []*os.File, env []s
 		return c.startError(path, own, err)
 	}
 	s.Attr = sys.list
-	var t *tree
-	if c.Tree {
-		t = c.newTree(&s.Attr)
-	}
 	if c.unseen() {
 		ctx = plan.Unseen{Context: ctx}
 	}
-	proc, err := spawn.Start(ctx, &s)
-	if t.refused(err) {
-		s.Attr = sys.list
-		t.join(&s.Attr)
+	var proc *spawn.Process
+	if c.keeps() {
+		proc, c.tree, err = c.startTree(ctx, &s)
+	} else {
 		proc, err = spawn.Start(ctx, &s)
 	}
 	if err != nil {
-		t.remove()
 		return c.startError(path, own, err)
 	}
-	c.tree = t
 	return c.adopt(proc)
 }
 
@@ -104,9 +98,6 @@ func (c *Cmd) adopt(proc *spawn.Process) error {
 		runtime.SetFinalizer(proc, nil)
 		runtime.SetFinalizer(proc, (*spawn.Process).Disown)
 		c.Process, err = os.FindProcess(proc.Pid()) // never fails on Unix
-	}
-	if c.tree != nil {
-		c.tree.pid = proc.Pid()
 	}
 	if sys := c.SysProcAttr; sys != nil && sys.PidFD != nil {
 		*sys.PidFD = -1

@@ -30,6 +30,8 @@ type tree struct{}
 
 func (*tree) kill() error { return os.ErrProcessDone }
 
+func (*tree) holds() error { return ErrTreeNotHeld }
+
 func (c *Cmd) waitTree() error { return c.waitProcess() }
 
 // launch makes the process.
@@ -39,7 +41,7 @@ func (c *Cmd) launch(_ context.Context, path string, files []*os.File, env []str
 		return c.unsupported("Cmd.Actions")
 	case len(c.Attr) > 0:
 		return c.unsupported("Cmd.Attr")
-	case c.Tree:
+	case c.keeps():
 		return c.unsupported("Cmd.Tree")
 	}
 	p, err := os.StartProcess(path, c.argv(), &os.ProcAttr{Dir: c.Dir, Env: env, Files: files, Sys: c.SysProcAttr})

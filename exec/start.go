@@ -13,7 +13,7 @@ import (
 // when it ended otherwise.
 func (c *Cmd) Run() error {
 	// With a bound on the time, or with Tree, the copying must not hold up Wait.
-	c.streams.inline = c.WaitDelay == 0 && !c.Tree
+	c.streams.inline = c.WaitDelay == 0 && !c.keeps()
 	if err := c.Start(); err != nil {
 		return err
 	}

@@ -1,7 +1,9 @@
 package exec_test
 
 import (
+	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -20,7 +22,8 @@ func killSelf() error {
 // warmUp opens what stays open: the null device.
 func warmUp() { _ = exec.Command("true").Run() }
 
-// inventory is the open descriptors and the children.
+// inventory is the open descriptors, the children, and the control groups that
+// this process has made.
 func inventory() (list []string) {
 	entries, _ := os.ReadDir("/proc/self/fd")
 	for _, e := range entries {
@@ -32,5 +35,7 @@ func inventory() (list []string) {
 	if unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil) != unix.ECHILD {
 		list = append(list, "a child")
 	}
-	return list
+	groups, _ := filepath.Glob(fmt.Sprintf("/sys/fs/cgroup/spawn-*-%d-*", os.Getpid()))
+	hybrid, _ := filepath.Glob(fmt.Sprintf("/sys/fs/cgroup/unified/spawn-*-%d-*", os.Getpid()))
+	return append(append(list, groups...), hybrid...)
 }

@@ -4,13 +4,17 @@ package exec
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"sync"
 	"time"
 
+	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn"
@@ -19,12 +23,15 @@ import (
 
 // tree is a child and the processes that it has made.
 type tree struct {
+	proc   *spawn.Process
 	pid    int     // of the child, and the id of its process group
 	group  bool    // it leads one
 	cgroup *cgroup // nil where none could be made
+	loose  error   // why
 
 	mu     sync.Mutex
-	reaped bool // pid may be anybody's
+	reaped bool  // pid may be anybody's
+	left   error // what could not be ended, or removed
 }
 
 // drainTime is how long what dead writers have left in a pipe may take to be
@@ -34,79 +41,192 @@ const (
 	goneTime  = 2 * time.Second
 )
 
-// newTree makes what keeps a tree together, and adds it to the attributes.
-func (c *Cmd) newTree(list *attr.List) *tree {
+// maxRefusals bounds how many control groups of one tree may vanish before the
+// child is in it: somebody may take a new one for a leftover.
+const maxRefusals = 5
+
+// startTree is spawn.Start for a child that is to be kept together with what it
+// makes.
+func (c *Cmd) startTree(ctx context.Context, s *spawn.Spec) (*spawn.Process, *tree, error) {
+	list := s.Attr
 	t := &tree{}
-	if !hasType[attr.Cgroup](*list) {
-		t.cgroup = newCgroup()
+	t.newCgroup(list)
+	for refusals := 0; ; refusals++ {
+		if t.loose != nil && c.TreeStrict {
+			return nil, nil, &spawn.Error{Path: s.Path, Step: "tree", Index: -1, Err: t.loose}
+		}
+		s.Attr = t.join(list)
+		proc, err := spawn.Start(ctx, s)
+		if err == nil {
+			t.started(proc, c.Logger)
+			return proc, t, nil
+		}
+		if t.cgroup == nil {
+			return nil, nil, err
+		}
+		_ = t.cgroup.remove() // it was not used, and err says more
+		if t.cgroup = nil; !refused(err) {
+			return nil, nil, err
+		}
+		if errors.Is(err, unix.ENODEV) && refusals < maxRefusals {
+			t.newCgroup(list)
+		} else {
+			t.loose = notHeld(err)
+		}
 	}
-	// Whoever asks for another group than the child's own has none to be killed.
-	i := slices.IndexFunc(*list, func(a attr.Attr) bool { _, ok := a.(attr.Setpgid); return ok })
-	t.group = i < 0 || (*list)[i].(attr.Setpgid).Pgid == 0
-	t.join(list)
-	return t
 }
 
-// join adds the attributes of a tree to a list.
-func (t *tree) join(list *attr.List) {
-	*list = slices.Clip(*list)
-	if t.group && !hasType[attr.Setpgid](*list) && !hasType[attr.Setsid](*list) {
-		*list = append(*list, attr.Setpgid{})
+// started notes the child. A Cmd that nobody waits for leaves no directory
+// behind once its processes have ended.
+func (t *tree) started(proc *spawn.Process, log *zap.Logger) {
+	t.proc, t.pid = proc, proc.Pid()
+	if t.loose != nil && log != nil {
+		log.Debug("tree is not held", zap.Int("pid", t.pid), zap.Error(t.loose))
 	}
 	if t.cgroup != nil {
-		*list = append(*list, attr.Cgroup{Dir: t.cgroup.dir})
+		runtime.AddCleanup(t, (*cgroup).abandon, t.cgroup)
 	}
 }
 
-// refused reports whether the tree's control group is why a start failed. The
-// tree does without it then.
-func (t *tree) refused(err error) bool {
-	if t == nil || t.cgroup == nil || err == nil {
-		return false
+// newCgroup makes a control group for the tree, or notes why it has none.
+func (t *tree) newCgroup(list attr.List) {
+	if hasType[attr.Cgroup](list) {
+		t.loose = notHeld(errors.New("Attr or SysProcAttr puts the child into another control group"))
+		return
 	}
+	g, err := newCgroup()
+	if err != nil {
+		t.loose = notHeld(err)
+		return
+	}
+	t.cgroup = g
+}
+
+func notHeld(why error) error { return fmt.Errorf("%w: %w", ErrTreeNotHeld, why) }
+
+// refused reports whether the tree's control group is why a start failed.
+func refused(err error) bool {
 	var e *spawn.Error
-	if !errors.As(err, &e) || e.Step != "cgroup" {
-		return false
-	}
-	t.remove()
-	t.cgroup = nil
-	return true
+	return errors.As(err, &e) && e.Step == "cgroup"
 }
 
-// remove removes the control group of a tree in which there is no process.
-func (t *tree) remove() {
-	if t != nil && t.cgroup != nil {
-		t.cgroup.remove()
+// join is a list of attributes with those of a tree.
+func (t *tree) join(list attr.List) attr.List {
+	list = slices.Clip(list)
+	// Whoever asks for another group than the child's own has none to be killed.
+	i := slices.IndexFunc(list, func(a attr.Attr) bool { _, ok := a.(attr.Setpgid); return ok })
+	switch {
+	case i >= 0:
+		t.group = list[i].(attr.Setpgid).Pgid == 0
+	case hasType[attr.Setsid](list):
+		t.group = true
+	default:
+		// From another group than the one in the foreground the child could not
+		// read the terminal. In a control group it needs none of its own.
+		if t.group = t.cgroup == nil || !onTerminal(); t.group {
+			list = append(list, attr.Setpgid{})
+		}
 	}
+	if t.cgroup != nil {
+		list = append(list, attr.Cgroup{Dir: t.cgroup.dir})
+	}
+	return list
+}
+
+// onTerminal reports whether this process has a controlling terminal.
+func onTerminal() bool {
+	stat, err := os.ReadFile("/proc/thread-self/stat")
+	if err != nil {
+		return false
+	}
+	fields := statFields(stat)
+	return len(fields) > 4 && string(fields[4]) != "0"
+}
+
+// statFields are the fields of a stat file of /proc from the third on:
+// PID (NAME) STATE PPID PGRP SESSION TTY ...; the name may have any character.
+func statFields(stat []byte) [][]byte {
+	return bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+}
+
+// holds is TreeHolds.
+func (t *tree) holds() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return errors.Join(t.loose, t.left)
 }
 
 // kill kills all that is left of the tree.
 func (t *tree) kill() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	err := os.ErrProcessDone
-	if t.cgroup != nil && t.cgroup.kill() {
-		err = nil
+	held, leader := t.killCgroup(), os.ErrProcessDone
+	if !t.gone() {
+		leader = t.proc.Kill()
 	}
-	if t.gone() {
-		return err
+	group := t.killGroup()
+	if held == nil {
+		return nil // whatever ids they have
 	}
-	// The pid is the child's, and the group's, as long as it is not reaped.
-	if unix.Kill(t.pid, unix.SIGKILL) == nil {
-		err = nil
+	for _, err := range []error{held, leader, group} {
+		if err != nil && !errors.Is(err, os.ErrProcessDone) {
+			return err
+		}
 	}
-	if t.group {
-		_ = unix.Kill(-t.pid, unix.SIGKILL) // may have nobody in it
+	if leader == nil || group == nil {
+		return nil
+	}
+	return os.ErrProcessDone
+}
+
+func (t *tree) killCgroup() error {
+	if t.cgroup == nil {
+		return os.ErrProcessDone
+	}
+	some, err := t.cgroup.kill()
+	if !some && err == nil || errors.Is(err, os.ErrClosed) {
+		return os.ErrProcessDone
 	}
 	return err
 }
 
-// gone reports whether the child was reaped. The caller holds t.mu.
-func (t *tree) gone() bool {
-	if !t.reaped {
-		err := unix.Waitid(unix.P_PID, t.pid, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
-		t.reaped = err == unix.ECHILD // the user may have called Process.Wait
+// pidfdGroup makes pidfd_send_signal send to the process group whose id was the
+// process's, also when the process was reaped. Linux 6.9.
+const pidfdGroup = 1 << 2
+
+// killGroup kills the process group, if it is the child's. The caller holds t.mu.
+func (t *tree) killGroup() error {
+	if !t.group {
+		return os.ErrProcessDone
 	}
+	err := t.proc.WithPidfd(func(fd uintptr) error {
+		return unix.PidfdSendSignal(int(fd), unix.SIGKILL, nil, pidfdGroup)
+	})
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
+		// The number is the group's as long as the child is not reaped.
+		if t.gone() {
+			return os.ErrProcessDone
+		}
+		err = unix.Kill(-t.pid, unix.SIGKILL)
+	}
+	if errors.Is(err, unix.ESRCH) {
+		return os.ErrProcessDone
+	}
+	return err
+}
+
+// gone reports whether the child was reaped: the user may have called
+// Process.Wait. The caller holds t.mu.
+func (t *tree) gone() bool {
+	if t.reaped {
+		return true
+	}
+	const options = unix.WEXITED | unix.WNOHANG | unix.WNOWAIT
+	err := t.proc.WithPidfd(func(fd uintptr) error { return unix.Waitid(unix.P_PIDFD, int(fd), nil, options, nil) })
+	if errors.Is(err, errors.ErrUnsupported) {
+		err = unix.Waitid(unix.P_PID, t.pid, nil, options, nil)
+	}
+	t.reaped = errors.Is(err, unix.ECHILD) || errors.Is(err, os.ErrProcessDone)
 	return t.reaped
 }
 
@@ -118,11 +238,17 @@ func (t *tree) reap(f func() error) error {
 	err := f()
 	t.reaped = true
 	t.mu.Unlock()
-	if t.group {
-		await(goneTime, func() bool { return !groupAlive(t.pid) })
+	var left error
+	if t.group && !await(goneTime, func() bool { return !groupAlive(t.pid) }) {
+		left = fmt.Errorf("process group %d has processes that don't end: %w", t.pid, unix.EBUSY)
 	}
 	if t.cgroup != nil {
-		t.cgroup.end()
+		left = errors.Join(left, t.cgroup.end(goneTime))
+	}
+	if left != nil {
+		t.mu.Lock()
+		t.left = notHeld(left)
+		t.mu.Unlock()
 	}
 	return err
 }
@@ -145,8 +271,7 @@ func groupAlive(pgid int) bool {
 		if err != nil {
 			continue
 		}
-		// PID (NAME) STATE PPID PGRP ...; the name may have any character.
-		fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+		fields := statFields(stat)
 		if len(fields) > 2 && string(fields[2]) == strconv.Itoa(pgid) && !bytes.ContainsAny(fields[0], "ZX") {
 			return true
 		}
@@ -154,10 +279,17 @@ func groupAlive(pgid int) bool {
 	return false
 }
 
-// await calls done until it returns true, but not for longer than d.
-func await(d time.Duration, done func() bool) {
+// await calls done until it returns true, but not for longer than d, and reports
+// whether it did.
+func await(d time.Duration, done func() bool) bool {
 	pause := 50 * time.Microsecond
-	for begin := time.Now(); !done() && time.Since(begin) < d; pause = min(2*pause, 5*time.Millisecond) {
+	for begin := time.Now(); ; pause = min(2*pause, 5*time.Millisecond) {
+		if done() {
+			return true
+		}
+		if time.Since(begin) >= d {
+			return false
+		}
 		time.Sleep(pause)
 	}
 }

@@ -1,0 +1,259 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package exec
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// freezeTime is how long it may take until nothing in a group runs any more, and
+// maxBelow how many groups below one are looked at.
+const (
+	freezeTime = 100 * time.Millisecond
+	maxBelow   = 1 << 16
+)
+
+// killFile kills all in a group when "1" is written to it. Tests replace it.
+var killFile = "cgroup.kill"
+
+// kill kills all that are in the group and below, and reports whether there was
+// anybody.
+func (g *cgroup) kill() (some bool, err error) {
+	err = g.with(func(fd int) error {
+		if some = populated(fd); !some {
+			return nil
+		}
+		err := writeFile(fd, killFile, "1")
+		if err == unix.ENOENT {
+			err = killEach(fd, filepath.Base(g.path))
+		}
+		return err
+	})
+	return some, err
+}
+
+// killEach is for Linux before 5.14. A group that is frozen, as it can be from 5.2
+// on, forks nothing while it is looked at, and can be killed all the same.
+func killEach(fd int, name string) (err error) {
+	_ = writeFile(fd, "cgroup.freeze", "1") // where it can't be, the caller comes again
+	await(freezeTime, func() bool { return bytes.Contains(readFile(fd, "cgroup.events"), []byte("frozen 1")) })
+	_ = walk(fd, func(fd int) {
+		for _, pid := range bytes.Fields(readFile(fd, "cgroup.procs")) {
+			// It is 0 where it is in no pid namespace of ours.
+			if n, _ := strconv.Atoi(string(pid)); n > 0 {
+				err = errors.Join(err, killMember(n, name))
+			}
+		}
+	}, nil)
+	return errors.Join(err, writeFile(fd, "cgroup.freeze", "0"))
+}
+
+// killMember kills a process that was in the group called name, or below.
+func killMember(pid int, name string) error {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err == unix.ENOSYS { // before Linux 5.3
+		return gone(unix.Kill(pid, unix.SIGKILL))
+	}
+	if err != nil {
+		return gone(err)
+	}
+	defer unix.Close(fd)
+	// Whoever has the pid now has it for as long as he is in the group.
+	if groups, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid)); !bytes.Contains(groups, []byte("/"+name)) {
+		return nil
+	}
+	return gone(unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0))
+}
+
+// gone makes no error of a process that is no more.
+func gone(err error) error {
+	if err == unix.ESRCH {
+		return nil
+	}
+	return err
+}
+
+// populated reports whether there is a process in a group or below it, but for
+// zombies. A group that is no more has none.
+func populated(fd int) bool {
+	return bytes.Contains(readFile(fd, "cgroup.events"), []byte("populated 1"))
+}
+
+// empty reports whether there is no process in the group.
+func (g *cgroup) empty() bool {
+	some := false
+	_ = g.with(func(fd int) error { some = populated(fd); return nil })
+	return !some
+}
+
+// end kills until nothing is left, but for no longer than d, and removes the
+// group.
+func (g *cgroup) end(d time.Duration) error {
+	var err error
+	await(d, func() bool {
+		var some bool
+		some, err = g.kill()
+		return !some
+	})
+	if !g.empty() {
+		g.dir.Close()
+		return fmt.Errorf("%s has processes that don't end: %w", g.path, errors.Join(err, unix.EBUSY))
+	}
+	return g.remove()
+}
+
+// abandon removes the group of a tree that nobody knows any more, if it has no
+// processes. Else it is a leftover once this process has ended.
+func (g *cgroup) abandon() {
+	if !g.empty() {
+		g.dir.Close()
+		return
+	}
+	_ = g.remove() // nobody is left to be told
+}
+
+// remove removes the group and what the tree has made below it. There is no
+// process in any.
+func (g *cgroup) remove() error {
+	defer g.dir.Close()
+	return g.with(func(fd int) error {
+		if err := walk(fd, nil, rmdir); err != nil {
+			return fmt.Errorf("below %s: %w", g.path, err)
+		}
+		up, err := openDir(fd, "..")
+		if err != nil {
+			return err
+		}
+		defer unix.Close(up)
+		return rmdir(up, filepath.Base(g.path))
+	})
+}
+
+func rmdir(dir int, name string) error {
+	err := unix.Unlinkat(dir, name, unix.AT_REMOVEDIR)
+	if err == nil || err == unix.ENOENT {
+		return nil
+	}
+	return &os.PathError{Op: "rmdir", Path: name, Err: err}
+}
+
+// level is a directory on the way to where a walk is.
+type level struct {
+	name string
+	left []string // directories in it that are still to be walked
+}
+
+// walk calls visit with a descriptor of each directory, top's first, and leave
+// after all in it, but for top, with one of the directory that it is in and its
+// name. However deep it goes, it has two descriptors open. It goes on after
+// errors, and returns the first.
+func walk(top int, visit func(fd int), leave func(up int, name string) error) (first error) {
+	note := func(err error) {
+		if first == nil {
+			first = err
+		}
+	}
+	at, err := openDir(top, ".")
+	if err != nil {
+		return err
+	}
+	defer func() { unix.Close(at) }()
+	enter := func(name string) level {
+		if visit != nil {
+			visit(at)
+		}
+		left, err := directories(at)
+		note(err)
+		return level{name, left}
+	}
+	way := []level{enter("")}
+	for seen := 0; seen < maxBelow; {
+		here := &way[len(way)-1]
+		next, up := "..", true
+		if n := len(here.left); n > 0 {
+			next, up = here.left[n-1], false
+			here.left = here.left[:n-1]
+			seen++
+		} else if len(way) == 1 {
+			return first
+		}
+		fd, err := openDir(at, next)
+		if err != nil {
+			note(err)
+			if up {
+				return first
+			}
+			continue
+		}
+		unix.Close(at)
+		at = fd
+		if !up {
+			way = append(way, enter(next))
+			continue
+		}
+		if way = way[:len(way)-1]; leave != nil {
+			note(leave(at, here.name))
+		}
+	}
+	note(unix.E2BIG)
+	return first
+}
+
+// directories are the names of those in a directory.
+func directories(fd int) (names []string, err error) {
+	fd, err = openDir(fd, ".") // its own place to read from
+	if err != nil {
+		return nil, err
+	}
+	dir := os.NewFile(uintptr(fd), "cgroup")
+	defer dir.Close()
+	list, err := dir.ReadDir(-1)
+	for _, e := range list {
+		if e.IsDir() {
+			names = append(names, e.Name())
+		}
+	}
+	return names, err
+}
+
+func openDir(at int, name string) (int, error) {
+	fd, err := unix.Openat(at, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, &os.PathError{Op: "open", Path: name, Err: err}
+	}
+	return fd, nil
+}
+
+// readFile is what a small file of a directory has; nothing if that can't be read.
+func readFile(dir int, name string) []byte {
+	fd, err := unix.Openat(dir, name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil
+	}
+	f := os.NewFile(uintptr(fd), name)
+	defer f.Close()
+	var b bytes.Buffer
+	_, _ = b.ReadFrom(f) // threaded groups refuse it
+	return b.Bytes()
+}
+
+func writeFile(dir int, name, value string) error {
+	fd, err := unix.Openat(dir, name, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	for {
+		if _, err = unix.Write(fd, []byte(value)); err != unix.EINTR {
+			return err
+		}
+	}
+}

@@ -1,0 +1,155 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package exec
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// owner is the process that has made a control group, as the group's name says.
+// A field that is 0 was not known.
+type owner struct {
+	ns    uint64 // inode of the pid namespace
+	pid   int
+	start uint64 // in ticks of the system's clock
+}
+
+const groupPrefix = "spawn"
+
+// self is this process as an owner.
+func self() owner {
+	o := owner{pid: os.Getpid()}
+	var st unix.Stat_t
+	if unix.Stat("/proc/self/ns/pid", &st) == nil {
+		o.ns = st.Ino
+	}
+	o.start, _ = startOf(o.pid)
+	return o
+}
+
+// prefix is what the names of all groups of an owner begin with.
+func (o owner) prefix() string {
+	return fmt.Sprintf("%s-%d-%d-%d-", groupPrefix, o.ns, o.pid, o.start)
+}
+
+// ownerOf is the owner of a group by its name.
+func ownerOf(name string) (o owner, ok bool) {
+	fields := strings.Split(name, "-")
+	if len(fields) != 5 || fields[0] != groupPrefix {
+		return o, false
+	}
+	var errs [3]error
+	o.ns, errs[0] = strconv.ParseUint(fields[1], 10, 64)
+	o.pid, errs[1] = strconv.Atoi(fields[2])
+	o.start, errs[2] = strconv.ParseUint(fields[3], 10, 64)
+	return o, errs == [3]error{} && o.pid > 0
+}
+
+// state is what is known of an owner.
+type state int
+
+const (
+	unknown state = iota // as if it was in another pid namespace
+	alive
+	dead
+)
+
+// state looks for an owner. A pid counts only in its pid namespace, and only
+// together with the time at which its process was started.
+func (o owner) state(me owner) state {
+	switch {
+	case o == me:
+		return alive
+	case o.ns != me.ns || o.ns == 0:
+		return unknown
+	case unix.Kill(o.pid, 0) == unix.ESRCH:
+		return dead
+	}
+	start, zombie := startOf(o.pid)
+	switch {
+	case start == 0 || o.start == 0:
+		return unknown
+	case start != o.start || zombie:
+		return dead
+	}
+	return alive
+}
+
+// startOf is when a process was started, 0 where /proc doesn't say.
+func startOf(pid int) (start uint64, zombie bool) {
+	if name, err := os.Readlink("/proc/self"); err != nil || name != strconv.Itoa(os.Getpid()) {
+		return 0, false // it is that of another pid namespace
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, false
+	}
+	fields := statFields(stat)
+	if len(fields) < 20 {
+		return 0, false
+	}
+	start, _ = strconv.ParseUint(string(fields[19]), 10, 64) // 0 is not known
+	return start, bytes.ContainsAny(fields[0], "ZX")
+}
+
+// leftTime is how long the processes of a dead owner may take to be gone. What is
+// left then is for the next who comes.
+const leftTime = 100 * time.Millisecond
+
+// sweeping bounds how much of the time is spent looking for leftovers.
+var sweeping struct {
+	sync.Mutex
+	next time.Time
+}
+
+// sweep ends what trees of processes that have died have left below a control
+// group: their processes and the directories. It takes a tenth of the time at
+// most.
+func sweep(parent string) {
+	if !sweeping.TryLock() {
+		return // somebody else is at it
+	}
+	defer sweeping.Unlock()
+	begin := time.Now()
+	if begin.Before(sweeping.next) {
+		return
+	}
+	list, err := os.ReadDir(parent)
+	if err != nil {
+		return // to make a group there will say why
+	}
+	me := self()
+	for _, e := range list {
+		if o, ok := ownerOf(e.Name()); ok {
+			clearLeft(filepath.Join(parent, e.Name()), o.state(me))
+		}
+	}
+	sweeping.next = time.Now().Add(9 * time.Since(begin))
+}
+
+// clearLeft removes a group of an owner that has died. That nobody has it locked says
+// so, too, but for an owner whose descriptor was closed by other code: so no
+// process is killed for that alone.
+func clearLeft(path string, owner state) {
+	if owner == alive {
+		return
+	}
+	g, err := openCgroup(path)
+	if err != nil {
+		return // it is somebody's, or it is no more
+	}
+	if owner == dead || g.empty() {
+		_ = g.end(leftTime) // what can't be removed is left for the next time
+		return
+	}
+	g.dir.Close()
+}
