@@ -43,7 +43,7 @@ func (p *Program) reordered(rank func(*engine, raw.Call) int) *Program {
 	q.prog = p.prog.Reorder(func(c raw.Call) int { return rank(&p.engine, c) })
 	if p.copying != nil {
 		e := *p.copying
-		e.prog = e.prog.Reorder(func(c raw.Call) int { return rank(p.copying, c) })
+		e.prog = e.prog.Reorder(func(c raw.Call) int { return rank(&p.copying.engine, c) })
 		q.copying = &e
 	}
 	return &q

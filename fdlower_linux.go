@@ -3,6 +3,7 @@
 package spawn
 
 import (
+	"os"
 	"slices"
 	"sync"
 	"syscall"
@@ -42,6 +43,7 @@ type fdVars struct {
 	errFD   raw.Var    // failure record's descriptor; only without shared memory
 	cloexec [3]raw.Var // whether 0, 1 and 2 are close-on-exec here
 	slot    raw.Var    // first slot; only with files that are on slots
+	gate    raw.Var    // where the child waits for its id maps; only with these
 }
 
 // savedFile says where file fd of this process is: at a number, or, where v is not
@@ -95,7 +97,7 @@ func (f *fdPlan) prepare() {
 		above = max(above, f.slots.last())
 	}
 	f.Builder().Step("file table", -1, "")
-	if f.feat.closeRange && f.feat.sharedMemory {
+	if f.feat.closeRange && f.feat.sharedMemory && f.vars.gate == 0 {
 		f.vars.unshare = f.Builder().Var()
 		f.Call(plan.FileTable, raw.CloseRange, fdArg(above), fdArg(lastFD), raw.VarArg(f.vars.unshare, 0))
 	} else {
@@ -125,8 +127,8 @@ func (f *fdPlan) closeBetween(from, to int) {
 	}
 }
 
-// closeAbove closes everything from n on, but for the failure record's
-// descriptor and saved files. These are from f.top on, the former first; they
+// closeAbove closes everything from n on, but for the gate of id maps, the failure
+// record's descriptor and saved files. These are from f.top on, in this order; they
 // are below n where n is above f.top, which is then from the limit on.
 func (f *fdPlan) closeAbove(ph plan.Phase, n int) {
 	from := fdArg(n)
@@ -135,6 +137,9 @@ func (f *fdPlan) closeAbove(ph plan.Phase, n int) {
 			f.closeRange(ph, from, raw.VarArg(v, -1))
 			from = raw.VarArg(v, 1)
 		}
+	}
+	if ph == plan.FileTable {
+		spare(f.vars.gate)
 	}
 	spare(f.vars.errFD)
 	for _, s := range f.saved {
@@ -277,6 +282,7 @@ func (f *fdPlan) lowerOpen(x *action) {
 	if x.from != x.fd && (f.all || f.open.has(x.fd)) {
 		f.Call(plan.Files, raw.Close, fd).Ignore()
 	}
+	f.MayWait = f.MayWait || x.path != os.DevNull
 	v := f.Builder().Var()
 	flag := x.flag &^ syscall.O_CLOEXEC
 	f.Call(plan.Files, raw.Openat, fdArg(x.from), f.Builder().String(x.path),

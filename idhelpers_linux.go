@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -40,10 +41,10 @@ func findHelpers(files []mapFile) error {
 // maxMessage is how much of what a helper prints becomes part of an error.
 const maxMessage = 1024
 
-// runHelper has a program write a file of a child. It needs nothing that the
-// goroutine waits for that made the child. Nor does it have to close its output:
-// what it has printed by its end is read, and what does not fit is lost.
-func (f *mapFile) runHelper(ctx context.Context, pid int) error {
+// runHelper has a program write a file of a child, for as long as there is the child
+// and the context lets it. Nor does it have to close its output: what it has printed
+// by its end is read, and what does not fit is lost.
+func (f *mapFile) runHelper(a *attempt, pid int) error {
 	var pipe [2]int
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
 		return err
@@ -55,19 +56,38 @@ func (f *mapFile) runHelper(ctx context.Context, pid int) error {
 	s.Actions.Open(0, os.DevNull, os.O_RDONLY, 0)
 	s.Actions.File(out, 1)
 	s.Actions.File(out, 2)
-	p, err := Start(ctx, s)
+	p, err := Start(a.ctx, s)
 	if err != nil {
 		return err
 	}
-	defer context.AfterFunc(ctx, func() { _ = p.Kill() })()
-	state, err := p.Wait(context.Background()) // unlike Run, leaves nothing to another goroutine
+	state, err := a.awaitHelper(p)
 	switch {
 	case err != nil || state.Success():
 		return err
-	case ctx.Err() != nil:
-		return ctx.Err()
+	case a.ctx.Err() != nil:
+		return a.ctx.Err()
 	}
 	return refusal(f.helper, state, pipe[0])
+}
+
+// awaitHelper ends a helper that nobody needs any more.
+func (a *attempt) awaitHelper(p *Process) (*ProcessState, error) {
+	look := time.NewTicker(restTime)
+	defer look.Stop()
+	ended := a.ctx.Done()
+	for {
+		select {
+		case <-p.Done():
+			return p.Wait(context.Background())
+		case <-ended:
+			_ = p.Kill() // or it has ended
+			ended = nil
+		case <-look.C:
+			if isOver(a.pid, a.pidfd) {
+				_ = p.Kill()
+			}
+		}
+	}
 }
 
 // refusal is the error of a helper that has failed, with what it printed.

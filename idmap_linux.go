@@ -3,13 +3,10 @@
 package spawn
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
-	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -50,56 +47,103 @@ func writeOwn(p *plan.Plan, f mapFile) {
 	p.WriteProc(plan.Namespaces, fd, f.text)
 }
 
-// mapper writes the maps of one child.
-type mapper struct {
-	ours, theirs int
-	files        []mapFile
-	ctx          context.Context    // of the helpers
-	cancel       context.CancelFunc // ends it; nil where there are none
-	ended        atomic.Bool        // the child has, or is past execve
-	done         chan struct{}
-	failed       *mapFile
-	err          error
+// mapGate is where a child waits, before anything else that is seen outside, until
+// the maps of its user namespace are written: it reads a byte. It reads the end of
+// the file where this process has died or could not write them.
+type mapGate struct {
+	*idMaps
+	read, write int // -1: closed, or the child's alone
 }
 
-// begin starts to wait for a child; nil needs none.
-func (m *idMaps) begin(ctx context.Context, r *raw.Run) (*mapper, error) {
-	if m == nil {
-		return nil, nil
-	}
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
+// open makes the gate of a child that is to be made.
+func (m *idMaps) open(r *raw.Run, top int) (*mapGate, error) {
+	var pipe [2]int
+	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
 		return nil, err
 	}
-	r.Set(m.ours, uint64(pair[0]))
-	r.Set(m.theirs, uint64(pair[1]))
-	w := &mapper{ours: pair[0], theirs: pair[1], files: m.files, done: make(chan struct{})}
-	if m.Helpers {
-		w.ctx, w.cancel = context.WithCancel(ctx)
+	read, err := unix.FcntlInt(uintptr(pipe[0]), unix.F_DUPFD_CLOEXEC, max(top, 3))
+	unix.Close(pipe[0])
+	if err != nil {
+		unix.Close(pipe[1])
+		return nil, err
 	}
-	go w.serve(r)
-	return w, nil
+	r.Set(m.theirs, uint64(read))
+	r.Set(m.ours, uint64(pipe[1]))
+	return &mapGate{m, read, pipe[1]}, nil
 }
 
-// serve waits for the child, writes its maps and lets it go on, or exit.
-func (w *mapper) serve(r *raw.Run) {
-	defer close(w.done)
-	if !readByte(w.ours) {
+// above is above the child's end.
+func (g *mapGate) above() int {
+	if g == nil {
+		return 0
+	}
+	return g.read + 1
+}
+
+// close closes the gate for good.
+func (g *mapGate) close() {
+	if g == nil {
 		return
 	}
-	pid := r.TID()
-	if pid <= 0 || !procHasOurIDs() {
-		pid = pidOfPidfd(r.Pidfd())
+	unix.Close(g.read)
+	unix.Close(g.write)
+}
+
+// pass writes the maps, on the thread that has made the child and has the
+// capabilities for them, and lets the child go on. An error that is about the child
+// having ended is none.
+func (g *mapGate) pass(a *attempt) error {
+	if g == nil {
+		return nil
 	}
-	for i := range w.files {
-		f := &w.files[i]
-		if err := w.write(pid, f); err != nil {
-			w.failed, w.err = f, err
-			_ = unix.Shutdown(w.ours, unix.SHUT_WR) // the child reads an end of file
-			return
+	err := g.writeAll(a)
+	if err == nil {
+		_, err = ignoringEINTR(func() (int, error) { return unix.Write(g.write, []byte{'.'}) })
+		if err != nil {
+			err = &plan.Error{Step: "id map", Index: g.Index, Err: err}
 		}
 	}
-	_ = unix.Send(w.ours, []byte{'.'}, unix.MSG_NOSIGNAL)
+	if err != nil && isOver(a.pid, a.pidfd) {
+		err = nil // somebody has killed the child
+	}
+	if err != nil {
+		g.shut()
+	}
+	return err
+}
+
+// shut lets the child read the end of the file.
+func (g *mapGate) shut() {
+	unix.Close(g.write)
+	g.write = -1
+}
+
+func (g *mapGate) writeAll(a *attempt) error {
+	pid, err := procPID(a.pid, a.pidfd)
+	for i := range g.files {
+		f := &g.files[i]
+		if err == nil {
+			err = f.write(a, pid)
+		}
+		if err != nil {
+			return &plan.Error{Step: f.name, Index: f.index, Object: f.object(), Err: err}
+		}
+	}
+	return nil
+}
+
+// procPID is the number of a child in /proc, which may be that of another pid
+// namespace than ours.
+func procPID(pid, pidfd int) (int, error) {
+	if pidfd >= 0 {
+		if n := pidOfPidfd(pidfd); n > 0 {
+			return n, nil
+		}
+	}
+	if !procHasOurIDs() {
+		return 0, fmt.Errorf("/proc is not mounted, or that of another pid namespace: %w", unix.ENOENT)
+	}
+	return pid, nil
 }
 
 // procHasOurIDs reports whether a number in /proc is a pid as we know it, and not
@@ -113,54 +157,24 @@ func procHasOurIDs() bool {
 // pidOfPidfd is the number in /proc of a pidfd's process, 0 if that can't be found
 // out.
 func pidOfPidfd(fd int) int {
-	n, _ := procNumber("/proc/self/fdinfo/"+strconv.Itoa(fd), "Pid")
+	n, _ := procNumber("/proc/thread-self/fdinfo/"+strconv.Itoa(fd), "Pid")
 	return n
 }
 
-// end is called when the child is past execve or dead, or was never made, and
-// returns why the maps could not be written.
-func (w *mapper) end() error {
-	if w == nil {
-		return nil
-	}
-	w.ended.Store(true)
-	if w.cancel != nil {
-		w.cancel()
-	}
-	// Other children may have copies for a moment, so closing may not be enough.
-	_ = unix.Shutdown(w.theirs, unix.SHUT_RDWR)
-	<-w.done
-	unix.Close(w.ours)
-	unix.Close(w.theirs)
-	if w.err == nil || errors.Is(w.err, errChildEnded) {
-		return nil
-	}
-	return &plan.Error{Step: w.failed.name, Index: w.failed.index, Object: w.failed.object(), Err: w.err}
-}
-
-func readByte(fd int) bool {
-	var b [1]byte
+func ignoringEINTR(f func() (int, error)) (n int, err error) {
 	for {
-		n, err := unix.Read(fd, b[:])
-		if err != unix.EINTR {
-			return n == 1
+		if n, err = f(); err != unix.EINTR {
+			return n, err
 		}
 	}
 }
 
-// errChildEnded is no failure of the maps: somebody has killed the child.
-var errChildEnded = errors.New("the child has ended")
-
 // write writes a file of a child, or has it written.
-func (w *mapper) write(pid int, f *mapFile) error {
-	if f.helper == "" {
-		return writeMap(pid, f)
+func (f *mapFile) write(a *attempt, pid int) error {
+	if f.helper != "" {
+		return f.runHelper(a, pid)
 	}
-	err := f.runHelper(w.ctx, pid)
-	if err != nil && w.ended.Load() {
-		return errChildEnded
-	}
-	return err
+	return writeMap(pid, f)
 }
 
 // writeMap writes a file of a child. The kernel wants it in one piece. Before
@@ -174,6 +188,6 @@ func writeMap(pid int, f *mapFile) error {
 		return err
 	}
 	defer unix.Close(fd)
-	_, err = unix.Write(fd, []byte(f.text))
+	_, err = ignoringEINTR(func() (int, error) { return unix.Write(fd, []byte(f.text)) })
 	return err
 }

@@ -3,123 +3,226 @@
 package spawn
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"os"
-	"strconv"
-	"sync/atomic"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// watcher kills a child that is still on its way to execve when a context ends.
-type watcher struct {
-	cancel   func() bool
-	returned atomic.Bool // clone has
-	done     chan struct{}
+// start makes a child, with all files that it needs held open.
+func (p *Program) start(ctx context.Context) (*Process, error) {
+	if len(p.files) == 0 {
+		return p.launch(ctx)
+	}
+	return p.holding(ctx, p.files)
 }
 
-// watch begins watching; it costs nothing where ctx can't end.
-func watch(ctx context.Context, r *raw.Run) *watcher {
-	if ctx.Done() == nil {
-		return nil
+func (p *Program) holding(ctx context.Context, files []heldFile) (proc *Process, err error) {
+	if len(files) == 0 {
+		return p.launch(ctx)
 	}
-	w := &watcher{done: make(chan struct{})}
-	w.cancel = context.AfterFunc(ctx, func() {
-		defer close(w.done)
-		// The kernel stores what identifies the child before the child runs, but
-		// this may be earlier still.
-		for !w.returned.Load() && !r.Kill() {
-			time.Sleep(50 * time.Microsecond)
+	h := files[0]
+	conn, err := h.f.SyscallConn()
+	if err == nil {
+		var inner error
+		if conn.Control(func(uintptr) { proc, inner = p.holding(ctx, files[1:]) }) == nil {
+			return proc, inner
 		}
-	})
-	return w
+		err = os.ErrClosed
+	}
+	return nil, &Error{Path: p.path, Step: h.step, Index: h.index, Object: h.f.Name(), Err: err}
 }
 
-// stop ends watching and reports whether the context ended meanwhile.
-func (w *watcher) stop() bool {
-	if w == nil {
-		return false
+// launchHere looks up what depends on the moment and runs the program.
+func (p *Program) launchHere(ctx context.Context) (*Process, error) {
+	for _, u := range p.numbers {
+		if _, err := unix.FcntlInt(uintptr(u.fd), unix.F_GETFD, 0); err != nil {
+			return nil, wrap(p.path, p.actions[u.action].errorAt(u.action, err))
+		}
 	}
-	w.returned.Store(true)
-	if w.cancel() {
-		return false
+	slot := 0
+	if len(p.slots) > 0 {
+		first, ok := slots.take(p.slots)
+		if !ok {
+			return p.copying.launchHere(ctx)
+		}
+		defer slots.release(first, len(p.slots))
+		slot = first
 	}
-	<-w.done
-	return true
+	a := &attempt{Program: p, ctx: ctx, r: raw.NewRun(p.prog), way: p.way}
+	if slot != 0 {
+		a.r.Set(p.fds.slot, uint64(slot))
+	}
+	_, unseen := ctx.(plan.Unseen)
+	a.unseen = unseen && p.maps == nil // a child without a pidfd may have no number in /proc
+	a.c = raw.Clone{Flags: p.flags(a.r, a.unseen) | a.way.flags(), Legacy: !p.feat.clone3, ErrFD: -1}
+	if p.cgroup.File != nil && p.feat.cgroup {
+		a.c.Flags |= unix.CLONE_INTO_CGROUP
+		a.c.Cgroup = p.heldFD("cgroup")
+	}
+	p.setSignals(a.r)
+	if p.nofile != 0 && limitRaised() {
+		a.r.Set(p.nofile, 1)
+	}
+	if p.use != (dumpableUse{}) {
+		dumpable.begin(ctx, p.use)
+	}
+	return a.run()
 }
 
-// launchByPipe makes a child that does not share memory with this process. Its
-// failure record comes by a pipe, which closes at execve.
-func (p *Program) launchByPipe(ctx context.Context, r *raw.Run, c raw.Clone, m *mapper) (*Process, error) {
-	var pipe [2]int
-	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
-		_ = m.end()
-		return nil, &Error{Path: p.path, Step: "pipe", Index: -1, Err: err}
+// attempt is one run of a program, until the child is past execve or dead.
+type attempt struct {
+	*Program
+	ctx    context.Context
+	r      *raw.Run
+	c      raw.Clone
+	way    way
+	unseen bool
+
+	pid, pidfd int
+	gate       *mapGate // nil where no maps are to be written
+	record     *recordPipe
+	watch      *watcher
+}
+
+// run makes the child, waits until it is past execve or dead, and lets go of what
+// that took: later where the child is neither when the context ends.
+func (a *attempt) run() (*Process, error) {
+	proc, left, err := a.make()
+	if left {
+		a.leave()
+		return nil, err
 	}
-	defer unix.Close(pipe[0])
-	// The child keeps it at a number above all that are named.
-	w, err := unix.FcntlInt(uintptr(pipe[1]), unix.F_DUPFD_CLOEXEC, max(p.top, 3))
-	unix.Close(pipe[1])
+	a.release()
+	return proc, err
+}
+
+// release gives back what the child needed.
+func (a *attempt) release() {
+	a.record.close()
+	if a.use != (dumpableUse{}) {
+		dumpable.end(a.use)
+	}
+	a.r.Free()
+}
+
+// make makes the child and waits for it; left says that it is still on its way.
+func (a *attempt) make() (proc *Process, left bool, err error) {
+	if a.maps != nil {
+		if a.gate, err = a.maps.open(a.r, a.top); err != nil {
+			return nil, false, &Error{Path: a.path, Step: "id map", Index: a.maps.Index, Err: err}
+		}
+		defer a.gate.close()
+	}
+	errno, err := a.clone()
 	if err != nil {
-		_ = m.end()
-		return nil, &Error{Path: p.path, Step: "pipe", Index: -1, Err: err}
+		return nil, false, err
 	}
-	c.ErrFD = w
-	r.Set(p.fds.errFD, uint64(w))
-	watch := watch(ctx, r)
-	pid, errno := r.Start(c)
-	unix.Close(w)
-	if errno == 0 {
-		r.SetRecord(readAll(pipe[0]))
-	}
-	killed := watch.stop()
-	return p.result(ctx, r, pid, errno, killed, m.end())
-}
-
-func readAll(fd int) []byte {
-	buf := make([]byte, 64)
-	for n := 0; ; {
-		k, err := unix.Read(fd, buf[n:])
-		if err == unix.EINTR {
-			continue
+	if errno != 0 {
+		if a.watch.stop() {
+			return nil, false, a.ctx.Err()
 		}
-		if k <= 0 {
-			return buf[:n]
+		return nil, false, a.cloneError(errno)
+	}
+	unmapped := a.gate.pass(a)
+	if !a.await() {
+		return nil, true, a.ctx.Err()
+	}
+	proc, err = a.result(a.watch.stop(), unmapped)
+	return proc, false, err
+}
+
+// clone makes the child. With InheritAll it is as with fork: no child is made while
+// somebody who holds the lock has descriptors that are not close-on-exec yet. A
+// child with memory of its own closes a pipe at execve, of which no child that is
+// made meanwhile, of this package or package syscall, must keep a copy.
+func (a *attempt) clone() (errno syscall.Errno, err error) {
+	if a.all {
+		if err := lockFork(a.ctx); err != nil {
+			return 0, err
 		}
-		n += k
+		defer syscall.ForkLock.Unlock()
+	} else if a.way == copyWay {
+		if err := rlockFork(a.ctx); err != nil {
+			return 0, err
+		}
+		defer syscall.ForkLock.RUnlock()
 	}
+	if a.way == copyWay {
+		if a.record, err = openRecord(a.r, a.fds.errFD, max(a.top, a.gate.above())); err != nil {
+			return 0, &Error{Path: a.path, Step: "pipe", Index: -1, Err: err}
+		}
+		a.c.ErrFD = a.record.w
+		defer a.record.closeWriter()
+	}
+	if a.way == vforkWay {
+		a.watch = watchClone(a.ctx, a.r)
+	}
+	a.pid, errno = a.r.Start(a.c)
+	a.pidfd = a.r.Pidfd()
+	if a.way != vforkWay && errno == 0 {
+		a.watch = a.watchChild()
+	}
+	return errno, nil
 }
 
-// tableSize is above all open descriptors of this process: the kernel's own
-// size of the table, or else the limit.
-func tableSize() int {
-	if n, ok := procNumber("/proc/self/status", "FDSize"); ok && n > 0 {
-		return n
-	}
-	var l syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err == nil && l.Max < 1<<20 {
-		return int(l.Max)
-	}
-	return 1 << 20
+// leave sees to a child that could not be ended when the context did: it may be
+// another user's by now, or in a sleep that nothing interrupts. It shares memory and
+// must not come to execve, which it has been told.
+func (a *attempt) leave() {
+	a.keep()
+	go func() {
+		for !a.over(restTime) {
+		}
+		_ = a.watch.stop()
+		discard(a.pid, a.pidfd)
+		a.release()
+	}()
 }
 
-// procNumber is the number that a file of /proc has after a name, which must not
-// be in its first line.
-func procNumber(path, name string) (n int, ok bool) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return 0, false
+// keep makes memory of a program that is run but once that of the collector.
+func (p *Program) keep() { p.plan = nil }
+
+// result makes of a finished run what Start returns. unmapped is why the id maps
+// were not written.
+func (a *attempt) result(killed bool, unmapped error) (*Process, error) {
+	step, why, failed := a.r.Failure()
+	if killed && !failed && unmapped == nil {
+		// It can have come to execve before, as a user's that we may not signal.
+		killed = sendKill(a.pid, a.pidfd) != unix.EPERM
 	}
-	_, rest, ok := bytes.Cut(text, []byte("\n"+name+":"))
-	if !ok {
-		return 0, false
+	if !failed && !killed && unmapped == nil {
+		traced := a.tracing != nil && !a.tracing.Suspend
+		if a.unseen {
+			return &Process{pid: a.pid, child: child{pidfd: a.pidfd, late: a.feat.pidfd, traced: traced}}, nil
+		}
+		return newProcess(a.pid, child{pidfd: a.pidfd, traced: traced}), nil
 	}
-	line, _, _ := bytes.Cut(rest, []byte("\n"))
-	n, err = strconv.Atoi(string(bytes.TrimSpace(line)))
-	return n, err == nil
+	discard(a.pid, a.pidfd)
+	if killed || unmapped != nil && a.ctx.Err() != nil && errors.Is(unmapped, a.ctx.Err()) {
+		return nil, a.ctx.Err()
+	}
+	if unmapped != nil {
+		return nil, wrap(a.path, unmapped)
+	}
+	if step.Name == "execve" {
+		return nil, a.diag.explain(a.path, why)
+	}
+	return nil, a.stepError(step, why)
+}
+
+// discard reaps a child that has ended, or is about to.
+func discard(pid, pidfd int) {
+	var x raw.Exit
+	if pidfd < 0 {
+		raw.Waitid(unix.P_PID, pid, unix.WEXITED, &x)
+		return
+	}
+	raw.Waitid(unix.P_PIDFD, pidfd, unix.WEXITED, &x)
+	unix.Close(pidfd)
 }

@@ -13,12 +13,11 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// idMaps makes a child wait, as the first thing it does, until this process has
-// written the maps of its user namespace. Each has an end of a pair of sockets:
-// the child says that it is there, and is told to go on.
+// idMaps makes a child wait until this process has written the maps of its user
+// namespace. It reads from a pipe once it has closed what it must not have.
 //
-// The table of such a child is its own from the start: with a shared one, its
-// copy of the other end would keep it waiting for a parent that has died.
+// The table of such a child is its own from the start: with a shared one, it could
+// not close the other end, and would wait for a parent that has died.
 type idMaps struct {
 	*plan.IDMap
 	files        []mapFile
@@ -34,7 +33,7 @@ func (e *engine) lowerNamespaces(p *plan.Plan) error {
 	}
 	own := p.Unshare.Bits&unix.CLONE_NEWUSER != 0
 	if p.IDMap != nil && !own {
-		if err := e.awaitMaps(p); err != nil {
+		if err := e.needMaps(p); err != nil {
 			return err
 		}
 	}
@@ -71,28 +70,34 @@ func (e *engine) joinNamespaces(f *fdPlan) error {
 	return nil
 }
 
-// awaitMaps adds the child's half of idMaps. Where a thread that makes a child
-// holds up the scheduler, the goroutine that writes the maps might never run, so
-// the child then gets a copy of the memory.
-func (e *engine) awaitMaps(p *plan.Plan) error {
+// needMaps prepares for maps that are written from outside.
+func (e *engine) needMaps(p *plan.Plan) error {
 	files := mapFiles(p.IDMap)
 	if p.IDMap.Helpers {
 		if err := findHelpers(files); err != nil {
 			return err
 		}
 	}
-	e.feat.sharedMemory = e.feat.sharedMemory && raw.ReleasesP
 	b := p.Builder()
-	m := &idMaps{p.IDMap, files, b.Var(), b.Var()}
+	e.maps = &idMaps{p.IDMap, files, b.Var(), b.Var()}
+	return nil
+}
+
+// awaitMaps adds the child's half of idMaps.
+func (e *engine) awaitMaps(f *fdPlan) {
+	m := e.maps
+	if m == nil {
+		return
+	}
+	b := f.Builder()
 	theirs, got, n := raw.VarArg(m.theirs, 0), b.Var(), b.Var()
 	b.Step("id map", m.Index, "")
-	p.Call(plan.FileTable, raw.Close, raw.VarArg(m.ours, 0))
-	p.Call(plan.FileTable, raw.Write, theirs, b.String("."), raw.Int(1))
-	p.Call(plan.FileTable, raw.Read, theirs, b.AddrOf(got), raw.Int(1)).Keep(n)
-	p.Call(plan.FileTable, raw.ExitGroup, raw.Int(1)).SkipEqual(n, 1)
-	p.Call(plan.FileTable, raw.Close, theirs)
-	e.maps = m
-	return nil
+	if f.all {
+		f.Call(plan.FileTable, raw.Close, raw.VarArg(m.ours, 0))
+	}
+	f.Call(plan.FileTable, raw.Read, theirs, b.AddrOf(got), raw.Int(1)).Keep(n)
+	f.Call(plan.FileTable, raw.ExitGroup, raw.Int(1)).SkipEqual(n, 1)
+	f.Call(plan.FileTable, raw.Close, theirs)
 }
 
 // ofNamespaces reports whether an error of clone is more likely about namespaces

@@ -23,7 +23,6 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
-	"github.com/safespawn/spawn/internal/raw"
 	"github.com/safespawn/spawn/internal/tiny"
 )
 
@@ -33,29 +32,30 @@ type tracedSpec struct {
 	root  bool   // needs root
 	copy  bool   // the child gets a copy of the table: InheritAll, or 0, 1 or 2 is closed
 	fail  bool   // the child does not get to execve
+	waits bool   // its steps may take any time
 	flags uint64 // more of clone
 }
 
 var tracedSpecs = map[string]tracedSpec{
 	"plain":     {make: tracedPlain},
 	"swap":      {make: tracedSwap},
-	"actions":   {make: tracedActions},
-	"inherit":   {make: tracedInheritAll, copy: true},
+	"actions":   {make: tracedActions, waits: true},
+	"inherit":   {make: tracedInheritAll, waits: true, copy: true},
 	"closed":    {make: tracedClosed, copy: true},
-	"failing":   {make: tracedFailing, fail: true},
+	"failing":   {make: tracedFailing, waits: true, fail: true},
 	"signals":   {make: tracedSignals},
 	"session":   {make: tracedSession},
 	"terminal":  {make: tracedTerminal},
 	"limits":    {make: tracedLimits},
 	"ids":       {make: tracedIDs},
-	"privilege": {make: tracedPrivilege, root: true},
+	"privilege": {make: tracedPrivilege, waits: true, root: true},
 	"caps":      {make: tracedCapabilities, root: true, flags: unix.CLONE_NEWUTS},
 	"exact":     {make: tracedExact, root: true},
-	"unshare":   {make: tracedUnshare, root: true},
+	"unshare":   {make: tracedUnshare, waits: true, root: true},
 	"own map":   {make: tracedOwnMap, root: true},
-	"id map":    {make: tracedIDMap, root: true, copy: true, flags: unix.CLONE_NEWUSER},
+	"id map":    {make: tracedIDMap, waits: true, root: true, copy: true, flags: unix.CLONE_NEWUSER},
 	"death":     {make: tracedParentDeath},
-	"sandbox":   {make: tracedSandbox},
+	"sandbox":   {make: tracedSandbox, waits: true},
 }
 
 func tracedPlain(dir string) (*spawn.Spec, error) {
@@ -355,12 +355,15 @@ func checkClone(t *testing.T, rec *recording, engine string, spec tracedSpec) {
 	} else {
 		want |= uint64(unix.SIGCHLD)
 	}
-	if has("shared_memory") && (raw.ReleasesP || spec.flags&unix.CLONE_NEWUSER == 0) {
+	switch {
+	case has("shared_memory") && spec.waits:
+		want |= unix.CLONE_VM | unix.CLONE_CHILD_CLEARTID
+	case has("shared_memory"):
 		want |= unix.CLONE_VM | unix.CLONE_VFORK
 	}
 	if has("pidfd") {
 		want |= unix.CLONE_PIDFD
-		if !has("clone3") {
+		if !has("clone3") && want&unix.CLONE_VFORK != 0 {
 			want |= unix.CLONE_CHILD_SETTID
 		}
 	}

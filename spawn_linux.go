@@ -3,12 +3,9 @@
 package spawn
 
 import (
-	"context"
-	"errors"
 	"math"
 	"os"
 	"slices"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -28,11 +25,13 @@ type engine struct {
 	all     bool        // InheritAll: the table is copied as it is
 	top     int         // above all descriptors that are named
 	fds     fdVars
-	slots   []int   // files that a start puts on slots
-	copying *engine // the same without slots; nil where there are none
+	slots   []int    // files that a start puts on slots
+	copying *Program // the same without slots; nil where there are none
 	cgroup  plan.File
 	use     dumpableUse
 	lasting bool // the child is made by a thread that lasts
+	way     way
+	abort   raw.Var // set when the child must not get as far as execve
 	clone   plan.Flags
 	maps    *idMaps // nil where there is no need to wait for this process
 	nofile  raw.Var
@@ -52,16 +51,16 @@ type heldFile struct {
 
 // compile makes the program. One that is run but once lies in memory that
 // release gives back.
-func (e *engine) compile(s *Spec, argv, env []string, once bool) error {
-	e.feat = currentFeatures()
-	if err := e.compileFor(s, argv, env, once, e.feat.closeRange && e.feat.sharedMemory); err != nil {
+func (p *Program) compile(s *Spec, argv, env []string, once bool) error {
+	p.feat = currentFeatures()
+	if err := p.compileFor(s, argv, env, once, p.feat.closeRange && p.feat.sharedMemory); err != nil {
 		return err
 	}
-	if e.slots == nil {
+	if p.slots == nil {
 		return nil
 	}
-	e.copying = &engine{feat: e.feat}
-	return e.copying.compileFor(s, argv, env, once, false)
+	p.copying = &Program{path: p.path, log: p.log, engine: engine{feat: p.feat}}
+	return p.copying.compileFor(s, argv, env, once, false)
 }
 
 // compileFor is compile with or without slots for files with high numbers.
@@ -84,9 +83,9 @@ func (e *engine) compileFor(s *Spec, argv, env []string, once, withSlots bool) e
 	}
 	e.resetSignals(p, claims)
 	s.Attr.Lower(p)
-	e.cgroup = p.Cgroup
+	e.cgroup, e.all = p.Cgroup, s.Actions.inheritsAll()
 	e.lasting = p.DeathSignal && (p.Trace == nil || p.Trace.Suspend)
-	if p.CopiedMemory {
+	if p.CopiedMemory || p.OOMScore && (e.all || p.IDMap != nil) {
 		e.feat.sharedMemory, withSlots = false, false
 	}
 	if err := e.lowerNamespaces(p); err != nil {
@@ -99,6 +98,10 @@ func (e *engine) compileFor(s *Spec, argv, env []string, once, withSlots bool) e
 	e.restoreNoFile(p, claims)
 	e.lowerMask(p, claims)
 	b.Step("execve", -1, "")
+	if e.way = e.chooseWay(p); e.way == futexWay {
+		e.abort = b.Var()
+		p.Call(plan.Exec, raw.ExitGroup, raw.Int(1)).SkipEqual(e.abort, 0)
+	}
 	exec := p.Call(plan.Exec, raw.Execve, b.String(s.Path), b.Strings(argv), b.Strings(env))
 	if !p.NoPause {
 		exec.Retry(uint8(unix.ETXTBSY), busyRetries)
@@ -139,7 +142,6 @@ func size(list []string) int {
 
 // lowerFiles lowers the file actions, and what attributes need of files.
 func (e *engine) lowerFiles(p *plan.Plan, s *Spec, claims *plan.Claims, withSlots bool) error {
-	e.all = s.Actions.inheritsAll()
 	limit := math.MaxInt32
 	if len(e.actions) > 0 {
 		limit = fdLimit()
@@ -184,7 +186,11 @@ func (e *engine) lowerFiles(p *plan.Plan, s *Spec, claims *plan.Claims, withSlot
 	if err := e.foreground(f); err != nil {
 		return err
 	}
+	if e.maps != nil {
+		f.vars.gate = e.maps.theirs
+	}
 	f.prepare()
+	e.awaitMaps(f)
 	f.lower()
 	if tty >= 0 {
 		f.terminal(tty)
@@ -261,90 +267,9 @@ func (e *engine) restoreNoFile(p *plan.Plan, claims *plan.Claims) {
 	p.Call(plan.Lower, raw.Prlimit64, raw.Int(0), raw.Int(unix.RLIMIT_NOFILE), l, raw.Int(0)).Ignore().SkipEqual(e.nofile, 0)
 }
 
-// start makes a child, with all files that it needs held open.
-func (p *Program) start(ctx context.Context) (*Process, error) {
-	if len(p.files) == 0 {
-		return p.launch(ctx)
-	}
-	return p.holding(ctx, p.files)
-}
-
-func (p *Program) holding(ctx context.Context, files []heldFile) (proc *Process, err error) {
-	if len(files) == 0 {
-		return p.launch(ctx)
-	}
-	h := files[0]
-	conn, err := h.f.SyscallConn()
-	if err == nil {
-		var inner error
-		if conn.Control(func(uintptr) { proc, inner = p.holding(ctx, files[1:]) }) == nil {
-			return proc, inner
-		}
-		err = os.ErrClosed
-	}
-	return nil, &Error{Path: p.path, Step: h.step, Index: h.index, Object: h.f.Name(), Err: err}
-}
-
-// launchHere looks up what depends on the moment and runs the program.
-func (p *Program) launchHere(ctx context.Context) (*Process, error) {
-	for _, u := range p.numbers {
-		if _, err := unix.FcntlInt(uintptr(u.fd), unix.F_GETFD, 0); err != nil {
-			return nil, wrap(p.path, p.actions[u.action].errorAt(u.action, err))
-		}
-	}
-	slot := 0
-	if len(p.slots) > 0 {
-		first, ok := slots.take(p.slots)
-		if !ok {
-			return (&Program{path: p.path, log: p.log, engine: *p.copying}).launchHere(ctx)
-		}
-		defer slots.release(first, len(p.slots))
-		slot = first
-	}
-	r := raw.NewRun(p.prog)
-	defer r.Free()
-	if slot != 0 {
-		r.Set(p.fds.slot, uint64(slot))
-	}
-	_, unseen := ctx.(plan.Unseen)
-	c := raw.Clone{Flags: p.flags(r, unseen), Legacy: !p.feat.clone3, ErrFD: -1}
-	if p.cgroup.File != nil && p.feat.cgroup {
-		c.Flags |= unix.CLONE_INTO_CGROUP
-		c.Cgroup = p.heldFD("cgroup")
-	}
-	p.setSignals(r)
-	if p.nofile != 0 && limitRaised() {
-		r.Set(p.nofile, 1)
-	}
-	if p.use != (dumpableUse{}) {
-		dumpable.begin(ctx, p.use)
-		defer dumpable.end(p.use)
-	}
-	if p.all {
-		// As fork and exec have it: no child is made while somebody who holds
-		// the lock has descriptors that are not close-on-exec yet.
-		syscall.ForkLock.Lock()
-		defer syscall.ForkLock.Unlock()
-	}
-	m, err := p.maps.begin(ctx, r)
-	if err != nil {
-		return nil, &Error{Path: p.path, Step: "id map", Index: p.maps.Index, Err: err}
-	}
-	if !p.feat.sharedMemory {
-		return p.launchByPipe(ctx, r, c, m)
-	}
-	w := watch(ctx, r)
-	pid, errno := r.Start(c)
-	killed := w.stop()
-	return p.result(ctx, r, pid, errno, killed, m.end())
-}
-
 // flags are the clone flags. It also looks at what 0, 1 and 2 are.
 func (p *Program) flags(r *raw.Run, unseen bool) uint64 {
 	flags := p.clone.Bits
-	if p.feat.sharedMemory {
-		flags |= unix.CLONE_VM | unix.CLONE_VFORK
-	}
 	if p.feat.clone3 {
 		flags |= unix.CLONE_CLEAR_SIGHAND
 	}
@@ -357,7 +282,7 @@ func (p *Program) flags(r *raw.Run, unseen bool) uint64 {
 	if p.all {
 		return flags
 	}
-	share := p.fds.unshare != 0 && p.maps == nil
+	share := p.fds.unshare != 0
 	for n, v := range p.fds.cloexec {
 		if v == 0 {
 			continue // whatever it is, the child gets another file there, or none
@@ -387,37 +312,6 @@ func (p *Program) heldFD(step string) int {
 	return -1
 }
 
-// result makes of a finished run what Start returns. unmapped is why the id maps
-// were not written.
-func (p *Program) result(ctx context.Context, r *raw.Run, pid int, errno syscall.Errno, killed bool, unmapped error) (*Process, error) {
-	if errno != 0 {
-		if killed {
-			return nil, ctx.Err()
-		}
-		return nil, p.cloneError(errno)
-	}
-	pidfd := r.Pidfd()
-	step, why, failed := r.Failure()
-	if !failed && !killed && unmapped == nil {
-		traced := p.tracing != nil && !p.tracing.Suspend
-		if _, unseen := ctx.(plan.Unseen); unseen {
-			return &Process{pid: pid, child: child{pidfd: pidfd, late: p.feat.pidfd, traced: traced}}, nil
-		}
-		return newProcess(pid, child{pidfd: pidfd, traced: traced}), nil
-	}
-	discard(pid, pidfd, killed)
-	if killed || unmapped != nil && ctx.Err() != nil && errors.Is(unmapped, ctx.Err()) {
-		return nil, ctx.Err()
-	}
-	if unmapped != nil {
-		return nil, wrap(p.path, unmapped)
-	}
-	if step.Name == "execve" {
-		return nil, p.diag.explain(p.path, why)
-	}
-	return nil, p.stepError(step, why)
-}
-
 // objectOf is what a step acts on. That of an action is made up only now: to print
 // it for each start would cost more than the rest of Compile.
 func (e *engine) objectOf(step raw.Step) string {
@@ -425,23 +319,6 @@ func (e *engine) objectOf(step raw.Step) string {
 		return e.actions[i].object()
 	}
 	return step.Object
-}
-
-// discard reaps a child that did not get as far as execve.
-func discard(pid, pidfd int, kill bool) {
-	var x raw.Exit
-	if pidfd < 0 {
-		if kill {
-			_ = unix.Kill(pid, unix.SIGKILL)
-		}
-		raw.Waitid(unix.P_PID, pid, unix.WEXITED, &x)
-		return
-	}
-	if kill {
-		_ = unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0)
-	}
-	raw.Waitid(unix.P_PIDFD, pidfd, unix.WEXITED, &x)
-	unix.Close(pidfd)
 }
 
 // limitRaised reports whether RLIMIT_NOFILE is what package syscall made of it.

@@ -62,6 +62,8 @@ func (p *Program) condition(c raw.Condition) string {
 	switch c.Var {
 	case p.nofile:
 		return "if Go has raised the limit"
+	case p.abort:
+		return "if the start was given up"
 	case p.fds.cloexec[0], p.fds.cloexec[1], p.fds.cloexec[2]:
 		return "if it is close-on-exec in the parent"
 	}

@@ -24,6 +24,7 @@ func (o OOMScoreAdj) check(c *plan.Claims) error {
 }
 
 func (o OOMScoreAdj) lower(p *plan.Plan) {
+	p.OOMScore = true
 	text := fmt.Sprint(int(o))
 	fd := p.Builder().Var()
 	p.Step("oom_score_adj", text)

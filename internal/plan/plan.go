@@ -45,6 +45,11 @@ type Plan struct {
 	DeathSignal bool
 	// OwnFiles is set when the child writes files of /proc that are its user's.
 	OwnFiles bool
+	// MayWait is set when a step may take any time, as on a dead file server.
+	MayWait bool
+	// OOMScore is set when the child sets its OOM score, which is that of all that
+	// share its memory and are not in vfork.
+	OOMScore bool
 	// CopiedMemory is set when the child changes what belongs to the memory.
 	CopiedMemory bool
 	// Trace is set when the thread that makes the child traces it. Blocked is then
@@ -179,6 +184,10 @@ func (p *Plan) Step(name, object string) { p.b.Step(name, p.index, object) }
 
 // Call adds a system call to the step in a phase.
 func (p *Plan) Call(ph Phase, sys raw.Sys, args ...raw.Arg) raw.OpRef {
+	switch sys {
+	case raw.Chdir, raw.Fchdir, raw.Chroot, raw.Mount, raw.PivotRoot, raw.Umount2:
+		p.MayWait = true
+	}
 	return p.b.Call(uint8(ph), sys, args...)
 }
 

@@ -81,6 +81,7 @@ func TestEngineLayouts(t *testing.T) {
 		{"run.pidfd", unsafe.Offsetof(r.pidfd), 128},
 		{"run.tid", unsafe.Offsetof(r.tid), 132},
 		{"run.runs", unsafe.Offsetof(r.runs), 136},
+		{"run.shares", unsafe.Offsetof(r.shares), 140},
 		{"run.clone", unsafe.Offsetof(r.clone), 144},
 		{"run.stack", unsafe.Offsetof(r.stack), 232},
 	} {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -22,6 +23,7 @@ const (
 	sigsetSize       = 8
 	errnoFloor       = -4096 // results above it, unsigned, are errors
 	recordSize       = 16
+	maskTries        = 1000 // of restoring the mask, should a filter refuse it for a time
 )
 
 // stackSize is the size of the region that the child's stack pointer points
@@ -51,7 +53,7 @@ type run struct {
 	pidfd  int32  // stored by the kernel before the child runs; stale if clone fails
 	tid    int32  // stored by the kernel once clone can't fail; 0 where there is no place for it
 	runs   int32  // the same instead of tid, not 0 once the child runs; its id in its own namespace
-	_      int32
+	shares int32  // without CLONE_VFORK: 1 until the kernel clears it, at execve or exit
 
 	clone cloneArgs
 	stack [stackSize + stackAlign]byte
@@ -98,7 +100,7 @@ func _() {
 
 // child is implemented in assembly. It blocks all signals, clones, performs the
 // operations in the child, and in the parent restores the mask and stores the
-// result of clone once the child has exec'd or died.
+// result of clone: with CLONE_VFORK once the child has exec'd or died.
 //
 //go:noescape
 func child(r *run)
@@ -149,6 +151,7 @@ func NewRun(p *Program) *Run {
 	atomic.StoreInt32(&r.pidfd, -1)
 	atomic.StoreInt32(&r.tid, 0)
 	atomic.StoreInt32(&r.runs, 0)
+	atomic.StoreInt32(&r.shares, 0)
 	return r
 }
 
@@ -163,6 +166,9 @@ func (r *Run) Free() {
 
 // Set gives a variable its value.
 func (r *Run) Set(v Var, x uint64) { r.storage[v] = x }
+
+// SetShared is Set while the child runs.
+func (r *Run) SetShared(v Var, x uint64) { atomic.StoreUint64(&r.storage[v], x) }
 
 // Get reads a variable, as the child left it.
 func (r *Run) Get(v Var) uint64 { return r.storage[v] }
@@ -207,10 +213,19 @@ func (c Clone) exitSignal() uint64 {
 	return uint64(unix.SIGCHLD)
 }
 
-// Start clones and returns when the child has exec'd or died. A failure to make
-// the child is an errno; whether the child itself failed is for Failure to say.
+// waits reports whether the parent's thread sleeps in clone.
+func (c Clone) waits() bool { return c.Flags&unix.CLONE_VFORK != 0 }
+
+// Start makes the child. With CLONE_VFORK it returns when the child has exec'd or
+// died; without, it returns at once, and where the memory is shared Await must
+// have returned true before r may be used for anything else. A failure to make the
+// child is an errno; whether the child itself failed is for Failure to say.
 func (r *Run) Start(c Clone) (pid int, err syscall.Errno) {
 	r.errFD = int64(c.ErrFD)
+	if c.Flags&unix.CLONE_VM != 0 && !c.waits() {
+		c.Flags |= unix.CLONE_CHILD_CLEARTID
+		atomic.StoreInt32(&r.shares, 1)
+	}
 	if c.Legacy {
 		r.legacy(c)
 	} else {
@@ -221,6 +236,7 @@ func (r *Run) Start(c Clone) (pid int, err syscall.Errno) {
 	if r.pid < 0 {
 		atomic.StoreInt32(&r.tid, 0)
 		atomic.StoreInt32(&r.pidfd, -1)
+		atomic.StoreInt32(&r.shares, 0)
 		return 0, syscall.Errno(-r.pid)
 	}
 	atomic.StoreInt32(&r.runs, 1)
@@ -231,6 +247,7 @@ func (r *Run) clone3(c Clone) {
 	r.clone = cloneArgs{
 		flags:      c.Flags | unix.CLONE_PARENT_SETTID,
 		pidFD:      addr(&r.pidfd),
+		childTID:   addr(&r.shares),
 		parentTID:  addr(&r.tid),
 		exitSignal: c.exitSignal(),
 		stack:      r.stackBase(),
@@ -242,18 +259,46 @@ func (r *Run) clone3(c Clone) {
 }
 
 // legacy prepares clone(2), which has one place for either the pidfd or the pid.
-// That of the thread's id, which the child stores when it first runs, is an
-// argument later on arm64; the other of the two is unused.
+// That of what the child stores when it first runs, or the kernel clears when it no
+// longer shares memory, is an argument later on arm64; the other of the two is
+// unused.
 func (r *Run) legacy(c Clone) {
-	id := &r.pidfd
-	c.Flags |= unix.CLONE_CHILD_SETTID
+	id, word := &r.pidfd, &r.shares
 	if c.Flags&unix.CLONE_PIDFD == 0 {
-		c.Flags ^= unix.CLONE_CHILD_SETTID | unix.CLONE_PARENT_SETTID
+		c.Flags |= unix.CLONE_PARENT_SETTID
 		id = &r.tid
+	} else if c.waits() {
+		c.Flags |= unix.CLONE_CHILD_SETTID
+		word = &r.runs
 	}
 	r.nr = unix.SYS_CLONE
-	r.arg = [5]uint64{c.Flags | c.exitSignal(), r.stackBase() + stackSize, addr(id), addr(&r.runs), addr(&r.runs)}
+	r.arg = [5]uint64{c.Flags | c.exitSignal(), r.stackBase() + stackSize, addr(id), addr(word), addr(word)}
 }
+
+// Await waits until a child that was made without CLONE_VFORK does not share
+// memory any more: the kernel then clears shares, and wakes who waits for that. It
+// gives up after about the time limit, or when Interrupt is called, and returns
+// false. Signals interrupt it, and the goroutine's P is free for others.
+func (r *Run) Await(limit time.Duration) bool {
+	if atomic.LoadInt32(&r.shares) == 0 {
+		return true
+	}
+	ts := unix.NsecToTimespec(int64(limit))
+	_, _, _ = syscall.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&r.shares)), futexWait, 1, uintptr(unsafe.Pointer(&ts)), 0, 0)
+	runtime.KeepAlive(r)
+	return atomic.LoadInt32(&r.shares) == 0
+}
+
+// Interrupt makes Await return.
+func (r *Run) Interrupt() {
+	_, _, _ = syscall.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&r.shares)), futexWake, 1, 0, 0, 0)
+}
+
+// Operations of futex(2). The kernel's own wake is not of the private kind.
+const (
+	futexWait = 0
+	futexWake = 1
+)
 
 func (r *Run) stackBase() uint64 {
 	return (addr(&r.stack[0]) + stackAlign - 1) &^ (stackAlign - 1)

@@ -57,6 +57,9 @@ TEXT ·child(SB), NOSPLIT|NOFRAME, $0-8
 	LEAQ	run_oldMask(R13), DX
 	MOVL	$const_sigsetSize, R10
 	SYSCALL
+	MOVQ	AX, run_pid(R13)
+	TESTQ	AX, AX
+	JNE	return
 
 	MOVQ	run_nr(R13), AX
 	MOVQ	(run_arg+0)(R13), DI
@@ -69,12 +72,21 @@ TEXT ·child(SB), NOSPLIT|NOFRAME, $0-8
 	JEQ	begin
 
 	MOVQ	AX, run_pid(R13)
+	MOVL	$const_maskTries, R12
+
+restore:
 	MOVL	$const_sysRtSigprocmask, AX
 	MOVL	$const_sigSetmask, DI
 	LEAQ	run_oldMask(R13), SI
 	XORL	DX, DX
 	MOVL	$const_sigsetSize, R10
 	SYSCALL
+	TESTQ	AX, AX
+	JEQ	return
+	DECL	R12
+	JNE	restore
+
+return:
 	RET
 
 begin:

@@ -34,6 +34,8 @@ TEXT ·child(SB), NOSPLIT|NOFRAME, $0-8
 	ADD	$run_oldMask, R20, R2
 	MOVD	$const_sigsetSize, R3
 	SVC
+	MOVD	R0, run_pid(R20)
+	CBNZ	R0, return
 
 	MOVD	run_nr(R20), R8
 	MOVD	(run_arg+0)(R20), R0
@@ -45,12 +47,20 @@ TEXT ·child(SB), NOSPLIT|NOFRAME, $0-8
 	CBZ	R0, begin
 
 	MOVD	R0, run_pid(R20)
+	MOVD	$const_maskTries, R19
+
+restore:
 	MOVD	$const_sysRtSigprocmask, R8
 	MOVD	$const_sigSetmask, R0
 	ADD	$run_oldMask, R20, R1
 	MOVD	ZR, R2
 	MOVD	$const_sigsetSize, R3
 	SVC
+	CBZ	R0, return
+	SUB	$1, R19, R19
+	CBNZ	R19, restore
+
+return:
 	RET
 
 begin:

@@ -4,9 +4,6 @@ package raw
 
 import _ "unsafe" // for go:linkname
 
-// ReleasesP says that a thread which makes a child does not hold up the scheduler.
-const ReleasesP = true
-
 //go:linkname entersyscall runtime.entersyscall
 func entersyscall()
 

@@ -1,0 +1,195 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package spawn
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// way is how a child is made, and how its parent learns that it is past execve.
+type way uint8
+
+const (
+	// vforkWay lets the thread sleep in clone. No signal reaches it there, so
+	// nothing that concerns all threads of the process can be done meanwhile: it
+	// is for children whose steps can't wait for anything.
+	vforkWay way = iota
+	// futexWay waits for a word in memory, which the kernel clears when the child
+	// does not share memory any more. Signals reach the thread. It takes about 4 µs
+	// more.
+	futexWay
+	// copyWay gives the child a copy of the memory, and a pipe that closes at
+	// execve.
+	copyWay
+)
+
+func (w way) flags() uint64 {
+	switch w {
+	case vforkWay:
+		return unix.CLONE_VM | unix.CLONE_VFORK
+	case futexWay:
+		return unix.CLONE_VM
+	}
+	return 0
+}
+
+// chooseWay finds the way for a program. A child that shares memory without
+// CLONE_VFORK would set the OOM score of this process, too.
+func (e *engine) chooseWay(p *plan.Plan) way {
+	switch {
+	case !e.feat.sharedMemory:
+		return copyWay
+	case (p.MayWait || e.all || e.maps != nil || e.cgroup.File != nil) && !p.OOMScore:
+		return futexWay
+	}
+	return vforkWay
+}
+
+// restTime is the time between two looks at a child that takes long: what tells of
+// its execve or end may be lost, as where another process has a copy of the pipe.
+const restTime = 100 * time.Millisecond
+
+// await returns true when the child is past execve or dead, and false when the
+// context has ended and the child could not be ended.
+func (a *attempt) await() bool {
+	for a.way != vforkWay && !a.over(restTime) {
+		if a.watch.gaveUp() {
+			return false
+		}
+	}
+	return true
+}
+
+// over waits for about a time limit for the child to be past execve or dead.
+func (a *attempt) over(limit time.Duration) bool {
+	switch a.way {
+	case futexWay:
+		return a.r.Await(limit) || isOver(a.pid, a.pidfd)
+	case copyWay:
+		return a.record.await(limit) || isOver(a.pid, a.pidfd) || pastExec(a.pid)
+	}
+	return true
+}
+
+// isOver reports whether a child has ended, whoever has waited for it.
+func isOver(pid, pidfd int) bool {
+	idType, id := unix.P_PIDFD, pidfd
+	if pidfd < 0 {
+		idType, id = unix.P_PID, pid
+	}
+	var x raw.Exit
+	errno := raw.Waitid(idType, id, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, &x)
+	return errno == unix.ECHILD || errno == 0 && x.PID != 0
+}
+
+// forkNoExec is PF_FORKNOEXEC among the flags in /proc/PID/stat.
+const forkNoExec = 0x40
+
+// pastExec reports whether a child has had an execve, as far as /proc tells.
+func pastExec(pid int) bool {
+	stat, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	// PID (NAME) STATE PPID PGRP SESSION TTY TPGID FLAGS; the name may be anything.
+	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	if len(fields) < 7 || !procHasOurIDs() {
+		return false
+	}
+	flags, err := strconv.ParseUint(string(fields[6]), 10, 64)
+	return err == nil && flags&forkNoExec == 0
+}
+
+// watcher kills a child that is still on its way to execve when a context ends.
+type watcher struct {
+	cancel   func() bool
+	returned atomic.Bool // nothing is to be killed any more
+	done     chan struct{}
+	past     chan struct{} // closed when returned is set; only of watchChild
+	left     atomic.Bool   // the child is there all the same
+}
+
+// watchClone watches while the thread is in clone; it costs nothing where ctx can't
+// end.
+func watchClone(ctx context.Context, r *raw.Run) *watcher {
+	if ctx.Done() == nil {
+		return nil
+	}
+	w := &watcher{done: make(chan struct{})}
+	w.cancel = context.AfterFunc(ctx, func() {
+		defer close(w.done)
+		// The kernel stores what identifies the child before the child runs, but
+		// this may be earlier still.
+		for !w.returned.Load() && !r.Kill() {
+			time.Sleep(50 * time.Microsecond)
+		}
+	})
+	return w
+}
+
+// killTime is how long a child may take to be gone that was sent a SIGKILL. What
+// waits for a dead file server, or in a frozen cgroup of version 1, is not killed
+// by it.
+const killTime = time.Second
+
+// watchChild watches a child that was made without CLONE_VFORK.
+func (a *attempt) watchChild() *watcher {
+	if a.ctx.Done() == nil {
+		return nil
+	}
+	w := &watcher{done: make(chan struct{}), past: make(chan struct{})}
+	w.cancel = context.AfterFunc(a.ctx, func() {
+		defer close(w.done)
+		if sendKill(a.pid, a.pidfd) != unix.EPERM {
+			t := time.NewTimer(killTime)
+			defer t.Stop()
+			select {
+			case <-w.past:
+				return
+			case <-t.C:
+			}
+		}
+		if a.abort != 0 {
+			a.r.SetShared(a.abort, 1)
+		}
+		w.left.Store(true)
+		a.r.Interrupt()
+	})
+	return w
+}
+
+// sendKill sends SIGKILL to a child that was not reaped.
+func sendKill(pid, pidfd int) error {
+	if pidfd >= 0 {
+		if err := unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0); err == nil || err == unix.ESRCH {
+			return nil
+		}
+	}
+	return unix.Kill(pid, unix.SIGKILL)
+}
+
+// gaveUp reports whether the context has ended and the child has not.
+func (w *watcher) gaveUp() bool { return w != nil && w.left.Load() }
+
+// stop ends watching and reports whether the context ended meanwhile.
+func (w *watcher) stop() bool {
+	if w == nil {
+		return false
+	}
+	w.returned.Store(true)
+	if w.cancel() {
+		return false
+	}
+	if w.past != nil {
+		close(w.past)
+	}
+	<-w.done
+	return true
+}

@@ -1,0 +1,67 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package spawn
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// recordPipe is where a child that does not share memory with this process writes
+// why it has failed. It closes at execve.
+type recordPipe struct {
+	r    *raw.Run
+	read int
+	w    int // the child's end, here until it is made
+}
+
+// openRecord makes the pipe. The child keeps its end at a number above all that are
+// named.
+func openRecord(r *raw.Run, v raw.Var, top int) (*recordPipe, error) {
+	var pipe [2]int
+	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		return nil, err
+	}
+	w, err := unix.FcntlInt(uintptr(pipe[1]), unix.F_DUPFD_CLOEXEC, max(top, 3))
+	unix.Close(pipe[1])
+	if err != nil {
+		unix.Close(pipe[0])
+		return nil, err
+	}
+	r.Set(v, uint64(w))
+	return &recordPipe{r, pipe[0], w}, nil
+}
+
+func (p *recordPipe) closeWriter() {
+	unix.Close(p.w)
+	p.w = -1
+}
+
+// await waits for a time for the child's record, or for its end to be closed.
+func (p *recordPipe) await(limit time.Duration) bool {
+	if p.look() {
+		return true
+	}
+	_, _ = unix.Poll([]unix.PollFd{{Fd: int32(p.read), Events: unix.POLLIN}}, int(limit.Milliseconds()))
+	return p.look()
+}
+
+// look reads what there is. A record is written in one piece.
+func (p *recordPipe) look() bool {
+	buf := make([]byte, 64)
+	n, err := unix.Read(p.read, buf)
+	if err == unix.EAGAIN || err == unix.EINTR {
+		return false
+	}
+	p.r.SetRecord(buf[:max(n, 0)])
+	return true
+}
+
+func (p *recordPipe) close() {
+	if p != nil {
+		unix.Close(p.read)
+	}
+}
