@@ -162,18 +162,6 @@ var _ = registerHelper("dying parent", func(args []string) int {
 
 // TestParentDiedBefore kills the parent while the child can't get any further.
 func TestParentDiedBefore(t *testing.T) {
-	for name := range frozenAttrs {
-		t.Run(name, func(t *testing.T) { parentDiedBefore(t, name) })
-	}
-}
-
-// frozenAttrs are what makes a child end when its parent has died.
-var frozenAttrs = map[string]attr.List{
-	"signal": {attr.ParentDeathSignal(unix.SIGKILL)},
-	"id map": {attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: []attr.IDMapEntry{{Size: 1}}}},
-}
-
-func parentDiedBefore(t *testing.T, name string) {
 	parent := helper(t, "parent of frozen")
 	dir, _ := newCgroup(t)
 	freeze := filepath.Join(dir.Name(), "cgroup.freeze")
@@ -185,7 +173,7 @@ func parentDiedBefore(t *testing.T, name string) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	parent.Args = append(parent.Args, dir.Name(), name)
+	parent.Args = append(parent.Args, dir.Name())
 	p := start(t, withActions(parent, func(a *spawn.FileActions) { a.File(w, 1) }))
 	w.Close()
 	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
@@ -211,9 +199,54 @@ func parentDiedBefore(t *testing.T, name string) {
 var _ = registerHelper("parent of frozen", func(args []string) int {
 	dir, err := os.Open(args[0])
 	if err == nil {
-		list := append(attr.List{attr.Cgroup{Dir: dir}}, frozenAttrs[args[1]]...)
-		_, err = spawn.Run(context.Background(), shell("echo ran; exec sleep 5", list...))
+		_, err = spawn.Run(context.Background(),
+			shell("echo ran; exec sleep 5", attr.Cgroup{Dir: dir}, attr.ParentDeathSignal(unix.SIGKILL)))
 	}
+	fmt.Fprintln(os.Stderr, err)
+	return 1
+})
+
+// TestParentDiedUnmapped kills the parent of a child whose id maps are still to be
+// written, by a program that doesn't end.
+func TestParentDiedUnmapped(t *testing.T) {
+	needNamespaces(t, unix.CLONE_NEWUSER)
+	reached := filepath.Join(publicDir(t), "fifo")
+	if err := unix.Mkfifo(reached, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	newHelpers(t, "echo $$ >"+reached+"; exec sleep 600")
+	for name := range spawn.Without {
+		t.Run("without "+name, func(t *testing.T) {
+			r, w, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			p := start(t, withActions(helper(t, "parent of unmapped", name), func(a *spawn.FileActions) { a.File(w, 1) }))
+			w.Close()
+			line, err := os.ReadFile(reached)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := p.Kill(); err != nil {
+				t.Error(err)
+			}
+			if _, err := p.Wait(context.Background()); err != nil {
+				t.Error(err)
+			}
+			if out, err := io.ReadAll(r); err != nil || len(out) > 0 {
+				t.Errorf("the child ran: %q, %v", out, err)
+			}
+			if pid, err := strconv.Atoi(strings.TrimSpace(string(line))); err != nil || unix.Kill(pid, unix.SIGKILL) != nil {
+				t.Errorf("no helper %q, %v", line, err)
+			}
+		})
+	}
+}
+
+var _ = registerHelper("parent of unmapped", func(args []string) int {
+	spawn.Force(spawn.Without[args[0]])
+	_, err := spawn.Run(context.Background(), mappedBy("echo ran; exec sleep 5"))
 	fmt.Fprintln(os.Stderr, err)
 	return 1
 })
