@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"strings"
+	"sync/atomic"
 
 	"github.com/safespawn/spawn/internal/plan"
 )
@@ -23,9 +24,18 @@ import (
 // of its number in the child, so files can be given any numbers in any order.
 //
 // The methods only record; mistakes are found by Compile and named by the index
-// of the action. A FileActions may be copied; it is not for concurrent use.
+// of the action. A FileActions may be copied, and what is added to a copy is in no
+// other; it is not for concurrent use, but copies of it are.
 type FileActions struct {
 	list []action
+	room *room // that list is in; nil while there are no actions
+}
+
+// room is memory for actions. Copies of a FileActions share it, and claim what is
+// free of it.
+type room struct {
+	taken atomic.Int64 // how many places are
+	first [4]action    // of a list that is no longer; the standard streams and one more
 }
 
 type action struct {
@@ -117,17 +127,35 @@ func (a *FileActions) Fchdir(fd int) { a.add(action{kind: actFchdir, fd: fd}) }
 func (a *FileActions) Tcsetpgrp(fd int) { a.add(action{kind: actTcsetpgrp, fd: fd}) }
 
 // Append adds the actions of b.
-func (a *FileActions) Append(b *FileActions) { a.list = append(a.list, b.list...) }
+func (a *FileActions) Append(b *FileActions) {
+	for _, x := range b.list {
+		a.add(x)
+	}
+}
 
 // Len is how many actions there are.
 func (a *FileActions) Len() int { return len(a.list) }
 
-// add makes room for the standard streams and one more at once.
+// add puts x into the next place. If there is none, or a copy has it, the list
+// moves to a room of its own; what is in a place that was taken never changes.
 func (a *FileActions) add(x action) {
-	if a.list == nil {
-		a.list = make([]action, 0, 4)
+	n := len(a.list)
+	if n == cap(a.list) || !a.room.taken.CompareAndSwap(int64(n), int64(n+1)) {
+		a.move()
 	}
 	a.list = append(a.list, x)
+}
+
+// move claims the next place, too.
+func (a *FileActions) move() {
+	n := len(a.list)
+	r := new(room)
+	list := r.first[:0]
+	if n >= len(r.first) {
+		list = make([]action, 0, 2*n)
+	}
+	r.taken.Store(int64(n + 1))
+	a.list, a.room = append(list, a.list...), r
 }
 
 // inheritsAll reports whether InheritAll was called.

@@ -39,8 +39,8 @@ func NoCapabilities() Capabilities { return OnlyCapabilities() }
 // OnlyCapabilities is all sets the same: the program has these capabilities,
 // whether it is root's or not, and nothing that it runs can have others.
 func OnlyCapabilities(list ...int) Capabilities {
-	only := append([]int{}, list...)
-	return Capabilities{only, only, only, only, only}
+	only := func() []int { return slices.Clip(append([]int{}, list...)) }
+	return Capabilities{only(), only(), only(), only(), only()}
 }
 
 const (

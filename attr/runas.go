@@ -57,6 +57,7 @@ func RunAs(name string) (Credential, error) {
 	if cr.isOurs() {
 		cr.Groups, cr.KeepGroups = nil, true
 	}
+	cr.Groups = slices.Clip(cr.Groups) // the callers' copies share them
 	return cr, nil
 }
 
@@ -89,7 +90,7 @@ func RunAsEnv(name string) ([]string, error) {
 	if shell != "" {
 		env = append(env, "SHELL="+shell)
 	}
-	return env, err
+	return slices.Clip(env), err
 }
 
 // findUser also returns the gid that the name gives, if any. A uid that nobody has
