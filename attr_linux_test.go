@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -183,39 +182,6 @@ func TestSignalMask(t *testing.T) {
 				t.Errorf("the thread's mask became %#x, %v", now.Val[0], err)
 			}
 		})
-	})
-}
-
-func TestSignalDispositions(t *testing.T) {
-	signal.Ignore(syscall.SIGINT, syscall.SIGUSR2)
-	defer signal.Reset(syscall.SIGINT, syscall.SIGUSR2)
-	caught := make(chan os.Signal, 1)
-	signal.Notify(caught, syscall.SIGUSR1)
-	defer signal.Stop(caught)
-	both := sigset(syscall.SIGINT, syscall.SIGUSR2)
-	tests := []struct {
-		name string
-		list attr.List
-		want uint64
-	}{
-		{"clean slate", nil, 0},
-		{"inherited", attr.List{attr.SigDefault{}}, both},
-		{"one reset", attr.List{attr.SigDefault{syscall.SIGINT}}, sigset(syscall.SIGUSR2)},
-		{"clean slate but one", attr.List{attr.SigIgnore{syscall.SIGHUP}}, sigset(syscall.SIGHUP)},
-		{"one the same", attr.List{attr.SigIgnore{syscall.SIGINT, 64}}, sigset(syscall.SIGINT, 64)},
-		{"reset and ignored", attr.List{attr.SigIgnore{syscall.SIGQUIT}, attr.SigDefault{syscall.SIGUSR2, syscall.SIGUSR1}},
-			sigset(syscall.SIGINT, syscall.SIGQUIT)},
-	}
-	eachEngine(t, func(t *testing.T) {
-		for _, test := range tests {
-			s := seenWith(t, test.list...)
-			if got := s.signals(t, "SigIgn"); got != test.want {
-				t.Errorf("%s: ignored %#x, want %#x", test.name, got, test.want)
-			}
-			if got := s.signals(t, "SigCgt"); got != 0 {
-				t.Errorf("%s: caught %#x", test.name, got)
-			}
-		}
 	})
 }
 

@@ -81,7 +81,7 @@ func (e *engine) compileFor(s *Spec, argv, env []string, once, withSlots bool) e
 	if !once {
 		e.actions = slices.Clone(e.actions)
 	}
-	e.resetSignals(p, claims)
+	e.resetSignals(p, claims, once)
 	s.Attr.Lower(p)
 	e.cgroup, e.all = p.Cgroup, s.Actions.inheritsAll()
 	e.lasting = p.DeathSignal && (p.Trace == nil || p.Trace.Suspend)

@@ -67,8 +67,8 @@ func (p *Program) condition(c raw.Condition) string {
 	case p.fds.cloexec[0], p.fds.cloexec[1], p.fds.cloexec[2]:
 		return "if it is close-on-exec in the parent"
 	}
-	if slices.Contains(p.signals.each, c.Var) {
-		return "unless it is ignored in the parent"
+	if c.Var != 0 && slices.Contains(p.signals.each, c.Var) {
+		return "if it is not to be inherited"
 	}
 	return fmt.Sprintf("unless %s is %d", p.varName(c.Var), c.Equal)
 }

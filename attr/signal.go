@@ -20,12 +20,16 @@ type SigMask []syscall.Signal
 //
 // Without the attribute every signal has its default action in the child, save
 // those in [SigIgnore]: a clean slate, also where this process ignores some.
-// With it the child is as posix_spawn makes it: what this process ignores stays
-// ignored, but for the signals listed here. SigDefault{} therefore inherits what
-// is ignored, as nohup(1) wants it.
+// With it the child is as os/exec makes it, but for the signals listed here: what
+// package os/signal has been told to ignore stays ignored, and what was ignored
+// when this process was started, as by nohup(1), for SIGHUP, SIGINT, SIGCONT,
+// SIGTSTP, SIGTTIN and SIGTTOU. SigDefault{} therefore inherits these. What C code
+// ignores is reset, as is a SIGPIPE that was ignored at the start; only the last
+// four are inherited whoever ignores them.
 //
-// Handlers never survive execve. What C code of this process began to ignore
-// after the first spawn is not known to Go and must be listed to be reset. Any
+// Handlers never survive execve. Where no C code has been called, an action that
+// Go code changes by a system call of its own after the first spawn is seen for
+// SIGHUP, SIGINT, SIGPIPE and SIGCHLD; other signals must be listed to be reset. Any
 // Unix, when empty. See sigaction(2).
 type SigDefault []syscall.Signal
 

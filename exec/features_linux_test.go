@@ -119,7 +119,11 @@ func TestActions(t *testing.T) {
 // says otherwise.
 func TestIgnoredSignals(t *testing.T) {
 	signal.Ignore(syscall.SIGHUP)
-	defer signal.Reset(syscall.SIGHUP)
+	defer func() { // Reset alone would leave it ignored
+		c := make(chan os.Signal, 1)
+		signal.Notify(c, syscall.SIGHUP)
+		signal.Stop(c)
+	}()
 	hangUp := func() *exec.Cmd {
 		return &exec.Cmd{Path: "/bin/sh", Args: []string{"sh", "-c", "kill -HUP $$; echo alive"}}
 	}

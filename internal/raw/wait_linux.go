@@ -118,10 +118,3 @@ func Spin(limit time.Duration, done func() bool) {
 		}
 	}
 }
-
-// SignalIgnored reports whether a signal is ignored in this process.
-func SignalIgnored(sig int) bool {
-	var act [4]uint64 // struct sigaction of the kernel: the first word is the handler
-	_, _, e := syscall.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), 0, uintptr(unsafe.Pointer(&act)), 8, 0, 0)
-	return e == 0 && act[0] == 1
-}
