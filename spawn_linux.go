@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -108,6 +109,9 @@ func (e *engine) compileFor(s *Spec, argv, env []string, once, withSlots bool) e
 	}
 	e.diag = newDiagnosis(s, p.Chrooted, size(argv)+size(env))
 	e.diag.landlocked = p.Ruleset != nil
+	if !b.Fits() {
+		return &plan.Error{Step: "actions", Index: -1, Object: strconv.Itoa(len(e.actions)), Err: plan.Invalid("more than a child can do")}
+	}
 	if once {
 		e.plan, e.prog = p, p.BuildShared()
 	} else {

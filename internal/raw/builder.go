@@ -2,6 +2,7 @@ package raw
 
 import (
 	"encoding/binary"
+	"math"
 	"slices"
 	"unsafe"
 )
@@ -146,7 +147,12 @@ func (b *Builder) Strings(s []string) Arg {
 	return Arg{argArena, uint64(arr)}
 }
 
-// Var makes a new variable. Variable 0 is never handed out.
+// Fits reports whether all that was asked for can be encoded: a variable has 16
+// bits in an operation, a step 32. Where it does not, Build panics.
+func (b *Builder) Fits() bool { return b.nvars <= math.MaxUint16 && len(b.steps) <= math.MaxInt32 }
+
+// Var makes a new variable. Variable 0 is never handed out. There are no more than
+// 65,535; see Fits.
 func (b *Builder) Var() Var {
 	b.nvars++
 	return Var(b.nvars)
@@ -284,6 +290,9 @@ func (b *Builder) BuildShared() *Program {
 }
 
 func (b *Builder) build(p *Program) {
+	if !b.Fits() {
+		panic("bug: more variables or steps than operations can name")
+	}
 	slices.SortStableFunc(b.ops, func(x, y pending) int { return int(x.phase) - int(y.phase) })
 	p.arena, p.nvars = b.mem, b.nvars+1
 	base := uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b.mem))))
