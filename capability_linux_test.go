@@ -39,9 +39,9 @@ func TestAmbientCaps(t *testing.T) {
 		"nobody": {syscall.SysProcAttr{AmbientCaps: caps, Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}, attr.List{list, attr.Credential{UID: nobody, GID: nobody}}},
 		"one, twice": {
 			syscall.SysProcAttr{AmbientCaps: []uintptr{unix.CAP_KILL, unix.CAP_KILL}, Credential: &syscall.Credential{Uid: 1}},
-			attr.List{attr.Credential{UID: 1}, attr.AmbientCaps{unix.CAP_KILL, unix.CAP_KILL}},
+			attr.List{attr.Credential{UID: 1, Root: true}, attr.AmbientCaps{unix.CAP_KILL, unix.CAP_KILL}},
 		},
-		"none": {syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 1}}, attr.List{attr.Credential{UID: 1}, attr.AmbientCaps{}}},
+		"none": {syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 1}}, attr.List{attr.Credential{UID: 1, Root: true}, attr.AmbientCaps{}}},
 	} {
 		spec := catSpec(t, c.list...)
 		cmd := exec.Command(spec.Path, "/proc/self/status")

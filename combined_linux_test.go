@@ -147,7 +147,7 @@ func (c *combined) wants(pairs ...string) {
 // more than itself.
 func (c *combined) identity() {
 	uid, gid := mapOwn()
-	m, cr := attr.IDMap{UID: uid, GID: gid}, attr.Credential{KeepGroups: true}
+	m, cr := attr.IDMap{UID: uid, GID: gid}, attr.Credential{KeepGroups: true, Root: true}
 	if os.Geteuid() == 0 {
 		more := attr.IDMapEntry{ContainerID: 1, HostID: 100000, Size: 1000}
 		m = attr.IDMap{UID: append(uid, more), GID: append(gid, more), Setgroups: true}

@@ -108,7 +108,7 @@ func TestHelperFails(t *testing.T) {
 	}
 	for _, script := range []string{"echo some reason; kill -9 $$", "exit 0\n", `head -c 200000 /dev/zero | tr '\0' x; exit 1`} {
 		newHelpers(t, script)
-		_, err := spawn.Start(context.Background(), mappedBy(":", attr.Credential{KeepGroups: true}))
+		_, err := spawn.Start(context.Background(), mappedBy(":", attr.Credential{KeepGroups: true, Root: true}))
 		var e *spawn.Error
 		if !errors.As(err, &e) || len(err.Error()) > 2000 {
 			t.Errorf("%q: %v", script, err)

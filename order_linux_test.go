@@ -63,7 +63,7 @@ func allAttributes(t *testing.T) []*spawn.Spec {
 		attr.SchedPolicy{UtilMin: 1}, attr.Nice(1), attr.CPUAffinity{0}, attr.NUMAPolicy{}, attr.IOPrio{}, attr.CoreSched{},
 		attr.TimerSlack(1), attr.JoinNamespace{File: null, Types: unix.CLONE_NEWNET},
 		attr.Unshare{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWUTS}, attr.IDMap{UID: one, GID: one, Setgroups: true},
-		attr.Mounts{{Target: "/"}}, attr.Chroot("/"), attr.Hostname("a"), attr.Domainname("b"), attr.Credential{},
+		attr.Mounts{{Target: "/"}}, attr.Chroot("/"), attr.Hostname("a"), attr.Domainname("b"), attr.Credential{Root: true},
 		attr.AmbientCaps{1}, attr.SecureBits(0), attr.ParentDeathSignal(9), attr.SessionKeyring(""), attr.Umask(0),
 		attr.Personality(0), attr.ChildSubreaper{}, attr.NoNewPrivs{}, attr.Landlock{Ruleset: ruleset}, attr.Ptrace{},
 		refuse(unix.EXDEV, unix.SYS_UNAME),
@@ -81,7 +81,7 @@ func allAttributes(t *testing.T) []*spawn.Spec {
 	a.Fchdir(10)
 	a.Tcsetpgrp(0)
 	other := &spawn.Spec{Path: "/bin/true", Attr: attr.List{
-		attr.Setpgid{}, attr.Foreground{File: null}, attr.NoFileToHard, attr.IDs{}, attr.PivotRoot("/"),
+		attr.Setpgid{}, attr.Foreground{File: null}, attr.NoFileToHard, attr.IDs{Root: true}, attr.PivotRoot("/"),
 		attr.NewNamespaces{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS}, attr.IDMap{UID: one, GID: one, Setgroups: true},
 		attr.OnlyCapabilities(1),
 	}}

@@ -37,7 +37,7 @@ func eachAttribute(t *testing.T) map[string]*spawn.Spec {
 		{attr.Chroot(dir), user}, {attr.PivotRoot(dir), mounts}, {attr.Mounts{{Target: dir + "/tmp", FSType: "tmpfs"}}, mounts},
 		{names}, {attr.Unshare{Flags: withUser(unix.CLONE_NEWUTS | unix.CLONE_NEWNS | unix.CLONE_NEWIPC)}},
 		{attr.JoinNamespace{File: uts}}, {attr.IDMap{UID: uid, GID: gid}, user}, {attr.Hostname("spawn"), names}, {attr.Domainname("spawn"), names},
-		{attr.AmbientCaps{0}}, {attr.NoCapabilities()}, {attr.SecureBits(0xf), attr.Credential{KeepGroups: true}},
+		{attr.AmbientCaps{0}}, {attr.NoCapabilities()}, {attr.SecureBits(0xf), attr.Credential{KeepGroups: true, Root: true}},
 		{attr.ParentDeathSignal(unix.SIGKILL)}, {attr.Ptrace{}}, {attr.SchedPolicy{Policy: attr.SchedBatch}}, {attr.CPUAffinity{someCPU(t)}},
 		{attr.NUMAPolicy{Mode: attr.NUMALocal}}, {attr.IOPrio{Class: attr.IOPrioIdle}}, {attr.TimerSlack(123456)}, {attr.CoreSched{}},
 		{attr.OOMScoreAdj(1000)}, {attr.Personality(attr.AddrNoRandomize)}, {attr.ChildSubreaper{}}, {attr.SessionKeyring("")},

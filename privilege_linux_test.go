@@ -143,9 +143,9 @@ func userFaults(dir string) error {
 	}
 	for i, a := range []attr.Attr{
 		rlimit, attr.Nice(-20),
-		attr.Credential{UID: uid, GID: gid}, attr.Credential{UID: uid, GID: gid, Groups: []uint32{1, 2}},
-		attr.Credential{UID: uid, GID: gid - 1, KeepGroups: true},
-		attr.Credential{UID: uid - 1, GID: gid, KeepGroups: true},
+		attr.Credential{UID: uid, GID: gid, Root: true}, attr.Credential{UID: uid, GID: gid, Groups: []uint32{1, 2}, Root: true},
+		attr.Credential{UID: uid, GID: gid - 1, KeepGroups: true, Root: true},
+		attr.Credential{UID: uid - 1, GID: gid, KeepGroups: true, Root: true},
 		attr.Chroot("/"),
 	} {
 		faults[i+1].spec = &spawn.Spec{Path: "/bin/true", Attr: attr.List{attr.NoNewPrivs{}, a}}
@@ -169,7 +169,7 @@ func ownIDs(string) error {
 	uid, gid := os.Getuid(), os.Getgid()
 	return eachEngineError(func(string) error {
 		for _, a := range []attr.Attr{
-			attr.Credential{UID: uint32(uid), GID: uint32(gid), KeepGroups: true},
+			attr.Credential{UID: uint32(uid), GID: uint32(gid), KeepGroups: true, Root: true},
 			attr.ResetIDs{},
 		} {
 			s := &spawn.Spec{Path: "/bin/cat", Args: []string{"cat", "/proc/self/status"}, Attr: attr.List{a}}
@@ -316,7 +316,7 @@ func TestChroot(t *testing.T) {
 	program(t, filepath.Join(root, "only-inside"), 42)
 	eachEngine(t, func(t *testing.T) {
 		for _, path := range []string{"/only-inside", "only-inside"} {
-			s := &spawn.Spec{Path: path, Attr: attr.List{attr.Credential{UID: 0, GID: 0}, attr.Chroot(root)}}
+			s := &spawn.Spec{Path: path, Attr: attr.List{attr.Credential{UID: 0, GID: 0, Root: true}, attr.Chroot(root)}}
 			s.Actions.Open(5, "made", os.O_CREATE|os.O_WRONLY, 0o600)
 			s.Actions.Open(6, "/made", os.O_RDONLY, 0)
 			state, err := spawn.Run(context.Background(), s)

@@ -169,7 +169,7 @@ func TestFallbackCredential(t *testing.T) {
 func TestFallbackOwnCredential(t *testing.T) {
 	s := helper(t, "exit", "0")
 	s.Actions.Open(0, os.DevNull, os.O_RDONLY, 0)
-	s.Attr = attr.List{attr.Credential{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()), KeepGroups: true}}
+	s.Attr = attr.List{attr.Credential{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()), KeepGroups: true, Root: true}}
 	output(t, s)
 	s.Attr = attr.List{attr.ResetIDs{}}
 	output(t, s)
@@ -178,7 +178,7 @@ func TestFallbackOwnCredential(t *testing.T) {
 func TestFallbackWithoutPrivilege(t *testing.T) {
 	needUser(t)
 	s := helper(t, "exit", "0")
-	s.Attr = attr.List{attr.Credential{}}
+	s.Attr = attr.List{attr.Credential{Root: true}}
 	if _, err := spawn.Start(t.Context(), s); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("got %v", err)
 	}

@@ -13,7 +13,10 @@ import (
 // supplementary groups; nil leaves none. KeepGroups leaves them as they are,
 // which is what a process without privilege has to ask for. Order: groups, gid,
 // uid. It needs CAP_SETUID and CAP_SETGID unless nothing changes, and excludes
-// [ResetIDs]. In a new user namespace the ids are those of its [IDMap], which must
+// [ResetIDs].
+//
+// A UID or GID that is 0 is an error of Compile, as it is more often forgotten than
+// meant; with Root it is root's. [RunAs] sets Root where it finds such an id. In a new user namespace the ids are those of its [IDMap], which must
 // allow setgroups for Groups.
 //
 // The kernel clears the dumpable flag of this process while such a child is on
@@ -23,6 +26,7 @@ type Credential struct {
 	UID, GID   uint32
 	Groups     []uint32
 	KeepGroups bool
+	Root       bool
 }
 
 // ResetIDs sets the effective ids to the real ones, as POSIX_SPAWN_RESETIDS:
@@ -47,8 +51,25 @@ func (cr Credential) check(c *plan.Claims) error {
 	case cr.GID:
 		return invalid("setresgid", fmt.Sprint(cr.GID), "not an id")
 	}
+	if err := checkRoot(cr.Root, cr.UID, cr.GID); err != nil {
+		return err
+	}
 	needMaps(c, "attr.Credential", true, true, !cr.KeepGroups)
 	return c.Claim(ids, "attr.Credential")
+}
+
+// checkRoot finds ids that may have been forgotten.
+func checkRoot(meant bool, uid, gid uint32) error {
+	const why = "root's id, without Root to say that it is meant"
+	switch {
+	case meant:
+		return nil
+	case uid == 0:
+		return invalid("setresuid", "0", why)
+	case gid == 0:
+		return invalid("setresgid", "0", why)
+	}
+	return nil
 }
 
 // checkGroups validates supplementary groups.

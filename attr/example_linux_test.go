@@ -129,6 +129,9 @@ func Example_identity() {
 		attr.AmbientCaps{unix.CAP_NET_RAW},
 	)
 	compiles(
+		attr.Credential{UID: 1000, Root: true}, // an id of 0, here the gid, has to be meant
+	)
+	compiles(
 		attr.ResetIDs{},
 		attr.Capabilities{Bounding: []int{unix.CAP_CHOWN}, Inheritable: []int{}},
 	)

@@ -8,7 +8,7 @@ import (
 )
 
 // IDs sets the real and the effective ids separately; [KeepID] leaves one as it
-// is. The saved ids become the effective ones, as execve makes them anyway. Groups
+// is, and with Root, as in [Credential], 0 is root's. The saved ids become the effective ones, as execve makes them anyway. Groups
 // and KeepGroups are as in [Credential], which it excludes, as [ResetIDs]. A
 // program whose real uid is 0 has its capabilities permitted, see capabilities(7).
 // It needs CAP_SETUID and CAP_SETGID, except to exchange ids that this process has.
@@ -18,6 +18,7 @@ type IDs struct {
 	RGID, EGID uint32
 	Groups     []uint32
 	KeepGroups bool
+	Root       bool
 }
 
 // KeepID leaves an id of [IDs] as it is.
@@ -25,6 +26,9 @@ const KeepID = notAnID
 
 func (i IDs) check(c *plan.Claims) error {
 	if err := checkGroups(i.Groups, i.KeepGroups); err != nil {
+		return err
+	}
+	if err := checkRoot(i.Root, min(i.RUID, i.EUID), min(i.RGID, i.EGID)); err != nil {
 		return err
 	}
 	needMaps(c, "attr.IDs", i.RUID != KeepID || i.EUID != KeepID, i.RGID != KeepID || i.EGID != KeepID, !i.KeepGroups)

@@ -46,7 +46,7 @@ func loweredTo(t *testing.T, p *plan.Plan, list attr.List) (steps []string) {
 // TestOrder wants the documented order, whatever that of the list.
 func TestOrder(t *testing.T) {
 	list := attr.List{
-		attr.SigMask{}, attr.NoNewPrivs{}, attr.Umask(0), attr.Credential{}, attr.Chroot("/"), attr.Nice(0),
+		attr.SigMask{}, attr.NoNewPrivs{}, attr.Umask(0), attr.Credential{Root: true}, attr.Chroot("/"), attr.Nice(0),
 		attr.Setpgid{}, attr.SigIgnore{1}, attr.AmbientCaps{40}, attr.ParentDeathSignal(9), attr.Ptrace{}, attr.DetachTTY{},
 		filterOf(),
 	}
@@ -70,7 +70,7 @@ func TestOrder(t *testing.T) {
 // with what that depends on before it; the slack comes after the policy, which may be one without.
 func TestSchedulingOrder(t *testing.T) {
 	list := attr.List{
-		attr.TimerSlack(1), attr.Credential{KeepGroups: true}, attr.Chroot("/"),
+		attr.TimerSlack(1), attr.Credential{KeepGroups: true, Root: true}, attr.Chroot("/"),
 		attr.SchedPolicy{Policy: attr.SchedDeadline, Runtime: 1e6, Deadline: 1e7}, attr.OOMScoreAdj(1),
 	}
 	want := []string{
@@ -81,7 +81,7 @@ func TestSchedulingOrder(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 	list = attr.List{
-		attr.Credential{KeepGroups: true}, attr.SchedPolicy{UtilMin: 1}, attr.CPUAffinity{99}, attr.NUMAPolicy{}, attr.IOPrio{}, attr.CoreSched{}, attr.RlimitToHard(1),
+		attr.Credential{KeepGroups: true, Root: true}, attr.SchedPolicy{UtilMin: 1}, attr.CPUAffinity{99}, attr.NUMAPolicy{}, attr.IOPrio{}, attr.CoreSched{}, attr.RlimitToHard(1),
 	}
 	want = []string{
 		"rlimit prlimit64", "rlimit prlimit64", "rlimit prlimit64", "affinity sched_setaffinity",
@@ -113,7 +113,7 @@ func TestPrivateOnce(t *testing.T) {
 // TestLimitPhases raises before privilege is dropped, and lowers afterwards.
 func TestLimitPhases(t *testing.T) {
 	const infinity = ^uint64(0)
-	ids := attr.Credential{KeepGroups: true}
+	ids := attr.Credential{KeepGroups: true, Root: true}
 	set, uid, gid := "rlimit prlimit64", "setresuid setresuid", "setresgid setresgid"
 	for _, test := range []struct {
 		limit attr.Rlimit
@@ -136,7 +136,7 @@ func TestCapabilityOrder(t *testing.T) {
 		all[i] = i + 1
 	}
 	list := attr.List{
-		attr.SecureBits(0xc0), attr.Credential{KeepGroups: true},
+		attr.SecureBits(0xc0), attr.Credential{KeepGroups: true, Root: true},
 		attr.Capabilities{Effective: []int{}, Permitted: []int{1, 40}, Inheritable: []int{1}, Ambient: []int{1}, Bounding: all},
 	}
 	ids := []string{"setresgid setresgid", "setresuid setresuid"}

@@ -58,6 +58,7 @@ func RunAs(name string) (Credential, error) {
 		cr.Groups, cr.KeepGroups = nil, true
 	}
 	cr.Groups = slices.Clip(cr.Groups) // the callers' copies share them
+	cr.Root = cr.UID == 0 || cr.GID == 0
 	return cr, nil
 }
 

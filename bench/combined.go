@@ -116,7 +116,7 @@ func combinedSpawn(path, cgroup string) (spawnFunc, error) {
 	list := attr.List{
 		attr.NewNamespaces{Flags: combinedNamespaces}, attr.IDMap{UID: ids(os.Getuid()), GID: ids(os.Getgid())},
 		attr.Mounts{{FSType: "tmpfs", Target: dir + "/tmp"}, {FSType: "proc", Target: dir + "/proc"}}, attr.PivotRoot(dir),
-		attr.Hostname("bench"), attr.Credential{KeepGroups: true}, attr.NoCapabilities(), attr.SecureBits(0xef), attr.NoNewPrivs{},
+		attr.Hostname("bench"), attr.Credential{KeepGroups: true, Root: true}, attr.NoCapabilities(), attr.SecureBits(0xef), attr.NoNewPrivs{},
 		ruleset.Attr(), refuseUname(), attr.Nice(19), attr.SchedPolicy{}, attr.IOPrio{}, attr.TimerSlack(77_000), attr.OOMScoreAdj(500),
 		attr.Umask(0o027), attr.Setsid{}, attr.SigMask{unix.SIGUSR1}, attr.SigIgnore{unix.SIGHUP}, attr.ParentDeathSignal(unix.SIGKILL),
 		attr.ChildSubreaper{}, attr.AddrNoRandomize,

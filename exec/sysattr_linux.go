@@ -106,7 +106,7 @@ func (l *sysList) privileges(sys *syscall.SysProcAttr) {
 	}
 	if cr := sys.Credential; cr != nil {
 		denied := sys.GidMappings != nil && !sys.GidMappingsEnableSetgroups && len(cr.Groups) == 0
-		a := attr.Credential{UID: cr.Uid, GID: cr.Gid, KeepGroups: cr.NoSetGroups || denied}
+		a := attr.Credential{UID: cr.Uid, GID: cr.Gid, KeepGroups: cr.NoSetGroups || denied, Root: true}
 		if !a.KeepGroups {
 			a.Groups = cr.Groups
 		}

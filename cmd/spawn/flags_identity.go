@@ -76,7 +76,7 @@ func (o *options) identityAttributes() (attr.List, error) {
 // idAttributes leaves it to the library to find that --user, --ruid and so on
 // contradict each other.
 func (o *options) idAttributes() (list attr.List, err error) {
-	ids := attr.IDs{Groups: o.groups, KeepGroups: o.keepGroups}
+	ids := attr.IDs{Groups: o.groups, KeepGroups: o.keepGroups, Root: true}
 	alone := false
 	for _, x := range []struct{ to, given *uint32 }{
 		{&ids.RUID, o.ruid}, {&ids.EUID, o.euid}, {&ids.RGID, o.rgid}, {&ids.EGID, o.egid},
