@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -162,6 +163,29 @@ func (g *cgroup) with(f func(fd int) error) error {
 		}
 		return f(fd)
 	})
+}
+
+// strayed are files whose descriptors were closed by other code: to close them would
+// close what is open by their numbers now.
+var strayed struct {
+	sync.Mutex
+	files []*os.File
+}
+
+// close closes the directory, which unlocks the group.
+func (g *cgroup) close() {
+	if err := control(g.dir, func(fd int) error {
+		if !g.is(fd) {
+			return unix.EBADF
+		}
+		return nil
+	}); err == unix.EBADF {
+		strayed.Lock()
+		strayed.files = append(strayed.files, g.dir)
+		strayed.Unlock()
+		return
+	}
+	g.dir.Close()
 }
 
 // is reports whether a descriptor is one of the group's directory.

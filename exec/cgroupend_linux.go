@@ -104,7 +104,7 @@ func (g *cgroup) end(d time.Duration) error {
 		return !some
 	})
 	if !g.empty() {
-		g.dir.Close()
+		g.close()
 		return fmt.Errorf("%s has processes that don't end: %w", g.path, errors.Join(err, unix.EBUSY))
 	}
 	return g.remove()
@@ -114,7 +114,7 @@ func (g *cgroup) end(d time.Duration) error {
 // processes. Else it is a leftover once this process has ended.
 func (g *cgroup) abandon() {
 	if !g.empty() {
-		g.dir.Close()
+		g.close()
 		return
 	}
 	_ = g.remove() // nobody is left to be told
@@ -123,7 +123,7 @@ func (g *cgroup) abandon() {
 // remove removes the group and what the tree has made below it. There is no
 // process in any.
 func (g *cgroup) remove() error {
-	defer g.dir.Close()
+	defer g.close()
 	return g.with(func(fd int) error {
 		if err := walk(fd, nil, rmdir); err != nil {
 			return fmt.Errorf("below %s: %w", g.path, err)

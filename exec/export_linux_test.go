@@ -28,3 +28,16 @@ func ForceNames(next func() uint64) (restore func()) {
 
 // OwnCgroup is where the groups of trees are made.
 var OwnCgroup = ownCgroup
+
+// OwnPrefix is what the names of this process's groups begin with.
+func OwnPrefix() string { return self().prefix() }
+
+// ForceParent makes trees have their groups in a directory.
+func ForceParent(dir string) (restore func()) {
+	was := findParent
+	findParent = func() (string, error) { return dir, nil }
+	return func() { findParent = was }
+}
+
+// TreePopulated reports whether there is anybody in the group of a tree.
+func TreePopulated(c *Cmd) bool { return !c.tree.cgroup.empty() }

@@ -151,5 +151,5 @@ func clearLeft(path string, owner state) {
 		_ = g.end(leftTime) // what can't be removed is left for the next time
 		return
 	}
-	g.dir.Close()
+	g.close()
 }

@@ -1,0 +1,438 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package exec_test
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/exec"
+)
+
+func init() {
+	// It starts a script in a tree, and waits for no more than its own input.
+	helpers["hold tree"] = func(args []string) int {
+		c := exec.Command("/bin/sh", "-c", args[0])
+		c.Tree, c.Stdout = true, os.Stdout
+		if err := c.Start(); err != nil {
+			return status(err)
+		}
+		_, err := io.Copy(io.Discard, os.Stdin)
+		return status(err)
+	}
+}
+
+// scattered is a family of which some have left the process group.
+const scattered = family + `setsid sh -c 'echo $$; sleep 60' & wait`
+
+// holding starts "hold tree" and returns the pids that its script prints. What
+// dies is ended by the test's end.
+func holding(t *testing.T, group string, more attr.List) (c *exec.Cmd, pids []string) {
+	t.Helper()
+	c = inGroup(t, group, more, "hold tree", scattered)
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if c.ProcessState == nil {
+			_ = c.Process.Kill() // it may have ended
+			_ = c.Wait()         // killed
+		}
+	})
+	return c, readPids(t, out, 4)
+}
+
+// runTree runs a tree in a control group, by a process of its own.
+func runTree(t *testing.T, group string) {
+	t.Helper()
+	mustSay(t, values(t, inGroup(t, group, nil, "tree", "")), "held", "yes", "run", "<nil>")
+}
+
+func mustRun(t *testing.T, pids []string) {
+	t.Helper()
+	for _, p := range pids {
+		if !running(number(p)) {
+			t.Errorf("process %s was ended", p)
+		}
+	}
+}
+
+// TestTreeOfTheDead has a process die that has a tree. The next one that starts a
+// tree ends that, and leaves those of the living alone.
+func TestTreeOfTheDead(t *testing.T) {
+	g := testGroup(t)
+	crash, left := holding(t, g, nil)
+	_, living := holding(t, g, nil)
+	mustRun(t, append(left, living...))
+	if n := len(groupsIn(g)); n != 2 {
+		t.Fatalf("%d groups", n)
+	}
+	_ = crash.Process.Kill() // Wait says it
+	_ = crash.Wait()         // killed
+	mustRun(t, left)
+	runTree(t, g)
+	mustBeGone(t, left, 4)
+	mustRun(t, living)
+	if n := len(groupsIn(g)); n != 1 {
+		t.Errorf("%d groups", n)
+	}
+}
+
+// TestTreeOfTheDeadElsewhere is the same with owners in pid namespaces of their
+// own: the first process there, whose end is the end of all, and of the directory
+// at the next use.
+func TestTreeOfTheDeadElsewhere(t *testing.T) {
+	g := testGroup(t)
+	if os.Geteuid() != 0 {
+		skip(t, "needs root")
+	}
+	space := attr.List{attr.NewNamespaces{Flags: unix.CLONE_NEWPID}}
+	crash, _ := holding(t, g, space)
+	_, _ = holding(t, g, space)
+	runTree(t, g)
+	procs := populated(g)
+	if procs != 2 {
+		t.Errorf("%d trees are alive", procs)
+	}
+	_ = crash.Process.Kill() // Wait says it
+	_ = crash.Wait()         // killed
+	runTree(t, g)
+	if n := len(groupsIn(g)); n != 1 || populated(g) != 1 {
+		t.Errorf("%d groups", n)
+	}
+}
+
+// populated counts the groups in one that have processes.
+func populated(g string) (n int) {
+	for _, dir := range groupsIn(g) {
+		events, _ := os.ReadFile(filepath.Join(dir, "cgroup.events"))
+		if strings.Contains(string(events), "populated 1") {
+			n++
+		}
+	}
+	return n
+}
+
+// TestTreeLeftovers knows owners by more than their pid.
+func TestTreeLeftovers(t *testing.T) {
+	ended := exec.Command("true")
+	if err := ended.Run(); err != nil {
+		t.Fatal(err)
+	}
+	g := testGroup(t)
+	me := strings.Split(exec.OwnPrefix(), "-") // spawn NS PID START and nothing
+	ns, pid, start := me[1], me[2], me[3]
+	other := strconv.Itoa(number(ns) + 1<<20)
+	for _, test := range []struct {
+		name   string
+		locked bool
+		alive  bool
+		what   string
+	}{
+		{"spawn-" + ns + "-" + pid + "-" + start + "-1", false, true, "its owner lives, though its descriptor was closed"},
+		{"spawn-" + ns + "-" + pid + "-1-2", false, false, "its owner's pid is another process's"},
+		{"spawn-" + ns + "-" + pid + "-1-3", true, true, "it is locked"},
+		{"spawn-" + ns + "-" + strconv.Itoa(ended.ProcessState.Pid()) + "-1-4", false, false, "its owner has ended"},
+		{"spawn-" + other + "-" + pid + "-1-5", false, true, "its owner can't be looked for"},
+		{"spawn-" + ns + "-" + pid + "-0-6", false, true, "its owner's start is not known"},
+		{"spawn-12-3", false, true, "it has no owner"},
+		{"spawn-a-b-c-d", false, true, "it has another's name"},
+	} {
+		dir := filepath.Join(g, test.name)
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		f, err := os.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := &exec.Cmd{Path: "/bin/sleep", Args: []string{"sleep", "60"}, Attr: attr.List{attr.Cgroup{Dir: f}}}
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if test.locked {
+			if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			f.Close()
+		}
+		runTree(t, g)
+		if alive := running(c.Process.Pid); alive != test.alive {
+			t.Errorf("%s: alive %v", test.what, alive)
+		}
+		_ = c.Process.Kill() // it may have ended
+		_ = c.Wait()         // killed
+		// What has no process is removed, unless it is locked or has no owner.
+		runTree(t, g)
+		left := test.locked || !strings.HasPrefix(test.name, "spawn-"+ns) && !strings.HasPrefix(test.name, "spawn-"+other)
+		if test.what == "its owner lives, though its descriptor was closed" {
+			left = true
+		}
+		if _, err := os.Stat(dir); (err == nil) != left {
+			t.Errorf("%s: the empty group: %v", test.what, err)
+		}
+		f.Close()
+	}
+}
+
+// TestTreeDropped has a Cmd with a tree that nobody waits for, but for the process.
+func TestTreeDropped(t *testing.T) {
+	if !exec.Features().Has("tree_cgroup") {
+		skip(t, "no control group can be made")
+	}
+	before := len(inventory())
+	func() {
+		c := exec.Command("true")
+		c.Tree = true
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Process.Wait(); err != nil {
+			t.Error(err)
+		}
+	}()
+	for len(inventory()) > before {
+		runtime.GC()
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// eachKill runs a test with cgroup.kill, and as before Linux 5.14.
+func eachKill(t *testing.T, f func(t *testing.T)) {
+	t.Run("cgroup.kill", f)
+	defer exec.ForceNoCgroupKill()()
+	t.Run("freeze", f)
+}
+
+// TestTreeNested has a tree make control groups of its own, deeper than a path can
+// name, and put processes into them.
+func TestTreeNested(t *testing.T) {
+	parent := testGroup(t)
+	dir, err := os.Open(parent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	eachKill(t, func(t *testing.T) {
+		defer exec.ForceParent(parent)()
+		const script = `
+			cd "$0"/spawn-* || exit
+			mkdir -p a/b/c x y/1 y/2 y/3
+			setsid sh -c 'echo 0 >a/b/cgroup.procs; echo $$; exec sleep 60' &
+			setsid sh -c 'echo 0 >y/2/cgroup.procs; echo $$; exec sleep 60' &
+			name=$(printf %0100d 0)
+			for i in 1 2 3 4 5 6 7 8 9 10; do for j in 1 2 3 4 5; do mkdir $name && cd -P $name || exit; done; done
+			echo deep
+			wait`
+		c := exec.Command("/bin/sh", "-c", script, parent)
+		c.Tree = true
+		out, err := c.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := readPids(t, out, 3)
+		if err := c.Kill(); err != nil {
+			t.Error(err)
+		}
+		_ = c.Wait() // killed
+		if err := c.TreeHolds(); err != nil {
+			t.Error(err)
+		}
+		var pids []string
+		for _, l := range lines {
+			if l != "deep" {
+				pids = append(pids, l)
+			}
+		}
+		mustBeGone(t, pids, 2)
+		if left := groupsIn(parent); left != nil || len(lines) != 3 {
+			t.Errorf("left: %q, %q", left, lines)
+		}
+	})
+}
+
+// TestTreeNestedForeign has a directory in a tree that is another user's: it can't
+// be removed, which is said, and all else goes on.
+func TestTreeNestedForeign(t *testing.T) {
+	g := testGroup(t)
+	if os.Geteuid() != 0 {
+		skip(t, "needs root")
+	}
+	delegate(t, g)
+	c := asNobody(t, g, "tree", "read x; :")
+	in, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := readPids(t, out, 2)
+	for _, dir := range groupsIn(g) {
+		if err := os.MkdirAll(filepath.Join(dir, "root", "sub"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in.Close()
+	lines = append(lines, readPids(t, out, 3)...)
+	if err := c.Wait(); err != nil {
+		t.Error(err)
+	}
+	want := []string{"feature true", "held yes", "run <nil>", "afterwards permission", "strict true false true"}
+	if fmt.Sprint(lines) != fmt.Sprint(want) {
+		t.Errorf("got %q", lines)
+	}
+}
+
+// TestTreeForks ends processes that do nothing but fork and end.
+func TestTreeForks(t *testing.T) {
+	if !exec.Features().Has("tree_cgroup") {
+		skip(t, "no control group can be made")
+	}
+	eachKill(t, func(t *testing.T) {
+		// Each of them would get to an end, which is not to be.
+		script := filepath.Join(t.TempDir(), "script")
+		const forks = `if [ $1 -gt 0 ]; then sh "$0" $(($1-1)) & else echo >"$0.end"; fi`
+		if err := os.WriteFile(script, []byte(forks), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		c := exec.Command("/bin/sh", "-c", `for i in 1 2 3 4 5 6 7 8 9 10; do setsid sh "$0" 1000 & done; echo on; wait`, script)
+		c.Tree = true
+		out, err := c.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		readPids(t, out, 1)
+		time.Sleep(20 * time.Millisecond) // for it to be at it; it need not
+		if err := c.Kill(); err != nil {
+			t.Error(err)
+		}
+		for exec.TreePopulated(c) {
+			time.Sleep(time.Millisecond)
+		}
+		if _, err := os.Stat(script + ".end"); err == nil {
+			t.Error("it has survived")
+		}
+		_ = c.Wait() // killed
+		if err := c.TreeHolds(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestTreeReapedByUser has the leader reaped behind the back of Cmd: what it has
+// made is killed all the same.
+func TestTreeReapedByUser(t *testing.T) { eachTree(t, testTreeReapedByUser) }
+
+func testTreeReapedByUser(t *testing.T) {
+	c := exec.Command("/bin/sh", "-c", family)
+	c.Tree = true
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pids := readPids(t, out, 3)
+	if _, err := c.Process.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if c.TreeHolds() != nil && !pidfdGroups(t) {
+		for _, p := range pids[1:] {
+			_ = syscall.Kill(number(p), syscall.SIGKILL)
+		}
+		_ = c.Wait() // it was reaped
+		skip(t, "pidfds don't signal groups before Linux 6.9")
+	}
+	if err := c.Kill(); err != nil {
+		t.Error(err)
+	}
+	if err := c.Wait(); err == nil {
+		t.Error("Wait has found a child")
+	}
+	mustBeGone(t, pids, 3)
+}
+
+// pidfdGroups reports whether pidfd_send_signal can send to a group.
+func pidfdGroups(t *testing.T) bool {
+	fd, err := unix.PidfdOpen(os.Getpid(), 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	return unix.PidfdSendSignal(fd, 0, nil, 4) != unix.EINVAL
+}
+
+// TestTreeStrayClose has other code close the descriptor of the group's directory
+// and open something else by its number, which is left alone.
+func TestTreeStrayClose(t *testing.T) {
+	if !exec.Features().Has("tree_cgroup") {
+		skip(t, "no control group can be made")
+	}
+	c := exec.Command("/bin/sh", "-c", scattered)
+	c.Tree = true
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pids := readPids(t, out, 4)
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	stray := -1
+	for _, line := range inventory() {
+		var fd int
+		if n, _ := fmt.Sscanf(line, "fd %d", &fd); n == 1 && strings.Contains(line, "/"+exec.OwnPrefix()) {
+			stray = fd
+		}
+	}
+	if err := unix.Dup3(int(null.Fd()), stray, unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Kill(); err != nil {
+		t.Error(err)
+	}
+	_ = c.Wait() // killed
+	if err := c.TreeHolds(); err != nil {
+		t.Error(err)
+	}
+	mustBeGone(t, pids, 4)
+	if err := unix.Close(stray); err != nil {
+		t.Errorf("the other file was closed: %v", err)
+	}
+}
