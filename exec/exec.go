@@ -121,11 +121,13 @@ type Cmd struct {
 	// When this process has ended without Wait, its trees live on until the next
 	// process in the same control group starts one: that ends them.
 	//
-	// In a process with a controlling terminal a child in a control group does not
-	// lead a process group unless SysProcAttr says so: it may read the terminal
-	// whenever this process may, and gets its signals. Without a control group it
-	// is in the background, and stopped by SIGTTIN when it reads the terminal,
-	// unless it is put into the foreground by SysProcAttr.Foreground. Linux.
+	// In a process with a controlling terminal a child in a control group leads no
+	// process group, unless SysProcAttr says so: it may read the terminal whenever
+	// this process may, and gets its signals. Without a control group, a child whose
+	// Stdin is the terminal is put into its foreground, from start to Wait, where this
+	// process was there: the keyboard then interrupts the child alone, and stops
+	// both. Any other is in the background, and stopped when it reads the terminal.
+	// Linux.
 	Tree bool
 	// TreeStrict is Tree, but that Start fails where no control group can be made;
 	// the error matches [ErrTreeNotHeld], and why.

@@ -41,3 +41,6 @@ func ForceParent(dir string) (restore func()) {
 
 // TreePopulated reports whether there is anybody in the group of a tree.
 func TreePopulated(c *Cmd) bool { return !c.tree.cgroup.empty() }
+
+// FromBackground calls f in a thread that SIGTTOU doesn't stop.
+var FromBackground = fromBackground

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"slices"
@@ -24,10 +25,11 @@ import (
 // tree is a child and the processes that it has made.
 type tree struct {
 	proc   *spawn.Process
-	pid    int     // of the child, and the id of its process group
-	group  bool    // it leads one
-	cgroup *cgroup // nil where none could be made
-	loose  error   // why
+	pid    int       // of the child, and the id of its process group
+	group  bool      // it leads one
+	cgroup *cgroup   // nil where none could be made
+	loose  error     // why
+	tty    *terminal // lent to the child; nil if it has none
 
 	mu     sync.Mutex
 	reaped bool  // pid may be anybody's
@@ -55,12 +57,13 @@ func (c *Cmd) startTree(ctx context.Context, s *spawn.Spec) (*spawn.Process, *tr
 		if t.loose != nil && c.TreeStrict {
 			return nil, nil, &spawn.Error{Path: s.Path, Step: "tree", Index: -1, Err: t.loose}
 		}
-		s.Attr = t.join(list)
+		s.Attr = t.join(list, c.Stdin)
 		proc, err := spawn.Start(ctx, s)
 		if err == nil {
 			t.started(proc, c.Logger)
 			return proc, t, nil
 		}
+		t.tty.takeBack()
 		if t.cgroup == nil {
 			return nil, nil, err
 		}
@@ -82,6 +85,9 @@ func (t *tree) started(proc *spawn.Process, log *zap.Logger) {
 	t.proc, t.pid = proc, proc.Pid()
 	if t.loose != nil && log != nil {
 		log.Debug("tree is not held", zap.Int("pid", t.pid), zap.Error(t.loose))
+	}
+	if t.tty != nil {
+		go t.lend()
 	}
 	if t.cgroup != nil {
 		runtime.AddCleanup(t, (*cgroup).abandon, t.cgroup)
@@ -111,7 +117,7 @@ func refused(err error) bool {
 }
 
 // join is a list of attributes with those of a tree.
-func (t *tree) join(list attr.List) attr.List {
+func (t *tree) join(list attr.List, stdin io.Reader) attr.List {
 	list = slices.Clip(list)
 	// Whoever asks for another group than the child's own has none to be killed.
 	i := slices.IndexFunc(list, func(a attr.Attr) bool { _, ok := a.(attr.Setpgid); return ok })
@@ -125,6 +131,12 @@ func (t *tree) join(list attr.List) attr.List {
 		// read the terminal. In a control group it needs none of its own.
 		if t.group = t.cgroup == nil || !onTerminal(); t.group {
 			list = append(list, attr.Setpgid{})
+		}
+		if t.cgroup == nil {
+			t.tty = foregroundOf(stdin)
+		}
+		if t.tty != nil {
+			list = append(list, attr.Foreground{File: t.tty.file})
 		}
 	}
 	if t.cgroup != nil {
@@ -164,7 +176,7 @@ func (t *tree) kill() error {
 	if !t.gone() {
 		leader = t.proc.Kill()
 	}
-	group := t.killGroup()
+	group := t.signalGroup(unix.SIGKILL)
 	if held == nil {
 		return nil // whatever ids they have
 	}
@@ -194,20 +206,21 @@ func (t *tree) killCgroup() error {
 // process's, also when the process was reaped. Linux 6.9.
 const pidfdGroup = 1 << 2
 
-// killGroup kills the process group, if it is the child's. The caller holds t.mu.
-func (t *tree) killGroup() error {
+// signalGroup sends to the process group, if it is the child's. The caller holds
+// t.mu.
+func (t *tree) signalGroup(sig unix.Signal) error {
 	if !t.group {
 		return os.ErrProcessDone
 	}
 	err := t.proc.WithPidfd(func(fd uintptr) error {
-		return unix.PidfdSendSignal(int(fd), unix.SIGKILL, nil, pidfdGroup)
+		return unix.PidfdSendSignal(int(fd), sig, nil, pidfdGroup)
 	})
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
 		// The number is the group's as long as the child is not reaped.
 		if t.gone() {
 			return os.ErrProcessDone
 		}
-		err = unix.Kill(-t.pid, unix.SIGKILL)
+		err = unix.Kill(-t.pid, sig)
 	}
 	if errors.Is(err, unix.ESRCH) {
 		return os.ErrProcessDone
@@ -238,6 +251,7 @@ func (t *tree) reap(f func() error) error {
 	err := f()
 	t.reaped = true
 	t.mu.Unlock()
+	defer t.tty.takeBack()
 	var left error
 	if t.group && !await(goneTime, func() bool { return !groupAlive(t.pid) }) {
 		left = fmt.Errorf("process group %d has processes that don't end: %w", t.pid, unix.EBUSY)

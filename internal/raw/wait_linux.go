@@ -46,6 +46,7 @@ const (
 	cldDumped = 3
 
 	cldTrapped = 4
+	cldStopped = 5
 )
 
 // Waitid waits for a child, by pidfd (unix.P_PIDFD) or pid (unix.P_PID). With
@@ -83,6 +84,8 @@ func waitStatus(code, status int32) syscall.WaitStatus {
 		return syscall.WaitStatus(status&0x7f) | 0x80
 	case cldKilled:
 		return syscall.WaitStatus(status & 0x7f)
+	case cldStopped:
+		return syscall.WaitStatus(status&0xff)<<8 | 0x7f
 	}
 	return 0
 }

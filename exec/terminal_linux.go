@@ -1,0 +1,153 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package exec
+
+import (
+	"errors"
+	"io"
+	"os"
+	"runtime"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// terminal is this process's controlling terminal, in whose foreground a child is
+// for a time, as a job of a shell.
+type terminal struct {
+	file *os.File
+	own  int // this process's group
+
+	mu   sync.Mutex
+	over bool
+	done chan struct{}
+}
+
+// foregroundOf is the terminal that a child is to read from; nil if it is another
+// file, or this process is not in the foreground itself.
+func foregroundOf(stdin io.Reader) *terminal {
+	in, ok := stdin.(*os.File)
+	if !ok {
+		return nil
+	}
+	own, fd := unix.Getpgrp(), -1
+	err := control(in, func(n int) error {
+		fg, err := unix.IoctlGetInt(n, unix.TIOCGPGRP)
+		if err != nil || fg != own {
+			return unix.ENOTTY
+		}
+		fd, err = unix.FcntlInt(uintptr(n), unix.F_DUPFD_CLOEXEC, 3)
+		return err
+	})
+	if err != nil {
+		return nil
+	}
+	return &terminal{file: os.NewFile(uintptr(fd), in.Name()), own: own, done: make(chan struct{})}
+}
+
+// stopPoll is how often a child in the foreground is asked whether it was stopped:
+// no descriptor tells, and SIGCHLD is the program's.
+const stopPoll = 100 * time.Millisecond
+
+// lend sees to it that the user can stop the child from the terminal, until
+// takeBack: this process stops then, too, as the shell expects of its job.
+func (t *tree) lend() {
+	tick := time.NewTicker(stopPoll)
+	defer tick.Stop()
+	for {
+		select {
+		case <-t.tty.done:
+			return
+		case <-tick.C:
+		}
+		stopped, err := t.stopped()
+		if err != nil {
+			return // it was reaped
+		}
+		if !stopped {
+			continue
+		}
+		t.tty.set(t.pid, t.tty.own)
+		_ = unix.Kill(0, unix.SIGTSTP) // no effect where no shell would continue it
+		time.Sleep(stopPoll / 10)      // it takes a moment to have one
+		t.tty.set(t.tty.own, t.pid)
+		t.mu.Lock()
+		_ = t.signalGroup(unix.SIGCONT) // it may have been killed
+		t.mu.Unlock()
+	}
+}
+
+// stopped reports whether the child is stopped by a signal that terminals send.
+func (t *tree) stopped() (bool, error) {
+	var x raw.Exit
+	wait := func(idType, id int) error {
+		if errno := raw.Waitid(idType, id, unix.WSTOPPED|unix.WNOHANG|unix.WNOWAIT, &x); errno != 0 {
+			return errno
+		}
+		return nil
+	}
+	err := t.proc.WithPidfd(func(fd uintptr) error { return wait(unix.P_PIDFD, int(fd)) })
+	if errors.Is(err, errors.ErrUnsupported) {
+		err = wait(unix.P_PID, t.pid)
+	}
+	if err != nil || x.PID == 0 {
+		return false, err
+	}
+	switch x.Status.StopSignal() {
+	case unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU:
+		return true, nil
+	}
+	return false, nil
+}
+
+// set puts a process group into the foreground, if another one is there, or one
+// whose processes are dead. It does nothing where the terminal is gone.
+func (t *terminal) set(from, to int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.over {
+		return
+	}
+	_ = control(t.file, func(fd int) error {
+		now, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP)
+		if err == nil && now != to && (now == from || !groupAlive(now)) {
+			err = fromBackground(func() error { return unix.IoctlSetPointerInt(fd, unix.TIOCSPGRP, to) })
+		}
+		return err
+	})
+}
+
+// fromBackground calls f in a thread that SIGTTOU doesn't stop.
+func fromBackground(f func() error) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var block, old unix.Sigset_t
+	block.Val[0] = 1 << (uint(unix.SIGTTOU) - 1)
+	if err := unix.PthreadSigmask(unix.SIG_BLOCK, &block, &old); err != nil {
+		return err
+	}
+	err := f()
+	for unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil) != nil {
+		runtime.Gosched()
+	}
+	return err
+}
+
+// takeBack puts this process's group back into the foreground, however the child
+// has ended, unless somebody else is there by now.
+func (t *terminal) takeBack() {
+	if t == nil {
+		return
+	}
+	t.set(0, t.own)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.over {
+		t.over = true
+		close(t.done)
+		t.file.Close()
+	}
+}

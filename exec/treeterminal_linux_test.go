@@ -1,0 +1,176 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package exec_test
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/exec"
+)
+
+func init() {
+	helpers["terminal tree"] = func(args []string) int {
+		if args[0] == "group" {
+			exec.ForceNoCgroup()
+		}
+		return status(readTerminal(args[1]))
+	}
+	helpers["shell"] = shell
+}
+
+// reading is a program that reads a line from the terminal.
+const reading = `echo reading; read x && echo "got $x"; `
+
+// readTerminal runs trees that read from the terminal, which is descriptor 0, and
+// asks who is in its foreground afterwards.
+func readTerminal(end string) error {
+	for _, path := range []string{"/bin/sh", "/no/such/program"} {
+		c := &exec.Cmd{Path: path, Args: []string{"sh", "-c", reading + end}, Tree: true}
+		c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
+		fmt.Println("end", c.Run())
+		if c.Process != nil {
+			fmt.Println("held", c.TreeHolds() == nil)
+		}
+		fg, err := unix.IoctlGetInt(0, unix.TIOCGPGRP)
+		if err != nil || fg != unix.Getpgrp() {
+			return fmt.Errorf("foreground %d, %w", fg, err)
+		}
+	}
+	return nil
+}
+
+// openPTY makes a pseudo-terminal. The test is skipped where there are none.
+func openPTY(t *testing.T) (master, terminal *os.File) {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		skip(t, "no pseudo-terminals")
+	}
+	t.Cleanup(func() { master.Close() })
+	fd := int(master.Fd())
+	number, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	if err := errors.Join(err, unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0)); err != nil {
+		t.Fatal(err)
+	}
+	terminal, err = os.OpenFile("/dev/pts/"+strconv.Itoa(number), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { terminal.Close() })
+	return master, terminal
+}
+
+// onPTY starts a helper that leads the session of a terminal, and returns the
+// terminal's other side, and what the helper prints.
+func onPTY(t *testing.T, name string, args ...string) (c *exec.Cmd, keyboard io.Writer, out *bufio.Scanner) {
+	t.Helper()
+	master, tty := openPTY(t)
+	c = &exec.Cmd{Path: self(t), Args: helperArgs(name, args...), Stdin: tty}
+	c.Attr = attr.List{attr.Setsid{}, attr.ControllingTTY{File: tty}}
+	r, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return c, master, bufio.NewScanner(r)
+}
+
+func mustScan(t *testing.T, s *bufio.Scanner, want ...string) {
+	t.Helper()
+	for _, line := range want {
+		if !s.Scan() || s.Text() != line {
+			t.Errorf("got %q, want %q", s.Text(), line)
+		}
+	}
+}
+
+func typeIn(t *testing.T, keyboard io.Writer, text string) {
+	t.Helper()
+	if _, err := io.WriteString(keyboard, text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestTreeTerminal has a tree read from the terminal, where it would be stopped in
+// the background, and wants the terminal back, however the child ends.
+func TestTreeTerminal(t *testing.T) {
+	kinds := []string{"group"}
+	if exec.Features().Has("tree_cgroup") {
+		kinds = append(kinds, "cgroup")
+	}
+	for _, kind := range kinds {
+		for script, end := range map[string]string{"": "<nil>", "exit 3": "exit status 3", "kill -9 $$": "signal: killed"} {
+			t.Run(kind+" "+script, func(t *testing.T) {
+				c, keyboard, out := onPTY(t, "terminal tree", kind, script)
+				mustScan(t, out, "reading")
+				typeIn(t, keyboard, "hello\n")
+				mustScan(t, out, "got hello", "end "+end, "held "+strconv.FormatBool(kind == "cgroup"))
+				mustScan(t, out, "end fork/exec /no/such/program: no such file or directory")
+				if err := c.Wait(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
+
+// TestTreeTerminalStop stops a tree from the keyboard, with the process that has
+// it, and continues that as a shell does.
+func TestTreeTerminalStop(t *testing.T) {
+	kinds := []string{"group"}
+	if exec.Features().Has("tree_cgroup") {
+		kinds = append(kinds, "cgroup")
+	}
+	for _, kind := range kinds {
+		t.Run(kind, func(t *testing.T) {
+			c, keyboard, out := onPTY(t, "shell", self(t), kind)
+			mustScan(t, out, "reading")
+			time.Sleep(10 * time.Millisecond) // for it to be at it; it need not
+			typeIn(t, keyboard, "\x1a")
+			mustScan(t, out, "stopped")
+			typeIn(t, keyboard, "hello\n")
+			mustScan(t, out, "got hello", "end <nil>", "held "+strconv.FormatBool(kind == "cgroup"))
+			mustScan(t, out, "end fork/exec /no/such/program: no such file or directory")
+			if err := c.Wait(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// shell runs "terminal tree" as a job in the foreground, and continues it when it
+// was stopped.
+func shell(args []string) int {
+	job := &exec.Cmd{Path: args[0], Args: helperArgs("terminal tree", args[1], ""), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
+	job.SysProcAttr = &syscall.SysProcAttr{Foreground: true, Ctty: 0}
+	if err := job.Start(); err != nil {
+		return status(err)
+	}
+	pid := job.Process.Pid
+	var s syscall.WaitStatus
+	if _, err := syscall.Wait4(pid, &s, syscall.WUNTRACED, nil); err != nil || !s.Stopped() {
+		return status(fmt.Errorf("the job has not stopped: %v, %w", s, err))
+	}
+	fmt.Println("stopped")
+	// SIGTTOU is ignored by shells, too.
+	if err := exec.FromBackground(func() error { return unix.IoctlSetPointerInt(0, unix.TIOCSPGRP, pid) }); err != nil {
+		return status(err)
+	}
+	if err := syscall.Kill(-pid, syscall.SIGCONT); err != nil {
+		return status(err)
+	}
+	return status(job.Wait())
+}
