@@ -81,17 +81,6 @@ func (a *attempt) over(limit time.Duration) bool {
 	return true
 }
 
-// isOver reports whether a child has ended, whoever has waited for it.
-func isOver(pid, pidfd int) bool {
-	idType, id := unix.P_PIDFD, pidfd
-	if pidfd < 0 {
-		idType, id = unix.P_PID, pid
-	}
-	var x raw.Exit
-	errno := raw.Waitid(idType, id, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, &x)
-	return errno == unix.ECHILD || errno == 0 && x.PID != 0
-}
-
 // forkNoExec is PF_FORKNOEXEC among the flags in /proc/PID/stat.
 const forkNoExec = 0x40
 

@@ -24,6 +24,7 @@ var Without = map[string]func(f *ForcedFeatures){
 	"pidfd":         func(f *ForcedFeatures) { f.pidfd, f.pidfdInfo = false, false },
 	"pidfd_info":    func(f *ForcedFeatures) { f.pidfdInfo = false },
 	"shared_memory": func(f *ForcedFeatures) { f.sharedMemory = false },
+	"waitid":        func(f *ForcedFeatures) { f.waitid = false },
 	"anything":      func(f *ForcedFeatures) { *f = ForcedFeatures{} },
 }
 
@@ -34,13 +35,6 @@ func CompileOnce(s *Spec) error {
 		p.release()
 	}
 	return err
-}
-
-// OpenLate makes a pidfd of a child that was started without, or returns -1.
-func OpenLate(pid int) int {
-	c := child{pidfd: -1, late: true}
-	c.open(pid)
-	return c.pidfd
 }
 
 // NoNamespaces feigns a kernel that has none, to those who look for them.

@@ -18,6 +18,7 @@ type features struct {
 	closeRange   bool
 	pidfd        bool
 	pidfdInfo    bool
+	waitid       bool
 	sharedMemory bool
 }
 
@@ -54,12 +55,12 @@ func probe() features {
 	legacy := []bool{false, true}
 	for _, l := range legacy {
 		if p, ok := probeClone(l, unix.CLONE_PIDFD); ok {
-			p.clone3, p.closeRange = !l, f.closeRange
+			p.clone3, p.closeRange, p.waitid = !l, f.closeRange, true
 			f = p
 			break
 		}
 		if p, ok := probeClone(l, 0); ok {
-			p.clone3, p.closeRange = !l, f.closeRange
+			p.clone3, p.closeRange, p.waitid = !l, f.closeRange, true
 			f = p
 			break
 		}
@@ -95,7 +96,7 @@ func probeClone(legacy bool, flags uint64) (f features, ok bool) {
 		waited := raw.Waitid(unix.P_PIDFD, fd, unix.WEXITED|unix.WALL, &x)
 		// Some other goroutine may wait for all children.
 		f.pidfd = (sent == nil || sent == unix.ESRCH) && (waited == 0 || waited == unix.ECHILD)
-		_, f.pidfdInfo = raw.PidfdExit(fd)
+		_, f.pidfdInfo = raw.PidfdExit(fd, 0)
 		unix.Close(fd)
 	}
 	if x.PID == 0 {

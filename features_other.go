@@ -2,7 +2,7 @@
 
 package spawn
 
-import "sync"
+import "sync/atomic"
 
 // featureSet has nothing: os.StartProcess uses what it uses by itself.
 func featureSet() FeatureSet {
@@ -17,12 +17,12 @@ func featureSet() FeatureSet {
 	}
 }
 
-var warned sync.Once
+var warned atomic.Bool
 
 // warnOnce logs what the fallback costs, once a process.
 func (p *Program) warnOnce() {
-	warned.Do(func() {
+	if !warned.Swap(true) {
 		p.log.Warn("no clone engine: children are made by os.StartProcess, " +
 			"ignored signals stay ignored in them, and each that is waited for holds a thread")
-	})
+	}
 }

@@ -58,9 +58,8 @@ func (p *Program) launchHere(ctx context.Context) (*Process, error) {
 	if slot != 0 {
 		a.r.Set(p.fds.slot, uint64(slot))
 	}
-	_, unseen := ctx.(plan.Unseen)
-	a.unseen = unseen && p.maps == nil // a child without a pidfd may have no number in /proc
-	a.c = raw.Clone{Flags: p.flags(a.r, a.unseen) | a.way.flags(), Legacy: !p.feat.clone3, ErrFD: -1}
+	_, a.unseen = ctx.(plan.Unseen)
+	a.c = raw.Clone{Flags: p.flags(a.r) | a.way.flags(), Legacy: !p.feat.clone3, ErrFD: -1}
 	if p.cgroup.File != nil && p.feat.cgroup {
 		a.c.Flags |= unix.CLONE_INTO_CGROUP
 		a.c.Cgroup = p.heldFD("cgroup")
@@ -199,7 +198,7 @@ func (a *attempt) result(killed bool, unmapped error) (*Process, error) {
 	if !failed && !killed && unmapped == nil {
 		traced := a.tracing != nil && !a.tracing.Suspend
 		if a.unseen {
-			return &Process{pid: a.pid, child: child{pidfd: a.pidfd, late: a.feat.pidfd, traced: traced}}, nil
+			return &Process{pid: a.pid, child: child{pidfd: a.pidfd, traced: traced}}, nil
 		}
 		return newProcess(a.pid, child{pidfd: a.pidfd, traced: traced}), nil
 	}
@@ -214,15 +213,4 @@ func (a *attempt) result(killed bool, unmapped error) (*Process, error) {
 		return nil, a.diag.explain(a.path, why)
 	}
 	return nil, a.stepError(step, why)
-}
-
-// discard reaps a child that has ended, or is about to.
-func discard(pid, pidfd int) {
-	var x raw.Exit
-	if pidfd < 0 {
-		raw.Waitid(unix.P_PID, pid, unix.WEXITED, &x)
-		return
-	}
-	raw.Waitid(unix.P_PIDFD, pidfd, unix.WEXITED, &x)
-	unix.Close(pidfd)
 }

@@ -23,13 +23,16 @@ type Process struct {
 	begin   time.Time
 	guarded bool // by a finalizer
 
-	mu    sync.Mutex    // guards what follows
+	mu    sync.Mutex    // guards what follows; unlock gives it back
 	child child         // what the platform knows it by
 	done  chan struct{} // made by whoever needs it, closed at the end
 	ended chan struct{} // the same, closed when the child has ended
 	over  bool          // state or err is set
 	state *ProcessState
 	err   error
+
+	unlogged bool           // the end is for the next unlock to log
+	logging  sync.WaitGroup // until the end is logged
 }
 
 func newProcess(pid int, c child) *Process {
@@ -66,6 +69,7 @@ func (p *Process) Wait(ctx context.Context) (*ProcessState, error) {
 			return nil, ctx.Err()
 		}
 	}
+	p.logging.Wait()
 	return p.state, p.err
 }
 
@@ -105,7 +109,8 @@ func (p *Process) begins() bool {
 }
 
 // Release lets go of the child, which is reaped in the background when it ends.
-// The other methods go on working.
+// The other methods go on working, other than those of os.Process: Wait still
+// waits for the end, and Signal sends.
 func (p *Process) Release() error {
 	if !p.tryReap() {
 		p.Done()
@@ -118,22 +123,22 @@ func (p *Process) Release() error {
 // send signals behave as if that had happened.
 func (p *Process) Disown() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	defer p.unlock()
 	if !p.over {
 		p.log = nil
 		p.disown()
 	}
 }
 
-// Kill sends SIGKILL. It returns os.ErrProcessDone when the child has been
-// reaped.
+// Kill sends SIGKILL. The errors are those of Signal.
 func (p *Process) Kill() error { return p.Signal(os.Kill) }
 
 // Signal sends a signal. It returns os.ErrProcessDone when the child has been
-// reaped; no other process ever gets the signal.
+// reaped; no other process ever gets the signal. The error matches fs.ErrPermission
+// where the child has changed to ids that this process may not signal; see kill(2).
 func (p *Process) Signal(sig os.Signal) error {
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	defer p.unlock()
 	if p.over {
 		return os.ErrProcessDone
 	}
@@ -150,10 +155,23 @@ func (p *Process) finish(state *ProcessState, err error) {
 		runtime.SetFinalizer(p, nil)
 	}
 	if p.log != nil {
-		p.logExit()
+		p.unlogged = true
+		p.logging.Add(1)
 	}
 	if p.done != nil {
 		close(p.done)
+	}
+}
+
+// unlock gives back p.mu, and logs the end if that is still to be done: a logger
+// is free to call any method.
+func (p *Process) unlock() {
+	unlogged := p.unlogged
+	p.unlogged = false
+	p.mu.Unlock()
+	if unlogged {
+		defer p.logging.Done()
+		p.logExit()
 	}
 }
 

@@ -4,6 +4,8 @@ package spawn
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"sync/atomic"
 	"syscall"
@@ -16,8 +18,7 @@ import (
 
 // child is what a child is known by while it hasn't been reaped.
 type child struct {
-	pidfd  int      // -1 where the kernel has none, or not yet
-	late   bool     // the pidfd is made when somebody parks; see plan.Unseen
+	pidfd  int      // -1 where the kernel has none
 	traced bool     // somebody in this process waits for its stops
 	file   *os.File // pidfd, registered with the poller; nil until somebody parks
 	users  int      // of file
@@ -33,7 +34,9 @@ func (c *child) signal(pid int, sig os.Signal) error {
 	var err error
 	if c.pidfd >= 0 {
 		err = unix.PidfdSendSignal(c.pidfd, s, nil, 0)
-	} else {
+	}
+	// A filter may be against the one call, and not against the other.
+	if c.pidfd < 0 || (err == unix.ENOSYS || err == unix.EPERM) && c.ask(pid, unix.WNOWAIT) == 0 {
 		err = unix.Kill(pid, s)
 	}
 	if err == unix.ESRCH {
@@ -57,14 +60,15 @@ func (p *Process) WithPidfd(f func(fd uintptr) error) error {
 
 func (p *Process) dupPidfd() (int, error) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	defer p.unlock()
 	switch {
 	case p.over:
 		return -1, os.ErrProcessDone
 	case p.child.pidfd < 0:
 		return -1, missing("Process.WithPidfd", "pidfds", "5.4")
 	}
-	return unix.FcntlInt(uintptr(p.child.pidfd), unix.F_DUPFD_CLOEXEC, 0)
+	p.child.poll() // which does not go unnoticed by those who have copies
+	return p.child.dup()
 }
 
 // maxShortWaits bounds how many goroutines look for the end of a child in a loop
@@ -111,34 +115,31 @@ func (p *Process) hasEnded() bool { return p.look(unix.WNOWAIT) }
 // look asks for the child's end with more options of waitid.
 func (p *Process) look(options int) bool {
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	defer p.unlock()
 	if p.over {
 		return true
 	}
-	x := &p.child.exit
-	idType, id := unix.P_PIDFD, p.child.pidfd
-	if id < 0 {
-		idType, id = unix.P_PID, p.pid
-	}
-	if p.child.traced && options == 0 {
+	c := &p.child
+	if c.traced && options == 0 {
 		// The stops of a child that is traced are for its tracer.
-		errno := raw.Waitid(idType, id, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, x)
-		if errno == 0 && x.PID == 0 {
+		if errno := c.ask(p.pid, unix.WNOWAIT); errno == 0 && c.exit.PID == 0 {
 			return false
 		}
 	}
-	switch errno := raw.Waitid(idType, id, unix.WEXITED|unix.WNOHANG|options, x); {
+	switch errno := c.ask(p.pid, options); {
 	case errno == unix.ECHILD:
 		p.finish(p.taken())
+	case errno == unix.ENOTSUP:
+		return false
 	case errno != 0:
 		p.finish(nil, os.NewSyscallError("waitid", errno))
-	case x.PID == 0:
+	case c.exit.PID == 0:
 		return false
 	case options&unix.WNOWAIT != 0:
 		return true
 	default:
-		p.child.state = ProcessState{p.pid, x.Status, &x.Usage}
-		p.finish(&p.child.state, nil)
+		c.state = ProcessState{p.pid, c.exit.Status, &c.exit.Usage}
+		p.finish(&c.state, nil)
 	}
 	p.closePidfd()
 	return true
@@ -165,12 +166,16 @@ func (p *Process) disown() {
 // taken finds the status of a child that somebody else has waited for.
 func (p *Process) taken() (*ProcessState, error) {
 	if p.child.pidfd >= 0 && currentFeatures().pidfdInfo {
-		if status, ok := raw.PidfdExit(p.child.pidfd); ok {
+		if status, ok := raw.PidfdExit(p.child.pidfd, publishTime); ok {
 			return &ProcessState{pid: p.pid, status: status}, nil
 		}
 	}
 	return nil, ErrStatusTaken
 }
+
+// publishTime bounds the wait for the kernel to publish a status: a moment, if
+// nobody takes the processor away meanwhile.
+const publishTime = 10 * time.Second
 
 // reap waits for the end in the background. It costs a goroutine, and a thread
 // only where there are no pidfds.
@@ -178,6 +183,9 @@ func (p *Process) reap() { p.await((*Process).tryReap) }
 
 // waitExited is WaitExited.
 func (p *Process) waitExited(ctx context.Context) error {
+	if !currentFeatures().waitid && p.blind() {
+		return fmt.Errorf("spawn: Process.WaitExited needs waitid, pidfds or /proc: %w", errors.ErrUnsupported)
+	}
 	if p.shortLook(ctx, (*Process).hasEnded) {
 		return nil
 	}
@@ -196,10 +204,17 @@ func (p *Process) waitExited(ctx context.Context) error {
 	return nil
 }
 
+// blind reports whether there is no way to see the end and leave a zombie.
+func (p *Process) blind() bool {
+	p.mu.Lock()
+	defer p.unlock()
+	return !p.over && p.child.ask(p.pid, unix.WNOWAIT) == unix.ENOTSUP
+}
+
 // watchEnd returns a channel that is closed when the child has ended.
 func (p *Process) watchEnd() <-chan struct{} {
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	defer p.unlock()
 	if p.ended == nil {
 		p.ended = make(chan struct{})
 		go func() {
@@ -231,60 +246,40 @@ func (p *Process) await(look func(p *Process) bool) {
 // none, or nothing to wait for any more.
 func (p *Process) register() *os.File {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.over {
+	defer p.unlock()
+	if p.over || !p.child.poll() {
 		return nil
-	}
-	if p.child.late {
-		p.child.open(p.pid)
-	}
-	if p.child.pidfd < 0 {
-		return nil
-	}
-	if p.child.file == nil {
-		if err := unix.SetNonblock(p.child.pidfd, true); err != nil {
-			return nil
-		}
-		p.child.file = os.NewFile(uintptr(p.child.pidfd), "pidfd")
 	}
 	p.child.users++
 	return p.child.file
 }
 
-// open makes a pidfd of a child that was started without. Should somebody have
-// reaped the child, its pid may be that of a process that is no child.
-func (c *child) open(pid int) {
-	c.late = false
-	fd, err := unix.PidfdOpen(pid, 0)
-	if err != nil {
-		return
+// poll makes file, and reports whether there is one. Package os puts into the
+// poller what is non-blocking at that moment; to stay so would change the pidfd
+// for whoever has a copy, or waits by it.
+func (c *child) poll() bool {
+	if c.file != nil || c.pidfd < 0 {
+		return c.file != nil
 	}
-	var x raw.Exit
-	if raw.Waitid(unix.P_PIDFD, fd, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, &x) != 0 {
-		unix.Close(fd)
-		return
+	if err := unix.SetNonblock(c.pidfd, true); err != nil {
+		return false
 	}
-	c.pidfd = fd
+	c.file = os.NewFile(uintptr(c.pidfd), "pidfd")
+	for range askTries {
+		if unix.SetNonblock(c.pidfd, false) == nil {
+			break
+		}
+	}
+	return true
 }
 
 // unregister ends what register began.
 func (p *Process) unregister() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	defer p.unlock()
 	p.child.users--
 	if p.over {
 		p.closePidfd()
-	}
-}
-
-// awaitBlocking waits in a thread of its own. The child is left a zombie by the
-// wait that blocks, so that its pid stays its own until look has the lock.
-func (p *Process) awaitBlocking(look func(p *Process) bool) {
-	for !look(p) {
-		var x raw.Exit
-		if raw.Waitid(unix.P_PID, p.pid, unix.WEXITED|unix.WNOWAIT, &x) == 0 && x.PID == 0 {
-			time.Sleep(time.Millisecond) // it is traced and at a stop
-		}
 	}
 }
 

@@ -91,6 +91,6 @@ func (p *Process) reap() {
 		_ = p.child.proc.Release() // the pidfd; Wait does it if it succeeds
 	}
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	defer p.unlock()
 	p.finish(state, err)
 }

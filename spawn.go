@@ -2,6 +2,7 @@ package spawn
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -116,7 +117,9 @@ func Start(ctx context.Context, s *Spec) (*Process, error) {
 
 // Run starts a child and waits for it. When ctx ends, the child is killed and
 // reaped; the error is ctx.Err() then, and the state says how the child ended,
-// if it got as far as being started. A status other than 0 is no error.
+// if it got as far as being started. A child that this process has no permission
+// to kill is released, and the error matches fs.ErrPermission, too. A status other
+// than 0 is no error.
 func Run(ctx context.Context, s *Spec) (*ProcessState, error) {
 	proc, err := Start(ctx, s)
 	if err != nil {
@@ -161,8 +164,10 @@ func (p *Process) run(ctx context.Context) (*ProcessState, error) {
 	if err == nil || ctx.Err() == nil {
 		return state, err
 	}
-	// Errors of Kill are that it has ended; the state tells.
-	_ = p.Kill()
+	if err := p.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		_ = p.Release() // never fails
+		return nil, fmt.Errorf("%w; and %w", ctx.Err(), err)
+	}
 	state, werr := p.Wait(context.WithoutCancel(ctx))
 	if werr != nil {
 		return nil, fmt.Errorf("%w; and %w", ctx.Err(), werr)

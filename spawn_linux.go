@@ -272,12 +272,12 @@ func (e *engine) restoreNoFile(p *plan.Plan, claims *plan.Claims) {
 }
 
 // flags are the clone flags. It also looks at what 0, 1 and 2 are.
-func (p *Program) flags(r *raw.Run, unseen bool) uint64 {
+func (p *Program) flags(r *raw.Run) uint64 {
 	flags := p.clone.Bits
 	if p.feat.clone3 {
 		flags |= unix.CLONE_CLEAR_SIGHAND
 	}
-	if p.feat.pidfd && !unseen {
+	if p.feat.pidfd {
 		flags |= unix.CLONE_PIDFD
 	}
 	if p.fds.high != 0 {

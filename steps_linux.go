@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -188,7 +188,7 @@ func constName(c raw.Call, i int, n int64) (string, bool) {
 // steps is the number of the child's operations.
 func (p *Program) steps() int { return p.prog.Len() }
 
-var warned [3]sync.Once
+var warned [3]atomic.Bool
 
 // warnOnce logs what this kernel lacks and what that costs, once a process.
 func (p *Program) warnOnce() {
@@ -200,8 +200,8 @@ func (p *Program) warnOnce() {
 		{!p.feat.pidfd, "no pidfd: each child that is waited for holds a thread"},
 		{!currentFeatures().sharedMemory, "memory is not shared over clone: it is copied, and failures come by pipe"},
 	} {
-		if w.missing {
-			warned[i].Do(func() { p.log.Warn(w.what) })
+		if w.missing && !warned[i].Swap(true) {
+			p.log.Warn(w.what)
 		}
 	}
 }

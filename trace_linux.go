@@ -3,11 +3,8 @@
 package spawn
 
 import (
-	"bytes"
 	"context"
-	"os"
 	"runtime"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -146,9 +143,8 @@ func (p *Process) awaitStop() {
 
 // isStopped looks for the state in /proc.
 func isStopped(pid int) bool {
-	text, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	i := bytes.LastIndexByte(text, ')') // the name before it may be anything
-	return bytes.HasPrefix(text[i+1:], []byte(" T "))
+	state, _ := procState(pid)
+	return state == 'T'
 }
 
 // poll calls look until it returns true: in a loop for a short time, then with

@@ -29,18 +29,14 @@ func countPidfds() (n int) {
 	return n
 }
 
-// TestUnseen waits for children that are started without a pidfd, as those of
-// exec.Cmd.Run are.
+// TestUnseen waits for children that nobody else knows of, as those of
+// exec.Cmd.Run.
 func TestUnseen(t *testing.T) {
 	ctx := plan.Unseen{Context: context.Background()}
 	unseen := func(t *testing.T, s *spawn.Spec) *spawn.Process {
-		before := countPidfds()
 		p, err := spawn.Start(ctx, s)
 		if err != nil {
 			t.Fatal(err)
-		}
-		if n := countPidfds() - before; n != 0 {
-			t.Errorf("%d pidfds more", n)
 		}
 		return p
 	}
@@ -69,12 +65,15 @@ func TestUnseen(t *testing.T) {
 		if _, err := unix.Wait4(p.Pid(), nil, 0, nil); err != nil {
 			t.Fatal(err)
 		}
-		if state, err = p.Wait(ctx); state != nil || !errors.Is(err, spawn.ErrStatusTaken) {
-			t.Errorf("stolen: %v, %v", state, err)
+		if err := stolenStatus(p.Wait(ctx)); err != nil {
+			t.Errorf("stolen: %v", err)
 		}
 
 		if _, err = spawn.Start(ctx, &spawn.Spec{Path: "/missing"}); !errors.Is(err, unix.ENOENT) {
 			t.Errorf("missing: %v", err)
+		}
+		if n := countPidfds(); n != 0 {
+			t.Errorf("%d pidfds left", n)
 		}
 	})
 }
@@ -107,26 +106,50 @@ func TestUnseenCostsNoThread(t *testing.T) {
 	wg.Wait()
 }
 
-// TestUnseenAndReused has the pid of a child be by now that of a process which is
-// none, or of nobody.
+// TestUnseenAndReused has somebody else reap a child, and its pid be that of
+// another one by the time of Wait, or while Wait is waiting.
 func TestUnseenAndReused(t *testing.T) {
-	gone := start(t, exits(t, 0))
-	if _, err := gone.Wait(context.Background()); err != nil {
-		t.Fatal(err)
+	needRoot(t)
+	if !spawn.Features().Has("pidfd") {
+		skip(t, "no pidfds")
 	}
-	for _, pid := range []int{os.Getppid(), gone.Pid()} {
-		if fd := spawn.OpenLate(pid); fd != -1 {
-			t.Errorf("process %d: descriptor %d", pid, fd)
+	ctx := plan.Unseen{Context: context.Background()}
+	for _, waiting := range []bool{false, true} {
+		for tries := 0; ; tries++ {
+			if tries == 50 {
+				skip(t, "pids are taken too fast")
+			}
+			p, err := spawn.Start(ctx, exits(t, 7))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := unix.Wait4(p.Pid(), nil, 0, nil); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(itoa(p.Pid()-1)), 0); err != nil {
+				skip(t, "no pid can be chosen: "+err.Error())
+			}
+			other, end := liveChild(t)
+			if other.Pid() == p.Pid() {
+				if !waiting {
+					_ = other.Kill()
+					if err := other.WaitExited(ctx); err != nil {
+						t.Error(err)
+					}
+				}
+				if err := stolenStatus(p.Wait(ctx)); err != nil {
+					t.Error(err)
+				}
+				tries = -1
+			}
+			end()
+			state, err := other.Wait(ctx)
+			if err != nil || state.Success() != waiting && tries < 0 {
+				t.Errorf("the other: %v, %v", state, err)
+			}
+			if tries < 0 {
+				break
+			}
 		}
 	}
-	if n := countPidfds(); n != 0 {
-		t.Errorf("%d pidfds left", n)
-	}
-	child, end := liveChild(t)
-	defer end()
-	fd := spawn.OpenLate(child.Pid())
-	if spawn.Features().Has("pidfd") != (fd >= 0) {
-		t.Errorf("descriptor %d", fd)
-	}
-	unix.Close(fd)
 }

@@ -90,15 +90,57 @@ func waitStatus(code, status int32) syscall.WaitStatus {
 	return 0
 }
 
-// PidfdExit returns the status of a process that has ended, whoever has waited
-// for it. ok is false where it hasn't ended or the kernel doesn't tell; Linux
-// 6.15. See PIDFD_GET_INFO(2const).
-func PidfdExit(pidfd int) (status syscall.WaitStatus, ok bool) {
+// Wait4 waits for a child by its pid. With WNOHANG and nothing to report the PID
+// of Exit is 0, and so it is for the stop of a child that is traced.
+func Wait4(pid, options int, x *Exit) syscall.Errno {
+	var status uint32
+	for {
+		n, _, e := syscall.Syscall6(unix.SYS_WAIT4, uintptr(pid), uintptr(unsafe.Pointer(&status)),
+			uintptr(options), uintptr(unsafe.Pointer(&x.Usage)), 0, 0)
+		if e == unix.EINTR {
+			continue
+		}
+		x.PID, x.Status = int(int32(n)), syscall.WaitStatus(status)
+		if e != 0 || x.Status.Stopped() {
+			x.PID = 0
+		}
+		return e
+	}
+}
+
+// PidfdReady reports whether a process has ended.
+func PidfdReady(pidfd int) bool { return pollPidfd(pidfd, unix.POLLIN, 0) }
+
+// PidfdExit returns the status of a process that was reaped, whoever has done it.
+// The kernel publishes the status a moment after others find the process gone, so
+// PidfdExit waits for that, but not longer than limit. ok is false where the
+// process was not reaped or the kernel doesn't tell; Linux 6.15. See
+// PIDFD_GET_INFO(2const).
+func PidfdExit(pidfd int, limit time.Duration) (status syscall.WaitStatus, ok bool) {
+	if status, ok = pidfdExit(pidfd); !ok && pollPidfd(pidfd, 0, limit) {
+		return pidfdExit(pidfd)
+	}
+	return status, ok
+}
+
+func pidfdExit(pidfd int) (status syscall.WaitStatus, ok bool) {
 	info := unix.PidfdInfo{Mask: unix.PIDFD_INFO_EXIT}
 	if err := unix.IoctlPidfdInfo(pidfd, &info); err != nil || info.Mask&unix.PIDFD_INFO_EXIT == 0 {
 		return 0, false
 	}
 	return syscall.WaitStatus(info.Exit_code), true
+}
+
+// pollPidfd waits for the events, or for POLLHUP, which says that the process was
+// reaped.
+func pollPidfd(pidfd int, events int16, limit time.Duration) bool {
+	for end := time.Now().Add(limit); ; {
+		fds := []unix.PollFd{{Fd: int32(pidfd), Events: events}}
+		n, err := unix.Poll(fds, int(max(time.Until(end), 0)/time.Millisecond))
+		if err != unix.EINTR {
+			return err == nil && n == 1 && fds[0].Revents&unix.POLLNVAL == 0
+		}
+	}
 }
 
 // wanted is how long sched_yield may take before it says that others want the
