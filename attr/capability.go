@@ -8,8 +8,8 @@ import (
 )
 
 // AmbientCaps are capabilities that the program has although it is neither root's
-// nor has capabilities on its file: they are made inheritable and ambient, and
-// kept over a change of ids. Each must be permitted to this process, or the child
+// nor has capabilities on its file: they are made inheritable, ambient and effective,
+// and kept over a change of ids, which SECBIT_KEEP_CAPS_LOCKED can forbid. Each must be permitted to this process, or the child
 // must be in a new user namespace. Those that are ambient or inheritable already
 // stay so. Linux 4.3. See capabilities(7).
 type AmbientCaps []int
@@ -39,7 +39,8 @@ func (l AmbientCaps) check(c *plan.Claims) error {
 
 func capName(n int) string { return fmt.Sprintf("capability %d", n) }
 
-// lower reads the child's sets, adds to them and writes them. They are two
+// lower reads the child's sets, adds to them and writes them: to the effective one
+// for what comes before the program has them, file actions and execve. They are two
 // structures of three 32-bit words each, one for each half of the capabilities:
 // effective, permitted, inheritable.
 func (l AmbientCaps) lower(p *plan.Plan) {
@@ -57,6 +58,7 @@ func (l AmbientCaps) lower(p *plan.Plan) {
 	p.Call(plan.Capabilities, raw.Capget, header, b.AddrOf(sets))
 	for _, n := range l {
 		word := int32(n/32) * half
+		setBit(p, plan.Capabilities, sets, word+effective, n%32)
 		setBit(p, plan.Capabilities, sets, word+permitted, n%32)
 		setBit(p, plan.Capabilities, sets, word+inheritable, n%32)
 	}
@@ -67,11 +69,16 @@ func (l AmbientCaps) lower(p *plan.Plan) {
 	}
 }
 
-// keepCaps keeps what is permitted over a change of ids.
-func keepCaps(p *plan.Plan) raw.OpRef {
+// keepCaps keeps what is permitted over a change of ids. It may be locked, and not be
+// needed all the same, as where the ids are those that the child has already; where
+// it was, the capabilities can't be set afterwards.
+func keepCaps(p *plan.Plan) {
+	if !p.Claims().Has(ids) {
+		return
+	}
 	zero := raw.Int(0)
 	p.Step("keepcaps", "")
-	return p.Call(plan.KeepCaps, raw.Prctl, raw.Int(prSetKeepcaps), raw.Int(1), zero, zero, zero)
+	p.Call(plan.KeepCaps, raw.Prctl, raw.Int(prSetKeepcaps), raw.Int(1), zero, zero, zero).Tolerate(errEPERM)
 }
 
 // setBit sets a bit of a 32-bit word in variables.

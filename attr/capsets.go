@@ -11,7 +11,7 @@ import (
 
 // Capabilities sets the child's capability sets: each is exactly the one given,
 // by numbers. A set that is nil is left as the kernel has it after a change of
-// ids, one that is empty but not nil is emptied; the zero value does nothing.
+// ids, but that Ambient is a part of the effective one, one that is empty but not nil is emptied; the zero value does nothing.
 // Permitted needs Effective. [OnlyCapabilities] and [NoCapabilities] make the
 // usual ones.
 //
@@ -128,23 +128,32 @@ func (s Capabilities) lowerBounding(p *plan.Plan) {
 	}
 }
 
-const errEINVAL = 22
+const errEPERM, errEINVAL = 1, 22
 
-// lowerAmbient makes them inheritable first, where that set is to be set anyway.
+// lowerAmbient makes them inheritable first, where that set is to be set anyway, and
+// effective where that one is not to be set: the program will have them.
 func (s Capabilities) lowerAmbient(p *plan.Plan) {
 	if s.Ambient == nil {
 		return
 	}
 	const ph = plan.Capabilities
 	zero, b := raw.Int(0), p.Builder()
-	if len(s.Ambient) > 0 && s.Inheritable != nil {
+	if len(s.Ambient) > 0 && (s.Inheritable != nil || s.Effective == nil) {
 		sets, header := b.Vars(3), b.Words(capabilityVersion3)
-		p.Step("capset", capText("inheritable", s.Ambient))
+		p.Step("capset", capText("ambient", s.Ambient))
 		p.Call(ph, raw.Capget, header, b.AddrOf(sets))
 		for _, n := range s.Ambient {
-			setBit(p, ph, sets, int32(n/32)*half+inheritable, n%32)
+			if s.Inheritable != nil {
+				setBit(p, ph, sets, int32(n/32)*half+inheritable, n%32)
+			}
+			if s.Effective == nil {
+				setBit(p, ph, sets, int32(n/32)*half+effective, n%32)
+			}
 		}
-		p.Call(ph, raw.Capset, header, b.AddrOf(sets))
+		set := p.Call(ph, raw.Capset, header, b.AddrOf(sets))
+		if s.Inheritable == nil {
+			set.Tolerate(errEPERM) // what is not permitted can't be ambient either
+		}
 	}
 	p.Step("ambient", "")
 	p.Call(ph, raw.Prctl, raw.Int(prCapAmbient), raw.Int(prCapAmbientClear), zero, zero, zero)

@@ -53,7 +53,7 @@ func TestOrder(t *testing.T) {
 	want := []string{
 		"sigignore rt_sigaction", "setpgid setpgid", "nice setpriority", "chroot chroot", "chroot chdir",
 		"keepcaps prctl", "setgroups setgroups", "setresgid setresgid", "setresuid setresuid",
-		"capset capget", "capset futex", "capset futex", "capset capset", "ambient prctl",
+		"capset capget", "capset futex", "capset futex", "capset futex", "capset capset", "ambient prctl",
 		"pdeathsig prctl", "pdeathsig getppid", "pdeathsig getpid", "pdeathsig tkill", "umask umask",
 		"noctty ioctl", "no_new_privs prctl", "ptrace ptrace",
 		"seccomp seccomp",

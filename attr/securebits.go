@@ -35,7 +35,7 @@ func (s SecureBits) object() string { return fmt.Sprintf("%#x", uint32(s)) }
 // it. Where it isn't permitted that fails, but it is the call itself that says so.
 func (s SecureBits) lower(p *plan.Plan) {
 	p.Credentials = true
-	keepCaps(p).Ignore() // may be locked
+	keepCaps(p)
 	const ph = plan.SecureBits
 	b, zero := p.Builder(), raw.Int(0)
 	old, sets, header := b.Vars(3), b.Vars(3), b.Words(capabilityVersion3)
