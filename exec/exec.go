@@ -75,7 +75,8 @@ type Cmd struct {
 	ExtraFiles []*os.File
 
 	// SysProcAttr is attributes that depend on the system. All of them work here
-	// as with os/exec.
+	// as with os/exec. A field that is set and that this version does not know, as
+	// a newer Go may have it, is an error that matches [errors.ErrUnsupported].
 	SysProcAttr *syscall.SysProcAttr
 
 	// Process is the process, once started.

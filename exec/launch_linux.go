@@ -9,6 +9,8 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -31,7 +33,7 @@ func (c *child) release() { c.proc.Disown() }
 
 // launch makes the process.
 func (c *Cmd) launch(ctx context.Context, path string, files []*os.File, env []string) error {
-	if err := c.checkSys(len(files)); err != nil {
+	if err := c.checkSys(path, files); err != nil {
 		return &fs.PathError{Op: "fork/exec", Path: path, Err: err}
 	}
 	s := spawn.Spec{Path: path, Args: c.argv(), Env: env, Logger: c.Logger}
@@ -122,6 +124,9 @@ func (c *Cmd) startError(path string, own int, err error) error {
 	if !errors.As(err, &e) {
 		return err
 	}
+	if pe := c.missingDir(); pe != nil {
+		return pe
+	}
 	step := *e
 	switch step.Step {
 	case "file", "dup2", "open", "openat", "close", "closefrom", "inherit", "inheritall", "chdir", "fchdir", "tcsetpgrp":
@@ -132,16 +137,39 @@ func (c *Cmd) startError(path string, own int, err error) error {
 		}
 	}
 	pe := &fs.PathError{Op: "fork/exec", Path: path, Err: &stepError{&step}}
-	if step.Step == "chdir" && step.Index < 0 && c.SysProcAttr == nil && !exists(c.Dir) {
-		pe.Op, pe.Path = "chdir", c.Dir
-		step.Object = ""
+	// Programs compare Err, and functions of package os look at nothing else.
+	var errno syscall.Errno
+	if errors.As(step.Err, &errno) && obvious(&step, errno) {
+		pe.Err = errno
 	}
 	return pe
 }
 
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
+// missingDir is what os.StartProcess finds when it looks for Dir, before all else.
+func (c *Cmd) missingDir() error {
+	if c.Dir == "" || c.SysProcAttr != nil {
+		return nil
+	}
+	var pe *fs.PathError
+	if _, err := os.Stat(c.Dir); errors.As(err, &pe) {
+		pe.Op = "chdir"
+		return pe
+	}
+	return nil
+}
+
+// obvious reports whether a step says no more than that the program file or Dir
+// could not be used.
+func obvious(e *spawn.Error, errno syscall.Errno) bool {
+	switch e.Step {
+	case "path":
+		return true
+	case "chdir":
+		return e.Index < 0
+	case "execve":
+		return (e.Object == e.Path || strings.HasPrefix(e.Object, e.Path+", ")) && errno != unix.E2BIG && errno != unix.EAGAIN
+	}
+	return false
 }
 
 // stepError prints a spawn.Error within an fs.PathError, which has the path.
@@ -158,7 +186,7 @@ func (s *stepError) Error() string {
 
 func (s *stepError) text() string {
 	switch {
-	case s.e.Step == "execve" && s.e.Object == s.e.Path, s.e.Step == "chdir" && s.e.Object == "":
+	case s.e.Step == "execve" && s.e.Object == s.e.Path:
 		return s.e.Err.Error()
 	case s.e.Step == "execve":
 		return s.e.Object + ": " + s.e.Err.Error()
@@ -166,4 +194,10 @@ func (s *stepError) text() string {
 		return s.e.Step + ": " + s.e.Err.Error()
 	}
 	return s.e.Step + " " + s.e.Object + ": " + s.e.Err.Error()
+}
+
+// Timeout is that of the errno. os.IsTimeout and PathError ask for it.
+func (s *stepError) Timeout() bool {
+	var errno syscall.Errno
+	return errors.As(s.e, &errno) && errno.Timeout()
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -30,28 +31,57 @@ func (l *sysList) close() {
 
 // borrow makes a file of somebody's descriptor.
 func (l *sysList) borrow(fd int, step string) (*os.File, error) {
-	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	name := "descriptor " + strconv.Itoa(fd)
+	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
 	if err != nil {
-		return nil, &spawn.Error{Step: step, Index: -1, Err: err}
+		return nil, &spawn.Error{Step: step, Index: -1, Object: name, Err: err}
 	}
-	f := os.NewFile(uintptr(dup), step)
+	f := os.NewFile(uintptr(dup), name)
 	l.files = append(l.files, f)
 	return f, nil
 }
 
-// checkSys finds what os/exec finds before it makes a process.
-func (c *Cmd) checkSys(files int) error {
+// checkSys finds what os/exec finds before it makes a process, and what attributes
+// would call invalid where a system call of os/exec's child has an error of its
+// own.
+func (c *Cmd) checkSys(path string, files []*os.File) error {
 	sys := c.SysProcAttr
-	switch {
-	case sys == nil || !sys.Setctty:
+	if sys == nil {
 		return nil
-	case sys.Foreground:
-		return errors.New("both Setctty and Foreground set in SysProcAttr")
-	case sys.Ctty >= files:
-		//lint:ignore ST1005 the text is that of package syscall
-		return errors.New("Setctty set but Ctty not valid in child")
+	}
+	if name := sysFields.unknown(sys); name != "" {
+		return &stepError{&spawn.Error{Path: path, Step: "SysProcAttr", Index: -1, Object: name, Err: errUnknownField}}
+	}
+	if sys.Setctty {
+		if sys.Foreground {
+			return errors.New("both Setctty and Foreground set in SysProcAttr")
+		}
+		if sys.Ctty >= len(files) {
+			//lint:ignore ST1005 the text is that of package syscall
+			return errors.New("Setctty set but Ctty not valid in child")
+		}
+		if !sys.Setsid && !hasType[attr.Setsid](c.Attr) {
+			return &stepError{&spawn.Error{Path: path, Step: "ctty", Index: -1, Object: strconv.Itoa(sys.Ctty),
+				Err: noTerminal(files, sys.Ctty), Hint: "without Setsid"}}
+		}
+	}
+	if sys.Setsid && (sys.Setpgid || sys.Foreground) {
+		return &stepError{&spawn.Error{Path: path, Step: "setpgid", Index: -1, Object: strconv.Itoa(sys.Pgid),
+			Err: syscall.EPERM, Hint: "with Setsid the group is the session's"}}
 	}
 	return nil
+}
+
+// noTerminal is why a file does not become the terminal of a process without a
+// session.
+func noTerminal(files []*os.File, n int) error {
+	if n < 0 || files[n] == nil {
+		return syscall.EBADF
+	}
+	if _, err := unix.IoctlGetTermios(int(files[n].Fd()), unix.TCGETS); err != nil {
+		return err
+	}
+	return syscall.EPERM
 }
 
 // inheritIgnored makes the program ignore what this process ignores, as with
@@ -80,7 +110,7 @@ func (c *Cmd) attributes() (l sysList, err error) {
 	if sys.Ptrace {
 		l.add(attr.Ptrace{})
 	}
-	err = errors.Join(l.session(sys), l.cgroup(sys))
+	err = errors.Join(l.session(sys), l.cgroup(sys), l.harden(hardeningOf(sys)))
 	return l, err
 }
 

@@ -1,0 +1,9 @@
+//go:build !go1.28 && (amd64 || arm64) && !android && !spawn_forkexec
+
+package exec
+
+import "syscall"
+
+var newSysFields []string
+
+func hardeningOf(*syscall.SysProcAttr) hardening { return hardening{} }

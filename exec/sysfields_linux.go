@@ -1,0 +1,71 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package exec
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"sync"
+
+	"github.com/safespawn/spawn/attr"
+)
+
+// errUnknownField is about a field that a newer Go has. What it asks for may be a
+// sandbox: without it the program must not run.
+var errUnknownField = fmt.Errorf("a field that this version of package exec does not know: %w", errors.ErrUnsupported)
+
+// fieldSet finds fields of a struct that are not known and that are set.
+type fieldSet struct {
+	known []string
+	once  sync.Once
+	rest  []int // fields that are not known
+}
+
+// sysFields are those of SysProcAttr that become attributes.
+var sysFields = fieldSet{known: slices.Concat(newSysFields, []string{
+	"Chroot", "Credential", "Ptrace", "Setsid", "Setpgid", "Setctty", "Noctty", "Ctty", "Foreground", "Pgid", "Pdeathsig", "Cloneflags",
+	"Unshareflags", "UidMappings", "GidMappings", "GidMappingsEnableSetgroups", "AmbientCaps", "UseCgroupFD", "CgroupFD", "PidFD",
+})}
+
+// unknown is the name of a field of *s that is not zero and not known.
+func (f *fieldSet) unknown(s any) string {
+	f.once.Do(func() {
+		t := reflect.TypeOf(s).Elem()
+		for i := range t.NumField() {
+			if !slices.Contains(f.known, t.Field(i).Name) {
+				f.rest = append(f.rest, i)
+			}
+		}
+	})
+	for _, i := range f.rest {
+		if v := reflect.ValueOf(s).Elem(); !v.Field(i).IsZero() {
+			return v.Type().Field(i).Name
+		}
+	}
+	return ""
+}
+
+// hardening is what SysProcAttr has from Go 1.28 on.
+type hardening struct {
+	NoNewPrivs    bool
+	UseLandlock   bool
+	LandlockFD    int
+	LandlockFlags uint32
+}
+
+func (l *sysList) harden(h hardening) error {
+	if h.NoNewPrivs {
+		l.add(attr.NoNewPrivs{})
+	}
+	if !h.UseLandlock {
+		return nil
+	}
+	ruleset, err := l.borrow(h.LandlockFD, "landlock")
+	if err != nil {
+		return err
+	}
+	l.add(attr.Landlock{Ruleset: ruleset, Flags: uint(h.LandlockFlags)})
+	return nil
+}
