@@ -20,7 +20,9 @@
 // Starting a program neither copies page tables nor takes a lock that other
 // starts wait for. A program that was written and closed just before it is run is
 // never "text file busy". Waiting holds no thread. A failure says which step
-// failed: the *fs.PathError with the operation "fork/exec" wraps a *[spawn.Error].
+// failed: the *fs.PathError with the operation "fork/exec" wraps a *[spawn.Error],
+// unless it is the program file or Dir that can't be used. Then it has a bare errno,
+// as with os/exec.
 // A parent-death signal is about this process, not about one of its threads.
 //
 // # What is new
