@@ -11,12 +11,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/raw"
 )
-
-// firstOwnFD is the lowest number of a descriptor that this package opens: what is
-// below is for the standard files, open or not.
-const firstOwnFD = 3
 
 // askTries bounds how often a call is made that should not fail.
 const askTries = 3
@@ -103,7 +100,7 @@ func zombieInProc(pid int) (bool, syscall.Errno) {
 
 // procState is a process's state and parent as /proc has them.
 func procState(pid int) (state byte, parent int) {
-	text, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	text, _ := highfd.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	i := bytes.LastIndexByte(text, ')') // the name before it may be anything
 	fields := bytes.Fields(text[i+1:])
 	if len(fields) < 2 {
@@ -150,7 +147,7 @@ func (p *Process) block() bool {
 
 // dup makes another descriptor of the pidfd.
 func (c *child) dup() (int, error) {
-	return unix.FcntlInt(uintptr(c.pidfd), unix.F_DUPFD_CLOEXEC, firstOwnFD)
+	return highfd.Dup(c.pidfd)
 }
 
 // isOver reports whether a child has ended, whoever has waited for it.

@@ -5,13 +5,13 @@ package spawn
 import (
 	"bytes"
 	"context"
-	"os"
 	"strconv"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
 )
@@ -86,7 +86,7 @@ const forkNoExec = 0x40
 
 // pastExec reports whether a child has had an execve, as far as /proc tells.
 func pastExec(pid int) bool {
-	stat, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	stat, _ := highfd.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	// PID (NAME) STATE PPID PGRP SESSION TTY TPGID FLAGS; the name may be anything.
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 	if len(fields) < 7 || !procHasOurIDs() {

@@ -16,7 +16,6 @@ type LoweredFDs struct {
 	Unshare raw.Var
 	High    raw.Var
 	ErrFD   raw.Var
-	Cloexec [3]raw.Var
 	Slot    raw.Var
 	Slots   []int // files that are on slots
 	Vars    int
@@ -57,7 +56,7 @@ func LowerFDs(a FileActions, files []int, tty, limit, slot int, closeRange, shar
 	}
 	f.finish()
 	l := &LoweredFDs{
-		Unshare: f.vars.unshare, High: f.vars.high, ErrFD: f.vars.errFD, Cloexec: f.vars.cloexec,
+		Unshare: f.vars.unshare, High: f.vars.high, ErrFD: f.vars.errFD,
 		Slot: f.vars.slot, Slots: f.slots.files,
 		Vars: int(p.Builder().Var()) + 1, Top: f.top, prog: p.Build(),
 	}

@@ -68,15 +68,8 @@ func (k *fakeKernel) begin(c *fdCase, l *spawn.LoweredFDs, v fdVariant) (ok bool
 	}
 	k.set(l.High, uint64(high))
 	k.shared = l.Unshare != 0
-	for n := range 3 {
-		fd, ok := k.tab[n]
-		k.shared = k.shared && ok
-		if ok && fd.cloexec {
-			k.set(l.Cloexec[n], 1)
-		}
-	}
 	if !v.sharedMemory {
-		k.tab[k.free(0)] = heldFD{readPipe, true}
+		k.tab[k.free(3)] = heldFD{readPipe, true}
 		// Some numbers may have been taken at the time and be free by now.
 		n := k.free(max(l.Top, 3) + len(c.doings)%3)
 		if n >= k.limit {
@@ -292,13 +285,14 @@ func (k *fakeKernel) ioctl(n, cmd int) syscall.Errno {
 }
 
 // exec closes what is close-on-exec and returns the rest. Only a table that is
-// inherited whole may have files that wait for execve to close them.
+// inherited whole, and 0, 1 and 2, may have files that wait for execve to close
+// them.
 func (k *fakeKernel) exec(all bool) map[int]fileID {
 	table := map[int]fileID{}
 	for n, fd := range k.tab {
 		if !fd.cloexec {
 			table[n] = fd.id
-		} else if !all && fd.id != errPipe && fd.id != readPipe {
+		} else if !all && n > 2 && fd.id != errPipe && fd.id != readPipe {
 			k.wrong = fmt.Sprintf("descriptor %d is closed only by execve", n)
 		}
 	}

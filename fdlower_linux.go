@@ -38,12 +38,11 @@ type fdPlan struct {
 
 // fdVars are set at each start.
 type fdVars struct {
-	unshare raw.Var    // flags of the first close_range
-	high    raw.Var    // last open descriptor; only without close_range
-	errFD   raw.Var    // failure record's descriptor; only without shared memory
-	cloexec [3]raw.Var // whether 0, 1 and 2 are close-on-exec here
-	slot    raw.Var    // first slot; only with files that are on slots
-	gate    raw.Var    // where the child waits for its id maps; only with these
+	unshare raw.Var // flags of the first close_range
+	high    raw.Var // last open descriptor; only without close_range
+	errFD   raw.Var // failure record's descriptor; only without shared memory
+	slot    raw.Var // first slot; only with files that are on slots
+	gate    raw.Var // where the child waits for its id maps; only with these
 }
 
 // savedFile says where file fd of this process is: at a number, or, where v is not
@@ -310,8 +309,9 @@ func (f *fdPlan) lowerCloseFrom(n int) {
 	})
 }
 
-// finish closes what was only needed on the way, and lets 0, 1 and 2 stay open
-// over execve where they are close-on-exec in this process.
+// finish closes what was only needed on the way. Which of 0, 1 and 2 the program
+// has of this process's is for execve to say: they are as they were when the table
+// was copied, and nothing is open there that is not close-on-exec.
 func (f *fdPlan) finish() {
 	if f.all {
 		return
@@ -325,13 +325,6 @@ func (f *fdPlan) finish() {
 		f.closeRange(rest, raw.VarArg(f.vars.slot, 0), raw.VarArg(f.vars.slot, int32(n-1)))
 	}
 	f.closeKnown(rest, func(fd int) bool { return !f.kept.has(fd) })
-	for n, same := range f.stdio {
-		if !same {
-			continue
-		}
-		f.vars.cloexec[n] = f.Builder().Var()
-		f.Call(plan.CloseRest, raw.Fcntl, fdArg(n), raw.Int(unix.F_SETFD), raw.Int(0)).SkipEqual(f.vars.cloexec[n], 0)
-	}
 }
 
 // closeKnown closes the open descriptors that match, several at once where

@@ -146,7 +146,7 @@ func (c *fdCase) model(world fdWorld) *outcome {
 	all := slices.ContainsFunc(c.doings, func(d doing) bool { return d.kind == doInheritAll })
 	for n, f := range c.parent {
 		m.tab[n] = f.id
-		m.keep[n] = all && !f.cloexec || !all && n <= 2
+		m.keep[n] = !f.cloexec && (all || n <= 2)
 	}
 	for i, d := range c.doings {
 		if d.fd < 0 || d.from < 0 {

@@ -107,7 +107,6 @@ type fdUses struct {
 	named   fdSet       // all numbers that are needed or mentioned
 	moved   []numberUse // files that lose their number before their turn, and the action whose turn it is
 	numbers []numberUse // what was given as a number, to be checked
-	stdio   [3]bool     // 0, 1 and 2 that stay what they are here
 	table   fdTable     // after the actions
 	slots   slotPlan    // where files with high numbers are found
 	top     int         // above all named that may hold a file
@@ -121,7 +120,7 @@ type numberUse struct{ fd, action int }
 // These two are used after all actions. limit is RLIMIT_NOFILE.
 func (u *fdUses) analyse(actions []action, files []int, tty, limit int) error {
 	all := slices.ContainsFunc(actions, func(x action) bool { return x.kind == actInheritAll })
-	for n := range u.stdio {
+	for n := range 3 {
 		u.need(n)
 	}
 	if u.slots.first != 0 {
@@ -155,10 +154,6 @@ func (u *fdUses) analyse(actions []action, files []int, tty, limit int) error {
 	}
 	if len(files) > len(actions) {
 		u.file(t, files[len(actions)], len(actions)+1)
-	}
-	for n := range u.stdio {
-		o, _ := t.origin(n)
-		u.stdio[n] = o == fromParent
 	}
 	return nil
 }

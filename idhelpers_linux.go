@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/plan"
 )
 
@@ -45,8 +46,8 @@ const maxMessage = 1024
 // and the context lets it. Nor does it have to close its output: what it has printed
 // by its end is read, and what does not fit is lost.
 func (f *mapFile) runHelper(a *attempt, pid int) error {
-	var pipe [2]int
-	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+	pipe, err := highfd.Pipe(unix.O_NONBLOCK)
+	if err != nil {
 		return err
 	}
 	defer unix.Close(pipe[0])

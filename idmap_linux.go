@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
 )
@@ -57,8 +58,8 @@ type mapGate struct {
 
 // open makes the gate of a child that is to be made.
 func (m *idMaps) open(r *raw.Run, top int) (*mapGate, error) {
-	var pipe [2]int
-	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
+	pipe, err := highfd.Pipe(0)
+	if err != nil {
 		return nil, err
 	}
 	read, err := unix.FcntlInt(uintptr(pipe[0]), unix.F_DUPFD_CLOEXEC, max(top, 3))
@@ -180,7 +181,7 @@ func (f *mapFile) write(a *attempt, pid int) error {
 // writeMap writes a file of a child. The kernel wants it in one piece. Before
 // Linux 3.19 there was no setgroups, nor a need for it.
 func writeMap(pid int, f *mapFile) error {
-	fd, err := unix.Open(fmt.Sprintf("/proc/%d/%s", pid, f.name), unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	fd, err := highfd.Open(fmt.Sprintf("/proc/%d/%s", pid, f.name), unix.O_WRONLY, 0)
 	if err == unix.ENOENT && f.name == "setgroups" {
 		return nil
 	}

@@ -163,7 +163,7 @@ func (a *attempt) clone() (errno syscall.Errno, err error) {
 		a.watch = watchClone(a.ctx, a.r)
 	}
 	a.pid, errno = a.r.Start(a.c)
-	a.pidfd = a.r.Pidfd()
+	a.pidfd = raisePidfd(a.r, a.pid)
 	if a.way != vforkWay && errno == 0 {
 		a.watch = a.watchChild()
 	}

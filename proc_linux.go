@@ -4,9 +4,10 @@ package spawn
 
 import (
 	"bytes"
-	"os"
 	"strconv"
 	"syscall"
+
+	"github.com/safespawn/spawn/internal/highfd"
 )
 
 // tableSize is above all open descriptors of this process: the kernel's own
@@ -25,7 +26,7 @@ func tableSize() int {
 // procNumber is the number that a file of /proc has after a name, which must not
 // be in its first line.
 func procNumber(path, name string) (n int, ok bool) {
-	text, err := os.ReadFile(path)
+	text, err := highfd.ReadFile(path)
 	if err != nil {
 		return 0, false
 	}

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/raw"
 )
 
@@ -21,8 +22,8 @@ type recordPipe struct {
 // openRecord makes the pipe. The child keeps its end at a number above all that are
 // named.
 func openRecord(r *raw.Run, v raw.Var, top int) (*recordPipe, error) {
-	var pipe [2]int
-	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+	pipe, err := highfd.Pipe(unix.O_NONBLOCK)
+	if err != nil {
 		return nil, err
 	}
 	w, err := unix.FcntlInt(uintptr(pipe[1]), unix.F_DUPFD_CLOEXEC, max(top, 3))

@@ -271,7 +271,7 @@ func (e *engine) restoreNoFile(p *plan.Plan, claims *plan.Claims) {
 	p.Call(plan.Lower, raw.Prlimit64, raw.Int(0), raw.Int(unix.RLIMIT_NOFILE), l, raw.Int(0)).Ignore().SkipEqual(e.nofile, 0)
 }
 
-// flags are the clone flags. It also looks at what 0, 1 and 2 are.
+// flags are the clone flags.
 func (p *Program) flags(r *raw.Run) uint64 {
 	flags := p.clone.Bits
 	if p.feat.clone3 {
@@ -283,24 +283,7 @@ func (p *Program) flags(r *raw.Run) uint64 {
 	if p.fds.high != 0 {
 		r.Set(p.fds.high, uint64(max(tableSize(), p.top)-1))
 	}
-	if p.all {
-		return flags
-	}
-	share := p.fds.unshare != 0
-	for n, v := range p.fds.cloexec {
-		if v == 0 {
-			continue // whatever it is, the child gets another file there, or none
-		}
-		fl, err := unix.FcntlInt(uintptr(n), unix.F_GETFD, 0)
-		if err != nil {
-			// The kernel may choose this number for the pidfd. The child must
-			// not have that, so it gets a copy of the table from before.
-			share = false
-		} else if fl&unix.FD_CLOEXEC != 0 {
-			r.Set(v, 1)
-		}
-	}
-	if share {
+	if p.fds.unshare != 0 {
 		flags |= unix.CLONE_FILES
 		r.Set(p.fds.unshare, unix.CLOSE_RANGE_UNSHARE)
 	}

@@ -64,8 +64,6 @@ func (p *Program) condition(c raw.Condition) string {
 		return "if Go has raised the limit"
 	case p.abort:
 		return "if the start was given up"
-	case p.fds.cloexec[0], p.fds.cloexec[1], p.fds.cloexec[2]:
-		return "if it is close-on-exec in the parent"
 	}
 	if c.Var != 0 && slices.Contains(p.signals.each, c.Var) {
 		return "if it is not to be inherited"

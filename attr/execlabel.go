@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/plan"
 )
 
@@ -51,14 +52,14 @@ func checkLabel(c *plan.Claims, lsm, label, by string) error {
 // isInactive reports whether a security module is known not to be active. Where
 // no file tells, the child will find out.
 func isInactive(lsm string) bool {
-	if all, err := os.ReadFile("/sys/kernel/security/lsm"); err == nil {
+	if all, err := highfd.ReadFile("/sys/kernel/security/lsm"); err == nil {
 		return !slices.Contains(strings.Split(strings.TrimSpace(string(all)), ","), lsm)
 	}
 	if lsm == "selinux" {
-		types, err := os.ReadFile("/proc/filesystems")
+		types, err := highfd.ReadFile("/proc/filesystems")
 		return err == nil && !strings.Contains(string(types), "\tselinuxfs\n")
 	}
-	if enabled, err := os.ReadFile("/sys/module/apparmor/parameters/enabled"); err == nil {
+	if enabled, err := highfd.ReadFile("/sys/module/apparmor/parameters/enabled"); err == nil {
 		return !strings.HasPrefix(string(enabled), "Y")
 	}
 	_, err := os.Stat("/sys/module/kernel")

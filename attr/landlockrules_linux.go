@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
 )
@@ -35,6 +36,9 @@ func newLandlockFor(rules LandlockRules, abi int) (*LandlockRuleset, error) {
 	fd, errno := raw.LandlockCreate(raw.LandlockHandled{FS: h[landlockFS], Net: h[landlockNet], Scoped: h[landlockScope]})
 	if errno != 0 {
 		return nil, os.NewSyscallError("landlock_create_ruleset", errno)
+	}
+	if fd, err = highfd.Raise(fd); err != nil {
+		return nil, os.NewSyscallError("fcntl", err)
 	}
 	r := &LandlockRuleset{os.NewFile(uintptr(fd), "landlock-ruleset"), dropped}
 	if err := rules.add(fd, h); err != nil {
@@ -75,7 +79,7 @@ func (r LandlockRules) add(ruleset int, handled [landlockKinds]uint64) error {
 // allowPath adds a rule for a path. A file that is no directory has no rights of
 // one.
 func allowPath(ruleset int, path string, access uint64) error {
-	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	fd, err := highfd.Open(path, unix.O_PATH, 0)
 	if err != nil {
 		return &os.PathError{Op: "open", Path: path, Err: err}
 	}

@@ -1,7 +1,6 @@
 package attr
 
 import (
-	"bufio"
 	"cmp"
 	"errors"
 	"fmt"
@@ -11,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/plan"
 )
 
@@ -145,18 +145,16 @@ func parseID(s string) (uint32, error) {
 
 // shellOf looks into a file of the form of passwd(5).
 func shellOf(path, name string) (string, error) {
-	f, err := os.Open(path)
+	text, err := highfd.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return "", nil
 	} else if err != nil {
 		return "", fmt.Errorf("the shell of %s: %w", name, err)
 	}
-	defer f.Close()
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		if entry := strings.Split(lines.Text(), ":"); len(entry) == 7 && entry[0] == name {
+	for line := range strings.Lines(string(text)) {
+		if entry := strings.Split(strings.TrimSuffix(line, "\n"), ":"); len(entry) == 7 && entry[0] == name {
 			return cmp.Or(entry[6], "/bin/sh"), nil
 		}
 	}
-	return "", lines.Err()
+	return "", nil
 }

@@ -176,6 +176,9 @@ func (r *Run) Get(v Var) uint64 { return r.storage[v] }
 // Pidfd is the child's pidfd, and -1 where none was asked for.
 func (r *Run) Pidfd() int { return int(atomic.LoadInt32(&r.pidfd)) }
 
+// SetPidfd says where the pidfd is now.
+func (r *Run) SetPidfd(fd int) { atomic.StoreInt32(&r.pidfd, int32(fd)) }
+
 // TID is the child's process id, and 0 where clone(2) had no place for it. It is
 // for other goroutines while Start is waiting, once the child runs.
 func (r *Run) TID() int { return int(atomic.LoadInt32(&r.tid)) }
