@@ -16,7 +16,7 @@ func ForgetSlots() {
 	slots.mu.Lock()
 	defer slots.mu.Unlock()
 	for fd := slots.first; fd <= slots.neutral(); fd++ {
-		if ours(fd) {
+		if slots.isNeutral(fd) {
 			closeAll([]int{fd})
 		}
 	}

@@ -47,12 +47,12 @@ func (p *Program) launchHere(ctx context.Context) (*Process, error) {
 	}
 	slot := 0
 	if len(p.slots) > 0 {
-		first, ok := slots.take(p.slots)
+		group, ok := slots.take(p.slots)
 		if !ok {
 			return p.copying.launchHere(ctx)
 		}
-		defer slots.release(first, len(p.slots))
-		slot = first
+		defer slots.release(&group)
+		slot = group.first
 	}
 	a := &attempt{Program: p, ctx: ctx, r: raw.NewRun(p.prog), way: p.way}
 	if slot != 0 {

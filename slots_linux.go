@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/highfd"
 )
 
 // A child shares this process's table of descriptors until it keeps a copy of the
@@ -32,11 +34,32 @@ var slots slotTable
 
 // slotTable are numbers in a row from first on, in groups, and after them that of
 // the neutral file.
+//
+// Other code may close any number, or put a file of its own there. So before a slot
+// is overwritten it is asked what it has: the neutral file, or what was put there.
+// What is not ours is left alone, and the slots are then used no more.
 type slotTable struct {
 	mu     sync.Mutex
 	first  int // 0: none are reserved
+	file   slotFile
 	busy   [slotGroups]bool
-	broken bool // somebody has closed a slot, which may be anybody's now
+	broken bool
+}
+
+// slotFile is what the neutral file is known by. The null device is anybody's, but
+// nobody else opens it for its path only.
+type slotFile struct {
+	dev, ino, rdev uint64
+	mode           uint32
+}
+
+// fileAt is what is at a number; ok is false where nothing is.
+func fileAt(fd int) (f slotFile, ok bool) {
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil {
+		return f, false
+	}
+	return slotFile{st.Dev, st.Ino, st.Rdev, st.Mode}, true
 }
 
 func (t *slotTable) neutral() int { return t.first + slotsPerGroup*slotGroups }
@@ -53,11 +76,14 @@ func (t *slotTable) reserve() (first int, ok bool) {
 	if t.broken || fdLimit() < fewFiles {
 		return 0, false
 	}
-	fd, err := unix.Open(os.DevNull, unix.O_PATH|unix.O_CLOEXEC, 0)
+	fd, err := highfd.Open(os.DevNull, unix.O_PATH, 0)
 	if err != nil {
 		return 0, false
 	}
 	defer unix.Close(fd)
+	if t.file, ok = fileAt(fd); !ok {
+		return 0, false
+	}
 	t.first = inARow(fd, slotsPerGroup*slotGroups+1)
 	return t.first, t.first != 0
 }
@@ -96,51 +122,77 @@ func closeAll(fds []int) {
 
 // take puts files on the slots of a group that is free and returns the first of
 // its numbers; ok is false when there is none.
-func (t *slotTable) take(files []int) (first int, ok bool) {
+func (t *slotTable) take(files []int) (group slotGroup, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	g := slices.Index(t.busy[:], false)
 	if g < 0 || t.broken {
-		return 0, false
+		return group, false
 	}
-	first = t.first + g*slotsPerGroup
-	for i, fd := range files {
-		if !ours(first+i) || !ours(t.neutral()) {
-			t.broken = true
-		}
-		if t.broken || unix.Dup3(fd, first+i, unix.O_CLOEXEC) != nil {
-			t.clear(first, i)
-			return 0, false
+	group.first = t.first + g*slotsPerGroup
+	for _, fd := range files {
+		if !t.put(&group, fd) {
+			t.clear(&group)
+			return group, false
 		}
 	}
 	t.busy[g] = true
-	return first, true
+	return group, true
 }
 
-// ours reports whether a slot still has the neutral file: no other that is opened
-// for its path only comes to such a number.
-func ours(slot int) bool {
-	fl, err := unix.FcntlInt(uintptr(slot), unix.F_GETFL, 0)
+// slotGroup is a group of slots that is used, and what is on them.
+type slotGroup struct {
+	first, n int
+	files    [slotsPerGroup]slotFile
+}
+
+// put puts a file on the next slot of a group.
+func (t *slotTable) put(g *slotGroup, fd int) bool {
+	slot := g.first + g.n
+	if !t.isNeutral(slot) {
+		t.broken = true
+		return false
+	}
+	if unix.Dup3(fd, slot, unix.O_CLOEXEC) != nil {
+		return false
+	}
+	var ok bool
+	g.files[g.n], ok = fileAt(slot)
+	g.n++
+	return ok
+}
+
+// isNeutral reports whether a number still has the neutral file.
+func (t *slotTable) isNeutral(fd int) bool {
+	if f, ok := fileAt(fd); !ok || f != t.file {
+		return false
+	}
+	fl, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
 	return err == nil && fl&unix.O_PATH != 0
 }
 
-// release takes n files off the slots from first on.
-func (t *slotTable) release(first, n int) {
+// release takes the files off the slots of a group.
+func (t *slotTable) release(g *slotGroup) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.clear(first, n)
-	t.busy[(first-t.first)/slotsPerGroup] = false
+	t.clear(g)
+	t.busy[(g.first-t.first)/slotsPerGroup] = false
 }
 
 // clear puts the neutral file back. Without it the slots are lost, but no file of
 // the caller is kept open.
-func (t *slotTable) clear(first, n int) {
-	for i := range n {
-		if unix.Dup3(t.neutral(), first+i, unix.O_CLOEXEC) != nil {
-			unix.Close(first + i)
+func (t *slotTable) clear(g *slotGroup) {
+	neutral := t.isNeutral(t.neutral())
+	for i := range g.n {
+		slot := g.first + i
+		if f, ok := fileAt(slot); !ok || f != g.files[i] {
+			t.broken = true
+		} else if !neutral || unix.Dup3(t.neutral(), slot, unix.O_CLOEXEC) != nil {
+			unix.Close(slot)
 			t.broken = true
 		}
 	}
+	g.n = 0
 }
 
 // slotPlan is what a program needs of the slots.
