@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/plan"
 )
 
@@ -81,7 +82,10 @@ func (n *need) get(held heldFiles) (heldFile, error) {
 	var err error
 	switch n.kind {
 	case needNumber:
-		fd, err = duplicate(n.fd)
+		if n.action < 0 && !inheritable(n.fd) {
+			return heldFile{}, nil
+		}
+		fd, err = highfd.Dup(n.fd)
 		if n.action < 0 && err == unix.EBADF {
 			return heldFile{}, nil
 		}
@@ -98,21 +102,9 @@ func (n *need) get(held heldFiles) (heldFile, error) {
 	return heldFile{os.NewFile(uintptr(fd), "spawn"), true}, nil
 }
 
-// duplicate keeps away from 0, 1 and 2, which may be free. AIX has no
-// F_DUPFD_CLOEXEC; to package syscall it is the number of F_DUPFD there.
-func duplicate(fd int) (int, error) {
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
-	d, err := unix.FcntlInt(uintptr(fd), syscall.F_DUPFD_CLOEXEC, 3)
-	if err == nil && runtime.GOOS == "aix" {
-		unix.CloseOnExec(d)
-	}
-	return d, err
-}
-
 func duplicateFile(f *os.File) (fd int, err error) {
 	err = withNumber(f, func(n int) error {
-		fd, err = duplicate(n)
+		fd, err = highfd.Dup(n)
 		return err
 	})
 	return fd, err
@@ -124,8 +116,12 @@ func (n *need) open(held heldFiles) (int, error) {
 	flag := n.flag | unix.O_CLOEXEC | unix.O_NOCTTY
 	for {
 		fd, err := unix.Openat(n.at.base(held), n.at.path, flag, modeBits(n.perm))
-		if err != unix.EINTR {
-			return fd, err
+		switch err {
+		case nil:
+			return highfd.Raise(fd)
+		case unix.EINTR:
+		default:
+			return -1, err
 		}
 	}
 }
@@ -242,7 +238,7 @@ func (e *engine) inheritRest(held *heldFiles, files []*os.File) error {
 		if files[n] != nil || e.files.closed(n) || !inheritable(n) {
 			continue
 		}
-		fd, err := duplicate(n)
+		fd, err := highfd.Dup(n)
 		if err != nil {
 			return &plan.Error{Step: actionNames[actInheritAll], Index: -1, Object: strconv.Itoa(n), Err: err}
 		}

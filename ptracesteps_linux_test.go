@@ -30,7 +30,7 @@ import (
 type tracedSpec struct {
 	make  func(dir string) (*spawn.Spec, error)
 	root  bool   // needs root
-	copy  bool   // the child gets a copy of the table: InheritAll, or 0, 1 or 2 is closed
+	copy  bool   // the child gets a copy of the table: InheritAll
 	fail  bool   // the child does not get to execve
 	waits bool   // its steps may take any time
 	flags uint64 // more of clone
@@ -41,7 +41,7 @@ var tracedSpecs = map[string]tracedSpec{
 	"swap":      {make: tracedSwap},
 	"actions":   {make: tracedActions, waits: true},
 	"inherit":   {make: tracedInheritAll, waits: true, copy: true},
-	"closed":    {make: tracedClosed, copy: true},
+	"closed":    {make: tracedClosed},
 	"failing":   {make: tracedFailing, waits: true, fail: true},
 	"signals":   {make: tracedSignals},
 	"session":   {make: tracedSession},
