@@ -80,43 +80,46 @@
 //  7. CPUAffinity. SchedDeadline takes only who may run on all CPUs.
 //  8. SchedPolicy, Nice, NUMAPolicy, IOPrio, CoreSched. Other namespaces and
 //     credentials take the privilege away.
-//  9. JoinNamespace. In a user namespace of its own, which is made next, the
+//  9. The dumpable flag is cleared, and again after the steps that may set it.
+//     From the next step on others may reach the child who may not reach its
+//     parent, whose memory it shares.
+//  10. JoinNamespace. In a user namespace of its own, which is made next, the
 //     child has no rights to others.
-//  10. Unshare with its IDMap; its mounts are made private. What is mounted
+//  11. Unshare with its IDMap; its mounts are made private. What is mounted
 //     and named from here on is the child's own.
-//  11. Mounts. Their sources may be out of reach from the new root.
-//  12. PivotRoot or Chroot; Hostname, Domainname. Other credentials take the
+//  12. Mounts. Their sources may be out of reach from the new root.
+//  13. PivotRoot or Chroot; Hostname, Domainname. Other credentials take the
 //     privilege away.
-//  13. The bounding set; what is permitted is to be kept over the change of
+//  14. The bounding set; what is permitted is to be kept over the change of
 //     ids. That change takes away CAP_SETPCAP, and what is not to be kept.
-//  14. Groups, gid, uid. The uid is the last, as it takes the privilege for
+//  15. Groups, gid, uid. The uid is the last, as it takes the privilege for
 //     all three away.
-//  15. Ambient capabilities. The change of uid clears them.
-//  16. SecureBits. They may forbid ambient capabilities, and need CAP_SETPCAP,
+//  16. Ambient capabilities. The change of uid clears them.
+//  17. SecureBits. They may forbid ambient capabilities, and need CAP_SETPCAP,
 //     which goes next.
-//  17. What is left of the capability sets. File actions can do no more than
+//  18. What is left of the capability sets. File actions can do no more than
 //     the program.
-//  18. ParentDeathSignal, SessionKeyring. The change of ids clears the signal,
+//  19. ParentDeathSignal, SessionKeyring. The change of ids clears the signal,
 //     and says whose keyring it is.
-//  19. Umask. Files that the actions make get it.
-//  20. File actions, in the order of the calls. They have the root, the
+//  20. Umask. Files that the actions make get it.
+//  21. File actions, in the order of the calls. They have the root, the
 //     credentials and the umask of the program.
-//  21. DetachTTY, then ControllingTTY or ControllingFD. Descriptors are in
+//  22. DetachTTY, then ControllingTTY or ControllingFD. Descriptors are in
 //     their places, and the terminal's own is still open.
-//  22. Closing what is not the program's; with Landlock, after that. From here
+//  23. Closing what is not the program's; with Landlock, after that. From here
 //     on no descriptor is needed but the ruleset.
-//  23. Limits that are lowered, NoFile among them; TimerSlack, Personality,
+//  24. Limits that are lowered, NoFile among them; TimerSlack, Personality,
 //     ChildSubreaper, MemoryDenyWriteExec, NoHugePages, MergePages.
 //     RLIMIT_NOFILE would hinder the file actions, and RLIMIT_NPROC before the
 //     uid makes execve fail.
-//  24. NoNewPrivs. Without privilege, Landlock and Seccomp need it.
-//  25. Landlock. The last path but the program's has been opened.
-//  26. Ptrace, StartSuspended. The filter may forbid it.
-//  27. The signal mask; a traced child gets it after execve, from this process.
+//  25. NoNewPrivs. Without privilege, Landlock and Seccomp need it.
+//  26. Landlock. The last path but the program's has been opened.
+//  27. Ptrace, StartSuspended. The filter may forbid it.
+//  28. The signal mask; a traced child gets it after execve, from this process.
 //     SIGTTOU would stop a Tcsetpgrp from the background, and the filter may
 //     forbid this call, too.
-//  28. Seccomp. The filter may forbid all but execve.
-//  29. execve. Then the program runs.
+//  29. Seccomp. The filter may forbid all but execve.
+//  30. execve. Then the program runs.
 //
 // With attr.Cgroup the child is in the cgroup before the first step, and with
 // attr.NewNamespaces in the namespaces. With an attr.IDMap for these it waits
@@ -150,9 +153,9 @@
 //   - Nothing waits for the child but the calling goroutine and its thread. The
 //     scheduler and the garbage collector go on, however long the child takes.
 //   - Its signal mask, dispositions, working directory, umask, limits and ids are
-//     never changed. Its dumpable flag, which the kernel clears when a child that
-//     shares its memory changes ids, is restored when the last such child is past
-//     execve.
+//     never changed. Its dumpable flag is cleared while a child that others may
+//     reach shares its memory, and restored when the last such child is past
+//     execve; see [SetDumpable] and docs/security.md.
 //
 // # Errors
 //
@@ -250,16 +253,18 @@
 //   - Killing ends the child alone, not what it has started in turn.
 //   - A child in an uninterruptible sleep before execve can't be killed, so Start
 //     does not return either, and holds a thread.
-//   - While a child that changes ids is on its way to execve, this process is not
-//     dumpable: /proc/self belongs to root for that time. Where this process is not
-//     root, such a start and one that writes files of /proc (attr.IDMap,
-//     attr.OOMScoreAdj and those beside it) wait for each other; after a second
-//     they go on all the same, and may fail with EACCES.
+//   - While a child that changes ids or capabilities, or enters a user namespace, is
+//     on its way to execve, this process is not dumpable: most files of /proc/self
+//     belong to root for that time. Where this process is not root, such a start
+//     and one that writes files of /proc (attr.IDMap, attr.OOMScoreAdj and those
+//     beside it) wait for each other, for as long as their contexts let them. So
+//     two such children must not wait for each other before execve, by a FIFO say.
 //   - Descriptors must be below RLIMIT_NOFILE, in the child as in the parent.
 //   - Plan 9 has no signals that Go calls so; the package does not build there.
 //   - A filter of attr.Seccomp must allow execve, and exit_group where execve
 //     fails; one that doesn't is refused, as far as that can be seen.
-//   - The dumpable flag can't be set: execve resets it. A program sets it itself.
+//   - The child's dumpable flag can't be set: execve resets it. A program sets it
+//     itself.
 //   - A SIGSTOP or SIGTRAP for a child that is traced, by attr.Ptrace or
 //     attr.StartSuspended, holds up Start if it comes before execve.
 package spawn

@@ -2,119 +2,286 @@ package spawn
 
 import (
 	"context"
-	"os"
 	"slices"
 	"sync"
-	"time"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// dumpable keeps this process's dumpable flag over children that change their
-// ids: they clear it, because the flag belongs to the memory that they share.
-// See PR_SET_DUMPABLE(2const).
+// dumpable keeps this process's dumpable flag over children that others may reach
+// who may not reach this process: for these the flag is cleared, because who may
+// trace the child may read and write the memory that they share, and the flag
+// belongs to the memory. See PR_SET_DUMPABLE(2const) and docs/security.md.
 //
 // While it is cleared the files in /proc of all that share the memory are root's. So
 // where this process is not root, children whose files are to be written are not on
-// their way to execve together with children that change their ids. Which of them
-// come first is decided by the order of their starts.
+// their way to execve together with children for which it is cleared. Which of them
+// come first is decided by the order of their starts; but while one waits for a child
+// that is older, which may take long, others that need not wait for that pass it.
 var dumpable dumpableFlag
 
 type dumpableFlag struct {
-	mu    sync.Mutex
-	now   [2]int // children that write files, that change ids
-	queue []*dumpableWaiter
-	old   int // the flag before the first that changes ids
+	mu       sync.Mutex
+	active   []*dumpableHold
+	queue    []*dumpableHold
+	begun    uint64 // how many starts there have been
+	changes  int    // those of active for which the flag is cleared
+	old      int    // the flag before the first of changes
+	owed     bool   // changes is 0, and the flag not restored yet
+	settling bool   // a goroutine waits to do so
+	moved    bool   // this process has changed its own ids meanwhile
 }
 
-// dumpableUse is what a child does with regard to the flag.
-type dumpableUse struct{ writes, changes bool }
+// dumpableUse is what a start does with regard to the flag.
+type dumpableUse struct {
+	files   bool // the child writes files of its own in /proc
+	maps    bool // this process opens files of the child's in /proc
+	changes bool // the flag is cleared before the child's execve
+	early   bool // and before clone, where that is possible
+}
 
-// dumpableWaiter is a start that has to wait.
-type dumpableWaiter struct {
+func (u dumpableUse) writes() bool { return u.files || u.maps }
+
+func (u dumpableUse) conflicts(o dumpableUse) bool {
+	return u.writes() && o.changes || u.changes && o.writes()
+}
+
+// dumpableHold is a start between begin and end.
+type dumpableHold struct {
 	dumpableUse
-	ready chan struct{} // closed when it has begun
+	number uint64 // in the order of starts
+	root   bool
+	ids    []int // nil: end is on another thread
+	old    int
+	ready  chan struct{} // closed when it has begun
+	err    error
 }
 
-// dumpableWait bounds the wait: a child that is held up before execve must not hold
-// up others for good. They then find out what they may do.
-const dumpableWait = time.Second
+// dumpableTries bounds how often a call that fails is tried.
+const dumpableTries = 3
 
-// begin says that a child is about to be made.
-func (d *dumpableFlag) begin(ctx context.Context, u dumpableUse) {
-	d.mu.Lock()
-	if os.Geteuid() == 0 || len(d.queue) == 0 && !d.excludes(u) {
-		d.count(u)
-		d.mu.Unlock()
-		return
+// begin says that a child is about to be made, and waits for others where it has
+// to. A start for which the flag does not matter has no hold.
+func (d *dumpableFlag) begin(ctx context.Context, u dumpableUse) (*dumpableHold, error) {
+	if u == (dumpableUse{}) {
+		return nil, nil
 	}
-	w := &dumpableWaiter{u, make(chan struct{})}
-	d.queue = append(d.queue, w)
+	h := &dumpableHold{dumpableUse: u, root: unix.Geteuid() == 0, ids: ownIDs()}
+	d.mu.Lock()
+	d.begun++
+	h.number = d.begun
+	if h.root || d.admits(h, d.queue) {
+		defer d.mu.Unlock()
+		return h, d.count(h)
+	}
+	h.ready = make(chan struct{})
+	d.queue = append(d.queue, h)
 	d.mu.Unlock()
-	timer := time.NewTimer(dumpableWait)
-	defer timer.Stop()
 	select {
-	case <-w.ready:
-		return
-	case <-timer.C:
+	case <-h.ready:
+		return h, h.err
 	case <-ctx.Done():
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if i := slices.Index(d.queue, w); i >= 0 {
+	if i := slices.Index(d.queue, h); i >= 0 {
 		d.queue = slices.Delete(d.queue, i, i+1)
-		d.count(u)
-		d.admit()
+	} else if h.err == nil {
+		d.uncount(h)
 	}
+	d.admit()
+	return nil, ctx.Err()
 }
 
 // end says that the child is past execve or dead. The flag is restored after the
-// last that has changed ids, not earlier: until then a process with fewer privileges
-// shares our memory.
-func (d *dumpableFlag) end(u dumpableUse) {
+// last for which it is cleared, not earlier: until then our memory is shared with
+// somebody whom others may reach.
+func (h *dumpableHold) end() {
+	if h == nil {
+		return
+	}
+	d := &dumpable
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if u.writes {
-		d.now[0]--
-	}
-	if u.changes {
-		d.now[1]--
-		if d.now[1] == 0 && d.old == 1 && getDumpable() != 1 {
-			_ = unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0)
-		}
-	}
+	d.uncount(h)
 	d.admit()
 }
 
-func (d *dumpableFlag) excludes(u dumpableUse) bool {
-	return u.writes && d.now[1] > 0 || u.changes && d.now[0] > 0
+// admits reports whether h may begin, with others that have been waiting for longer.
+func (d *dumpableFlag) admits(h *dumpableHold, waiting []*dumpableHold) bool {
+	return !d.excludes(h, d.begun+1) && !slices.ContainsFunc(waiting, func(w *dumpableHold) bool {
+		return h.conflicts(w.dumpableUse) && !d.excludes(w, w.number)
+	})
 }
 
-func (d *dumpableFlag) count(u dumpableUse) {
-	if u.writes {
-		d.now[0]++
-	}
-	if u.changes {
-		if d.now[1] == 0 {
-			d.old = getDumpable()
+// excludes reports whether h has to wait for a start before that of a number.
+func (d *dumpableFlag) excludes(h *dumpableHold, before uint64) bool {
+	return d.settling && h.writes() || slices.ContainsFunc(d.active, func(o *dumpableHold) bool {
+		return o.number < before && h.conflicts(o.dumpableUse)
+	})
+}
+
+func (d *dumpableFlag) count(h *dumpableHold) error {
+	if h.changes {
+		if d.changes == 0 && !d.owed {
+			old, err := getDumpable()
+			if err != nil {
+				return err
+			}
+			d.old = old
 		}
-		d.now[1]++
+		if h.early && (h.root || !h.writes()) {
+			if err := d.clear(); err != nil {
+				return err
+			}
+		}
+		d.changes++
+		d.owed = false
+		h.old = d.old
+	}
+	d.active = append(d.active, h)
+	return nil
+}
+
+func (d *dumpableFlag) uncount(h *dumpableHold) {
+	i := slices.Index(d.active, h)
+	d.active = slices.Delete(d.active, i, i+1)
+	if !h.changes {
+		return
+	}
+	d.changes--
+	d.moved = d.moved || h.ids != nil && !slices.Equal(ownIDs(), h.ids)
+	if d.changes == 0 {
+		d.owed = true
+		d.settle()
 	}
 }
 
 // admit lets those begin that wait for nothing any more.
 func (d *dumpableFlag) admit() {
-	for len(d.queue) > 0 && !d.excludes(d.queue[0].dumpableUse) {
-		d.count(d.queue[0].dumpableUse)
-		close(d.queue[0].ready)
-		d.queue = slices.Delete(d.queue, 0, 1)
+	for i := 0; i < len(d.queue); {
+		h := d.queue[i]
+		if !d.admits(h, d.queue[:i]) {
+			i++
+			continue
+		}
+		h.err = d.count(h)
+		close(h.ready)
+		d.queue = slices.Delete(d.queue, i, i+1)
 	}
 }
 
-func getDumpable() int {
-	v, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
-	if err != nil {
-		return -1
+// settle restores the flag. A child of package os/exec may share our memory, too,
+// with other ids than ours. Who holds ForkLock for reading knows that there is none.
+func (d *dumpableFlag) settle() {
+	if syscall.ForkLock.TryRLock() {
+		d.restore()
+		syscall.ForkLock.RUnlock()
+	} else if !d.settling {
+		d.settling = true
+		go d.settleLater()
 	}
-	return v
+}
+
+func (d *dumpableFlag) settleLater() {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.settling = false
+	if d.owed {
+		d.restore()
+	}
+	d.admit()
+}
+
+// restore puts the flag back to what it was, but not to 1 where somebody has done
+// that, or where the kernel has cleared it because this process has changed its own
+// ids. A value of 2 is what the kernel clears it to where fs.suid_dumpable is 2; it
+// can't be set.
+func (d *dumpableFlag) restore() {
+	d.owed = false
+	if d.moved {
+		d.moved = false
+		return
+	}
+	for range dumpableTries {
+		v, err := getDumpable()
+		if err == nil && (d.old == 1 && v != 1 || d.old == 0 && v == 2) {
+			err = setDumpable(d.old)
+		}
+		if err == nil {
+			return
+		}
+	}
+	d.owed = true // so that the next one tries again
+}
+
+// clear clears the flag; one that is 2 is no less.
+func (d *dumpableFlag) clear() (err error) {
+	if d.old == 2 {
+		return nil
+	}
+	for range dumpableTries {
+		if err = setDumpable(0); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// flagError is the error of begin, or opened, as Start returns it.
+func flagError(path string, err error) error {
+	if errno, ok := err.(syscall.Errno); ok {
+		return &Error{Path: path, Step: "dumpable", Index: -1, Err: errno}
+	}
+	return err
+}
+
+// set is SetDumpable.
+func (d *dumpableFlag) set(on bool) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	v := 0
+	if on {
+		v = 1
+	}
+	if d.changes == 0 && !d.owed {
+		return setDumpable(v)
+	}
+	if !on {
+		if err := setDumpable(0); err != nil {
+			return err
+		}
+	}
+	d.old, d.moved = v, false
+	return nil
+}
+
+// SetDumpable sets or clears the dumpable flag of this process, as prctl with
+// PR_SET_DUMPABLE does, but in agreement with starts that are under way. While a
+// child that others may reach shares this process's memory the flag is cleared; to
+// set it takes effect after that, and to clear it is not undone then, as it would
+// be if made by prctl at that moment: nothing tells the two apart. It works on Linux;
+// elsewhere the error matches [errors.ErrUnsupported]. See PR_SET_DUMPABLE(2const).
+func SetDumpable(on bool) error { return dumpable.set(on) }
+
+func getDumpable() (v int, err error) {
+	for range dumpableTries {
+		if v, err = unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0); err == nil {
+			return v, nil
+		}
+	}
+	return 0, err
+}
+
+func setDumpable(v int) error { return unix.Prctl(unix.PR_SET_DUMPABLE, uintptr(v), 0, 0, 0) }
+
+// ownIDs are the ids of the calling thread, which are the process's unless a
+// goroutine is locked to it.
+func ownIDs() []int {
+	r, e, s := unix.Getresuid()
+	rg, eg, sg := unix.Getresgid()
+	return []int{r, e, s, rg, eg, sg}
 }

@@ -99,6 +99,9 @@ func (g *mapGate) pass(a *attempt) error {
 	}
 	err := g.writeAll(a)
 	if err == nil {
+		err = a.hold.opened()
+	}
+	if err == nil {
 		_, err = ignoringEINTR(func() (int, error) { return unix.Write(g.write, []byte{'.'}) })
 		if err != nil {
 			err = &plan.Error{Step: "id map", Index: g.Index, Err: err}

@@ -68,9 +68,13 @@ func (p *Program) launchHere(ctx context.Context) (*Process, error) {
 	if p.nofile != 0 && limitRaised() {
 		a.r.Set(p.nofile, 1)
 	}
-	if p.use != (dumpableUse{}) {
-		dumpable.begin(ctx, p.use)
+	hold, err := dumpable.begin(ctx, p.use)
+	if err != nil {
+		a.r.Free()
+		return nil, flagError(p.path, err)
 	}
+	a.hold = hold
+	p.hiding.set(a.r, hold)
 	return a.run()
 }
 
@@ -83,6 +87,7 @@ type attempt struct {
 	way    way
 	unseen bool
 
+	hold       *dumpableHold // nil where the dumpable flag does not matter
 	pid, pidfd int
 	gate       *mapGate // nil where no maps are to be written
 	record     *recordPipe
@@ -104,9 +109,7 @@ func (a *attempt) run() (*Process, error) {
 // release gives back what the child needed.
 func (a *attempt) release() {
 	a.record.close()
-	if a.use != (dumpableUse{}) {
-		dumpable.end(a.use)
-	}
+	a.hold.end()
 	a.r.Free()
 }
 
@@ -175,6 +178,7 @@ func (a *attempt) clone() (errno syscall.Errno, err error) {
 // must not come to execve, which it has been told.
 func (a *attempt) leave() {
 	a.keep()
+	a.hold.leaveThread()
 	go func() {
 		for !a.over(restTime) {
 		}

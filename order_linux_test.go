@@ -26,6 +26,7 @@ var phasesOf = map[string][]plan.Phase{
 	"rlimit": {plan.RaiseLimits, plan.Lower}, "affinity": {plan.Affinity},
 	"sched": {plan.Raise}, "sched_util": {plan.Raise}, "nice": {plan.Raise}, "mempolicy": {plan.Raise}, "ioprio": {plan.Raise},
 	"core_sched": {plan.Raise},
+	"dumpable":   {plan.Hide, plan.Namespaces, plan.DropCaps},
 	"setns":      {plan.JoinNamespaces},
 	"unshare":    {plan.Namespaces}, "uid_map": {plan.Namespaces}, "gid_map": {plan.Namespaces},
 	"private mounts": {plan.Namespaces, plan.Mounts}, "mount": {plan.Mounts},

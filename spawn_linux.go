@@ -30,7 +30,8 @@ type engine struct {
 	copying *Program // the same without slots; nil where there are none
 	cgroup  plan.File
 	use     dumpableUse
-	lasting bool // the child is made by a thread that lasts
+	hiding  *hiding // nil where nobody new can reach the child
+	lasting bool    // the child is made by a thread that lasts
 	way     way
 	abort   raw.Var // set when the child must not get as far as execve
 	clone   plan.Flags
@@ -92,10 +93,10 @@ func (e *engine) compileFor(s *Spec, argv, env []string, once, withSlots bool) e
 	if err := e.lowerNamespaces(p); err != nil {
 		return err
 	}
+	e.lowerHiding(p)
 	if err := e.lowerFiles(p, s, claims, withSlots); err != nil {
 		return err
 	}
-	e.use = dumpableUse{writes: p.OwnFiles || e.maps != nil, changes: p.Credentials && e.feat.sharedMemory}
 	e.restoreNoFile(p, claims)
 	e.lowerMask(p, claims)
 	b.Step("execve", -1, "")

@@ -137,9 +137,11 @@ func (p *Program) launch(ctx context.Context) (*Process, error) {
 		return nil, wrap(p.path, err)
 	}
 	if p.attr.Credential != nil {
-		use := dumpableUse{changes: true}
-		dumpable.begin(ctx, use)
-		defer dumpable.end(use)
+		hold, err := dumpable.begin(ctx, dumpableUse{changes: true})
+		if err != nil {
+			return nil, flagError(p.path, err)
+		}
+		defer hold.end()
 	}
 	proc, err := p.startProcess(ctx, how)
 	if err != nil {

@@ -146,6 +146,7 @@ func constName(c raw.Call, i int, n int64) (string, bool) {
 		{raw.Ioctl, 1, unix.TIOCSCTTY}:                    "TIOCSCTTY",
 		{raw.Ioctl, 1, unix.TIOCSPGRP}:                    "TIOCSPGRP",
 		{raw.Ioctl, 1, unix.TIOCNOTTY}:                    "TIOCNOTTY",
+		{raw.Prctl, 0, unix.PR_SET_DUMPABLE}:              "PR_SET_DUMPABLE",
 		{raw.Prctl, 0, unix.PR_SET_NO_NEW_PRIVS}:          "PR_SET_NO_NEW_PRIVS",
 		{raw.Prctl, 0, unix.PR_SET_PDEATHSIG}:             "PR_SET_PDEATHSIG",
 		{raw.Prctl, 0, unix.PR_SET_KEEPCAPS}:              "PR_SET_KEEPCAPS",

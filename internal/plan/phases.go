@@ -13,6 +13,7 @@ const (
 	RaiseLimits
 	Affinity
 	Raise
+	Hide
 	JoinNamespaces
 	Namespaces
 	Mounts
@@ -57,6 +58,8 @@ var Phases = [numPhases]struct{ Does, Why string }{
 		"SchedDeadline takes only who may run on all CPUs"},
 	Raise: {"SchedPolicy, Nice, NUMAPolicy, IOPrio, CoreSched",
 		"Other namespaces and credentials take the privilege away"},
+	Hide: {"The dumpable flag is cleared, and again after the steps that may set it",
+		"From the next step on others may reach the child who may not reach its parent, whose memory it shares"},
 	JoinNamespaces: {"JoinNamespace",
 		"In a user namespace of its own, which is made next, the child has no rights to others"},
 	Namespaces: {"Unshare with its IDMap; its mounts are made private",

@@ -1,0 +1,104 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package spawn
+
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// hiding is how a child clears the dumpable flag of the memory that it shares. The
+// variables are 0 where it is not to.
+type hiding struct {
+	early, late raw.Var
+	shared      bool // the flag is this process's, too
+	ownMaps     bool // the child writes maps once it is in its user namespace
+}
+
+// lowerHiding hides the memory before the first step after which others may reach
+// the child who may not reach this process; docs/security.md says which these are.
+// The kernel sets the flag to fs.suid_dumpable with some of these steps, and 1 may
+// be that, so it is cleared once more after them.
+func (e *engine) lowerHiding(p *plan.Plan) {
+	user := entersUserNamespace(p)
+	e.use = dumpableUse{files: p.OwnFiles, maps: e.maps != nil}
+	if !user && !p.Credentials {
+		return
+	}
+	e.use.early = p.Clone.Bits&unix.CLONE_NEWUSER != 0
+	e.use.changes = e.use.early || e.feat.sharedMemory
+	b := p.Builder()
+	h := &hiding{b.Var(), b.Var(), e.feat.sharedMemory, p.IDMap != nil && p.Unshare.Bits&unix.CLONE_NEWUSER != 0}
+	clear := func(ph plan.Phase, unless raw.Var) {
+		zero := raw.Int(0)
+		p.Call(ph, raw.Prctl, raw.Int(unix.PR_SET_DUMPABLE), zero, zero, zero, zero).SkipEqual(unless, 0)
+	}
+	b.Step("dumpable", -1, "")
+	clear(plan.Hide, h.early)
+	if user {
+		clear(plan.Namespaces, h.late)
+	}
+	if p.Credentials {
+		clear(plan.DropCaps, h.late)
+	}
+	e.hiding = h
+}
+
+// entersUserNamespace reports whether the child gets into another user namespace,
+// as far as that can be told.
+func entersUserNamespace(p *plan.Plan) bool {
+	flags := p.Clone.Bits | p.Unshare.Bits
+	for _, j := range p.Joins {
+		flags |= j.Types
+		if j.Types == 0 {
+			return true
+		}
+	}
+	return flags&unix.CLONE_NEWUSER != 0
+}
+
+// set tells the child what to do. A flag of 2, that of a set-user-ID program, can't
+// be put back, and does not need to be cleared.
+func (h *hiding) set(r *raw.Run, hold *dumpableHold) {
+	if h == nil {
+		return
+	}
+	old, root := 1, unix.Geteuid() == 0
+	if h.shared {
+		old = hold.old
+	}
+	if old == 1 && (root || !h.ownMaps) {
+		r.Set(h.early, 1)
+	}
+	if old != 2 {
+		r.Set(h.late, 1)
+	}
+}
+
+// opened says that this process has opened what it needs of the child's files in
+// /proc, so that others may go on, and clears the flag if it had to wait for that.
+func (h *dumpableHold) opened() error {
+	if h == nil || !h.maps {
+		return nil
+	}
+	d := &dumpable
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if h.early && !h.root && !h.files {
+		if err := d.clear(); err != nil {
+			return &plan.Error{Step: "dumpable", Index: -1, Err: err}
+		}
+	}
+	h.maps = false
+	d.admit()
+	return nil
+}
+
+// leaveThread says that end will be called on another thread than begin.
+func (h *dumpableHold) leaveThread() {
+	if h != nil {
+		h.ids = nil
+	}
+}
