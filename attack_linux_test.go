@@ -1,0 +1,303 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec && !spawn_nolinkname
+
+package spawn_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/attr"
+)
+
+// secret is what attackers are after.
+var secret = []byte("not for others")
+
+// attacks are the ways into the memory, or to the descriptors, of a process.
+var attacks = map[string]func(pid int, at uintptr) error{
+	"mem": func(pid int, _ uintptr) error {
+		f, err := os.OpenFile(fmt.Sprintf("/proc/%d/mem", pid), os.O_RDWR, 0)
+		if err == nil {
+			f.Close()
+		}
+		return err
+	},
+	"process_vm_readv": func(pid int, at uintptr) error {
+		buf := make([]byte, 4)
+		local := []unix.Iovec{{Base: &buf[0]}}
+		local[0].SetLen(len(buf))
+		_, err := unix.ProcessVMReadv(pid, local, []unix.RemoteIovec{{Base: at, Len: len(buf)}}, 0)
+		return err
+	},
+	"pidfd_getfd": func(pid int, _ uintptr) error {
+		fd, err := unix.PidfdOpen(pid, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		stolen, err := unix.PidfdGetfd(fd, 2, 0)
+		if err == nil {
+			unix.Close(stolen)
+		}
+		return err
+	},
+	"environ": func(pid int, _ uintptr) error {
+		_, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+		return err
+	},
+	"seize": func(pid int, _ uintptr) error { return unix.PtraceSeize(pid) }, // let go at the attacker's end
+}
+
+var _ = registerHelper("attacker", func(args []string) int {
+	pid, _ := strconv.Atoi(args[0])
+	at, _ := strconv.ParseUint(args[1], 0, 64)
+	for _, name := range []string{"mem", "process_vm_readv", "pidfd_getfd", "environ", "seize"} {
+		if err := attacks[name](pid, uintptr(at)); err == nil {
+			fmt.Printf("%s ", name)
+		}
+	}
+	return 0
+})
+
+// attackers are what processes are that attack; one of them is in a user namespace.
+func attackers(ns *os.File) map[string]attr.List {
+	return map[string]attr.List{
+		"root":        nil,
+		"capless":     {attr.NoCapabilities()},
+		"chown":       {attr.OnlyCapabilities(unix.CAP_CHOWN)},
+		"user":        {attr.Credential{UID: nobody, GID: nobody}},
+		"user, gid 0": {attr.Credential{UID: nobody, Root: true}},
+		"user 100000": {attr.Credential{UID: 100000, GID: 100000}},
+		"sandbox":     {attr.JoinNamespace{File: ns, Types: unix.CLONE_NEWUSER}, attr.Credential{Root: true}},
+	}
+}
+
+// An attacker must not be a child of this process: its start would clear the flag.
+var _ = registerHelper("starts an attacker", func(args []string) int {
+	ns, err := os.Open(args[1])
+	if err == nil {
+		defer ns.Close()
+		s := &spawn.Spec{Args: append([]string{helperPrefix + "attacker"}, args[2:]...)}
+		s.Path, err = os.Executable()
+		s.Attr = attackers(ns)[args[0]]
+		if err == nil {
+			_, err = spawn.Run(context.Background(), s)
+		}
+	}
+	if err != nil {
+		fmt.Println(err)
+	}
+	return 0
+})
+
+// attack is by which ways an attacker gets at pid.
+func attack(t *testing.T, binary string, ns *os.File, name string, pid int) string {
+	t.Helper()
+	helper(t, "attacker")
+	s := helper(t, "starts an attacker", name, ns.Name(), strconv.Itoa(pid), fmt.Sprintf("%p", &secret[0]))
+	s.Path = binary
+	return strings.TrimSpace(output(t, s))
+}
+
+// publicBinary is the test binary where anybody can run it.
+func publicBinary(t testing.TB) string {
+	t.Helper()
+	binary, err := os.ReadFile(testBinary(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(publicDir(t), "test")
+	write(t, path, string(binary), 0o755)
+	return path
+}
+
+// heldOpening is a child of this process that waits for the other end of a FIFO, 0
+// if there is none after a long time.
+func heldOpening() int {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		lists, _ := filepath.Glob("/proc/self/task/*/children")
+		for _, list := range lists {
+			pids, _ := os.ReadFile(list)
+			for pid := range strings.FieldsSeq(string(pids)) {
+				call, _ := os.ReadFile("/proc/" + pid + "/syscall")
+				n, _ := strconv.Atoi(pid)
+				if strings.HasPrefix(string(call), fmt.Sprintf("%d 0xffffffffffffff9c ", unix.SYS_OPENAT)) {
+					return n
+				}
+			}
+		}
+	}
+	return 0
+}
+
+// holdChild starts a child that waits in its file actions for what letGo does.
+func holdChild(t *testing.T, start func(s *spawn.Spec) <-chan started, list attr.List) (pid int, letGo func()) {
+	t.Helper()
+	fifo := filepath.Join(publicDir(t), "fifo")
+	if err := unix.Mkfifo(fifo, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(fifo, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	s := shell(":", list...)
+	s.Actions.Open(0, fifo, os.O_RDONLY, 0)
+	result := start(s)
+	pid = heldOpening()
+	return pid, func() {
+		if pid == 0 {
+			t.Error("the child does not open its file")
+		}
+		w, err := os.OpenFile(fifo, os.O_RDWR|unix.O_NONBLOCK, 0)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer w.Close()
+		r := await(t, "start", result)
+		if r.err != nil {
+			t.Errorf("%v: %v", list, r.err)
+			return
+		}
+		w.Close()
+		if _, err := r.p.Wait(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// sandbox is a process that is root in a user namespace of its own, and nowhere else.
+func sandbox(t *testing.T) *os.File {
+	t.Helper()
+	ids := []attr.IDMapEntry{{HostID: 100000, Size: 65536}}
+	s := shell("echo; exec sleep 1000", attr.NewNamespaces{Flags: unix.CLONE_NEWUSER},
+		attr.IDMap{UID: ids, GID: ids, Setgroups: true}, attr.Credential{Root: true})
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	s.Actions.File(w, 1)
+	p, err := spawn.Start(context.Background(), s)
+	w.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = p.Kill()
+		_, _ = p.Wait(context.Background())
+	})
+	if _, err := r.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	ns, err := os.Open(fmt.Sprintf("/proc/%d/ns/user", p.Pid()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ns.Close() })
+	return ns
+}
+
+// TestAttackers has each process that may reach a child, but not this process, try
+// to get at the memory of a child that is on its way to execve. The rows are those
+// of docs/security.md.
+func TestAttackers(t *testing.T) {
+	needRoot(t)
+	needNamespaces(t, unix.CLONE_NEWUSER)
+	ns, binary := sandbox(t), publicBinary(t)
+	user := attr.Credential{UID: nobody, GID: nobody}
+	ids := []attr.IDMapEntry{{HostID: 100000, Size: 65536}}
+	own := attr.IDMap{UID: []attr.IDMapEntry{{Size: 1}}, GID: []attr.IDMapEntry{{Size: 1}}}
+	everything := attr.IDMap{UID: ids, GID: ids, Setgroups: true}
+	newUser, leave := attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}, attr.Unshare{Flags: unix.CLONE_NEWUSER}
+	enter := attr.JoinNamespace{File: ns, Types: unix.CLONE_NEWUSER}
+	for name := range attackers(ns) {
+		if ways := attack(t, binary, ns, name, os.Getpid()); ways != "" && name != "root" {
+			t.Fatalf("%s gets at this process: %s", name, ways)
+		}
+	}
+	rows := []struct {
+		attackers string
+		list      attr.List
+	}{
+		{"capless", attr.List{newUser}},
+		{"capless", attr.List{newUser, own}},
+		{"capless", attr.List{newUser, everything, attr.Credential{Root: true}}},
+		{"capless", attr.List{newUser, everything, attr.OOMScoreAdj(500)}},
+		{"capless", attr.List{leave}},
+		{"capless", attr.List{leave, own}},
+		{"capless; sandbox", attr.List{enter}},
+		{"capless; sandbox", attr.List{attr.JoinNamespace{File: ns}}},
+		{"capless; sandbox; user 100000", attr.List{enter, attr.Credential{Root: true}}},
+		{"capless", attr.List{attr.NoCapabilities()}},
+		{"capless; chown", attr.List{attr.OnlyCapabilities(unix.CAP_CHOWN)}},
+		{"capless", attr.List{attr.Capabilities{Effective: []int{}, Permitted: []int{}}}},
+		{"capless", attr.List{attr.SecureBits(0xef)}},
+		{"capless", attr.List{attr.NoNewPrivs{}}},
+		{"user", attr.List{user}},
+		{"user", attr.List{user, attr.AmbientCaps{unix.CAP_NET_BIND_SERVICE}}},
+		{"user", attr.List{user, attr.OnlyCapabilities()}},
+		{"user", attr.List{attr.IDs{RUID: nobody, EUID: nobody, RGID: nobody, EGID: nobody}}},
+	}
+	eachEngine(t, func(t *testing.T) {
+		for _, row := range rows {
+			pid, letGo := holdChild(t, func(s *spawn.Spec) <-chan started { return startHeld(context.Background(), s) }, row.list)
+			if ways := attack(t, binary, ns, "root", pid); ways != "mem process_vm_readv pidfd_getfd environ seize" {
+				t.Errorf("%v: with all rights: %s", row.list, ways)
+			}
+			for name := range strings.SplitSeq(row.attackers, "; ") {
+				if ways := attack(t, binary, ns, name, pid); ways != "" {
+					t.Errorf("%v: %s gets at the memory by %s", row.list, name, ways)
+				}
+				if ways := attack(t, binary, ns, name, os.Getpid()); ways != "" {
+					t.Errorf("%v: %s gets at this process by %s", row.list, name, ways)
+				}
+			}
+			letGo()
+		}
+	})
+	if d := dumpable(t); d != 1 {
+		t.Errorf("dumpable is %d", d)
+	}
+}
+
+// TestAttackMixedIDs is about a thread that has put its privilege aside, and a child
+// that gives it up. The kernel clears no flag for that, as the effective id stays.
+func TestAttackMixedIDs(t *testing.T) {
+	needRoot(t)
+	binary := publicBinary(t)
+	ns, err := os.Open("/proc/self/ns/user")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ns.Close()
+	defer func() { _ = spawn.SetDumpable(true) }()
+	pid, letGo := holdChild(t, func(s *spawn.Spec) <-chan started {
+		result := make(chan started, 1)
+		go onThread(func() {
+			if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, 0, nobody, 0); errno != 0 {
+				result <- started{nil, errno}
+				return
+			}
+			if err := spawn.SetDumpable(true); err != nil {
+				result <- started{nil, err}
+				return
+			}
+			p, err := spawn.Start(context.Background(), s)
+			result <- started{p, err}
+		})
+		return result
+	}, attr.List{attr.Credential{UID: nobody, KeepGroups: true, Root: true}})
+	if ways := attack(t, binary, ns, "user, gid 0", pid); ways != "" {
+		t.Errorf("by %s", ways)
+	}
+	letGo()
+}
