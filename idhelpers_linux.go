@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -71,24 +70,19 @@ func (f *mapFile) runHelper(a *attempt, pid int) error {
 	return refusal(f.helper, state, pipe[0])
 }
 
-// awaitHelper ends a helper that nobody needs any more.
+// awaitHelper ends a helper that nobody needs any more. It needs no other goroutine,
+// for which there may be no thread.
 func (a *attempt) awaitHelper(p *Process) (*ProcessState, error) {
-	look := time.NewTicker(restTime)
-	defer look.Stop()
-	ended := a.ctx.Done()
-	for {
-		select {
-		case <-p.Done():
-			return p.Wait(context.Background())
-		case <-ended:
-			_ = p.Kill() // or it has ended
-			ended = nil
-		case <-look.C:
-			if isOver(a.pid, a.pidfd) {
-				_ = p.Kill()
-			}
+	poll(func() bool {
+		if p.tryReap() {
+			return true
 		}
-	}
+		if a.ctx.Err() != nil || isOver(a.pid, a.pidfd) {
+			_ = p.Kill() // or it has ended
+		}
+		return false
+	})
+	return p.Wait(context.Background())
 }
 
 // refusal is the error of a helper that has failed, with what it printed.

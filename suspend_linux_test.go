@@ -341,7 +341,8 @@ func TestSuspendedSteps(t *testing.T) {
 		}
 	}
 	want := []string{
-		"no_new_privs 3 prctl(PR_SET_NO_NEW_PRIVS", "suspend 2 ptrace(PTRACE_TRACEME", "suspend 2 rt_sigprocmask(SIG_UNBLOCK",
+		"no_new_privs 3 prctl(PR_SET_NO_NEW_PRIVS", "suspend 2 ptrace(PTRACE_TRACEME", "suspend 2 getppid() // gives v3",
+		"suspend 2 getpid() // unless v3 is 0", "suspend 2 tkill(v4", "suspend 2 rt_sigprocmask(SIG_UNBLOCK",
 		"seccomp 0 seccomp(SECCOMP_SET_MODE_FILTER",
 	}
 	if !slices.Equal(got, want) {

@@ -158,13 +158,13 @@ func TestSwappedFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	reads := func(list ...attr.Attr) *spawn.Spec {
-		return withActions(shell("read x <&5 && [ $x = secret ]", list...), func(a *spawn.FileActions) { a.Open(5, secret, os.O_RDONLY, 0) })
+		return withActions(shell("read x <&9 && [ $x = secret ]", list...), func(a *spawn.FileActions) { a.Open(9, secret, os.O_RDONLY, 0) })
 	}
 	list := []swap{
 		{a: plan.DropCaps, b: plan.Files, spec: reads(attr.NoCapabilities()), right: "open EACCES", wrong: yes},
 		{a: plan.Credentials, b: plan.Files, spec: reads(attr.Credential{UID: 1, GID: 1}), right: "open EACCES", wrong: yes},
 		{a: plan.Root, b: plan.Files, spec: withActions(&spawn.Spec{Path: "/program", Attr: attr.List{attr.Chroot(rootDirectory(t, 7))}},
-			func(a *spawn.FileActions) { a.Open(5, secret, os.O_RDONLY, 0) }), right: "open ENOENT", wrong: "exit status 7"},
+			func(a *spawn.FileActions) { a.Open(9, secret, os.O_RDONLY, 0) }), right: "open ENOENT", wrong: "exit status 7"},
 	}
 	if hasLandlock() {
 		rules := newRuleset(t, attr.LandlockRules{Execute: system()})

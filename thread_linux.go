@@ -3,17 +3,21 @@
 package spawn
 
 import (
+	"bytes"
 	"context"
-	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
-	"golang.org/x/sys/unix"
+	"github.com/safespawn/spawn/internal/raw"
 )
 
 // lasting are threads that never end. The kernel takes the end of the thread that
 // made a child for the death of the parent; Go ends threads as it likes.
+//
+// They are like all threads that goroutines share, and so stand in for the thread of
+// any goroutine that is not locked to its own.
 var lasting = lastingThreads{jobs: make(chan *lastingJob)}
 
 // maxLasting bounds the threads. Each is busy while a child is on its way to
@@ -23,97 +27,93 @@ const maxLasting = 8
 type lastingThreads struct {
 	jobs chan *lastingJob
 	n    atomic.Int32
-	once sync.Once
-	ns   namespaceLinks // of all of them
 }
 
 type lastingJob struct {
-	caller threadState
-	f      func()
-	done   chan bool // whether f was called
+	f    func()
+	done chan struct{}
 }
 
-// do calls f on a lasting thread, or returns false where the calling thread is
-// not like that.
-func (l *lastingThreads) do(ctx context.Context, f func()) (bool, error) {
-	job := &lastingJob{currentThread(), f, make(chan bool)}
-	job.caller.ns = currentNamespaces()
+// threadsNeeded is how many threads Go may make for one more that is locked: it, one
+// that takes over the goroutines of its processor, and one that makes the others
+// from then on.
+const threadsNeeded = 3
+
+// do calls f on a lasting thread. The errno says that no more threads can be made, at
+// which Go would end the process; the error is that of ctx.
+func (l *lastingThreads) do(ctx context.Context, f func()) (syscall.Errno, error) {
+	job := &lastingJob{f, make(chan struct{})}
 	select {
 	case l.jobs <- job:
+		<-job.done
+		return 0, nil
 	default:
-		if l.n.Add(1) <= maxLasting {
-			go l.serve()
-		} else {
-			l.n.Add(-1)
-		}
-		select {
-		case l.jobs <- job:
-		case <-ctx.Done():
-			return true, ctx.Err()
-		}
 	}
-	return <-job.done, nil
+	if l.n.Add(1) > maxLasting {
+		l.n.Add(-1)
+	} else if errno := raw.RoomFor(threadsNeeded); errno != 0 {
+		if l.n.Add(-1) == 0 {
+			return errno, nil
+		}
+	} else {
+		go l.serve()
+	}
+	select {
+	case l.jobs <- job:
+		<-job.done
+		return 0, nil
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
 }
 
 // serve is a goroutine that keeps its thread.
 func (l *lastingThreads) serve() {
 	runtime.LockOSThread()
-	l.once.Do(func() { l.ns = currentNamespaces() })
 	for job := range l.jobs {
-		own := currentThread()
-		own.ns = l.ns
-		same := own == job.caller
-		if same {
-			job.f()
-		}
-		job.done <- same
+		job.f()
+		close(job.done)
 	}
 }
 
-// threadState is what a child gets from the thread that makes it, and what a
-// goroutine that is locked to its thread may have changed.
-type threadState struct {
-	uid, gid            [3]int
-	caps                [2]unix.CapUserData
-	noNewPrivs, seccomp int
-	ns                  namespaceLinks
-}
-
-func currentThread() (s threadState) {
-	s.uid[0], s.uid[1], s.uid[2] = unix.Getresuid()
-	s.gid[0], s.gid[1], s.gid[2] = unix.Getresgid()
-	_ = unix.Capget(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &s.caps[0])
-	s.noNewPrivs, _ = unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)
-	s.seccomp, _ = unix.PrctlRetInt(unix.PR_GET_SECCOMP, 0, 0, 0, 0)
-	return s
-}
-
-// namespaceNames are the namespaces of a thread that its children get.
-var namespaceNames = [...]string{"cgroup", "ipc", "mnt", "net", "pid_for_children", "time_for_children", "user", "uts"}
-
-type namespaceLinks [len(namespaceNames)]string
-
-// currentNamespaces identifies the calling thread's. What can't be read is empty.
-func currentNamespaces() (links namespaceLinks) {
-	for i, name := range namespaceNames {
-		links[i], _ = os.Readlink("/proc/thread-self/ns/" + name)
-	}
-	return links
-}
-
-// launch runs the program on a thread that will do.
+// launch runs the program on a thread that will do. A goroutine that is locked to
+// its thread makes the child itself: the thread may have anything that Linux keeps
+// for each, such as a sandbox, and not all of that can be compared.
 func (p *Program) launch(ctx context.Context) (*Process, error) {
-	if !p.lasting {
+	if !p.lasting || lockedToThread() {
 		return p.launchTraced(ctx)
 	}
 	var proc *Process
 	var err error
-	called, ended := lasting.do(ctx, func() { proc, err = p.launchTraced(ctx) })
+	errno, ended := lasting.do(ctx, func() { proc, err = p.launchTraced(ctx) })
 	switch {
 	case ended != nil:
 		return nil, ended
-	case !called:
-		return p.launchTraced(ctx)
+	case errno != 0:
+		return nil, p.cloneError(errno)
 	}
 	return proc, err
+}
+
+// lockedToThread reports whether the calling goroutine is locked to its thread.
+// Where the runtime does not say so in a way that is understood, any may be.
+func lockedToThread() bool { return !saysLocked() || headSaysLocked() }
+
+// saysLocked is whether the head of a stack trace tells of the lock.
+var saysLocked = sync.OnceValue(func() bool {
+	locked := make(chan bool)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		locked <- headSaysLocked()
+	}()
+	return <-locked
+})
+
+// headSaysLocked looks at the first line of the calling goroutine's stack trace:
+// "goroutine 1 [running, locked to thread]:".
+func headSaysLocked() bool {
+	var buf [96]byte
+	head, _, _ := bytes.Cut(buf[:runtime.Stack(buf[:], false)], []byte("\n"))
+	return bytes.Contains(head, []byte("locked to thread"))
 }

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -41,23 +42,27 @@ func howMany(t *testing.T) int {
 	return 20
 }
 
-// TestParentDeathOfThreads makes children that live at the same time, half of them
-// from threads that end, while other threads end, and wants none to get the signal.
+// TestParentDeathOfThreads makes children that live at the same time, some of them
+// from goroutines that are locked to their threads for as long, while other threads
+// end, and wants none to get the signal.
 func TestParentDeathOfThreads(t *testing.T) {
 	eachEngine(t, func(t *testing.T) {
 		var ends []func()
 		var procs []*spawn.Process
+		var locked sync.WaitGroup
+		over := make(chan struct{})
 		for i := range howMany(t) {
 			endThread()
 			done := make(chan struct{})
-			go func() {
-				defer close(done)
-				if i%2 == 0 {
+			locked.Go(func() {
+				if i%20 == 0 {
 					runtime.LockOSThread()
+					defer func() { <-over }()
 				}
+				defer close(done)
 				p, end := liveChild(t, attr.ParentDeathSignal(unix.SIGKILL))
 				ends, procs = append(ends, end), append(procs, p)
-			}()
+			})
 			<-done
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -67,6 +72,8 @@ func TestParentDeathOfThreads(t *testing.T) {
 				t.Errorf("%d: %v, %v", i, state, err)
 			}
 		}
+		close(over)
+		locked.Wait()
 		t.Logf("%d children", len(procs))
 	})
 }

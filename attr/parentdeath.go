@@ -17,10 +17,15 @@ import (
 // for.
 //
 // The kernel sends it when the thread ends that has made the child, and Go ends
-// threads. So the child is made by a thread that is kept for this, and never
-// ends. If the calling thread is in other namespaces than the process, or with
-// [Ptrace], it makes the child itself: the signal then comes when it ends, as it
-// does when a goroutine ends that is locked to it. See PR_SET_PDEATHSIG(2const).
+// threads. So the child is made by a thread that is kept for this, never ends, and is
+// like all that goroutines share. A goroutine that is locked to its thread makes the
+// child itself, as does one with [Ptrace], so that the child has what that thread
+// has, such as a sandbox: the signal then comes when the thread ends, which it does
+// when the goroutine ends without having called [runtime.UnlockOSThread], and may do
+// at any time afterwards if it has. The signal also comes when this process calls
+// execve, which ends all threads but one.
+//
+// See PR_SET_PDEATHSIG(2const).
 type ParentDeathSignal syscall.Signal
 
 const prSetPdeathsig = 1
@@ -34,15 +39,20 @@ func (s ParentDeathSignal) check(c *plan.Claims) error {
 
 func (s ParentDeathSignal) lower(p *plan.Plan) {
 	p.DeathSignal = true
-	b, sig, zero := p.Builder(), raw.Int(int64(s)), raw.Int(0)
-	parent, self := b.Var(), b.Var()
+	sig, zero := raw.Int(int64(s)), raw.Int(0)
 	p.Step("pdeathsig", fmt.Sprint(int(s)))
 	p.Call(plan.AfterCredentials, raw.Prctl, raw.Int(prSetPdeathsig), sig, zero, zero, zero)
-	p.Call(plan.AfterCredentials, raw.Getppid).Keep(parent)
-	// The parent is 0 where it is outside of the pid namespace; self then stays 0,
-	// which tkill refuses.
-	p.Call(plan.AfterCredentials, raw.Getpid).Keep(self).SkipEqual(parent, 0)
-	p.Call(plan.AfterCredentials, raw.Tkill, raw.VarArg(self, 0), sig).Ignore().SkipEqual(parent, uint64(os.Getpid()))
+	signalOrphan(p, plan.AfterCredentials, sig)
+}
+
+// signalOrphan makes a child signal itself whose parent is not this process any more.
+// The parent is 0 where it is outside of the pid namespace; self then stays 0, which
+// tkill refuses.
+func signalOrphan(p *plan.Plan, ph plan.Phase, sig raw.Arg) {
+	parent, self := p.Builder().Var(), p.Builder().Var()
+	p.Call(ph, raw.Getppid).Keep(parent)
+	p.Call(ph, raw.Getpid).Keep(self).SkipEqual(parent, 0)
+	p.Call(ph, raw.Tkill, raw.VarArg(self, 0), sig).Ignore().SkipEqual(parent, uint64(os.Getpid()))
 }
 
 func (ParentDeathSignal) fallback(*plan.ForkExec) error {

@@ -1,6 +1,8 @@
 package attr
 
 import (
+	"syscall"
+
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
 )
@@ -20,12 +22,15 @@ func (Ptrace) check(c *plan.Claims) error { return c.Claim(plan.Tracer, "attr.Pt
 
 func (Ptrace) lower(p *plan.Plan) { lowerTrace(p, "ptrace", false) }
 
-// lowerTrace makes the thread that has made the child its tracer.
+// lowerTrace makes the thread that has made the child its tracer. A child whose
+// parent is dead by then is traced by whoever has it now, which would let it stand
+// still for ever; it ends.
 func lowerTrace(p *plan.Plan, step string, suspend bool) {
 	p.SetTrace(step, suspend)
 	zero := raw.Int(0)
 	p.Step(step, "")
 	p.Call(plan.Ptrace, raw.Ptrace, raw.Int(ptraceTraceme), zero, zero, zero)
+	signalOrphan(p, plan.Ptrace, raw.Int(int64(syscall.SIGKILL)))
 }
 
 func (Ptrace) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.Ptrace") }

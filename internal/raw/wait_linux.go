@@ -163,3 +163,32 @@ func Spin(limit time.Duration, done func() bool) {
 		}
 	}
 }
+
+// RoomFor reports whether as many threads or processes more can be made now: it makes
+// children that sleep, and ends them. The errno is that of the first that can't be.
+func RoomFor(n int) syscall.Errno {
+	var b Builder
+	b.Step("sleep", -1, "")
+	b.Call(0, Nanosleep, b.Words(1<<30, 0), Int(0))
+	b.Call(0, ExitGroup, Int(0))
+	p := b.Build()
+	var failed syscall.Errno
+	for range n {
+		r := NewRun(p)
+		pid, errno := r.Start(Clone{Flags: unix.CLONE_VM | unix.CLONE_FILES, Legacy: true, ErrFD: -1, Silent: true})
+		if errno != 0 {
+			failed = errno
+			r.Free()
+			break
+		}
+		defer func() {
+			_ = unix.Kill(pid, unix.SIGKILL)
+			for !r.Await(time.Second) {
+			}
+			var x Exit
+			Waitid(unix.P_PID, pid, unix.WEXITED|unix.WALL, &x)
+			r.Free()
+		}()
+	}
+	return failed
+}

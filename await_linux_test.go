@@ -1,0 +1,426 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package spawn_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	osexec "os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/attr"
+)
+
+// heldSpecs are children that are held up before execve, in ways that are waited for
+// in different ways, by a FIFO or a program that writes maps and doesn't end.
+func heldSpecs(fifo string) map[string]*spawn.Spec {
+	plain := func(list ...attr.Attr) *spawn.Spec {
+		s := &spawn.Spec{Path: "/bin/true", Attr: list}
+		s.Actions.Open(5, fifo, os.O_RDONLY, 0)
+		return s
+	}
+	inherit := plain()
+	inherit.Actions.InheritAll()
+	dir := &spawn.Spec{Path: "/bin/true"}
+	dir.Actions.Chdir("/")
+	dir.Actions.OpenAt(5, -100, fifo, os.O_RDONLY, 0)
+	return map[string]*spawn.Spec{
+		"open": plain(), "chdir": dir, "InheritAll": inherit, "copied memory": plain(attr.NoHugePages{}),
+		"parent death": plain(attr.ParentDeathSignal(unix.SIGTERM)), "id maps": mappedBy(":"),
+		"copied and mapped": mappedBy(":", attr.OOMScoreAdj(500)),
+	}
+}
+
+// allThreads does something that needs every thread of the process.
+func allThreads() { _ = syscall.Setgid(os.Getgid()) }
+
+// TestAllThreadsBesideHeld changes what concerns every thread while children are held
+// up before execve, for which other threads wait. It would never return.
+func TestAllThreadsBesideHeld(t *testing.T) {
+	dir := publicDir(t)
+	fifo := filepath.Join(dir, "fifo")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, state, err := tryOutput(shell(":", attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}))
+	namespaces := err == nil && state.Success()
+	newHelpers(t, "exec sleep 600")
+	for name := range heldSpecs(fifo) {
+		t.Run(name, func(t *testing.T) {
+			if !namespaces && strings.Contains(name, "map") {
+				skip(t, "no user namespaces")
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), 3*patience)
+			defer cancel()
+			s := helper(t, "all threads", name, fifo)
+			s.Actions.Inherit(2)
+			if state, err := spawn.Run(ctx, s); err != nil || !state.Success() {
+				t.Errorf("%v, %v", state, err)
+			}
+		})
+	}
+}
+
+var _ = registerHelper("all threads", func(args []string) int {
+	s := heldSpecs(args[1])[args[0]]
+	err := eachEngineError(func(engine string) error {
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		result := startHeld(ctx, s)
+		allThreads()
+		select {
+		case r := <-result:
+			return fmt.Errorf("it was not held up: %v, %w", r.p, r.err)
+		default:
+		}
+		cancel()
+		if r := <-result; !errors.Is(r.err, context.Canceled) {
+			return fmt.Errorf("%v, %w", r.p, r.err)
+		}
+		return nil
+	})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+})
+
+// TestAllThreadsStorm has a goroutine change all threads all the time while others
+// start children of every kind.
+func TestAllThreadsStorm(t *testing.T) {
+	needNamespaces(t, unix.CLONE_NEWUSER)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*patience)
+	defer cancel()
+	s := helper(t, "all threads storm")
+	s.Actions.Inherit(2)
+	if state, err := spawn.Run(ctx, s); err != nil || !state.Success() {
+		t.Errorf("%v, %v", state, err)
+	}
+}
+
+var _ = registerHelper("all threads storm", func([]string) int {
+	uid, gid := mapOwn()
+	kinds := []*spawn.Spec{
+		shell(":"), shell(":", attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: uid, GID: gid}),
+		shell(":", attr.NoHugePages{}), shell(":", attr.ParentDeathSignal(unix.SIGTERM)),
+		withActions(shell(":"), func(a *spawn.FileActions) { a.Chdir("/") }),
+		withActions(shell(":"), func(a *spawn.FileActions) { a.InheritAll() }),
+	}
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				allThreads()
+			}
+		}
+	}()
+	err := eachEngineError(func(string) error {
+		return atOnce(4, func() error {
+			for _, s := range kinds {
+				if state, err := spawn.Run(context.Background(), s); err != nil || !state.Success() {
+					return fmt.Errorf("%v, %w", state, err)
+				}
+			}
+			return nil
+		})
+	})
+	close(stop)
+	<-stopped
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+})
+
+// TestForkLockHolders starts children beside somebody who holds syscall.ForkLock to
+// make descriptors close-on-exec. Only what inherits all of them waits for that, for
+// as long as its context lets it.
+func TestForkLockHolders(t *testing.T) {
+	eachEngine(t, func(t *testing.T) {
+		all := &spawn.Spec{Path: "/bin/true"}
+		all.Actions.InheritAll()
+		syscall.ForkLock.RLock()
+		var leaky [2]int
+		if err := unix.Pipe(leaky[:]); err != nil { // without O_CLOEXEC
+			t.Fatal(err)
+		}
+		out := output(t, shell("ls /proc/self/fd"))
+		if n := len(strings.Fields(out)); n != 4 { // 0, 1, 2 and that of ls
+			t.Errorf("the child has %q", out)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Millisecond)
+		defer cancel()
+		if p, err := spawn.Start(ctx, all); err != context.DeadlineExceeded {
+			t.Errorf("beside a reader: %v, %v", p, err)
+		}
+		unix.Close(leaky[0])
+		unix.Close(leaky[1])
+		syscall.ForkLock.RUnlock()
+
+		syscall.ForkLock.Lock()
+		ctx, cancel = context.WithTimeout(context.Background(), 5*time.Millisecond)
+		defer cancel()
+		for _, s := range []*spawn.Spec{all, {Path: "/bin/true", Attr: attr.List{attr.NoHugePages{}}}} {
+			if p, err := spawn.Start(ctx, s); err != context.DeadlineExceeded {
+				t.Errorf("beside a writer: %v, %v", p, err)
+			}
+		}
+		syscall.ForkLock.Unlock()
+		if state, err := spawn.Run(context.Background(), all); err != nil || !state.Success() {
+			t.Errorf("afterwards: %v, %v", state, err)
+		}
+	})
+}
+
+// TestForkLockIsReleased makes children with os/exec while one that inherits all
+// descriptors is held up.
+func TestForkLockIsReleased(t *testing.T) {
+	eachEngine(t, func(t *testing.T) {
+		s, _ := heldSpec(t)
+		s.Actions.InheritAll()
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		result := startHeld(ctx, s)
+		done := make(chan error, 1)
+		go func() { done <- osexec.Command("/bin/true").Run() }()
+		if err := await(t, "os/exec", done); err != nil {
+			t.Error(err)
+		}
+		cancel()
+		if r := await(t, "start", result); !errors.Is(r.err, context.Canceled) {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
+// TestCancelOfOthers ends the context of a start whose child has the ids of another
+// user by then, so that this process may not kill it: the start ends, and the program
+// does not run later.
+func TestCancelOfOthers(t *testing.T) {
+	needRoot(t)
+	dir := publicDir(t)
+	fifo, ran := filepath.Join(dir, "fifo"), filepath.Join(dir, "ran")
+	if err := unix.Mkfifo(fifo, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{fifo, dir} {
+		if err := os.Chmod(path, 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := helper(t, "cancel of others", fifo, ran)
+	runByNobody(t, s)
+	s.Attr = append(s.Attr, attr.AmbientCaps{unix.CAP_SETUID, unix.CAP_SETGID})
+	succeeds(t, s)
+	if _, err := os.Stat(ran); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the program ran: %v", err)
+	}
+}
+
+var _ = registerHelper("cancel of others", func(args []string) int {
+	s := shell(": >"+args[1], attr.Credential{UID: 4321, GID: 4321})
+	s.Actions.Open(5, args[0], os.O_RDONLY, 0)
+	err := eachEngineError(func(engine string) error {
+		if engine == "shared_memory" || engine == "anything" {
+			return nil // what has memory of its own can't be told
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		result := startHeld(ctx, s)
+		cancel()
+		select {
+		case r := <-result:
+			if !errors.Is(r.err, context.Canceled) {
+				return fmt.Errorf("%v, %w", r.p, r.err)
+			}
+		case <-time.After(patience):
+			return errors.New("it goes on")
+		}
+		w, err := os.OpenFile(args[0], os.O_WRONLY, 0) // lets the child go on
+		if err != nil {
+			return err
+		}
+		defer w.Close()
+		for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+			if unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil) == unix.ECHILD {
+				return nil
+			}
+			if time.Now().After(deadline) {
+				return errors.New("the child is left")
+			}
+		}
+	})
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	return 0
+})
+
+// TestCopiedBesideFrozen makes children with memory of their own while others are
+// made that are frozen before they do anything, and have copies of all descriptors.
+func TestCopiedBesideFrozen(t *testing.T) {
+	dir, _ := newCgroup(t)
+	if err := os.WriteFile(filepath.Join(dir.Name(), "cgroup.freeze"), []byte("1"), 0); err != nil {
+		skip(t, "no cgroup.freeze: "+err.Error())
+	}
+	defer spawn.Force(spawn.Without["close_range"])()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	frozen := &spawn.Spec{Path: "/bin/true", Attr: attr.List{attr.Cgroup{Dir: dir}}}
+	copied := &spawn.Spec{Path: "/bin/true", Attr: attr.List{attr.NoHugePages{}}}
+	var held []<-chan started
+	for range 20 {
+		done := make(chan error, 1)
+		go func() {
+			_, err := spawn.Run(context.Background(), copied)
+			done <- err
+		}()
+		held = append(held, startHeld(ctx, frozen))
+		if err := await(t, "a copied child", done); err != nil {
+			t.Error(err)
+		}
+	}
+	cancel()
+	for _, h := range held {
+		await(t, "frozen child", h)
+	}
+}
+
+// TestRefusedCalls makes calls of the parent's own fail, and wants an error, or
+// success, and nothing to hang or to be left.
+func TestRefusedCalls(t *testing.T) {
+	needNamespaces(t, unix.CLONE_NEWUSER)
+	for name := range refusedCalls {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			defer cancel()
+			s := helper(t, "refused calls", name)
+			s.Actions.Inherit(2)
+			if state, err := spawn.Run(ctx, s); err != nil || !state.Success() {
+				t.Errorf("%v, %v", state, err)
+			}
+		})
+	}
+}
+
+// refusedCalls are filters for the parent alone: what the child does in another
+// manner is let through.
+var refusedCalls = map[string][]unix.SockFilter{
+	// rt_sigprocmask that sets a mask and asks for the old one.
+	"block signals": refuseIf(unix.SYS_RT_SIGPROCMASK, filterArg{1, false, 0}, filterArg{2, false, 0}),
+	"write a byte":  refuseIf(unix.SYS_WRITE, filterArg{2, true, 1}),
+	"pipe2":         refuseIf(unix.SYS_PIPE2),
+}
+
+// filterArg is one that must be a number, or must not.
+type filterArg struct {
+	i     int
+	equal bool
+	value uint32
+}
+
+// refuseIf is a filter that lets a call fail with EIO if its arguments are so.
+func refuseIf(nr uint32, args ...filterArg) []unix.SockFilter {
+	const load = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
+	const jeq = unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K
+	n := uint8(2 * len(args))
+	f := []unix.SockFilter{{Code: load, K: 0}, {Code: jeq, Jf: n + 1, K: nr}}
+	for i, a := range args {
+		out := n - uint8(2*i) - 1
+		test := unix.SockFilter{Code: jeq, Jf: out, K: a.value}
+		if !a.equal {
+			test.Jt, test.Jf = out, 0
+		}
+		f = append(f, unix.SockFilter{Code: load, K: uint32(16 + 8*a.i)}, test)
+	}
+	return append(f, unix.SockFilter{Code: unix.BPF_RET, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EIO)},
+		unix.SockFilter{Code: unix.BPF_RET, K: unix.SECCOMP_RET_ALLOW})
+}
+
+var _ = registerHelper("refused calls", func(args []string) int {
+	uid, gid := mapOwn()
+	mapped := shell(":", attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: uid, GID: gid})
+	plain := shell(":")
+	spawn.Features()
+	f := refusedCalls[args[0]]
+	prog := unix.SockFprog{Len: uint16(len(f)), Filter: &f[0]}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return 1
+	}
+	if _, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC,
+		uintptr(unsafe.Pointer(&prog))); errno != 0 {
+		fmt.Fprintln(os.Stderr, errno)
+		return 1
+	}
+	before := inventory{fds: openFDs()}
+	err := eachEngineError(func(engine string) error {
+		for _, s := range []*spawn.Spec{mapped, plain} {
+			p, err := spawn.Start(context.Background(), s)
+			if err == nil {
+				_, err = p.Wait(context.Background())
+			}
+			var e *spawn.Error
+			if err != nil && !(errors.Is(err, unix.EIO) && errors.As(err, &e)) {
+				return err
+			}
+			if err == nil && (args[0] == "block signals" || args[0] == "pipe2" && s == mapped) {
+				return errors.New("no error")
+			}
+		}
+		if leaks := (inventory{fds: openFDs(), children: childState()}).leaks(before); len(leaks) > 0 {
+			return fmt.Errorf("left: %q", leaks)
+		}
+		return nil
+	})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+})
+
+// TestNoRoomForThreads wants an error where no thread and no process more can be
+// made, and not the end of the process.
+func TestNoRoomForThreads(t *testing.T) {
+	s := helper(t, "no room")
+	if os.Geteuid() == 0 {
+		runByNobody(t, s)
+		s.Attr = s.Attr[:len(s.Attr)-1]
+		s.Attr = append(s.Attr, attr.Credential{UID: 54321, GID: 54321})
+	}
+	succeeds(t, s)
+}
+
+var _ = registerHelper("no room", func([]string) int {
+	list := []attr.List{{attr.ParentDeathSignal(unix.SIGTERM)}, nil}
+	if err := unix.Setrlimit(unix.RLIMIT_NPROC, &unix.Rlimit{Cur: 1, Max: 1}); err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	for range 20 {
+		for _, l := range list {
+			var e *spawn.Error
+			if _, err := spawn.Start(context.Background(), shell(":", l...)); !errors.Is(err, unix.EAGAIN) || !errors.As(err, &e) {
+				fmt.Println(err)
+				return 1
+			}
+		}
+	}
+	return 0
+})
