@@ -141,21 +141,24 @@ func TestTreeLeftovers(t *testing.T) {
 	me := strings.Split(exec.OwnPrefix(), "-") // spawn NS PID START and nothing
 	ns, pid, start := me[1], me[2], me[3]
 	other := strconv.Itoa(number(ns) + 1<<20)
-	for _, test := range []struct {
+	tests := []struct {
 		name   string
-		locked bool
-		alive  bool
 		what   string
+		locked bool
+		alive  bool // after the next use
+		left   bool // after the next use when it is empty
 	}{
-		{"spawn-" + ns + "-" + pid + "-" + start + "-1", false, true, "its owner lives, though its descriptor was closed"},
-		{"spawn-" + ns + "-" + pid + "-1-2", false, false, "its owner's pid is another process's"},
-		{"spawn-" + ns + "-" + pid + "-1-3", true, true, "it is locked"},
-		{"spawn-" + ns + "-" + strconv.Itoa(ended.ProcessState.Pid()) + "-1-4", false, false, "its owner has ended"},
-		{"spawn-" + other + "-" + pid + "-1-5", false, true, "its owner can't be looked for"},
-		{"spawn-" + ns + "-" + pid + "-0-6", false, true, "its owner's start is not known"},
-		{"spawn-12-3", false, true, "it has no owner"},
-		{"spawn-a-b-c-d", false, true, "it has another's name"},
-	} {
+		{"spawn-" + ns + "-" + pid + "-" + start + "-1", "its owner lives, though its descriptor was closed", false, true, true},
+		{"spawn-" + ns + "-" + pid + "-1-2", "its owner's pid is another process's", false, false, false},
+		{"spawn-" + ns + "-" + pid + "-1-3", "it is locked", true, true, true},
+		{"spawn-" + ns + "-" + strconv.Itoa(ended.ProcessState.Pid()) + "-1-4", "its owner has ended", false, false, false},
+		{"spawn-" + other + "-" + pid + "-1-5", "its owner can't be looked for", false, true, false},
+		{"spawn-" + ns + "-" + pid + "-0-6", "its owner's start is not known", false, true, false},
+		{"spawn-12-3", "it has no owner", false, true, true},
+		{"spawn-a-b-c-d", "it has another's name", false, true, true},
+	}
+	var cmds []*exec.Cmd
+	for _, test := range tests {
 		dir := filepath.Join(g, test.name)
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			t.Fatal(err)
@@ -164,33 +167,32 @@ func TestTreeLeftovers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		defer f.Close()
 		c := &exec.Cmd{Path: "/bin/sleep", Args: []string{"sleep", "60"}, Attr: attr.List{attr.Cgroup{Dir: f}}}
 		if err := c.Start(); err != nil {
 			t.Fatal(err)
 		}
-		if test.locked {
-			if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
-				t.Fatal(err)
-			}
-		} else {
-			f.Close()
+		cmds = append(cmds, c)
+		if !test.locked {
+			continue
 		}
-		runTree(t, g)
-		if alive := running(c.Process.Pid); alive != test.alive {
+		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runTree(t, g)
+	for i, test := range tests {
+		if alive := running(cmds[i].Process.Pid); alive != test.alive {
 			t.Errorf("%s: alive %v", test.what, alive)
 		}
-		_ = c.Process.Kill() // it may have ended
-		_ = c.Wait()         // killed
-		// What has no process is removed, unless it is locked or has no owner.
-		runTree(t, g)
-		left := test.locked || !strings.HasPrefix(test.name, "spawn-"+ns) && !strings.HasPrefix(test.name, "spawn-"+other)
-		if test.what == "its owner lives, though its descriptor was closed" {
-			left = true
-		}
-		if _, err := os.Stat(dir); (err == nil) != left {
+		_ = cmds[i].Process.Kill() // it may have ended
+		_ = cmds[i].Wait()         // killed
+	}
+	runTree(t, g)
+	for _, test := range tests {
+		if _, err := os.Stat(filepath.Join(g, test.name)); (err == nil) != test.left {
 			t.Errorf("%s: the empty group: %v", test.what, err)
 		}
-		f.Close()
 	}
 }
 
@@ -239,8 +241,9 @@ func TestTreeNested(t *testing.T) {
 			mkdir -p a/b/c x y/1 y/2 y/3
 			setsid sh -c 'echo 0 >a/b/cgroup.procs; echo $$; exec sleep 60' &
 			setsid sh -c 'echo 0 >y/2/cgroup.procs; echo $$; exec sleep 60' &
-			name=$(printf %0100d 0)
-			for i in 1 2 3 4 5 6 7 8 9 10; do for j in 1 2 3 4 5; do mkdir $name && cd -P $name || exit; done; done
+			ten() { printf "$1/$1/$1/$1/$1/$1/$1/$1/$1/$1"; }
+			name=$(ten $(printf %0100d 0))
+			for i in 1 2 3 4 5; do mkdir -p $name && cd -P $name || exit; done
 			echo deep
 			wait`
 		c := exec.Command("/bin/sh", "-c", script, parent)
