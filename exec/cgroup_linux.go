@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -40,12 +39,16 @@ func Features() spawn.FeatureSet {
 
 // tryTree makes a child in a control group of its own that gets as far as execve.
 func tryTree() error {
-	g, err := newCgroup()
+	parent, err := findParent()
+	if err != nil {
+		return err
+	}
+	g, err := makeCgroup(parent)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = g.remove() }() // nobody is in it
-	s := spawn.Spec{Path: "/dev/null/none", Attr: attr.List{attr.Cgroup{Dir: g.dir}}}
+	s := spawn.Spec{Path: "/dev/null/none", Attr: attr.List{attr.Cgroup{Dir: g.dir.file}}}
 	_, err = spawn.Start(context.Background(), &s)
 	var e *spawn.Error
 	if errors.As(err, &e) && e.Step == "execve" {
@@ -57,9 +60,9 @@ func tryTree() error {
 // cgroup is a control group that is made for one tree. It is locked by flock for
 // as long as the process that made it lives and has the directory open.
 type cgroup struct {
-	path     string
-	dir      *os.File
-	dev, ino uint64 // of dir, whose descriptor other code may have closed
+	path string
+	dir  *handle
+	kill *handle // of cgroup.kill, as it may be needed when no descriptor is left; nil before Linux 5.14
 }
 
 // newCgroup makes a control group below this process's, after what processes
@@ -114,84 +117,26 @@ func tryCgroup(path string) (*cgroup, error) {
 
 // openCgroup opens and locks a group; it fails at once if somebody else has it.
 func openCgroup(path string) (*cgroup, error) {
-	dir, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	dir, err := openHandle(path, unix.O_RDONLY|unix.O_DIRECTORY)
 	if err != nil {
 		return nil, err
 	}
 	g := &cgroup{path: path, dir: dir}
-	var st unix.Stat_t
-	err = control(dir, func(fd int) error {
-		if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err != nil {
-			return &fs.PathError{Op: "flock", Path: path, Err: err}
-		}
-		return unix.Fstat(fd, &st)
-	})
-	if err != nil {
-		dir.Close()
+	if err := dir.with(func(fd int) error { return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) }); err != nil {
+		dir.close()
+		return nil, &fs.PathError{Op: "flock", Path: path, Err: err}
+	}
+	g.kill, err = openHandle(filepath.Join(path, killFile), unix.O_WRONLY)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		dir.close()
 		return nil, err
 	}
-	g.dev, g.ino = st.Dev, st.Ino
 	return g, nil
 }
 
-// control calls f with the descriptor of a file, which is not closed meanwhile.
-func control(file *os.File, f func(fd int) error) error {
-	conn, err := file.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var inner error
-	if conn.Control(func(fd uintptr) { inner = f(int(fd)) }) != nil {
-		return os.ErrClosed // nothing else makes it fail
-	}
-	return inner
-}
-
-// with calls f with a descriptor of the group's directory.
-func (g *cgroup) with(f func(fd int) error) error {
-	return control(g.dir, func(fd int) error {
-		if g.is(fd) {
-			return f(fd)
-		}
-		fd, err := openDir(unix.AT_FDCWD, g.path)
-		if err != nil {
-			return err
-		}
-		defer unix.Close(fd)
-		if !g.is(fd) {
-			return unix.ENOENT
-		}
-		return f(fd)
-	})
-}
-
-// strayed are files whose descriptors were closed by other code: to close them would
-// close what is open by their numbers now.
-var strayed struct {
-	sync.Mutex
-	files []*os.File
-}
-
-// close closes the directory, which unlocks the group.
 func (g *cgroup) close() {
-	if err := control(g.dir, func(fd int) error {
-		if !g.is(fd) {
-			return unix.EBADF
-		}
-		return nil
-	}); err == unix.EBADF {
-		strayed.Lock()
-		strayed.files = append(strayed.files, g.dir)
-		strayed.Unlock()
-		return
-	}
-	g.dir.Close()
-}
-
-// is reports whether a descriptor is one of the group's directory.
-func (g *cgroup) is(fd int) bool {
-	var st unix.Stat_t
-	return unix.Fstat(fd, &st) == nil && st.Dev == g.dev && st.Ino == g.ino
+	g.dir.close()
+	g.kill.close()
 }
 
 // ownCgroup is the directory of the version 2 control group that this thread is

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -24,16 +25,36 @@ const (
 // killFile kills all in a group when "1" is written to it. Tests replace it.
 var killFile = "cgroup.kill"
 
-// kill kills all that are in the group and below, and reports whether there was
-// anybody.
-func (g *cgroup) kill() (some bool, err error) {
+// with calls f with a descriptor of the group's directory.
+func (g *cgroup) with(f func(fd int) error) error {
+	err := g.dir.with(f)
+	if err != errStray {
+		return err
+	}
+	fd, err := openDir(unix.AT_FDCWD, g.path)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	if !g.dir.is(fd) {
+		return unix.ENOENT
+	}
+	return f(fd)
+}
+
+// killAll kills all that are in the group and below, and reports whether there
+// was anybody.
+func (g *cgroup) killAll() (some bool, err error) {
 	err = g.with(func(fd int) error {
 		if some = populated(fd); !some {
 			return nil
 		}
-		err := writeFile(fd, killFile, "1")
-		if err == unix.ENOENT {
-			err = killEach(fd, filepath.Base(g.path))
+		if g.kill == nil {
+			return killEach(fd, filepath.Base(g.path))
+		}
+		err := g.kill.with(func(fd int) error { return writeAll(fd, "1") })
+		if err == errStray {
+			err = writeFile(fd, killFile, "1")
 		}
 		return err
 	})
@@ -44,9 +65,13 @@ func (g *cgroup) kill() (some bool, err error) {
 // on, forks nothing while it is looked at, and can be killed all the same.
 func killEach(fd int, name string) (err error) {
 	_ = writeFile(fd, "cgroup.freeze", "1") // where it can't be, the caller comes again
-	await(freezeTime, func() bool { return bytes.Contains(readFile(fd, "cgroup.events"), []byte("frozen 1")) })
+	await(freezeTime, func() bool {
+		events, _ := readFile(fd, "cgroup.events")
+		return bytes.Contains(events, []byte("frozen 1"))
+	})
 	_ = walk(fd, func(fd int) {
-		for _, pid := range bytes.Fields(readFile(fd, "cgroup.procs")) {
+		procs, _ := readFile(fd, "cgroup.procs") // threaded groups refuse it: their processes are in one above
+		for _, pid := range bytes.Fields(procs) {
 			// It is 0 where it is in no pid namespace of ours.
 			if n, _ := strconv.Atoi(string(pid)); n > 0 {
 				err = errors.Join(err, killMember(n, name))
@@ -81,10 +106,14 @@ func gone(err error) error {
 	return err
 }
 
-// populated reports whether there is a process in a group or below it, but for
+// populated reports whether there may be a process in a group or below it, but for
 // zombies. A group that is no more has none.
 func populated(fd int) bool {
-	return bytes.Contains(readFile(fd, "cgroup.events"), []byte("populated 1"))
+	events, err := readFile(fd, "cgroup.events")
+	if err != nil {
+		return err != unix.ENOENT && err != unix.ENODEV
+	}
+	return bytes.Contains(events, []byte("populated 1"))
 }
 
 // empty reports whether there is no process in the group.
@@ -98,11 +127,18 @@ func (g *cgroup) empty() bool {
 // group.
 func (g *cgroup) end(d time.Duration) error {
 	var err error
+	removed := false
 	await(d, func() bool {
 		var some bool
-		some, err = g.kill()
-		return !some
+		some, err = g.killAll()
+		// Where no descriptor is left, this alone says that there is nobody.
+		removed = some && unix.Rmdir(g.path) == nil
+		return !some || removed
 	})
+	if removed {
+		g.close()
+		return nil
+	}
 	if !g.empty() {
 		g.close()
 		return fmt.Errorf("%s has processes that don't end: %w", g.path, errors.Join(err, unix.EBUSY))
@@ -124,6 +160,9 @@ func (g *cgroup) abandon() {
 // process in any.
 func (g *cgroup) remove() error {
 	defer g.close()
+	if unix.Rmdir(g.path) == nil { // it mostly is all, and needs no descriptor
+		return nil
+	}
 	return g.with(func(fd int) error {
 		if err := walk(fd, nil, rmdir); err != nil {
 			return fmt.Errorf("below %s: %w", g.path, err)
@@ -232,17 +271,25 @@ func openDir(at int, name string) (int, error) {
 	return fd, nil
 }
 
-// readFile is what a small file of a directory has; nothing if that can't be read.
-func readFile(dir int, name string) []byte {
+// readFile is what a small file of a directory has.
+func readFile(dir int, name string) ([]byte, error) {
 	fd, err := unix.Openat(dir, name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil
+		return nil, err
 	}
-	f := os.NewFile(uintptr(fd), name)
-	defer f.Close()
-	var b bytes.Buffer
-	_, _ = b.ReadFrom(f) // threaded groups refuse it
-	return b.Bytes()
+	defer unix.Close(fd)
+	var text []byte
+	for {
+		text = slices.Grow(text, 4096)
+		n, err := unix.Read(fd, text[len(text):cap(text)])
+		switch {
+		case err == unix.EINTR:
+		case err != nil || n == 0:
+			return text, err
+		default:
+			text = text[:len(text)+n]
+		}
+	}
 }
 
 func writeFile(dir int, name, value string) error {
@@ -251,8 +298,12 @@ func writeFile(dir int, name, value string) error {
 		return err
 	}
 	defer unix.Close(fd)
+	return writeAll(fd, value)
+}
+
+func writeAll(fd int, value string) error {
 	for {
-		if _, err = unix.Write(fd, []byte(value)); err != unix.EINTR {
+		if _, err := unix.Write(fd, []byte(value)); err != unix.EINTR {
 			return err
 		}
 	}

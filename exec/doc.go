@@ -27,10 +27,11 @@
 //
 // # What is new
 //
-// The fields [Cmd.Actions], [Cmd.Attr], [Cmd.Logger], [Cmd.Tree], [Cmd.MaxOutput]
-// and [Cmd.InheritAll] do nothing while they are zero. With Tree the end of the
-// context takes the processes that the child has made, too, and [Cmd.Wait] does
-// not wait for them beyond that.
+// The fields [Cmd.Actions], [Cmd.Attr], [Cmd.Logger], [Cmd.Tree], [Cmd.TreeStrict],
+// [Cmd.MaxOutput] and [Cmd.InheritAll] do nothing while they are zero. With Tree the
+// end of the context takes the processes that the child has made, too, and
+// [Cmd.Wait] does not wait for them beyond that; [Cmd.TreeHolds] says whether some
+// may escape.
 //
 // # Platforms
 //

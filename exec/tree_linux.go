@@ -140,7 +140,7 @@ func (t *tree) join(list attr.List, stdin io.Reader) attr.List {
 		}
 	}
 	if t.cgroup != nil {
-		list = append(list, attr.Cgroup{Dir: t.cgroup.dir})
+		list = append(list, attr.Cgroup{Dir: t.cgroup.dir.file})
 	}
 	return list
 }
@@ -195,7 +195,7 @@ func (t *tree) killCgroup() error {
 	if t.cgroup == nil {
 		return os.ErrProcessDone
 	}
-	some, err := t.cgroup.kill()
+	some, err := t.cgroup.killAll()
 	if !some && err == nil || errors.Is(err, os.ErrClosed) {
 		return os.ErrProcessDone
 	}
@@ -215,8 +215,9 @@ func (t *tree) signalGroup(sig unix.Signal) error {
 	err := t.proc.WithPidfd(func(fd uintptr) error {
 		return unix.PidfdSendSignal(int(fd), sig, nil, pidfdGroup)
 	})
-	if errors.Is(err, unix.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
-		// The number is the group's as long as the child is not reaped.
+	if err != nil && !errors.Is(err, unix.ESRCH) && !errors.Is(err, unix.EPERM) && !errors.Is(err, os.ErrProcessDone) {
+		// Before Linux 6.9, or no descriptor is left. The number is the group's as
+		// long as the child is not reaped.
 		if t.gone() {
 			return os.ErrProcessDone
 		}
@@ -236,7 +237,7 @@ func (t *tree) gone() bool {
 	}
 	const options = unix.WEXITED | unix.WNOHANG | unix.WNOWAIT
 	err := t.proc.WithPidfd(func(fd uintptr) error { return unix.Waitid(unix.P_PIDFD, int(fd), nil, options, nil) })
-	if errors.Is(err, errors.ErrUnsupported) {
+	if err != nil && !errors.Is(err, unix.ECHILD) && !errors.Is(err, os.ErrProcessDone) {
 		err = unix.Waitid(unix.P_PID, t.pid, nil, options, nil)
 	}
 	t.reaped = errors.Is(err, unix.ECHILD) || errors.Is(err, os.ErrProcessDone)

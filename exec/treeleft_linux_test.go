@@ -3,6 +3,8 @@
 package exec_test
 
 import (
+	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -31,6 +33,7 @@ func init() {
 		_, err := io.Copy(io.Discard, os.Stdin)
 		return status(err)
 	}
+	helpers["tree without descriptors"] = func(args []string) int { return status(killWithoutDescriptors(args[0])) }
 }
 
 // scattered is a family of which some have left the process group.
@@ -396,8 +399,8 @@ func pidfdGroups(t *testing.T) bool {
 	return unix.PidfdSendSignal(fd, 0, nil, 4) != unix.EINVAL
 }
 
-// TestTreeStrayClose has other code close the descriptor of the group's directory
-// and open something else by its number, which is left alone.
+// TestTreeStrayClose has other code close the descriptors of the group and open
+// something else by their numbers, which is left alone.
 func TestTreeStrayClose(t *testing.T) {
 	if !exec.Features().Has("tree_cgroup") {
 		skip(t, "no control group can be made")
@@ -417,15 +420,20 @@ func TestTreeStrayClose(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer null.Close()
-	stray := -1
+	var stray []int
 	for _, line := range inventory() {
 		var fd int
 		if n, _ := fmt.Sscanf(line, "fd %d", &fd); n == 1 && strings.Contains(line, "/"+exec.OwnPrefix()) {
-			stray = fd
+			stray = append(stray, fd)
 		}
 	}
-	if err := unix.Dup3(int(null.Fd()), stray, unix.O_CLOEXEC); err != nil {
-		t.Fatal(err)
+	if len(stray) != 2 {
+		t.Errorf("descriptors %d", stray)
+	}
+	for _, fd := range stray {
+		if err := unix.Dup3(int(null.Fd()), fd, unix.O_CLOEXEC); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := c.Kill(); err != nil {
 		t.Error(err)
@@ -435,7 +443,71 @@ func TestTreeStrayClose(t *testing.T) {
 		t.Error(err)
 	}
 	mustBeGone(t, pids, 4)
-	if err := unix.Close(stray); err != nil {
-		t.Errorf("the other file was closed: %v", err)
+	for _, fd := range stray {
+		if err := unix.Close(fd); err != nil {
+			t.Errorf("the other file was closed: %v", err)
+		}
 	}
+}
+
+// killWithoutDescriptors ends a tree while this process can open nothing.
+func killWithoutDescriptors(kind string) error {
+	if kind == "group" {
+		defer exec.ForceNoCgroup()()
+	}
+	c := exec.Command("/bin/sh", "-c", scattered)
+	if kind == "group" {
+		c.Args[2] = family + "wait"
+	}
+	c.Tree = true
+	out, err := c.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := c.Start(); err != nil {
+		return err
+	}
+	_, _ = os.Stat("/") // what the runtime opens is open by now
+	lines := bufio.NewScanner(out)
+	var pids []string
+	for len(pids) < strings.Count(c.Args[2], "echo") && lines.Scan() {
+		pids = append(pids, lines.Text())
+	}
+	limit := unix.Rlimit{Cur: 100, Max: 100}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return err
+	}
+	var fill []int
+	for {
+		fd, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			break
+		}
+		fill = append(fill, fd)
+	}
+	err = c.Kill()
+	werr := c.Wait()
+	fmt.Println("held", c.TreeHolds() == nil)
+	for _, fd := range fill {
+		unix.Close(fd)
+	}
+	for _, p := range pids {
+		if running(number(p)) {
+			err = errors.Join(err, fmt.Errorf("process %s is alive", p))
+			_ = syscall.Kill(number(p), syscall.SIGKILL) // not to leave it behind
+		}
+	}
+	if len(pids) < 3 || werr == nil {
+		err = errors.Join(err, fmt.Errorf("%q, %w", pids, werr))
+	}
+	return err
+}
+
+// TestTreeWithoutDescriptors ends trees when there are no descriptors left.
+func TestTreeWithoutDescriptors(t *testing.T) {
+	if g, err := exec.OwnCgroup(); err == nil && exec.Features().Has("tree_cgroup") {
+		mustSay(t, values(t, inGroup(t, g, nil, "tree without descriptors", "cgroup")), "held", "true")
+	}
+	c := &exec.Cmd{Path: self(t), Args: helperArgs("tree without descriptors", "group")}
+	mustSay(t, values(t, c), "held", "false")
 }

@@ -1,0 +1,85 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package exec
+
+import (
+	"errors"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// handle is a file that is used long after it was opened. Other code may have
+// closed its descriptor meanwhile, by mistake, and opened something else by the
+// number.
+type handle struct {
+	file     *os.File
+	dev, ino uint64
+}
+
+func openHandle(path string, flags int) (*handle, error) {
+	file, err := os.OpenFile(path, flags|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+	var st unix.Stat_t
+	if err := control(file, func(fd int) error { return unix.Fstat(fd, &st) }); err != nil {
+		file.Close()
+		return nil, err
+	}
+	return &handle{file, st.Dev, st.Ino}, nil
+}
+
+// control calls f with the descriptor of a file, which is not closed meanwhile.
+func control(file *os.File, f func(fd int) error) error {
+	conn, err := file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var inner error
+	if conn.Control(func(fd uintptr) { inner = f(int(fd)) }) != nil {
+		return os.ErrClosed // nothing else makes it fail
+	}
+	return inner
+}
+
+// errStray is what with returns when the descriptor is another file's.
+var errStray = errors.New("the descriptor was closed by other code")
+
+// with calls f with the descriptor.
+func (h *handle) with(f func(fd int) error) error {
+	return control(h.file, func(fd int) error {
+		if !h.is(fd) {
+			return errStray
+		}
+		return f(fd)
+	})
+}
+
+// is reports whether a descriptor is one of the file.
+func (h *handle) is(fd int) bool {
+	var st unix.Stat_t
+	return unix.Fstat(fd, &st) == nil && st.Dev == h.dev && st.Ino == h.ino
+}
+
+// strayed are files that must not be closed, which would close what is open by
+// their numbers now.
+var strayed struct {
+	sync.Mutex
+	files []*os.File
+}
+
+// close closes the file.
+func (h *handle) close() {
+	if h == nil {
+		return
+	}
+	if h.with(func(int) error { return nil }) == errStray {
+		strayed.Lock()
+		strayed.files = append(strayed.files, h.file)
+		strayed.Unlock()
+		return
+	}
+	h.file.Close()
+}
