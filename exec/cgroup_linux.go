@@ -17,6 +17,7 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/highfd"
 )
 
 // Features is spawn.Features, and:
@@ -142,11 +143,11 @@ func (g *cgroup) close() {
 // ownCgroup is the directory of the version 2 control group that this thread is
 // in, which is that of the process but for threaded groups.
 func ownCgroup() (string, error) {
-	list, err := os.ReadFile("/proc/thread-self/cgroup")
+	list, err := highfd.ReadFile("/proc/thread-self/cgroup")
 	if err != nil {
 		return "", err
 	}
-	mounts, err := os.ReadFile("/proc/thread-self/mountinfo")
+	mounts, err := highfd.ReadFile("/proc/thread-self/mountinfo")
 	if err != nil {
 		return "", err
 	}

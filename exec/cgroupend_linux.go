@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/highfd"
 )
 
 // freezeTime is how long it may take until nothing in a group runs any more, and
@@ -92,7 +94,7 @@ func killMember(pid int, name string) error {
 	}
 	defer unix.Close(fd)
 	// Whoever has the pid now has it for as long as he is in the group.
-	if groups, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid)); !bytes.Contains(groups, []byte("/"+name)) {
+	if groups, _ := highfd.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid)); !bytes.Contains(groups, []byte("/"+name)) {
 		return nil
 	}
 	return gone(unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0))
@@ -264,16 +266,25 @@ func directories(fd int) (names []string, err error) {
 }
 
 func openDir(at int, name string) (int, error) {
-	fd, err := unix.Openat(at, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	fd, err := openAt(at, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW)
 	if err != nil {
 		return -1, &os.PathError{Op: "open", Path: name, Err: err}
 	}
 	return fd, nil
 }
 
+// openAt opens a file of a directory.
+func openAt(dir int, name string, flags int) (int, error) {
+	fd, err := unix.Openat(dir, name, flags|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	return highfd.Raise(fd)
+}
+
 // readFile is what a small file of a directory has.
 func readFile(dir int, name string) ([]byte, error) {
-	fd, err := unix.Openat(dir, name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	fd, err := openAt(dir, name, unix.O_RDONLY)
 	if err != nil {
 		return nil, err
 	}
@@ -293,7 +304,7 @@ func readFile(dir int, name string) ([]byte, error) {
 }
 
 func writeFile(dir int, name, value string) error {
-	fd, err := unix.Openat(dir, name, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	fd, err := openAt(dir, name, unix.O_WRONLY)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/highfd"
 )
 
 // handle is a file that is used long after it was opened. Other code may have
@@ -19,16 +21,16 @@ type handle struct {
 }
 
 func openHandle(path string, flags int) (*handle, error) {
-	file, err := os.OpenFile(path, flags|unix.O_NOFOLLOW, 0)
+	fd, err := highfd.Open(path, flags|unix.O_NOFOLLOW, 0)
 	if err != nil {
-		return nil, err
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
 	var st unix.Stat_t
-	if err := control(file, func(fd int) error { return unix.Fstat(fd, &st) }); err != nil {
-		file.Close()
-		return nil, err
+	if err := unix.Fstat(fd, &st); err != nil {
+		unix.Close(fd)
+		return nil, os.NewSyscallError("fstat", err)
 	}
-	return &handle{file, st.Dev, st.Ino}, nil
+	return &handle{os.NewFile(uintptr(fd), path), st.Dev, st.Ino}, nil
 }
 
 // control calls f with the descriptor of a file, which is not closed meanwhile.

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/highfd"
 )
 
 // owner is the process that has made a control group, as the group's name says.
@@ -89,7 +91,7 @@ func startOf(pid int) (start uint64, zombie bool) {
 	if name, err := os.Readlink("/proc/self"); err != nil || name != strconv.Itoa(os.Getpid()) {
 		return 0, false // it is that of another pid namespace
 	}
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	stat, err := highfd.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, false
 	}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/highfd"
 )
 
 // tree is a child and the processes that it has made.
@@ -97,7 +98,7 @@ func (t *tree) started(proc *spawn.Process, log *zap.Logger) {
 // newCgroup makes a control group for the tree, or notes why it has none.
 func (t *tree) newCgroup(list attr.List) {
 	if hasType[attr.Cgroup](list) {
-		t.loose = notHeld(errors.New("Attr or SysProcAttr puts the child into another control group"))
+		t.loose = notHeld(errors.New("the child is put into another control group, by Attr or SysProcAttr"))
 		return
 	}
 	g, err := newCgroup()
@@ -147,7 +148,7 @@ func (t *tree) join(list attr.List, stdin io.Reader) attr.List {
 
 // onTerminal reports whether this process has a controlling terminal.
 func onTerminal() bool {
-	stat, err := os.ReadFile("/proc/thread-self/stat")
+	stat, err := highfd.ReadFile("/proc/thread-self/stat")
 	if err != nil {
 		return false
 	}
@@ -282,7 +283,7 @@ func groupAlive(pgid int) bool {
 		if n := entry.Name(); n[0] < '1' || n[0] > '9' {
 			continue
 		}
-		stat, err := os.ReadFile("/proc/" + entry.Name() + "/stat")
+		stat, err := highfd.ReadFile("/proc/" + entry.Name() + "/stat")
 		if err != nil {
 			continue
 		}

@@ -89,9 +89,8 @@ func testGroup(t *testing.T) string {
 		skip(t, "no control group can be made: "+errors.Unwrap(err).Error())
 	}
 	t.Cleanup(func() {
-		_ = os.WriteFile(filepath.Join(dir, "cgroup.kill"), []byte("1"), 0)
 		for range 1000 {
-			if removeAll(dir) == nil {
+			if endAll(dir) == nil {
 				return
 			}
 			time.Sleep(10 * time.Millisecond)
@@ -101,10 +100,15 @@ func testGroup(t *testing.T) string {
 	return dir
 }
 
-// removeAll removes a control group and those below.
-func removeAll(dir string) error {
+// endAll kills all in a control group and those below, and removes them. There is
+// no cgroup.kill before Linux 5.14.
+func endAll(dir string) error {
 	for _, g := range groupsIn(dir) {
-		_ = removeAll(g) // then dir can't be, either
+		_ = endAll(g) // then dir can't be removed, either
+	}
+	procs, _ := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+	for _, pid := range strings.Fields(string(procs)) {
+		_ = syscall.Kill(number(pid), syscall.SIGKILL) // it may be gone
 	}
 	return os.Remove(dir)
 }
