@@ -140,7 +140,11 @@ func (s Capabilities) lowerAmbient(p *plan.Plan) {
 	zero, b := raw.Int(0), p.Builder()
 	if len(s.Ambient) > 0 && (s.Inheritable != nil || s.Effective == nil) {
 		sets, header := b.Vars(3), b.Words(capabilityVersion3)
-		p.Step("capset", capText("ambient", s.Ambient))
+		set := "inheritable"
+		if s.Inheritable == nil {
+			set = "effective"
+		}
+		p.Step("capset", capText(set, s.Ambient))
 		p.Call(ph, raw.Capget, header, b.AddrOf(sets))
 		for _, n := range s.Ambient {
 			if s.Inheritable != nil {
@@ -150,9 +154,9 @@ func (s Capabilities) lowerAmbient(p *plan.Plan) {
 				setBit(p, ph, sets, int32(n/32)*half+effective, n%32)
 			}
 		}
-		set := p.Call(ph, raw.Capset, header, b.AddrOf(sets))
+		capset := p.Call(ph, raw.Capset, header, b.AddrOf(sets))
 		if s.Inheritable == nil {
-			set.Tolerate(errEPERM) // what is not permitted can't be ambient either
+			capset.Tolerate(errEPERM) // what is not permitted can't be ambient either
 		}
 	}
 	p.Step("ambient", "")
