@@ -78,7 +78,7 @@ func TestKeepCapsLocked(t *testing.T) {
 				}
 			}
 			_, _, err := tryOutput(catSpec(t, changed, attr.AmbientCaps(raised)))
-			checkFault(t, err, want{"capset", 1, "[13]", []unix.Errno{unix.EPERM}})
+			checkFault(t, err, want{"capset", 1, "[CAP_NET_RAW]", []unix.Errno{unix.EPERM}})
 			if err := unix.Prctl(unix.PR_SET_SECUREBITS, locked|noFixup, 0, 0, 0); err != nil {
 				t.Error(err)
 				return

@@ -84,7 +84,7 @@ func init() {
 	unprivileged["ambient capability"] = func(string) error {
 		return eachEngineError(func(string) error {
 			_, err := spawn.Start(context.Background(), shell(":", attr.Umask(0), attr.AmbientCaps{unix.CAP_KILL}))
-			if how := (want{"capset", 1, fmt.Sprint([]int{unix.CAP_KILL}), []syscall.Errno{unix.EPERM}}).differs(err); how != "" {
+			if how := (want{"capset", 1, "[CAP_KILL]", []syscall.Errno{unix.EPERM}}).differs(err); how != "" {
 				return fmt.Errorf("%w: %s", err, how)
 			}
 			return nil

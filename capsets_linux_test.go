@@ -203,11 +203,11 @@ func userCapabilities(string) error {
 			a attr.Attr
 			want
 		}{
-			{attr.NoCapabilities(), want{"bounding", 1, "capability 0", eperm}},
-			{attr.Capabilities{Effective: kill, Permitted: kill}, want{"capset", 1, "effective=[5] permitted=[5]", eperm}},
-			{attr.Capabilities{Inheritable: kill}, want{"capset", 1, "inheritable=[5]", eperm}},
-			{attr.Capabilities{Ambient: kill}, want{"ambient", 1, "capability 5", eperm}},
-			{attr.Capabilities{Ambient: kill, Inheritable: kill}, want{"capset", 1, "inheritable=[5]", eperm}},
+			{attr.NoCapabilities(), want{"bounding", 1, "CAP_CHOWN", eperm}},
+			{attr.Capabilities{Effective: kill, Permitted: kill}, want{"capset", 1, "effective=[CAP_KILL] permitted=[CAP_KILL]", eperm}},
+			{attr.Capabilities{Inheritable: kill}, want{"capset", 1, "inheritable=[CAP_KILL]", eperm}},
+			{attr.Capabilities{Ambient: kill}, want{"ambient", 1, "CAP_KILL", eperm}},
+			{attr.Capabilities{Ambient: kill, Inheritable: kill}, want{"capset", 1, "inheritable=[CAP_KILL]", eperm}},
 			{attr.SecureBits(1), want{"securebits", 1, "0x1", eperm}},
 		} {
 			_, err := spawn.Start(context.Background(), shell(":", attr.Umask(0), c.a))

@@ -68,13 +68,19 @@ func asUser(t *testing.T, name string) {
 // runByNobody puts the test binary where nobody can run it, and has nobody do so.
 func runByNobody(t testing.TB, s *spawn.Spec) {
 	t.Helper()
+	forAnybody(t, s)
+	s.Attr = append(s.Attr, attr.Credential{UID: nobody, GID: nobody})
+}
+
+// forAnybody puts the test binary where anybody can run it.
+func forAnybody(t testing.TB, s *spawn.Spec) {
+	t.Helper()
 	s.Path = filepath.Join(publicDir(t), "test")
 	binary, err := os.ReadFile(testBinary(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	write(t, s.Path, string(binary), 0o755)
-	s.Attr = append(s.Attr, attr.Credential{UID: nobody, GID: nobody})
 }
 
 // succeeds wants a status of 0, else what was printed is why.
@@ -133,7 +139,7 @@ func userFaults(dir string) error {
 	open.Actions.Open(5, secret, os.O_RDONLY, 0)
 	faults := []fault{
 		{"open", open, want{"open", 0, secret, eacces}},
-		{"rlimit", nil, want{"rlimit", 1, fmt.Sprintf("%d soft=%d hard=%d", rlimit.Resource, rlimit.Soft, rlimit.Hard), eperm}},
+		{"rlimit", nil, want{"rlimit", 1, fmt.Sprintf("RLIMIT_NPROC soft=%d hard=%d", rlimit.Soft, rlimit.Hard), eperm}},
 		{"nice", nil, want{"nice", 1, "-20", eacces}},
 		{"setgroups", nil, want{"setgroups", 1, "[]", eperm}},
 		{"some groups", nil, want{"setgroups", 1, "[1 2]", eperm}},

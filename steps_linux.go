@@ -7,9 +7,11 @@ import (
 	"slices"
 	"strconv"
 	"sync/atomic"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/safespawn/spawn/internal/names"
 	"github.com/safespawn/spawn/internal/raw"
 )
 
@@ -160,7 +162,6 @@ func constName(c raw.Call, i int, n int64) (string, bool) {
 		{raw.Ptrace, 0, unix.PTRACE_TRACEME}:              "PTRACE_TRACEME",
 		{raw.Futex, 1, 5 | 128}:                           "FUTEX_WAKE_OP_PRIVATE",
 		{raw.Mount, 3, unix.MS_REC | unix.MS_PRIVATE}:     "MS_REC|MS_PRIVATE",
-		{raw.Prlimit64, 1, unix.RLIMIT_NOFILE}:            "RLIMIT_NOFILE",
 		{raw.RtSigprocmask, 0, unix.SIG_SETMASK}:          "SIG_SETMASK",
 		{raw.RtSigprocmask, 0, unix.SIG_UNBLOCK}:          "SIG_UNBLOCK",
 		{raw.RtSigprocmask, 2, 0}:                         "NULL",
@@ -178,10 +179,30 @@ func constName(c raw.Call, i int, n int64) (string, bool) {
 	if !ok && (c.Sys == raw.Openat && i == 2 || c.Sys == raw.Openat && i == 3 || c.Sys == raw.Umask) {
 		return fmt.Sprintf("%#o", n), true
 	}
+	if !ok {
+		name, ok = listedName(c, i, n)
+	}
 	if !ok && (c.Sys == raw.Unshare || c.Sys == raw.Futex && i == 5) {
 		return fmt.Sprintf("%#x", n), true
 	}
 	return name, ok
+}
+
+// listedName is the name of a capability, a resource or a signal.
+func listedName(c raw.Call, i int, n int64) (string, bool) {
+	option := c.Args[0].Num
+	switch {
+	case c.Sys == raw.RtSigaction && i == 0, c.Sys == raw.Tkill && i == 1, c.Sys == raw.Prctl && i == 1 && option == unix.PR_SET_PDEATHSIG:
+		return names.Signal(syscall.Signal(n)), true
+	case c.Sys == raw.Prlimit64 && i == 1:
+		return names.Resource(int(n)), true
+	case c.Sys == raw.Prctl && i == 1 && (option == unix.PR_CAPBSET_READ || option == unix.PR_CAPBSET_DROP),
+		c.Sys == raw.Prctl && i == 2 && option == unix.PR_CAP_AMBIENT && c.Args[1].Num == unix.PR_CAP_AMBIENT_RAISE:
+		return names.Capability(int(n)), true
+	case c.Sys == raw.Prctl && i == 1 && option == unix.PR_CAP_AMBIENT:
+		return map[int64]string{unix.PR_CAP_AMBIENT_RAISE: "PR_CAP_AMBIENT_RAISE", unix.PR_CAP_AMBIENT_CLEAR_ALL: "PR_CAP_AMBIENT_CLEAR_ALL"}[n], true
+	}
+	return "", false
 }
 
 // steps is the number of the child's operations.

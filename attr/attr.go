@@ -46,7 +46,10 @@ func (l List) Check(c *plan.Claims) error {
 			return at(i, err)
 		}
 	}
-	return c.Unmet()
+	if err := c.Unmet(); err != nil {
+		return err
+	}
+	return l.checkDeathSignal()
 }
 
 // Lower adds the steps of all attributes to p. It is called by package spawn,

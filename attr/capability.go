@@ -1,8 +1,7 @@
 package attr
 
 import (
-	"fmt"
-
+	"github.com/safespawn/spawn/internal/names"
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
 )
@@ -37,7 +36,7 @@ func (l AmbientCaps) check(c *plan.Claims) error {
 	return c.Claim("the ambient capabilities", "attr.AmbientCaps")
 }
 
-func capName(n int) string { return fmt.Sprintf("capability %d", n) }
+func capName(n int) string { return names.Capability(n) }
 
 // lower reads the child's sets, adds to them and writes them: to the effective one
 // for what comes before the program has them, file actions and execve. They are two
@@ -54,7 +53,7 @@ func (l AmbientCaps) lower(p *plan.Plan) {
 	b := p.Builder()
 	sets := b.Vars(3)
 	header := b.Words(capabilityVersion3)
-	p.Step("capset", fmt.Sprint([]int(l)))
+	p.Step("capset", names.CapabilityList(l))
 	p.Call(plan.Capabilities, raw.Capget, header, b.AddrOf(sets))
 	for _, n := range l {
 		word := int32(n/32) * half

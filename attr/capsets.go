@@ -1,10 +1,10 @@
 package attr
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/safespawn/spawn/internal/names"
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
 )
@@ -72,7 +72,7 @@ func (s Capabilities) check(c *plan.Claims) error {
 		}
 	}
 	if s.Permitted != nil && s.Effective == nil {
-		return invalid("permitted", fmt.Sprint(s.Permitted), "without the effective set, which is a part of it")
+		return invalid("permitted", names.CapabilityList(s.Permitted), "without the effective set, which is a part of it")
 	}
 	claims := []string{"the capability sets", "the ambient capabilities"}
 	if s.Effective != nil && !slices.Contains(s.Effective, capSysAdmin) {
@@ -170,19 +170,19 @@ func (s Capabilities) lowerAmbient(p *plan.Plan) {
 // lowerSets reads the child's sets only where one of them is left as it is.
 func (s Capabilities) lowerSets(p *plan.Plan) {
 	given := map[int32][]int{effective: s.Effective, permitted: s.Permitted, inheritable: s.Inheritable}
-	var names []string
+	var texts []string
 	for i, name := range []string{"effective", "permitted", "inheritable"} {
 		if list := given[int32(4*i)]; list != nil {
-			names = append(names, capText(name, list))
+			texts = append(texts, capText(name, list))
 		}
 	}
-	if len(names) == 0 {
+	if len(texts) == 0 {
 		return
 	}
 	b := p.Builder()
 	header := b.Words(capabilityVersion3)
-	p.Step("capset", strings.Join(names, " "))
-	if len(names) == len(given) {
+	p.Step("capset", strings.Join(texts, " "))
+	if len(texts) == len(given) {
 		words := make([]uint32, 2*half/4)
 		for at, list := range given {
 			for _, n := range list {
@@ -207,6 +207,6 @@ func (s Capabilities) lowerSets(p *plan.Plan) {
 	p.Call(plan.DropCaps, raw.Capset, header, b.AddrOf(sets))
 }
 
-func capText(name string, list []int) string { return fmt.Sprintf("%s=%d", name, list) }
+func capText(name string, list []int) string { return name + "=" + names.CapabilityList(list) }
 
 func (Capabilities) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.Capabilities") }

@@ -3,6 +3,7 @@ package attr
 import (
 	"fmt"
 
+	"github.com/safespawn/spawn/internal/names"
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
 )
@@ -53,7 +54,7 @@ const (
 func (r Rlimit) check(c *plan.Claims) error { return r.claim(c, "attr.Rlimit") }
 
 func (r Rlimit) claim(c *plan.Claims, by string) error {
-	name := fmt.Sprintf("rlimit %d", r.Resource)
+	name := names.Resource(r.Resource)
 	if r.Resource < 0 || r.Resource > lastResource {
 		return invalid("rlimit", name, "no such resource")
 	}
@@ -64,7 +65,7 @@ func (r Rlimit) claim(c *plan.Claims, by string) error {
 }
 
 func (r Rlimit) lower(p *plan.Plan) {
-	object := fmt.Sprintf("%d soft=%d hard=%d", r.Resource, r.Soft, r.Hard)
+	object := fmt.Sprintf("%s soft=%d hard=%d", names.Resource(r.Resource), r.Soft, r.Hard)
 	soft, hard, ok := currentLimit(r.Resource)
 	if ok && (r.Soft > soft || r.Hard > hard) {
 		p.Step("rlimit", object)
@@ -94,7 +95,7 @@ func (NoFile) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.NoF
 func (r RlimitToHard) check(c *plan.Claims) error { return r.claim(c, "attr.RlimitToHard") }
 
 func (r RlimitToHard) claim(c *plan.Claims, by string) error {
-	name := fmt.Sprintf("rlimit %d", int(r))
+	name := names.Resource(int(r))
 	if r < 0 || r > lastResource {
 		return invalid("rlimit", name, "no such resource")
 	}
@@ -107,7 +108,7 @@ func (r RlimitToHard) lower(p *plan.Plan) {
 	b, zero, resource := p.Builder(), raw.Int(0), raw.Int(int64(r))
 	v := b.Vars(3)
 	first, second := b.AddrIn(v, 0), b.AddrIn(v, 8)
-	p.Step("rlimit", fmt.Sprintf("%d soft=hard", int(r)))
+	p.Step("rlimit", names.Resource(int(r))+" soft=hard")
 	p.Call(plan.RaiseLimits, raw.Prlimit64, zero, resource, zero, second)
 	p.Call(plan.RaiseLimits, raw.Prlimit64, zero, resource, zero, first)
 	p.Call(plan.RaiseLimits, raw.Prlimit64, zero, resource, second, zero)

@@ -1,7 +1,6 @@
 package attr
 
 import (
-	"fmt"
 	"os"
 	"syscall"
 
@@ -15,6 +14,16 @@ import (
 // once, unless it is in a pid namespace that this process is not in. The first
 // process of such a namespace only heeds SIGKILL, and signals that it has handlers
 // for.
+//
+// Execve clears it, silently, where the program may do more than its process could.
+// What is known of that is an error of Compile: real and effective ids that differ, by
+// [IDs] or because this process has such; root whose permitted set, by [Capabilities],
+// is without what execve gives root from the other sets, unless [SecureBits] or
+// [NoNewPrivs] keep it from that; [SELinuxContext] and [AppArmorProfile]. What belongs
+// to the program's file is not known: the signal does not come to a program that is
+// set-user-ID or set-group-ID, has file capabilities, or is in another domain by the
+// policy of a security module; with NoNewPrivs only the last of these is left. The
+// program can set it itself.
 //
 // The kernel sends it when the thread ends that has made the child, and Go ends
 // threads. So the child is made by a thread that is kept for this, never ends, and is
@@ -40,7 +49,7 @@ func (s ParentDeathSignal) check(c *plan.Claims) error {
 func (s ParentDeathSignal) lower(p *plan.Plan) {
 	p.DeathSignal = true
 	sig, zero := raw.Int(int64(s)), raw.Int(0)
-	p.Step("pdeathsig", fmt.Sprint(int(s)))
+	p.Step("pdeathsig", signalName(syscall.Signal(s)))
 	p.Call(plan.AfterCredentials, raw.Prctl, raw.Int(prSetPdeathsig), sig, zero, zero, zero)
 	signalOrphan(p, plan.AfterCredentials, sig)
 }

@@ -1,9 +1,9 @@
 package attr
 
 import (
-	"fmt"
 	"syscall"
 
+	"github.com/safespawn/spawn/internal/names"
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
 )
@@ -124,4 +124,4 @@ func setActions(p *plan.Plan, sigs []syscall.Signal, step string, handler uint64
 	}
 }
 
-func signalName(sig syscall.Signal) string { return fmt.Sprintf("signal %d", int(sig)) }
+func signalName(sig syscall.Signal) string { return names.Signal(sig) }

@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/names"
 )
 
 // identity is the flags of ids and privileges.
@@ -172,16 +173,6 @@ func lookupGroup(s string) (uint32, error) {
 	return parseID(g.Gid)
 }
 
-// capabilityNames are those of capabilities(7), by number.
-var capabilityNames = []string{
-	"chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap",
-	"linux_immutable", "net_bind_service", "net_broadcast", "net_admin", "net_raw", "ipc_lock", "ipc_owner",
-	"sys_module", "sys_rawio", "sys_chroot", "sys_ptrace", "sys_pacct", "sys_admin", "sys_boot", "sys_nice",
-	"sys_resource", "sys_time", "sys_tty_config", "mknod", "lease", "audit_write", "audit_control", "setfcap",
-	"mac_override", "mac_admin", "syslog", "wake_alarm", "block_suspend", "audit_read", "perfmon", "bpf",
-	"checkpoint_restore",
-}
-
 // parseCaps reads a list of capabilities, in which "all" is what can be had here
 // and "-NAME" takes one away again.
 func parseCaps(s string) ([]int, error) {
@@ -215,7 +206,7 @@ func parseCap(s string) (int, error) {
 	if n, err := parseRange(0, 63)(s); err == nil {
 		return n, nil
 	}
-	if n := slices.Index(capabilityNames, strings.TrimPrefix(strings.ToLower(s), "cap_")); n >= 0 {
+	if n, ok := names.CapabilityNumber(s); ok {
 		return n, nil
 	}
 	return 0, fmt.Errorf("%q is not a capability", s)

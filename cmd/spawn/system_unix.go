@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/names"
 )
 
 // relayed are the signals that are passed on to the program.
@@ -30,7 +32,7 @@ func ends(sig syscall.Signal) bool {
 }
 
 // signalNamed finds a signal by its name, as SIGHUP; 0 is none.
-func signalNamed(name string) syscall.Signal { return unix.SignalNum(name) }
+func signalNamed(name string) syscall.Signal { return names.SignalNumber(name) }
 
 // immutable reports whether the action of a signal can't be set.
 func immutable(sig syscall.Signal) bool { return sig == unix.SIGKILL || sig == unix.SIGSTOP }

@@ -10,8 +10,8 @@ import (
 const (
 	SignalMask       = "the signal mask"
 	InheritedSignals = "inherited signals" // ignored signals stay ignored
-	NoFile           = "rlimit 7"          // RLIMIT_NOFILE
-	Tracer           = "the tracer"        // the parent sets the mask, after execve
+	NoFile           = "RLIMIT_NOFILE"
+	Tracer           = "the tracer" // the parent sets the mask, after execve
 )
 
 // Claims finds contradictions: whatever only one attribute may decide is claimed
