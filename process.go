@@ -120,14 +120,16 @@ func (p *Process) Release() error {
 
 // Disown lets go of the child without reaping it, now or later: that is for
 // somebody else to do, who knows its pid. Afterwards Wait and the methods that
-// send signals behave as if that had happened.
-func (p *Process) Disown() {
+// send signals behave as if that had happened. It reports whether somebody has
+// reaped the child already, so that its pid may be that of another process.
+func (p *Process) Disown() (reaped bool) {
 	p.mu.Lock()
 	defer p.unlock()
-	if !p.over {
-		p.log = nil
-		p.disown()
+	if p.over {
+		return true
 	}
+	p.log = nil
+	return p.disown()
 }
 
 // Kill sends SIGKILL. The errors are those of Signal.

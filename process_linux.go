@@ -158,9 +158,11 @@ func (p *Process) closePidfd() {
 }
 
 // disown is Disown. The caller holds p.mu.
-func (p *Process) disown() {
+func (p *Process) disown() (reaped bool) {
+	reaped = p.child.ask(p.pid, unix.WNOWAIT) == unix.ECHILD
 	p.finish(nil, ErrStatusTaken)
 	p.closePidfd()
+	return reaped
 }
 
 // taken finds the status of a child that somebody else has waited for.

@@ -67,12 +67,13 @@ func (p *Process) waitExited(context.Context) error {
 }
 
 // disown is Disown. The caller holds p.mu. A wait that is under way can't be
-// called off.
-func (p *Process) disown() {
+// called off, and whether the child was reaped can't be known.
+func (p *Process) disown() (reaped bool) {
 	if p.done == nil {
 		_ = p.child.proc.Release()
 		p.finish(nil, ErrStatusTaken)
 	}
+	return false
 }
 
 // reap waits for the end. It costs a thread.

@@ -2,7 +2,10 @@
 
 package exec
 
-import "os"
+import (
+	"io"
+	"os"
+)
 
 // pipeEnd is this process's end of a pipe.
 type pipeEnd struct{ *os.File }
@@ -19,7 +22,16 @@ func pipeFrom() (r *pipeEnd, w *os.File, err error) {
 	return &pipeEnd{own}, w, err
 }
 
+// userPipe is os.Pipe.
+func userPipe() (r, w *os.File, err error) { return os.Pipe() }
+
 func (p *pipeEnd) park() *os.File { return p.File }
+
+// cut does nothing: the pipe is closed with what is in it.
+func (p *pipeEnd) cut() bool { return false }
+
+// rest is not called.
+func (p *pipeEnd) rest(io.Writer) error { return nil }
 
 // drain does nothing: what was left is done as if it were not a short program.
 func (s *streams) drain() {}

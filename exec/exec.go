@@ -101,7 +101,7 @@ type Cmd struct {
 	WaitDelay time.Duration
 
 	// Actions is done after the standard streams and ExtraFiles are in place.
-	Actions *spawn.FileActions
+	Actions spawn.FileActions
 	// Attr is attributes besides those of SysProcAttr, which it must not
 	// contradict.
 	Attr attr.List

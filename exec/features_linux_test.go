@@ -43,7 +43,7 @@ func TestErrors(t *testing.T) {
 			"chroot", -1, syscall.ENOENT},
 		"terminal": {exec.Cmd{Path: "/bin/true", SysProcAttr: &syscall.SysProcAttr{Setsid: true, Setctty: true}},
 			"ctty", -1, syscall.ENOTTY},
-		"action":    {exec.Cmd{Path: "/bin/true", Dir: "/", Actions: &closes}, "open", 0, syscall.ENOENT},
+		"action":    {exec.Cmd{Path: "/bin/true", Dir: "/", Actions: closes}, "open", 0, syscall.ENOENT},
 		"attribute": {exec.Cmd{Path: "/bin/true", Attr: attr.List{attr.Umask(0), attr.Nice(99)}}, "nice", 1, syscall.EINVAL},
 		"contradiction": {exec.Cmd{Path: "/bin/true", Attr: attr.List{attr.Setsid{}}, SysProcAttr: &syscall.SysProcAttr{Setsid: true}},
 			"", -1, syscall.EINVAL},
@@ -105,7 +105,7 @@ func TestActions(t *testing.T) {
 	var a spawn.FileActions
 	a.Dup2(1, 3)
 	c := exec.Command("/bin/sh", "-c", "echo three >&3; umask")
-	c.Actions, c.Attr = &a, attr.List{attr.Umask(0o27)}
+	c.Actions, c.Attr = a, attr.List{attr.Umask(0o27)}
 	out, err := c.Output()
 	if err != nil || string(out) != "three\n0027\n" {
 		t.Errorf("got %q, %v", out, err)

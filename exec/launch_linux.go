@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -17,19 +16,6 @@ import (
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/internal/plan"
 )
-
-// child is the process as package spawn knows it, which only says when it has
-// ended. To reap it is for os.Process, which alone can make an os.ProcessState.
-type child struct{ proc *spawn.Process }
-
-// wait returns when the child has ended. It is still to be reaped.
-func (c *child) wait() {
-	// No other error than the context's.
-	_ = c.proc.WaitExited(context.Background())
-}
-
-// release lets go of the child, after it has been reaped.
-func (c *child) release() { c.proc.Disown() }
 
 // launch makes the process.
 func (c *Cmd) launch(ctx context.Context, path string, files []*os.File, env []string) error {
@@ -44,19 +30,17 @@ func (c *Cmd) launch(ctx context.Context, path string, files []*os.File, env []s
 		return c.startError(path, own, err)
 	}
 	s.Attr = sys.list
-	if c.unseen() {
-		ctx = plan.Unseen{Context: ctx}
-	}
 	var proc *spawn.Process
 	if c.keeps() {
 		proc, c.tree, err = c.startTree(ctx, &s)
 	} else {
-		proc, err = spawn.Start(ctx, &s)
+		proc, err = spawn.Start(plan.Unseen{Context: ctx}, &s) // adopt sees to the child
 	}
 	if err != nil {
 		return c.startError(path, own, err)
 	}
-	return c.adopt(proc)
+	c.adopt(proc)
+	return nil
 }
 
 // actions lowers Dir, the files and Actions, and returns how many actions are
@@ -80,41 +64,8 @@ func (c *Cmd) actions(a *spawn.FileActions, files []*os.File) int {
 		}
 	}
 	own := a.Len()
-	if c.Actions != nil {
-		a.Append(c.Actions)
-	}
+	a.Append(&c.Actions)
 	return own
-}
-
-// adopt makes an *os.Process of the child. FindProcess goes by the pid, which
-// can't be anybody else's yet: a child keeps its pid until it is reaped, and only
-// the caller of Wait does that.
-func (c *Cmd) adopt(proc *spawn.Process) error {
-	c.child.proc = proc
-	var err error
-	if c.unseen() {
-		c.Process = &os.Process{Pid: proc.Pid()} // without a pidfd
-	} else {
-		// os/exec does not reap what nobody waits for: somebody may, who knows
-		// the pid.
-		runtime.SetFinalizer(proc, nil)
-		runtime.SetFinalizer(proc, (*spawn.Process).Disown)
-		c.Process, err = os.FindProcess(proc.Pid()) // never fails on Unix
-	}
-	if sys := c.SysProcAttr; sys != nil && sys.PidFD != nil {
-		*sys.PidFD = -1
-		// A descriptor that shared its flags with this process's other one would
-		// not block where the user wants to wait.
-		if fd, perr := unix.PidfdOpen(proc.Pid(), 0); perr == nil {
-			*sys.PidFD = fd
-		}
-	}
-	return err
-}
-
-// unseen reports whether nobody can use Process before Run returns.
-func (c *Cmd) unseen() bool {
-	return c.streams.inline && c.ctx == nil && !slices.ContainsFunc(c.streams.jobs, func(j copyJob) bool { return !j.quick() })
 }
 
 // startError is the error of os.StartProcess for one of package spawn. own is how

@@ -18,10 +18,14 @@ func Features() spawn.FeatureSet {
 	return append(spawn.Features(), spawn.Feature{Name: "tree_cgroup", Since: "5.7", Use: "used by the engine"})
 }
 
-// child is nothing: Process is all there is.
-type child struct{}
+// child is the process.
+type child struct{ process *os.Process }
+
+func (child) awaitExec() {}
 
 func (child) wait() {}
+
+func (c child) reap() (*os.ProcessState, error) { return c.process.Wait() }
 
 func (child) release() {}
 
@@ -37,7 +41,7 @@ func (c *Cmd) waitTree() error { return c.waitProcess() }
 // launch makes the process.
 func (c *Cmd) launch(_ context.Context, path string, files []*os.File, env []string) error {
 	switch {
-	case c.Actions != nil:
+	case c.Actions.Len() > 0:
 		return c.unsupported("Cmd.Actions")
 	case len(c.Attr) > 0:
 		return c.unsupported("Cmd.Attr")
@@ -48,7 +52,7 @@ func (c *Cmd) launch(_ context.Context, path string, files []*os.File, env []str
 	if err != nil {
 		return err
 	}
-	c.Process = p
+	c.Process, c.child.process = p, p
 	if c.Logger != nil {
 		c.Logger.Debug("spawned", zap.String("path", path), zap.Int("pid", p.Pid))
 	}

@@ -14,7 +14,7 @@ import (
 func (c *Cmd) Run() error {
 	// With a bound on the time, or with Tree, the copying must not hold up Wait.
 	c.streams.inline = c.WaitDelay == 0 && !c.keeps()
-	if err := c.Start(); err != nil {
+	if err := c.begin(); err != nil {
 		return err
 	}
 	return c.Wait()
@@ -23,6 +23,15 @@ func (c *Cmd) Run() error {
 // Start starts the program. When it returns nil, Process is set, and Wait must be
 // called to release what it needs.
 func (c *Cmd) Start() error {
+	if err := c.begin(); err != nil {
+		return err
+	}
+	c.child.awaitExec()
+	return nil
+}
+
+// begin is Start for somebody who only calls Wait.
+func (c *Cmd) begin() error {
 	if atomic.SwapInt32(&c.started, 1) != 0 {
 		return errors.New("exec: already started")
 	}

@@ -34,8 +34,17 @@ func (j *copyJob) run() error {
 		return feed(file, j.in)
 	}
 	_, err := io.Copy(j.out, file)
+	if isCut(err) {
+		err = j.pipe.rest(j.out)
+	}
 	file.Close() // Copy may have stopped because of the writer
 	return err
+}
+
+// isCut reports whether an error is that cut has ended the reading.
+func isCut(err error) bool {
+	pe, ok := err.(*fs.PathError)
+	return ok && pe.Op == "read" && errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 // feed copies to the child. That the child doesn't read all of it is no error.
@@ -132,14 +141,15 @@ func (s *streams) begin(tree bool) {
 	s.jobs = nil
 }
 
-// finishLeft does what begin has left.
-func (s *streams) finishLeft() {
+// finishLeft does what begin has left. It takes as long as anybody has a pipe,
+// unless the process is to be watched meanwhile.
+func (s *streams) finishLeft(watched bool) {
 	if len(s.left) == 0 {
 		return
 	}
 	s.drain()
 	for i, j := range s.left {
-		if i < len(s.left)-1 {
+		if watched || i < len(s.left)-1 {
 			s.group.start(j, true)
 		} else {
 			s.group.run(&j, true)
@@ -190,7 +200,7 @@ func (c *Cmd) stdio() (files [3]*os.File, err error) {
 func (c *Cmd) source() (*os.File, error) {
 	switch in := c.Stdin.(type) {
 	case nil:
-		return null()
+		return c.streams.nullSource()
 	case *os.File:
 		return in, nil
 	}
@@ -206,7 +216,7 @@ func (c *Cmd) source() (*os.File, error) {
 func (c *Cmd) sink(out io.Writer) (*os.File, error) {
 	switch out := out.(type) {
 	case nil:
-		return null()
+		return c.streams.nullSink()
 	case *os.File:
 		return out, nil
 	}
@@ -230,25 +240,6 @@ func (c *Cmd) keep(child, parent io.Closer) {
 func same(a, b io.Writer) (equal bool) {
 	defer func() { _ = recover() }()
 	return a == b
-}
-
-var nullDevice struct {
-	sync.Mutex
-	file *os.File
-}
-
-// null is the null device, which is opened once and stays open.
-func null() (*os.File, error) {
-	nullDevice.Lock()
-	defer nullDevice.Unlock()
-	if nullDevice.file == nil {
-		f, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-		if err != nil {
-			return nil, err
-		}
-		nullDevice.file = f
-	}
-	return nullDevice.file, nil
 }
 
 // StdinPipe is a pipe to the program's standard input. Wait closes it; the caller
@@ -296,5 +287,5 @@ func (c *Cmd) userPipe(method string) (r, w *os.File, err error) {
 	if c.Process != nil {
 		return nil, nil, errors.New("exec: " + method + " after process started")
 	}
-	return os.Pipe()
+	return userPipe()
 }

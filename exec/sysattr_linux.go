@@ -13,6 +13,7 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/highfd"
 )
 
 // sysList is a list of attributes, and files that they need for the start.
@@ -32,7 +33,7 @@ func (l *sysList) close() {
 // borrow makes a file of somebody's descriptor.
 func (l *sysList) borrow(fd int, step string) (*os.File, error) {
 	name := "descriptor " + strconv.Itoa(fd)
-	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
+	dup, err := highfd.Dup(fd)
 	if err != nil {
 		return nil, &spawn.Error{Step: step, Index: -1, Object: name, Err: err}
 	}

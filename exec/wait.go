@@ -73,10 +73,13 @@ func (c *Cmd) settle(e *ending) {
 	}
 }
 
-// closePipes ends the copying, and waits until it is over.
+// closePipes ends the copying, and waits until it is over. What was written before
+// is still copied.
 func (c *Cmd) closePipes() {
 	for _, p := range c.streams.parent {
-		p.Close()
+		if end, ok := p.(*pipeEnd); !ok || !end.cut() {
+			p.Close()
+		}
 	}
 	<-c.streams.copied()
 }
@@ -91,7 +94,7 @@ func (c *Cmd) Wait() error {
 	if c.ProcessState != nil {
 		return errors.New("exec: Wait was already called")
 	}
-	c.streams.finishLeft()
+	c.streams.finishLeft(c.unwatch != nil)
 	var err error
 	if c.tree != nil {
 		err = c.waitTree()
@@ -120,7 +123,7 @@ func (c *Cmd) waitProcess() error {
 
 // reap sets ProcessState. The process is over, or reap waits for it.
 func (c *Cmd) reap() error {
-	state, err := c.Process.Wait()
+	state, err := c.child.reap()
 	c.child.release()
 	c.ProcessState = state
 	c.logExit(state)

@@ -2,7 +2,6 @@ package plan
 
 import "context"
 
-// Unseen is a context that can't end, for a child of which nobody but the one
-// goroutine that waits for it ever knows, and which therefore needs nobody to look
-// after it.
+// Unseen is a context for a child after which whoever starts it looks: nothing is
+// done about one that is forgotten.
 type Unseen struct{ context.Context }

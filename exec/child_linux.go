@@ -1,0 +1,188 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package exec
+
+import (
+	"context"
+	"errors"
+	"math"
+	"os"
+	"runtime"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/highfd"
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// child is the process while it may have to be waited for. The one handle that
+// there is of it is that of os.Process, whose methods close it.
+type child struct {
+	process *os.Process
+	proc    *spawn.Process // nil unless Tree needs it, or process has no handle
+	traced  bool           // Wait returns at stops, too, as long as there is no tree
+	lost    bool           // somebody has reaped it, before process was made
+}
+
+// adopt makes an *os.Process of the child. That goes by the pid, which is the
+// child's own until it is reaped.
+func (c *Cmd) adopt(proc *spawn.Process) {
+	p, handle := find(proc.Pid())
+	var lost bool
+	if c.tree == nil && handle {
+		lost = proc.Disown()
+		proc = nil
+	} else {
+		lost = reaped(proc)
+		// os/exec does not reap what nobody waits for: somebody may, who knows
+		// the pid.
+		runtime.SetFinalizer(proc, nil)
+		runtime.SetFinalizer(proc, func(p *spawn.Process) { p.Disown() })
+	}
+	if lost {
+		p, proc = ended(p.Pid), nil
+	}
+	c.Process = p
+	c.child = child{p, proc, c.tree == nil && c.traces(), lost}
+	c.givePidfd()
+}
+
+// find is os.FindProcess. It reports whether the process has a handle, which then
+// has a number from highfd.Least up.
+func find(pid int) (p *os.Process, handle bool) {
+	p, _ = os.FindProcess(pid) // never fails on Unix
+	low := false
+	handle = p.WithHandle(func(h uintptr) { low = h < highfd.Least }) == nil
+	if !low {
+		return p, handle
+	}
+	defer p.Release() // another can't have its number as long as it is open
+	return find(pid)
+}
+
+// ended is a process that is known to have ended. os.FindProcess makes one of a
+// pid that no process can have.
+func ended(pid int) *os.Process {
+	p, _ := os.FindProcess(math.MaxInt32) // never fails on Unix
+	p.Pid = pid
+	return p
+}
+
+// reaped reports whether somebody has reaped a child.
+func reaped(p *spawn.Process) bool {
+	const options = unix.WEXITED | unix.WNOHANG | unix.WNOWAIT
+	err := p.WithPidfd(func(fd uintptr) error { return unix.Waitid(unix.P_PIDFD, int(fd), nil, options, nil) })
+	return errors.Is(err, unix.ECHILD) || errors.Is(err, os.ErrProcessDone)
+}
+
+// traces reports whether the child is traced by the thread that calls Start.
+func (c *Cmd) traces() bool {
+	return c.SysProcAttr != nil && c.SysProcAttr.Ptrace || hasType[attr.Ptrace](c.Attr)
+}
+
+// givePidfd is for SysProcAttr.PidFD, which is the caller's to close. As with
+// os/exec it is a duplicate of the handle.
+func (c *Cmd) givePidfd() {
+	if c.SysProcAttr == nil || c.SysProcAttr.PidFD == nil {
+		return
+	}
+	pidfd := -1
+	_ = c.Process.WithHandle(func(h uintptr) { // else there is none
+		if fd, err := highfd.Dup(int(h)); err == nil {
+			pidfd = fd
+		}
+	})
+	*c.SysProcAttr.PidFD = pidfd
+}
+
+// awaitExec waits until /proc shows the program that was started. The kernel tells
+// this process of an execve when the child has no use for its memory any more,
+// before the child has another name and has closed what is close-on-exec. kcmp
+// waits for the rest. Where it is refused, nobody waits.
+func (c *child) awaitExec() {
+	const kcmpVM = 1
+	for {
+		same, _, errno := unix.Syscall6(unix.SYS_KCMP, uintptr(os.Getpid()), uintptr(c.process.Pid), kcmpVM, 0, 0, 0)
+		if errno != 0 || same != 0 {
+			return
+		}
+		runtime.Gosched()
+	}
+}
+
+// wait returns when the child has ended, or when reap is to wait for it. It is
+// still to be reaped.
+func (c *child) wait() {
+	if c.traced || c.lost {
+		return
+	}
+	err := c.process.WithHandle(func(h uintptr) { awaitHandle(int(h)) })
+	if errors.Is(err, os.ErrNoHandle) && c.proc != nil {
+		_ = c.proc.WaitExited(context.Background()) // no error but the context's matters
+	}
+}
+
+// reap reaps the child.
+func (c *child) reap() (*os.ProcessState, error) {
+	if c.lost {
+		return nil, os.NewSyscallError("waitid", syscall.ECHILD)
+	}
+	state, err := c.process.Wait()
+	for tries := 3; tries > 0 && err != nil && !errors.Is(err, syscall.ECHILD) && !errors.Is(err, syscall.EINVAL); tries-- {
+		state, err = c.process.Wait() // or the child stays a zombie
+	}
+	return state, err
+}
+
+// release lets go of the child, after it has been reaped.
+func (c *child) release() {
+	if c.proc != nil {
+		c.proc.Disown()
+	}
+}
+
+// awaitHandle returns when the child of a pidfd has ended.
+func awaitHandle(pidfd int) {
+	if !shortWait(pidfd) && !ends.await(pidfd) {
+		var x raw.Exit
+		raw.Waitid(unix.P_PIDFD, pidfd, unix.WEXITED|unix.WNOWAIT, &x)
+	}
+}
+
+// hasEnded reports whether there is nothing to wait for any more.
+func hasEnded(pidfd int) bool {
+	var x raw.Exit
+	errno := raw.Waitid(unix.P_PIDFD, pidfd, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, &x)
+	return errno != 0 || x.PID != 0
+}
+
+// maxShortWaits bounds how many goroutines look for the end of a child in a loop
+// at the same time, and shortWaitTime for how long each does, as in package spawn.
+const (
+	maxShortWaits = 16
+	shortWaitTime = 100 * time.Microsecond
+)
+
+var shortWaits atomic.Int32
+
+// shortWait looks for the end of the child for a short time, if there is a place
+// for it, and reports whether it has come.
+func shortWait(pidfd int) (over bool) {
+	if hasEnded(pidfd) {
+		return true
+	}
+	defer shortWaits.Add(-1)
+	if shortWaits.Add(1) > maxShortWaits {
+		return false
+	}
+	raw.Spin(shortWaitTime, func() bool {
+		over = hasEnded(pidfd)
+		return over
+	})
+	return over
+}

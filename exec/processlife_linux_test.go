@@ -1,0 +1,351 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package exec_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	osexec "os/exec"
+	"os/signal"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/exec"
+)
+
+// subject is a Cmd of either package.
+type subject struct {
+	command
+	process func() *os.Process
+	state   func() *os.ProcessState
+}
+
+// subjects makes one of each package, which start the same.
+func subjects(name string, args ...string) map[string]subject {
+	return subjectsWith(nil, name, args...)
+}
+
+func subjectsWith(sys *syscall.SysProcAttr, name string, args ...string) map[string]subject {
+	a, b := osexec.Command(name, args...), exec.Command(name, args...)
+	a.SysProcAttr, b.SysProcAttr = sys, sys
+	return map[string]subject{
+		"os/exec": {a, func() *os.Process { return a.Process }, func() *os.ProcessState { return a.ProcessState }},
+		"here":    {b, func() *os.Process { return b.Process }, func() *os.ProcessState { return b.ProcessState }},
+	}
+}
+
+// pidfds is how many there are in this process.
+func pidfds() (n int) {
+	entries, _ := os.ReadDir("/proc/self/fd")
+	for _, e := range entries {
+		target, _ := os.Readlink("/proc/self/fd/" + e.Name())
+		if strings.HasPrefix(target, "anon_inode:[pidfd]") || strings.HasPrefix(target, "pidfd:") {
+			n++
+		}
+	}
+	return n
+}
+
+// TestOneHandle wants no more pidfds of children than os/exec has, and none of one
+// that was waited for, or released, by way of Process.
+func TestOneHandle(t *testing.T) {
+	const children = 5
+	for end, let := range map[string]func(s subject) error{
+		"Process.Wait":    func(s subject) error { _, err := s.process().Wait(); return err },
+		"Process.Release": func(s subject) error { return s.process().Release() },
+		"Wait":            func(s subject) error { _ = s.Wait(); return nil },
+	} {
+		counts := map[string][3]int{}
+		for _, who := range []string{"os/exec", "here"} {
+			var all []subject
+			before := pidfds()
+			for range children {
+				s := subjects("/bin/sleep", "1000")[who]
+				if err := s.Start(); err != nil {
+					t.Fatal(err)
+				}
+				all = append(all, s)
+			}
+			alive := pidfds() - before
+			waited := make(chan error, children)
+			for _, s := range all {
+				pid := s.process().Pid
+				if end == "Process.Release" {
+					waited <- let(s)
+					kill(t, pid)
+					if _, err := syscall.Wait4(pid, nil, 0, nil); err != nil {
+						t.Error(err)
+					}
+					continue
+				}
+				go func() { waited <- let(s) }()
+			}
+			parked := 0
+			if end != "Process.Release" {
+				for _, s := range all { // whether they are waited for by now or not
+					parked = max(parked, pidfds()-before)
+					kill(t, s.process().Pid)
+				}
+			}
+			for range children {
+				if err := <-waited; err != nil {
+					t.Error(err)
+				}
+			}
+			counts[who] = [3]int{alive, min(parked, children), pidfds() - before}
+		}
+		if counts["here"] != counts["os/exec"] || counts["here"][2] != 0 {
+			t.Errorf("%s: %v pidfds while alive, waited for, and afterwards", end, counts)
+		}
+	}
+}
+
+func kill(t *testing.T, pid int) {
+	t.Helper()
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestProcessAsThere does with Process, ProcessState and the pid what users of
+// os/exec do, and compares.
+func TestProcessAsThere(t *testing.T) {
+	for name, do := range map[string]func(s subject) string{
+		"Wait, Process.Wait": func(s subject) string {
+			err := s.Wait()
+			_, again := s.process().Wait()
+			return fmt.Sprint(err, again, s.Wait(), s.state())
+		},
+		"Process.Wait, Wait": func(s subject) string {
+			state, err := s.process().Wait()
+			return fmt.Sprint(state, err, s.Wait(), s.state(), s.process().Kill())
+		},
+		"Process.Wait twice": func(s subject) string {
+			state, err := s.process().Wait()
+			_, again := s.process().Wait()
+			return fmt.Sprint(state, err, again, s.Wait())
+		},
+		"Release, Wait": func(s subject) string {
+			pid := s.process().Pid
+			err := s.process().Release()
+			_, wait := s.process().Wait()
+			o := fmt.Sprint(err, wait, s.Wait(), s.state(), s.process().Pid, s.process().Kill(), s.process().Release())
+			return o + byPid(pid)
+		},
+		"Release, WithHandle": func(s subject) string {
+			pid := s.process().Pid
+			_ = s.process().Release()
+			err := s.process().WithHandle(func(uintptr) {})
+			return fmt.Sprint(err) + byPid(pid)
+		},
+		"WithHandle": func(s subject) string {
+			var stat unix.Stat_t
+			err := s.process().WithHandle(func(h uintptr) {
+				fl, _ := unix.FcntlInt(h, unix.F_GETFL, 0)
+				fd, _ := unix.FcntlInt(h, unix.F_GETFD, 0)
+				stat.Size = int64(fl&unix.O_NONBLOCK | fd)
+			})
+			wait := s.Wait()
+			return fmt.Sprint(err, stat.Size, wait, s.process().WithHandle(func(uintptr) {}))
+		},
+		"Signal": func(s subject) string {
+			o := fmt.Sprint(s.process().Signal(syscall.Signal(0)), s.process().Signal(nil), s.process().Signal(os.Kill))
+			err := s.Wait()
+			return fmt.Sprint(o, err, s.state(), s.process().Signal(syscall.Signal(0)), s.process().Kill())
+		},
+		"signal by pid": func(s subject) string {
+			_ = syscall.Kill(s.process().Pid, syscall.SIGUSR1)
+			return fmt.Sprint(s.Wait())
+		},
+		"wait4 by pid": func(s subject) string {
+			o := byPid(s.process().Pid)
+			return fmt.Sprint(o, s.Wait(), s.state(), s.process().Kill())
+		},
+		"FindProcess": func(s subject) string {
+			p, err := os.FindProcess(s.process().Pid)
+			if err != nil {
+				return err.Error()
+			}
+			state, err := p.Wait()
+			return fmt.Sprint(state, err, p.Release(), s.Wait(), s.process().Kill())
+		},
+		"two Processes": func(s subject) string {
+			p := s.process()
+			wait := s.Wait()
+			_, err := p.Wait()
+			return fmt.Sprint(wait, err, p.Release())
+		},
+		"state": func(s subject) string {
+			err := s.Wait()
+			st := s.state()
+			var exit *exec.ExitError
+			return fmt.Sprint(err, errors.As(err, &exit), st.Exited(), st.ExitCode(), st.Success(), st.Pid() == s.process().Pid,
+				fmt.Sprintf("%T %T", st.Sys(), st.SysUsage()), st.Sys())
+		},
+	} {
+		got := map[string]string{}
+		for who, s := range subjects("/bin/sh", "-c", "read x; exit 5") {
+			in, err := s.StdinPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Start(); err != nil {
+				t.Fatal(err)
+			}
+			if name != "Signal" && name != "signal by pid" {
+				in.Close()
+			}
+			got[who] = do(s)
+			in.Close()
+			_ = s.process().Release() // where the status was taken, the handle is there until then
+		}
+		if got["here"] != got["os/exec"] {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+// byPid waits as somebody does who knows the pid.
+func byPid(pid int) string {
+	var status syscall.WaitStatus
+	got, err := syscall.Wait4(pid, &status, 0, nil)
+	return fmt.Sprint(" ", got == pid, status.ExitStatus(), err)
+}
+
+// TestProcessAfterRun looks at what Run leaves.
+func TestProcessAfterRun(t *testing.T) {
+	got := map[string]string{}
+	for who, s := range subjects("/bin/sh", "-c", "exit 5") {
+		err := s.Run()
+		handle := s.process().WithHandle(func(uintptr) {})
+		_, wait := s.process().Wait()
+		got[who] = fmt.Sprint(err, handle, wait, s.process().Kill(), s.process().Release(), s.state(), s.Wait())
+	}
+	if got["here"] != got["os/exec"] {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestSIGCHLD comes once for each child.
+func TestSIGCHLD(t *testing.T) {
+	got := map[string]bool{}
+	for who, s := range subjects("/bin/true") {
+		c := make(chan os.Signal, 1)
+		signal.Notify(c, syscall.SIGCHLD)
+		err := s.Run()
+		<-c
+		signal.Stop(c)
+		got[who] = err == nil
+	}
+	if !got["here"] || !got["os/exec"] {
+		t.Error(got)
+	}
+}
+
+// TestPidFD is the caller's own and blocks, as with os/exec.
+func TestPidFD(t *testing.T) {
+	for _, who := range []string{"os/exec", "here"} {
+		fd := -1
+		s := subjectsWith(&syscall.SysProcAttr{PidFD: &fd}, "/bin/sh", "-c", "exit 5")[who]
+		if err := s.Start(); err != nil {
+			t.Fatal(err)
+		}
+		var info unix.Siginfo
+		if err := unix.Waitid(unix.P_PIDFD, fd, &info, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
+			t.Error(who, err)
+		}
+		fl, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+		if err != nil || fl != unix.FD_CLOEXEC {
+			t.Errorf("%s: flags %d, %v", who, fl, err)
+		}
+		if err := s.Wait(); err == nil {
+			t.Error(who, "no status")
+		}
+		if err := unix.Close(fd); err != nil {
+			t.Error(who, err)
+		}
+	}
+}
+
+// TestTracedStop has a thread wait for the first stop of the child that it traces.
+func TestTracedStop(t *testing.T) {
+	for name, wait := range map[string]func(s subject) (*os.ProcessState, error){
+		"Wait":         func(s subject) (*os.ProcessState, error) { err := s.Wait(); return s.state(), err },
+		"Process.Wait": func(s subject) (*os.ProcessState, error) { return s.process().Wait() },
+	} {
+		got := map[string]string{}
+		for _, who := range []string{"os/exec", "here"} {
+			done := make(chan string)
+			go func() {
+				runtime.LockOSThread() // for good: the thread ends, and no tracer is left
+				done <- tracedStop(subjectsWith(&syscall.SysProcAttr{Ptrace: true}, "/bin/sh", "-c", "exit 7")[who], wait)
+			}()
+			got[who] = <-done
+		}
+		if got["here"] != got["os/exec"] || !strings.Contains(got["here"], "7 <nil>") {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+func tracedStop(s subject, wait func(s subject) (*os.ProcessState, error)) string {
+	if err := s.Start(); err != nil {
+		return err.Error()
+	}
+	pid := s.process().Pid
+	state, err := wait(s)
+	o := fmt.Sprint(state, err)
+	if err := unix.PtraceCont(pid, 0); err != nil {
+		return o + err.Error()
+	}
+	var status unix.WaitStatus
+	_, err = unix.Wait4(pid, &status, 0, nil)
+	return fmt.Sprint(o, status.ExitStatus(), err)
+}
+
+// TestStartShowsProgram looks at /proc right after Start. The kernel wakes the
+// parent in the middle of execve.
+func TestStartShowsProgram(t *testing.T) {
+	kept, err := os.CreateTemp(t.TempDir(), "close-on-exec")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kept.Close()
+	number := fmt.Sprintf("fd/%d", kept.Fd())
+	own := map[string]string{number: kept.Name(), "exe": self(t), "comm": readProc("self/comm")}
+	for what, old := range own {
+		for round := range 200 {
+			c := exec.Command("/bin/sleep", "1000")
+			c.InheritAll = round%2 == 0
+			if err := c.Start(); err != nil {
+				t.Fatal(err)
+			}
+			if now := readProc(fmt.Sprint(c.Process.Pid, "/", what)); now == old {
+				t.Errorf("InheritAll %v: %s of the child is %q", c.InheritAll, what, now)
+			}
+			kill(t, c.Process.Pid)
+			_ = c.Wait() // killed
+		}
+	}
+}
+
+// readProc is a file or a link of /proc, with as few system calls as can be.
+func readProc(name string) string {
+	var b [256]byte
+	path := "/proc/" + name
+	if n, err := unix.Readlink(path, b[:]); err == nil {
+		return string(b[:n])
+	}
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return ""
+	}
+	defer unix.Close(fd)
+	n, _ := unix.Read(fd, b[:])
+	return string(b[:max(n, 0)])
+}
