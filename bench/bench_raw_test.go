@@ -3,21 +3,12 @@
 package main
 
 import (
-	"os"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn/internal/raw"
 )
-
-// rawProgram does nothing but execve, with this process's environment.
-func rawProgram(path string) *raw.Program {
-	var b raw.Builder
-	b.Step("execve", -1, "")
-	b.Call(0, raw.Execve, b.String(path), b.Strings([]string{path}), b.Strings(os.Environ()))
-	return b.Build()
-}
 
 const rawFlags = unix.CLONE_VM | unix.CLONE_VFORK | unix.CLONE_CLEAR_SIGHAND
 

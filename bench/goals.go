@@ -126,6 +126,11 @@ func (b *bench) tinyGoals() []goal {
 	}
 	g = append(g, ratioGoal(fmt.Sprintf("%s, Run with nil stdio, %s / %s", tinyScenario, oursCmd, osExec), dropIn, 0.70,
 		b.find(tinyScenario, 0, oursCmd+nullStdio), b.find(tinyScenario, 0, osExec+nullStdio)))
+	if hasWays {
+		// What can wait is waited for in the second way; it must not cost much.
+		g = append(g, ratioGoal(fmt.Sprintf("%s, %s / %s", tinyScenario, waysFutex, waysVfork), engine, 1.05,
+			b.find(tinyScenario, 0, waysFutex), b.find(tinyScenario, 0, waysVfork)))
+	}
 	g = append(g, ratioGoal(fmt.Sprintf("tiny program, Program.Start+Wait / Run of %s with nil stdio", osExec), design, 0.60,
 		b.find(tinyScenario, 0, oursProgram), b.find(tinyScenario, 0, osExec+nullStdio)))
 	return append(g, ratioGoal(fmt.Sprintf("Output, %s / %s", oursCmd, osExec), dropIn, 0.75,

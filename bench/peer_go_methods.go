@@ -23,6 +23,8 @@ const (
 	oursUserNS  = "spawn.Run in a user namespace"
 	oursAll     = "spawn.Run with nearly all attributes"
 	oursCmd     = "exec.Cmd of spawn/exec"
+	waysVfork   = "engine alone, asleep in clone until execve"
+	waysFutex   = "engine alone, waiting for a futex"
 	osExec      = "os/exec"
 	cPosixSpawn = "C posix_spawn"
 	cVfork      = "C vfork+execve"
@@ -36,6 +38,8 @@ var (
 	goCmd          = method{"cmd", oursCmd}
 	goUserNS       = method{"userns", oursUserNS}
 	goCombined     = method{"combined", oursAll}
+	goVfork        = method{"wayvfork", waysVfork}
+	goFutex        = method{"wayfutex", waysFutex}
 	goExec         = method{"exec", osExec}
 	goStartProcess = method{"startprocess", "os.StartProcess"}
 	goForkExec     = method{"forkexec", "syscall.ForkExec"}
@@ -66,6 +70,8 @@ func newSpawn(method, kind, path string) (spawnFunc, error) {
 		return programSpawn(path)
 	case "waitblock inherit", "waitpark inherit":
 		return waitSpawn(method, path)
+	case "wayvfork inherit", "wayfutex inherit":
+		return waySpawn(method, path)
 	case "userns inherit":
 		ids := func(id int) []attr.IDMapEntry { return []attr.IDMapEntry{{HostID: id, Size: 1}} }
 		spec := &spawn.Spec{Path: path, Attr: attr.List{

@@ -69,6 +69,12 @@ func (b *bench) eachMethod(peers map[string]*peer, name, kind, path string) []*s
 // told otherwise, with ours to compare.
 func (b *bench) tinySeries(peers map[string]*peer) []*series {
 	all := b.eachMethod(peers, tinyScenario, "inherit", b.programs.tiny)
+	if hasWays {
+		for _, m := range []method{goVfork, goFutex} {
+			all = append(all, &series{scenario: tinyScenario, title: m.title, method: m.id, peer: peers["Go"],
+				job: job{kind: "inherit", path: b.programs.tiny, n: b.size.block, spawners: 1}})
+		}
+	}
 	for _, m := range []method{goCmd, goExec} {
 		all = append(all, &series{scenario: outputScenario, title: m.title, method: m.id, peer: peers["Go"],
 			job: job{kind: "output", path: b.programs.writer, n: b.size.block, spawners: 1}})

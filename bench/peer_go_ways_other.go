@@ -1,0 +1,9 @@
+//go:build linux && (!(amd64 || arm64) || android || spawn_forkexec)
+
+package main
+
+import "errors"
+
+const hasWays = false
+
+func waySpawn(string, string) (spawnFunc, error) { return nil, errors.ErrUnsupported }
