@@ -148,6 +148,59 @@ var _ = registerHelper("all threads storm", func([]string) int {
 	return 0
 })
 
+// TestUnmappedHoldsNothing looks at the descriptors of a child that waits for its id
+// maps: only what its program will have, and the end of a pipe; that of another where
+// it does not share memory.
+func TestUnmappedHoldsNothing(t *testing.T) {
+	needNamespaces(t, unix.CLONE_NEWUSER)
+	dir := publicDir(t)
+	reached := filepath.Join(dir, "fifo")
+	if err := unix.Mkfifo(reached, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	newHelpers(t, "echo $pid >"+reached+"; exec sleep 600")
+	file, err := os.Create(filepath.Join(dir, "file"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	eachEngine(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		result := make(chan started, 1)
+		go func() {
+			p, err := spawn.Start(ctx, mappedBy(":"))
+			result <- started{p, err}
+		}()
+		pid, err := os.ReadFile(reached)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := 4
+		if !spawn.Features().Has("shared_memory") {
+			want = 5
+		}
+		fds := "/proc/" + strings.TrimSpace(string(pid)) + "/fd"
+		for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+			entries, err := os.ReadDir(fds)
+			if errors.Is(err, os.ErrPermission) {
+				skip(t, "the descriptors of a child are not to be seen: "+err.Error())
+			}
+			if err == nil && len(entries) == want {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Errorf("%d descriptors, %v", len(entries), err)
+				break
+			}
+		}
+		cancel()
+		if r := await(t, "start", result); !errors.Is(r.err, context.Canceled) {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
 // TestForkLockHolders starts children beside somebody who holds syscall.ForkLock to
 // make descriptors close-on-exec. Only what inherits all of them waits for that, for
 // as long as its context lets it.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -54,7 +55,8 @@ func (p *Program) launchHere(ctx context.Context) (*Process, error) {
 		defer slots.release(&group)
 		slot = group.first
 	}
-	a := &attempt{Program: p, ctx: ctx, r: raw.NewRun(p.prog), way: p.way}
+	a := attempts.Get().(*attempt)
+	*a = attempt{Program: p, ctx: ctx, r: raw.NewRun(p.prog), way: p.way}
 	if slot != 0 {
 		a.r.Set(p.fds.slot, uint64(slot))
 	}
@@ -70,13 +72,15 @@ func (p *Program) launchHere(ctx context.Context) (*Process, error) {
 	}
 	hold, err := dumpable.begin(ctx, p.use)
 	if err != nil {
-		a.r.Free()
+		a.release()
 		return nil, flagError(p.path, err)
 	}
 	a.hold = hold
 	p.hiding.set(a.r, hold)
 	return a.run()
 }
+
+var attempts = sync.Pool{New: func() any { return new(attempt) }}
 
 // attempt is one run of a program, until the child is past execve or dead.
 type attempt struct {
@@ -111,6 +115,8 @@ func (a *attempt) release() {
 	a.record.close()
 	a.hold.end()
 	a.r.Free()
+	*a = attempt{}
+	attempts.Put(a)
 }
 
 // make makes the child and waits for it; left says that it is still on its way.
@@ -189,7 +195,11 @@ func (a *attempt) leave() {
 }
 
 // keep makes memory of a program that is run but once that of the collector.
-func (p *Program) keep() { p.plan = nil }
+func (p *Program) keep() {
+	if p.plan != nil {
+		p.plan = nil
+	}
+}
 
 // result makes of a finished run what Start returns. unmapped is why the id maps
 // were not written.

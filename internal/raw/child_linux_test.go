@@ -220,6 +220,96 @@ func TestKillBeforeExec(t *testing.T) {
 	}
 }
 
+// A child that is made without CLONE_VFORK leaves the thread free, for signals as
+// well, until it does not share memory any more; Interrupt ends the wait.
+func TestAwait(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	path := tinyProgram(t, 6)
+	for _, c := range []Clone{
+		{Flags: unix.CLONE_VM, ErrFD: -1},
+		{Flags: unix.CLONE_VM | unix.CLONE_PIDFD, ErrFD: -1},
+		{Flags: unix.CLONE_VM, Legacy: true, ErrFD: -1},
+		{Flags: unix.CLONE_VM | unix.CLONE_PIDFD, Legacy: true, ErrFD: -1},
+	} {
+		var p program
+		p.call(Openat, Int(unix.AT_FDCWD), p.String(fifo), Int(unix.O_RDONLY), Int(0))
+		p.exec(path)
+		withMask(t, 1<<(unix.SIGUSR2-1), func(mask uint64) {
+			r := NewRun(p.Build())
+			pid, errno := r.Start(c)
+			if errno == unix.ENOSYS {
+				skip(t, "no clone3")
+			}
+			if errno != 0 {
+				t.Fatal(errno)
+			}
+			if now := threadMask(t); now != mask {
+				t.Errorf("mask %#x while the child is on its way, want %#x", now, mask)
+			}
+			if r.Await(time.Millisecond) {
+				t.Error("the child is over")
+			}
+			interrupted := make(chan struct{})
+			go func() {
+				defer close(interrupted)
+				time.Sleep(5 * time.Millisecond)
+				r.Interrupt()
+			}()
+			r.Await(time.Hour)
+			<-interrupted
+			w, err := unix.Open(fifo, unix.O_WRONLY, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for !r.Await(time.Minute) {
+			}
+			unix.Close(w)
+			var x Exit
+			if errno := Waitid(unix.P_PID, pid, unix.WEXITED, &x); errno != 0 || x.Status.ExitStatus() != 6 {
+				t.Errorf("%+v: %v, %+v", c, errno, x)
+			}
+			if fd := r.Pidfd(); fd >= 0 {
+				unix.Close(fd)
+			}
+			if _, _, failed := r.Failure(); failed {
+				t.Error("the child has failed")
+			}
+			r.Free()
+		})
+	}
+}
+
+// A failure is there, and one to make the child leaves nothing to be waited for.
+func TestAwaitFailure(t *testing.T) {
+	var p program
+	p.fails()
+	r := NewRun(p.Build())
+	defer r.Free()
+	pid, errno := r.Start(Clone{Flags: unix.CLONE_VM, Legacy: true, ErrFD: -1})
+	if errno != 0 {
+		t.Fatal(errno)
+	}
+	for !r.Await(time.Minute) {
+	}
+	if _, _, failed := r.Failure(); !failed {
+		t.Error("no failure")
+	}
+	var x Exit
+	Waitid(unix.P_PID, pid, unix.WEXITED, &x)
+	if _, errno := r.Start(Clone{Flags: unix.CLONE_VM | unix.CLONE_THREAD, Legacy: true, ErrFD: -1}); errno != unix.EINVAL || !r.Await(time.Minute) {
+		t.Errorf("%v", errno)
+	}
+}
+
+func TestRoomFor(t *testing.T) {
+	if errno := RoomFor(3); errno != 0 {
+		t.Error(errno)
+	}
+}
+
 func TestWaitStatus(t *testing.T) {
 	var p program
 	p.call(Chdir, Int(0)).Ignore()
