@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -27,14 +28,23 @@ type owner struct {
 
 const groupPrefix = "spawn"
 
+// known is this process as an owner, once all of it is known.
+var known atomic.Pointer[owner]
+
 // self is this process as an owner.
 func self() owner {
+	if o := known.Load(); o != nil {
+		return *o
+	}
 	o := owner{pid: os.Getpid()}
 	var st unix.Stat_t
 	if unix.Stat("/proc/self/ns/pid", &st) == nil {
 		o.ns = st.Ino
 	}
 	o.start, _ = startOf(o.pid)
+	if o.ns != 0 && o.start != 0 {
+		known.Store(&o)
+	}
 	return o
 }
 
