@@ -255,3 +255,45 @@ func failureCases(t *testing.T) map[string]failureCase {
 	}
 	return cases
 }
+
+// TestFailureOfLimit has more processes of a user than there may be, which execve
+// finds. Of what a step changes os.IsTimeout is no part.
+func TestFailureOfLimit(t *testing.T) {
+	if os.Geteuid() != 0 {
+		return // the other run has it
+	}
+	cred := &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65533, Gid: 65533}}
+	one := &exec.Cmd{Path: "/bin/cat", SysProcAttr: cred}
+	in, err := one.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := one.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		in.Close()
+		if err := one.Wait(); err != nil {
+			t.Error(err)
+		}
+	}()
+	var was unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NPROC, &was); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NPROC, &unix.Rlimit{Max: was.Max}); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := unix.Setrlimit(unix.RLIMIT_NPROC, &was); err != nil {
+			t.Error(err)
+		}
+	}()
+	c := &exec.Cmd{Path: "/bin/true", SysProcAttr: cred}
+	theirErr, ourErr := theirs(c).Start(), c.Start()
+	want, got := judge(theirErr), judge(ourErr)
+	if w, g := fmt.Sprintf("%+v", want.without(true)), fmt.Sprintf("%+v", got.without(true)); w != g || !os.IsTimeout(ourErr) {
+		t.Errorf("got\n%s, with os/exec\n%s", g, w)
+	}
+	t.Log(ourErr)
+}
