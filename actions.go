@@ -14,9 +14,10 @@ import (
 // FileActions is what the child does to its descriptors and its working
 // directory, in the order of the calls, as posix_spawn_file_actions_t.
 //
-// The zero value lets the child inherit descriptors 0, 1 and 2 and nothing else,
-// whatever close-on-exec flags this process's descriptors carry. What an action
-// names as its target the child has, too, until a later action closes it.
+// The zero value lets the child inherit those of 0, 1 and 2 that are open here and
+// not close-on-exec when it is started, and nothing else, whatever close-on-exec
+// flags other descriptors carry. What an action names as its target the child has,
+// too, until a later action closes it.
 //
 // Descriptors that are passed as numbers are the child's at that point: those of
 // this process at first, and then what earlier actions made of them. An
@@ -94,8 +95,13 @@ func (a *FileActions) Dup2(from, to int) { a.add(action{kind: actDup2, fd: to, f
 // File makes f descriptor to of the child. f keeps its flags, its offset, which
 // the child shares, and its deadlines, and stays the caller's: it may be closed
 // once Start has returned, or for a compiled Program after the last Start.
-// An end of os.Pipe is non-blocking and stays so, which few programs expect: call
-// its Fd method first.
+//
+// Few programs expect a descriptor that does not block, as package os makes the ends
+// of pipes, FIFOs and terminals. Where f is one, the child gets it opened anew,
+// blocking, while f stays as it is. That takes /proc, and a file that this process
+// may open; else, and for sockets, the child's does not block either: call f.Fd
+// first where this process has no more use for f. Dup2 and Inherit always pass what
+// is there. Other systems than Linux can't open a pipe anew.
 func (a *FileActions) File(f *os.File, to int) { a.add(action{kind: actFile, fd: to, file: f}) }
 
 // Close closes descriptor fd. It is no error if it isn't open. See close(2).

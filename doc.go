@@ -27,10 +27,12 @@
 //
 // # File actions and descriptors
 //
-// The child has descriptors 0, 1 and 2 of the parent and what the actions of
-// [FileActions] put in place, and nothing else, whatever close-on-exec flags the
-// parent's descriptors carry. [FileActions.Inherit] adds one descriptor,
-// [FileActions.InheritAll] all that fork and exec would leave open.
+// The child has those of the parent's descriptors 0, 1 and 2 that are open and not
+// close-on-exec, and what the actions of [FileActions] put in place, and nothing
+// else, whatever close-on-exec flags the parent's descriptors carry.
+// [FileActions.Inherit] adds one descriptor, [FileActions.InheritAll] all that fork
+// and exec would leave open. All that the package opens for itself has numbers from
+// 3 up and is close-on-exec, also where the parent has closed 0, 1 or 2.
 //
 // The actions are performed in the order of the calls. A descriptor given as a
 // number is the child's at that point, as in posix_spawn; an *os.File is always
@@ -40,7 +42,9 @@
 // its credentials and its umask.
 //
 // A file that is passed keeps its flags, offset and deadlines. The parent's copy
-// stays the caller's, to be closed once Start has returned.
+// stays the caller's, to be closed once Start has returned. Package os makes the ends
+// of pipes non-blocking, which programs don't expect: the child gets them opened
+// anew, blocking, as [FileActions.File] says.
 //
 // # Attributes
 //
@@ -254,8 +258,13 @@
 //
 // # Limits
 //
-//   - The ends of os.Pipe are non-blocking, and a child that gets one finds it so.
-//     Programs expect blocking ones: call Fd on the child's end before the spawn.
+//   - A socket can't be opened anew: one that is non-blocking, as that of
+//     net.Conn.File, is so in the child, which few programs expect. Call Fd on it
+//     before the spawn where the parent has no more use for it. The same goes for
+//     the ends of os.Pipe where there is no /proc, and on other systems than Linux.
+//   - Other code in the process that closes, or overwrites with dup2, descriptors
+//     that are not its own may hit this package's. It looks before it overwrites any
+//     of its own, but between the look and the act there is a moment.
 //   - attr.ParentDeathSignal keeps up to 8 threads, each with a goroutine, made
 //     when they are needed. When so many children are held up before execve, the
 //     next Start waits, for as long as its context lets it.

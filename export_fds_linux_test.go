@@ -4,6 +4,7 @@ package spawn
 
 import (
 	"os"
+	"slices"
 
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
@@ -16,13 +17,36 @@ type LoweredFDs struct {
 	Unshare raw.Var
 	High    raw.Var
 	ErrFD   raw.Var
+	Lent    []LentFD
 	Slot    raw.Var
 	Slots   []int // files that are on slots
 	Vars    int
 	Top     int
 	Numbers []FDNumber // in the order of the actions
 
-	prog *raw.Program
+	prog  *raw.Program
+	vars  fdVars
+	spans []fdSpan
+	named fdSet
+}
+
+// LentFD is what a start lends: Var is where it is, and FD its file, -1 for none.
+type LentFD struct {
+	Var raw.Var
+	FD  int
+}
+
+// Named reports whether a number is named, so that nothing is lent there.
+func (l *LoweredFDs) Named(n int) bool { return l.named.has(n) }
+
+// SetLent sets what depends on where all is that is lent, in ascending order.
+func (l *LoweredFDs) SetLent(vars interface {
+	Set(v raw.Var, x uint64)
+	Get(v raw.Var) uint64
+}, lent []int) {
+	if len(lent) > 0 {
+		l.vars.set(vars, l.spans, lent, l.Top)
+	}
 }
 
 // FDNumber is a descriptor that action takes by number.
@@ -30,8 +54,9 @@ type FDNumber struct{ FD, Action int }
 
 // LowerFDs lowers file actions where file action i is of a file with descriptor
 // files[i], whatever its os.File really is, and tty that of a terminal, or -1.
-// The slots begin with slot, and there are none where that is 0.
-func LowerFDs(a FileActions, files []int, tty, limit, slot int, closeRange, sharedMemory bool) (*LoweredFDs, error) {
+// Files for which reopen is true are opened anew. The slots begin with slot, and
+// there are none where that is 0.
+func LowerFDs(a FileActions, files []int, reopen func(fd int) bool, tty, slot int, closeRange, sharedMemory bool) (*LoweredFDs, error) {
 	if err := a.check(); err != nil {
 		return nil, wrap("", err)
 	}
@@ -40,12 +65,18 @@ func LowerFDs(a FileActions, files []int, tty, limit, slot int, closeRange, shar
 	f := newFDPlan(p, features{closeRange: closeRange, sharedMemory: sharedMemory}, a.list, a.inheritsAll())
 	defer f.free()
 	f.files = append(f.files, files...)
-	if slot != 0 && closeRange && sharedMemory && !f.all {
-		f.slots = chooseSlots(slot, a.list, files, tty)
+	for _, fd := range files {
+		if fd >= 0 && reopen(fd) {
+			f.reopen.add(fd)
+		}
 	}
-	if err := f.analyse(a.list, files, tty, limit); err != nil {
+	if slot != 0 && closeRange && sharedMemory && !f.all {
+		f.slots = chooseSlots(slot, a.list, files, f.reopen, tty)
+	}
+	if err := f.analyse(a.list, files, tty); err != nil {
 		return nil, wrap("", err)
 	}
+	f.lend()
 	f.prepare()
 	if tty >= 0 {
 		p.SetTTY(os.Stdin)
@@ -59,6 +90,10 @@ func LowerFDs(a FileActions, files []int, tty, limit, slot int, closeRange, shar
 		Unshare: f.vars.unshare, High: f.vars.high, ErrFD: f.vars.errFD,
 		Slot: f.vars.slot, Slots: f.slots.files,
 		Vars: int(p.Builder().Var()) + 1, Top: f.top, prog: p.Build(),
+	}
+	l.vars, l.spans, l.named = f.vars, f.spans, slices.Clone(f.named)
+	for _, x := range f.lent {
+		l.Lent = append(l.Lent, LentFD{x.v, x.fd})
 	}
 	l.Calls = l.prog.Calls()
 	for _, n := range f.numbers {

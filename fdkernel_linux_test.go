@@ -5,6 +5,7 @@ package spawn_test
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -70,19 +71,49 @@ func (k *fakeKernel) begin(c *fdCase, l *spawn.LoweredFDs, v fdVariant) (ok bool
 	k.shared = l.Unshare != 0
 	if !v.sharedMemory {
 		k.tab[k.free(3)] = heldFD{readPipe, true}
-		// Some numbers may have been taken at the time and be free by now.
-		n := k.free(max(l.Top, 3) + len(c.doings)%3)
-		if n >= k.limit {
-			return false
-		}
-		k.tab[n] = heldFD{errPipe, true}
-		k.set(l.ErrFD, uint64(n))
-	} else if k.shared {
+	}
+	if !k.lend(c, l) {
+		return false
+	}
+	if v.sharedMemory && k.shared {
 		k.tab[k.free(0)] = heldFD{pidfdID, true}
 		k.set(l.Unshare, unix.CLOSE_RANGE_UNSHARE)
 	}
 	return true
 }
+
+// opensAnew says which files a test has opened anew.
+func opensAnew(fd int) bool { return fd%4 == 3 }
+
+// lend finds numbers for what is lent. Some may have been taken at the time and be
+// free by now.
+func (k *fakeKernel) lend(c *fdCase, l *spawn.LoweredFDs) bool {
+	var at []int
+	for i, x := range l.Lent {
+		n := k.free(3 + (len(c.doings)+i)%3)
+		for l.Named(n) {
+			n = k.free(n + 1)
+		}
+		if n >= k.limit {
+			return false
+		}
+		k.tab[n] = heldFD{errPipe, true}
+		if x.FD >= 0 {
+			k.tab[n] = heldFD{k.tab[x.FD].id, true}
+		}
+		k.set(x.Var, uint64(n))
+		at = append(at, n)
+	}
+	slices.Sort(at)
+	l.SetLent(k, at)
+	return true
+}
+
+// Set and Get are for what a start works out.
+func (k *fakeKernel) Set(v raw.Var, x uint64) { k.set(v, x) }
+
+// Get reads a variable.
+func (k *fakeKernel) Get(v raw.Var) uint64 { return k.vars[v] }
 
 // fillSlots puts files on a group of slots. Others have the files of children that
 // are made at the same time.

@@ -19,8 +19,7 @@ import (
 // The child starts on a copy of the parent's table that holds only what is
 // needed, so what is open in it is known at every point. A file that loses its
 // number before its turn is saved first, at a number that nobody mentions. With
-// InheritAll the table is not known; files are then saved wherever the kernel
-// finds a free number above all that are mentioned.
+// InheritAll the table is not known; files are then lent, see lentFD.
 type fdPlan struct {
 	*plan.Plan
 	fdUses
@@ -29,9 +28,11 @@ type fdPlan struct {
 	files   []int // descriptor of each actFile, and of the Landlock ruleset
 	all     bool  // InheritAll
 
-	open  fdSet       // what is open in the child, unless all
-	kept  fdSet       // what of it stays open over execve
-	saved []savedFile // in ascending order of where they are
+	open  fdSet // what is open in the child, unless all
+	kept  fdSet // what of it stays open over execve
+	saved []savedFile
+	lent  []lentFD
+	spans []fdSpan
 
 	vars fdVars
 }
@@ -43,6 +44,7 @@ type fdVars struct {
 	errFD   raw.Var // failure record's descriptor; only without shared memory
 	slot    raw.Var // first slot; only with files that are on slots
 	gate    raw.Var // where the child waits for its id maps; only with these
+	above   raw.Var // above all that is needed, where something is lent
 }
 
 // savedFile says where file fd of this process is: at a number, or, where v is not
@@ -83,9 +85,6 @@ func (f *fdPlan) free() {
 
 // prepare gives the child its own table, with only what is needed in it.
 func (f *fdPlan) prepare() {
-	if !f.feat.sharedMemory {
-		f.vars.errFD = f.Builder().Var()
-	}
 	if f.all {
 		return
 	}
@@ -98,8 +97,14 @@ func (f *fdPlan) prepare() {
 	f.Builder().Step("file table", -1, "")
 	if f.feat.closeRange && f.feat.sharedMemory && f.vars.gate == 0 {
 		f.vars.unshare = f.Builder().Var()
-		f.Call(plan.FileTable, raw.CloseRange, fdArg(above), fdArg(lastFD), raw.VarArg(f.vars.unshare, 0))
-	} else {
+		from := fdArg(above)
+		if len(f.lent) > 0 {
+			f.vars.above = f.Builder().Var()
+			from = raw.VarArg(f.vars.above, 0)
+		}
+		f.Call(plan.FileTable, raw.CloseRange, from, fdArg(lastFD), raw.VarArg(f.vars.unshare, 0))
+	}
+	if f.vars.unshare == 0 || len(f.lent) > 0 {
 		f.closeAbove(plan.FileTable, above)
 	}
 	next := 0
@@ -114,7 +119,11 @@ func (f *fdPlan) prepare() {
 // needed number among the slots.
 func (f *fdPlan) closeBetween(from, to int) {
 	s := f.slots
-	if s.first == 0 || to < s.first || from >= s.last() {
+	switch {
+	case len(f.lent) > 0 && from <= to:
+		f.closeSpan(plan.FileTable, from, to)
+		return
+	case s.first == 0 || to < s.first || from >= s.last():
 		f.closeGap(plan.FileTable, from, to)
 		return
 	}
@@ -126,32 +135,19 @@ func (f *fdPlan) closeBetween(from, to int) {
 	}
 }
 
-// closeAbove closes everything from n on, but for the gate of id maps, the failure
-// record's descriptor and saved files. These are from f.top on, in this order; they
-// are below n where n is above f.top, which is then from the limit on.
+// closeAbove closes everything from n on, but for what is lent.
 func (f *fdPlan) closeAbove(ph plan.Phase, n int) {
-	from := fdArg(n)
-	spare := func(v raw.Var) {
-		if v != 0 && n <= f.top {
-			f.closeRange(ph, from, raw.VarArg(v, -1))
-			from = raw.VarArg(v, 1)
-		}
-	}
-	if ph == plan.FileTable {
-		spare(f.vars.gate)
-	}
-	spare(f.vars.errFD)
-	for _, s := range f.saved {
-		spare(s.v)
-	}
-	if f.feat.closeRange {
-		f.closeRange(ph, from, fdArg(lastFD))
+	switch {
+	case len(f.lent) > 0:
+		f.closeSpan(ph, n, lastFD)
 		return
-	}
-	if f.vars.high == 0 {
+	case f.feat.closeRange:
+		f.closeRange(ph, fdArg(n), fdArg(lastFD))
+		return
+	case f.vars.high == 0:
 		f.vars.high = f.Builder().Var()
 	}
-	f.closeRange(ph, from, raw.VarArg(f.vars.high, 0))
+	f.closeRange(ph, fdArg(n), raw.VarArg(f.vars.high, 0))
 }
 
 // closeGap closes from..to, which may be empty.
@@ -177,8 +173,10 @@ func (f *fdPlan) closeRange(ph plan.Phase, from, to raw.Arg) {
 // lower adds the actions.
 func (f *fdPlan) lower() {
 	for _, m := range f.moved {
-		f.stepOf(m.action)
-		f.save(m.fd)
+		if !f.all {
+			f.stepOf(m.action)
+			f.save(m.fd)
+		}
 	}
 	for i := range f.actions {
 		f.stepOf(i)
@@ -202,27 +200,15 @@ func (f *fdPlan) stepOf(i int) {
 
 // save moves file n of this process out of the way.
 func (f *fdPlan) save(n int) {
-	if !f.all {
-		t := 3
-		for f.named.has(t) {
-			t++
-		}
-		f.named.add(t)
-		f.open.add(t)
-		f.top = max(f.top, t+1)
-		f.Call(plan.Files, raw.Dup3, fdArg(n), fdArg(t), raw.Int(unix.O_CLOEXEC))
-		f.saved = append(f.saved, savedFile{fd: n, at: t})
-		return
+	t := 3
+	for f.named.has(t) {
+		t++
 	}
-	least := fdArg(f.top)
-	if k := len(f.saved); k > 0 {
-		least = raw.VarArg(f.saved[k-1].v, 1)
-	} else if f.vars.errFD != 0 {
-		least = raw.VarArg(f.vars.errFD, 1)
-	}
-	v := f.Builder().Var()
-	f.Call(plan.Files, raw.Fcntl, fdArg(n), raw.Int(unix.F_DUPFD_CLOEXEC), least).Keep(v)
-	f.saved = append(f.saved, savedFile{fd: n, v: v})
+	f.named.add(t)
+	f.open.add(t)
+	f.top = max(f.top, t+1)
+	f.Call(plan.Files, raw.Dup3, fdArg(n), fdArg(t), raw.Int(unix.O_CLOEXEC))
+	f.saved = append(f.saved, savedFile{fd: n, at: t})
 }
 
 // source is where file n of this process is in the child.
@@ -321,6 +307,11 @@ func (f *fdPlan) finish() {
 	if f.Ruleset != nil {
 		rest = plan.Landlock // the ruleset is needed until then
 	}
+	for _, l := range f.lent {
+		if l.fd >= 0 {
+			f.Call(rest, raw.Close, raw.VarArg(l.v, 0)).Ignore()
+		}
+	}
 	if n := len(f.slots.files); n > 0 {
 		f.closeRange(rest, raw.VarArg(f.vars.slot, 0), raw.VarArg(f.vars.slot, int32(n-1)))
 	}
@@ -341,6 +332,9 @@ func (f *fdPlan) closeKnown(ph plan.Phase, match func(fd int) bool) {
 	for _, fd := range f.open {
 		if f.slots.first > first && f.slots.first < fd {
 			flush() // files on slots are in between
+		}
+		if len(f.lent) > 0 && fd != last+1 {
+			flush() // and so may what is lent
 		}
 		switch {
 		case !match(fd):

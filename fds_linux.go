@@ -109,7 +109,8 @@ type fdUses struct {
 	numbers []numberUse // what was given as a number, to be checked
 	table   fdTable     // after the actions
 	slots   slotPlan    // where files with high numbers are found
-	top     int         // above all named that may hold a file
+	reopen  fdSet       // files that are to be opened anew
+	top     int         // above all numbers that may hold a file
 }
 
 // numberUse is a descriptor of this process that an action uses.
@@ -117,9 +118,8 @@ type numberUse struct{ fd, action int }
 
 // analyse follows the actions. files has the descriptor of each actFile, and
 // maybe one more, that of a Landlock ruleset; tty is that of the terminal, or -1.
-// These two are used after all actions. limit is RLIMIT_NOFILE.
-func (u *fdUses) analyse(actions []action, files []int, tty, limit int) error {
-	all := slices.ContainsFunc(actions, func(x action) bool { return x.kind == actInheritAll })
+// These two are used after all actions.
+func (u *fdUses) analyse(actions []action, files []int, tty int) error {
 	for n := range 3 {
 		u.need(n)
 	}
@@ -134,7 +134,7 @@ func (u *fdUses) analyse(actions []action, files []int, tty, limit int) error {
 	for i := range actions {
 		x := &actions[i]
 		if x.hasFD() {
-			u.name(x, all && x.fd < limit)
+			u.name(x)
 		}
 		if x.kind == actFile {
 			u.file(t, files[i], i)
@@ -158,19 +158,17 @@ func (u *fdUses) analyse(actions []action, files []int, tty, limit int) error {
 	return nil
 }
 
-// name notes that an action mentions x.fd. A number that is only closed counts
-// for top where it may be that of any file, as with InheritAll, though not from
-// the limit on: there may be no room above it.
-func (u *fdUses) name(x *action, anyFile bool) {
+// name notes that an action mentions x.fd.
+func (u *fdUses) name(x *action) {
 	u.named.add(x.fd)
-	if anyFile || x.kind != actClose && x.kind != actCloseFrom {
+	if x.kind != actClose && x.kind != actCloseFrom {
 		u.top = max(u.top, x.fd+1)
 	}
 }
 
 // file notes that action i uses file fd of this process.
 func (u *fdUses) file(t *fdTable, fd, i int) {
-	if slices.Contains(u.slots.files, fd) {
+	if slices.Contains(u.slots.files, fd) || u.reopen.has(fd) {
 		return
 	}
 	u.need(fd)

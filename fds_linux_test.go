@@ -78,7 +78,7 @@ func (g *caseMaker) addOpen(n int) {
 // from the model.
 func simulate(c *fdCase, want *outcome, roomy bool, v fdVariant) error {
 	actions, files := c.actions(func(int) *os.File { return os.Stdin })
-	l, err := spawn.LowerFDs(actions, files, c.tty, c.limit, v.firstSlot(c), v.closeRange, v.sharedMemory)
+	l, err := spawn.LowerFDs(actions, files, opensAnew, c.tty, v.firstSlot(c), v.closeRange, v.sharedMemory)
 	if got := errorIndex(err); got != want.invalid {
 		return fmt.Errorf("Compile: %v; want an error for action %d", err, want.invalid)
 	}

@@ -104,7 +104,7 @@ func (n *need) get(held heldFiles) (heldFile, error) {
 
 func duplicateFile(f *os.File) (fd int, err error) {
 	err = withNumber(f, func(n int) error {
-		fd, err = highfd.Dup(n)
+		fd, err = dupBlocking(n)
 		return err
 	})
 	return fd, err

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -50,12 +49,11 @@ func (f *mapFile) runHelper(a *attempt, pid int) error {
 		return err
 	}
 	defer unix.Close(pipe[0])
-	out := os.NewFile(uintptr(pipe[1]), f.helper)
-	defer out.Close()
+	defer unix.Close(pipe[1])
 	s := &Spec{Path: f.helper, Args: append([]string{helperNames[f.name], strconv.Itoa(pid)}, strings.Fields(f.text)...)}
-	s.Actions.Open(0, os.DevNull, os.O_RDONLY, 0)
-	s.Actions.File(out, 1)
-	s.Actions.File(out, 2)
+	s.Actions.Open(0, "/dev/null", unix.O_RDONLY, 0)
+	s.Actions.Dup2(pipe[1], 1) // as it is, non-blocking
+	s.Actions.Dup2(1, 2)
 	p, err := Start(a.ctx, s)
 	if err != nil {
 		return err

@@ -12,7 +12,6 @@ import (
 
 	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/plan"
-	"github.com/safespawn/spawn/internal/raw"
 )
 
 // mapFile is a file of /proc/PID to be written, with one call.
@@ -57,28 +56,19 @@ type mapGate struct {
 }
 
 // open makes the gate of a child that is to be made.
-func (m *idMaps) open(r *raw.Run, top int) (*mapGate, error) {
+func (m *idMaps) open(a *attempt) (*mapGate, error) {
 	pipe, err := highfd.Pipe(0)
 	if err != nil {
 		return nil, err
 	}
-	read, err := unix.FcntlInt(uintptr(pipe[0]), unix.F_DUPFD_CLOEXEC, max(top, 3))
-	unix.Close(pipe[0])
+	read, err := a.unnamed(pipe[0])
 	if err != nil {
 		unix.Close(pipe[1])
 		return nil, err
 	}
-	r.Set(m.theirs, uint64(read))
-	r.Set(m.ours, uint64(pipe[1]))
+	a.r.Set(m.theirs, uint64(read))
+	a.r.Set(m.ours, uint64(pipe[1]))
 	return &mapGate{m, read, pipe[1]}, nil
-}
-
-// above is above the child's end.
-func (g *mapGate) above() int {
-	if g == nil {
-		return 0
-	}
-	return g.read + 1
 }
 
 // close closes the gate for good.

@@ -48,7 +48,7 @@ func (p *Program) launchHere(ctx context.Context) (*Process, error) {
 	}
 	slot := 0
 	if len(p.slots) > 0 {
-		group, ok := slots.take(p.slots)
+		group, ok := slots.take(p.slots, p.reopen)
 		if !ok {
 			return p.copying.launchHere(ctx)
 		}
@@ -95,6 +95,7 @@ type attempt struct {
 	pid, pidfd int
 	gate       *mapGate // nil where no maps are to be written
 	record     *recordPipe
+	lentOpen   []int // what was opened to be lent
 	watch      *watcher
 }
 
@@ -112,6 +113,7 @@ func (a *attempt) run() (*Process, error) {
 
 // release gives back what the child needed.
 func (a *attempt) release() {
+	a.takeBack()
 	a.record.close()
 	a.hold.end()
 	a.r.Free()
@@ -121,8 +123,11 @@ func (a *attempt) release() {
 
 // make makes the child and waits for it; left says that it is still on its way.
 func (a *attempt) make() (proc *Process, left bool, err error) {
+	if err := a.lend(); err != nil {
+		return nil, false, err
+	}
 	if a.maps != nil {
-		if a.gate, err = a.maps.open(a.r, a.top); err != nil {
+		if a.gate, err = a.maps.open(a); err != nil {
 			return nil, false, &Error{Path: a.path, Step: "id map", Index: a.maps.Index, Err: err}
 		}
 		defer a.gate.close()
@@ -162,12 +167,13 @@ func (a *attempt) clone() (errno syscall.Errno, err error) {
 		defer syscall.ForkLock.RUnlock()
 	}
 	if a.way == copyWay {
-		if a.record, err = openRecord(a.r, a.fds.errFD, max(a.top, a.gate.above())); err != nil {
+		if a.record, err = openRecord(a); err != nil {
 			return 0, &Error{Path: a.path, Step: "pipe", Index: -1, Err: err}
 		}
 		a.c.ErrFD = a.record.w
 		defer a.record.closeWriter()
 	}
+	a.setLent()
 	if a.way == vforkWay {
 		a.watch = watchClone(a.ctx, a.r)
 	}

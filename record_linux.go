@@ -19,21 +19,19 @@ type recordPipe struct {
 	w    int // the child's end, here until it is made
 }
 
-// openRecord makes the pipe. The child keeps its end at a number above all that are
-// named.
-func openRecord(r *raw.Run, v raw.Var, top int) (*recordPipe, error) {
+// openRecord makes the pipe.
+func openRecord(a *attempt) (*recordPipe, error) {
 	pipe, err := highfd.Pipe(unix.O_NONBLOCK)
 	if err != nil {
 		return nil, err
 	}
-	w, err := unix.FcntlInt(uintptr(pipe[1]), unix.F_DUPFD_CLOEXEC, max(top, 3))
-	unix.Close(pipe[1])
+	w, err := a.unnamed(pipe[1])
 	if err != nil {
 		unix.Close(pipe[0])
 		return nil, err
 	}
-	r.Set(v, uint64(w))
-	return &recordPipe{r, pipe[0], w}, nil
+	a.r.Set(a.fds.errFD, uint64(w))
+	return &recordPipe{a.r, pipe[0], w}, nil
 }
 
 func (p *recordPipe) closeWriter() {

@@ -122,7 +122,7 @@ func closeAll(fds []int) {
 
 // take puts files on the slots of a group that is free and returns the first of
 // its numbers; ok is false when there is none.
-func (t *slotTable) take(files []int) (group slotGroup, ok bool) {
+func (t *slotTable) take(files []int, reopen fdSet) (group slotGroup, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	g := slices.Index(t.busy[:], false)
@@ -131,7 +131,7 @@ func (t *slotTable) take(files []int) (group slotGroup, ok bool) {
 	}
 	group.first = t.first + g*slotsPerGroup
 	for _, fd := range files {
-		if !t.put(&group, fd) {
+		if !t.put(&group, fd, reopen.has(fd)) {
 			t.clear(&group)
 			return group, false
 		}
@@ -146,12 +146,20 @@ type slotGroup struct {
 	files    [slotsPerGroup]slotFile
 }
 
-// put puts a file on the next slot of a group.
-func (t *slotTable) put(g *slotGroup, fd int) bool {
+// put puts a file, or the same opened anew, on the next slot of a group.
+func (t *slotTable) put(g *slotGroup, fd int, reopen bool) bool {
 	slot := g.first + g.n
 	if !t.isNeutral(slot) {
 		t.broken = true
 		return false
+	}
+	if reopen {
+		n, err := dupBlocking(fd)
+		if err != nil {
+			return false
+		}
+		defer unix.Close(n)
+		fd = n
 	}
 	if unix.Dup3(fd, slot, unix.O_CLOEXEC) != nil {
 		return false
@@ -206,7 +214,7 @@ func (s slotPlan) last() int { return s.first + slotsPerGroup*slotGroups }
 
 // planSlots finds the files that have high numbers, and reserves slots with the
 // first file at all: later there may be no low numbers.
-func planSlots(actions []action, files []int, tty int) slotPlan {
+func planSlots(actions []action, files []int, reopen fdSet, tty int) slotPlan {
 	if tty < 0 && !slices.ContainsFunc(files, func(fd int) bool { return fd >= 0 }) {
 		return slotPlan{}
 	}
@@ -214,12 +222,12 @@ func planSlots(actions []action, files []int, tty int) slotPlan {
 	if !ok {
 		return slotPlan{}
 	}
-	return chooseSlots(first, actions, files, tty)
+	return chooseSlots(first, actions, files, reopen, tty)
 }
 
 // chooseSlots is planSlots with slots from first on. There is nothing for files
 // with high numbers when they are too many, or when an action mentions a slot.
-func chooseSlots(first int, actions []action, files []int, tty int) slotPlan {
+func chooseSlots(first int, actions []action, files []int, reopen fdSet, tty int) slotPlan {
 	var high fdSet
 	for _, fd := range files {
 		if fd >= highFD {
@@ -229,7 +237,13 @@ func chooseSlots(first int, actions []action, files []int, tty int) slotPlan {
 	if tty >= highFD {
 		high.add(tty)
 	}
-	if len(high) == 0 || len(high) > slotsPerGroup {
+	if len(high) == 0 {
+		return slotPlan{}
+	}
+	for _, fd := range reopen {
+		high.add(fd) // they have a number of their own in any case
+	}
+	if len(high) > slotsPerGroup {
 		return slotPlan{}
 	}
 	for i := range actions {

@@ -25,8 +25,12 @@ type engine struct {
 	actions []action    // to name them in errors
 	all     bool        // InheritAll: the table is copied as it is
 	top     int         // above all descriptors that are named
+	named   fdSet       // these; only where something is lent
+	lent    []lentFD
+	spans   []fdSpan
 	fds     fdVars
 	slots   []int    // files that a start puts on slots
+	reopen  fdSet    // those of them that are opened anew for it
 	copying *Program // the same without slots; nil where there are none
 	cgroup  plan.File
 	use     dumpableUse
@@ -163,6 +167,9 @@ func (e *engine) lowerFiles(p *plan.Plan, s *Spec, claims *plan.Claims, withSlot
 			if fd, err = e.hold(x.file, actionNames[x.kind], i); err != nil {
 				return x.errorAt(i, err)
 			}
+			if blocksAnew(fd) {
+				f.reopen.add(fd)
+			}
 		}
 		f.files = append(f.files, fd)
 	}
@@ -176,10 +183,10 @@ func (e *engine) lowerFiles(p *plan.Plan, s *Spec, claims *plan.Claims, withSlot
 	if err := e.holdRuleset(f); err != nil {
 		return err
 	}
-	if withSlots && !e.all {
-		f.slots = planSlots(e.actions, f.files, tty)
+	if withSlots && !e.all && e.maps == nil {
+		f.slots = planSlots(e.actions, f.files, f.reopen, tty)
 	}
-	if err := f.analyse(e.actions, f.files, tty, limit); err != nil {
+	if err := f.analyse(e.actions, f.files, tty); err != nil {
 		return err
 	}
 	if err := e.joinCgroup(f); err != nil {
@@ -194,6 +201,7 @@ func (e *engine) lowerFiles(p *plan.Plan, s *Spec, claims *plan.Claims, withSlot
 	if e.maps != nil {
 		f.vars.gate = e.maps.theirs
 	}
+	f.lend()
 	f.prepare()
 	e.awaitMaps(f)
 	f.lower()
@@ -205,6 +213,12 @@ func (e *engine) lowerFiles(p *plan.Plan, s *Spec, claims *plan.Claims, withSlot
 	f.restrict()
 	f.finish()
 	e.numbers, e.fds, e.top, e.slots = f.numbers, f.vars, f.top, f.slots.files
+	if e.lent, e.spans = f.lent, f.spans; len(e.lent) > 0 {
+		e.named = slices.Clone(f.named)
+	}
+	if len(e.slots) > 0 {
+		e.reopen = f.reopen
+	}
 	return nil
 }
 

@@ -88,12 +88,20 @@ func (p *Program) varName(v raw.Var) string {
 		return "last fd"
 	case p.fds.errFD:
 		return "error fd"
+	case p.fds.above:
+		return "above all fds"
 	case p.fds.slot:
 		return "slot"
 	case p.signals.first:
 		return "first ignored"
 	case p.signals.last:
 		return "last ignored"
+	}
+	if slices.ContainsFunc(p.lent, func(l lentFD) bool { return l.v == v }) {
+		return "fd"
+	}
+	if slices.ContainsFunc(p.spans, func(s fdSpan) bool { return v >= s.first && int(v-s.first) < 2*(len(p.lent)+1) }) {
+		return "next to fd"
 	}
 	return "v" + strconv.Itoa(int(v))
 }

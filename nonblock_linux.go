@@ -1,0 +1,77 @@
+package spawn
+
+import (
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/highfd"
+)
+
+// dupBlocking duplicates a descriptor, or opens its file anew where that makes it
+// block.
+func dupBlocking(fd int) (int, error) {
+	if blocksAnew(fd) {
+		if n, err := reopenBlocking(fd); err == nil {
+			return n, nil
+		}
+	}
+	return highfd.Dup(fd)
+}
+
+// blocksAnew reports whether a file does not block and can be opened anew so that
+// it does: an end of a pipe, a FIFO or a terminal. Package os makes those it opens
+// non-blocking, which is a property of the open file and so of all that share it.
+func blocksAnew(fd int) bool {
+	fl, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+	if err != nil || fl&unix.O_NONBLOCK == 0 || fl&unix.O_PATH != 0 {
+		return false
+	}
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil {
+		return false
+	}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFIFO:
+		return true
+	case unix.S_IFCHR:
+		return isTerminal(uint64(st.Rdev))
+	}
+	return false
+}
+
+// isTerminal knows the kernel's numbers of terminals. To open the multiplexer anew
+// would make another terminal.
+func isTerminal(rdev uint64) bool {
+	const console, tty, firstPTS, lastPTS = 4, 5, 136, 143
+	switch major := unix.Major(rdev); {
+	case major == tty:
+		return unix.Minor(rdev) == 0
+	default:
+		return major == console || major >= firstPTS && major <= lastPTS
+	}
+}
+
+// reopenBlocking opens a file anew, with the same flags except that it blocks. A
+// FIFO's end that nobody has the other end of can't be opened, nor what belongs to
+// other users, and nothing where there is no /proc.
+func reopenBlocking(fd int) (int, error) {
+	fl, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+	if err != nil {
+		return -1, err
+	}
+	path := "/proc/thread-self/fd/" + strconv.Itoa(fd)
+	n, err := highfd.Open(path, fl&unix.O_ACCMODE|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if err != nil {
+		return -1, err
+	}
+	_, err = unix.FcntlInt(uintptr(n), unix.F_SETFL, fl&^unix.O_NONBLOCK)
+	if err == nil && !highfd.Same(fd, n) {
+		err = unix.EBADF
+	}
+	if err != nil {
+		unix.Close(n)
+		return -1, err
+	}
+	return n, nil
+}
