@@ -25,6 +25,14 @@
 // as with os/exec.
 // A parent-death signal is about this process, not about one of its threads.
 //
+// # What stays open
+//
+// This process keeps the null device open, for reading and for writing, each from
+// the first nil stream of its kind on: two descriptors at most, from 3 up and
+// close-on-exec. A child has one pidfd here, that of [Cmd.Process]; while somebody
+// waits for a child that lives long, there is an epoll instance for all of them.
+// For those of package spawn see there.
+//
 // # What is new
 //
 // The fields [Cmd.Actions], [Cmd.Attr], [Cmd.Logger], [Cmd.Tree], [Cmd.TreeStrict],

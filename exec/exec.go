@@ -60,18 +60,19 @@ type Cmd struct {
 	// Dir is the working directory of the program. Empty means this process's.
 	Dir string
 
-	// Stdin is the standard input. Nil means the null device. The child has an
-	// *os.File itself; from any other reader a goroutine copies to a pipe, and
-	// Wait waits for the copying to end: at the end of the input, at a failure to
-	// write, or after WaitDelay.
+	// Stdin is the standard input. Nil means the null device, for reading only. The
+	// child has an *os.File itself, which is made blocking, as by os/exec; from any
+	// other reader a goroutine copies to a pipe, and Wait waits for the copying to
+	// end: at the end of the input, at a failure to write, or after WaitDelay.
 	Stdin io.Reader
 	// Stdout and Stderr are the standard output and error. Nil means the null
-	// device. The child has an *os.File itself; to any other writer the output
-	// is copied from a pipe, and Wait waits for the pipe's end. Where both are
-	// the same writer, one goroutine at a time calls Write.
+	// device, for writing only. The child has an *os.File itself, which is made
+	// blocking; to any other writer the output is copied from a pipe, and Wait waits
+	// for the pipe's end. Where both are the same writer, one goroutine at a time
+	// calls Write.
 	Stdout, Stderr io.Writer
-	// ExtraFiles are descriptors 3 and up of the program; a nil entry leaves its
-	// number closed. It is not supported on Windows.
+	// ExtraFiles are descriptors 3 and up of the program, and are made blocking; a nil
+	// entry leaves its number closed. It is not supported on Windows.
 	ExtraFiles []*os.File
 
 	// SysProcAttr is attributes that depend on the system. All of them work here
@@ -96,11 +97,12 @@ type Cmd struct {
 	Cancel func() error
 	// WaitDelay bounds what Wait waits for: the end of the process once the
 	// context has ended, and of the pipes once either has. The process is killed
-	// then, the pipes are closed, and the error is ErrWaitDelay if there is no
-	// other. Zero means no bound.
+	// then, the pipes are closed when what is in them by then has been copied, and
+	// the error is ErrWaitDelay if there is no other. Zero means no bound.
 	WaitDelay time.Duration
 
-	// Actions is done after the standard streams and ExtraFiles are in place.
+	// Actions is done after the standard streams and ExtraFiles are in place. The
+	// zero value is nothing.
 	Actions spawn.FileActions
 	// Attr is attributes besides those of SysProcAttr, which it must not
 	// contradict.

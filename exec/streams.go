@@ -189,7 +189,7 @@ func (c *Cmd) stdio() (files [3]*os.File, err error) {
 	if files[1], err = c.sink(c.Stdout); err != nil {
 		return files, err
 	}
-	if c.Stderr != nil && same(c.Stderr, c.Stdout) {
+	if same(c.Stderr, c.Stdout) { // as where both are nil
 		files[2] = files[1]
 		return files, nil
 	}
