@@ -1,0 +1,141 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package exec_test
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/exec"
+)
+
+func init() {
+	helpers["tree without descriptors"] = func(args []string) int { return status(killWithoutDescriptors(args[0])) }
+}
+
+// TestTreeStrayClose has other code close the descriptors of the group and open
+// something else by their numbers, which is left alone.
+func TestTreeStrayClose(t *testing.T) {
+	if !exec.Features().Has("tree_cgroup") {
+		skip(t, "no control group can be made")
+	}
+	c := exec.Command("/bin/sh", "-c", scattered)
+	c.Tree = true
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pids := readPids(t, out, 4)
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	var stray []int
+	for _, line := range inventory() {
+		var fd int
+		if n, _ := fmt.Sscanf(line, "fd %d", &fd); n == 1 && strings.Contains(line, "/"+exec.OwnPrefix()) {
+			stray = append(stray, fd)
+		}
+	}
+	if len(stray) == 0 {
+		t.Errorf("descriptors %d", stray)
+	}
+	for _, fd := range stray {
+		if err := unix.Dup3(int(null.Fd()), fd, unix.O_CLOEXEC); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.Kill(); err != nil {
+		t.Error(err)
+	}
+	_ = c.Wait() // killed
+	if err := c.TreeHolds(); err != nil {
+		t.Error(err)
+	}
+	mustBeGone(t, pids, 4)
+	for _, fd := range stray {
+		if err := unix.Close(fd); err != nil {
+			t.Errorf("the other file was closed: %v", err)
+		}
+	}
+}
+
+// killWithoutDescriptors ends a tree while this process can open nothing.
+func killWithoutDescriptors(kind string) error {
+	if kind == "group" {
+		defer exec.ForceNoCgroup()()
+	}
+	c := exec.Command("/bin/sh", "-c", scattered)
+	if kind == "group" {
+		c.Args[2] = family + "wait"
+	}
+	c.Tree = true
+	out, err := c.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := c.Start(); err != nil {
+		return err
+	}
+	_, _ = os.Stat("/") // what the runtime opens is open by now
+	lines := bufio.NewScanner(out)
+	var pids []string
+	for len(pids) < strings.Count(c.Args[2], "echo") && lines.Scan() {
+		pids = append(pids, lines.Text())
+	}
+	limit := unix.Rlimit{Cur: 100, Max: 100}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return err
+	}
+	var fill []int
+	for {
+		fd, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			break
+		}
+		fill = append(fill, fd)
+	}
+	err = c.Kill()
+	werr := c.Wait()
+	fmt.Println("held", c.TreeHolds() == nil)
+	for _, fd := range fill {
+		unix.Close(fd)
+	}
+	for _, p := range pids {
+		if running(number(p)) {
+			err = errors.Join(err, fmt.Errorf("process %s is alive", p))
+			_ = syscall.Kill(number(p), syscall.SIGKILL) // not to leave it behind
+		}
+	}
+	if len(pids) < 3 || werr == nil {
+		err = errors.Join(err, fmt.Errorf("%q, %w", pids, werr))
+	}
+	return err
+}
+
+// TestTreeWithoutDescriptors ends a tree when there are no descriptors left.
+func TestTreeWithoutDescriptors(t *testing.T) {
+	g := testGroup(t)
+	if _, err := os.Stat(filepath.Join(g, "cgroup.kill")); err != nil {
+		skip(t, "no cgroup.kill before Linux 5.14")
+	}
+	mustSay(t, values(t, inGroup(t, g, nil, "tree without descriptors", "cgroup")), "held", "true")
+}
+
+// TestTreeGroupWithoutDescriptors is the same without a control group.
+func TestTreeGroupWithoutDescriptors(t *testing.T) {
+	c := &exec.Cmd{Path: self(t), Args: helperArgs("tree without descriptors", "group")}
+	mustSay(t, values(t, c), "held", "false")
+}
