@@ -26,7 +26,6 @@ var helpers = map[string]func(args []string) int{
 	"sleep":  func(args []string) int { time.Sleep(time.Duration(number(args[0])) * time.Millisecond); return 0 },
 	"kill":   func([]string) int { return status(killSelf()) },
 	"write":  write,
-	"slowly": slowly,
 	"both": func([]string) int {
 		for i := range 10 {
 			fmt.Fprintf(os.Stdout, "out %d\n", i)

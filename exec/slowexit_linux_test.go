@@ -19,6 +19,8 @@ import (
 	"github.com/safespawn/spawn/exec"
 )
 
+func init() { helpers["slowly"] = slowly }
+
 // It ends on SIGINT as a server does: it takes its time, and goes on writing.
 func slowly([]string) int {
 	c := make(chan os.Signal, 1)
