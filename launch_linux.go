@@ -41,6 +41,10 @@ func (p *Program) holding(ctx context.Context, files []heldFile) (proc *Process,
 
 // launchHere looks up what depends on the moment and runs the program.
 func (p *Program) launchHere(ctx context.Context) (*Process, error) {
+	way := p.wayNow()
+	if way == copyWay && p.apart != nil {
+		return p.apart.launchHere(ctx)
+	}
 	for _, u := range p.numbers {
 		if _, err := unix.FcntlInt(uintptr(u.fd), unix.F_GETFD, 0); err != nil {
 			return nil, wrap(p.path, p.actions[u.action].errorAt(u.action, err))
@@ -56,7 +60,7 @@ func (p *Program) launchHere(ctx context.Context) (*Process, error) {
 		slot = group.first
 	}
 	a := attempts.Get().(*attempt)
-	*a = attempt{Program: p, ctx: ctx, r: raw.NewRun(p.prog), way: p.way}
+	*a = attempt{Program: p, ctx: ctx, r: raw.NewRun(p.prog), way: way}
 	if slot != 0 {
 		a.r.Set(p.fds.slot, uint64(slot))
 	}

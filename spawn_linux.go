@@ -32,6 +32,7 @@ type engine struct {
 	slots   []int    // files that a start puts on slots
 	reopen  fdSet    // those of them that are opened anew for it
 	copying *Program // the same without slots; nil where there are none
+	apart   *Program // the same in a copy of the memory; nil where there is no other cgroup
 	cgroup  plan.File
 	use     dumpableUse
 	hiding  *hiding // nil where nobody new can reach the child
@@ -62,10 +63,17 @@ func (p *Program) compile(s *Spec, argv, env []string, once bool) error {
 	if err := p.compileFor(s, argv, env, once, p.feat.closeRange && p.feat.sharedMemory); err != nil {
 		return err
 	}
+	if p.cgroup.File != nil && p.way != copyWay {
+		p.apart = &Program{path: p.path, log: p.log, engine: engine{feat: p.feat}}
+		p.apart.feat.sharedMemory = false
+		if err := p.apart.compileFor(s, argv, env, once, false); err != nil {
+			return err
+		}
+	}
 	if p.slots == nil {
 		return nil
 	}
-	p.copying = &Program{path: p.path, log: p.log, engine: engine{feat: p.feat}}
+	p.copying = &Program{path: p.path, log: p.log, engine: engine{feat: p.feat, apart: p.apart}}
 	return p.copying.compileFor(s, argv, env, once, false)
 }
 
@@ -133,6 +141,9 @@ func (e *engine) release() {
 	}
 	if e.copying != nil {
 		e.copying.release()
+	}
+	if e.apart != nil {
+		e.apart.release()
 	}
 }
 

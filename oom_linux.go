@@ -1,0 +1,209 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package spawn
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// oomRisk is what the kernel's OOM killer may do to this process because of a child
+// that shares its memory in another cgroup: it kills all that share the memory of
+// whom it kills.
+type oomRisk struct {
+	limited bool // memory is limited there; the child may be picked, unless it is in vfork
+	group   bool // it is killed with any other that is picked
+}
+
+// lookAtRisks is risksOf; a test does without.
+var lookAtRisks = risksOf
+
+// wayNow is the way to make a child, which depends on the cgroup that it gets into.
+// In vfork the kernel does not pick it, but what is held up in clone can neither have
+// its maps written nor let go of ForkLock.
+func (p *Program) wayNow() way {
+	if p.apart == nil {
+		return p.way
+	}
+	risk := lookAtRisks(p.cgroup.File)
+	switch {
+	case risk.group || risk.limited && (p.maps != nil || p.all):
+		return copyWay
+	case risk.limited:
+		return vforkWay
+	}
+	return p.way
+}
+
+// worstRisk is for what can't be found out.
+var worstRisk = oomRisk{true, true}
+
+// risksOf looks at a cgroup, and at those above it up to the first that this process
+// is in as well. Settings that somebody else may change at any time are as bad as
+// they can be.
+func risksOf(dir *os.File) (risk oomRisk) {
+	at, err := dupDir(dir)
+	if err != nil {
+		return worstRisk
+	}
+	if !isCgroup(at) {
+		unix.Close(at)
+		return oomRisk{} // clone will say so
+	}
+	own := ownCgroups()
+	for {
+		var st unix.Stat_t
+		if err := unix.Fstat(at, &st); err != nil {
+			unix.Close(at)
+			return worstRisk
+		}
+		if own[st.Ino] {
+			unix.Close(at)
+			return risk
+		}
+		risk = risk.or(risksAt(at))
+		up, err := unix.Openat(at, "..", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		unix.Close(at)
+		if err != nil {
+			return worstRisk
+		}
+		if !isCgroup(up) { // so what is above is out of sight
+			unix.Close(up)
+			return worstRisk
+		}
+		at = up
+	}
+}
+
+func (r oomRisk) or(o oomRisk) oomRisk { return oomRisk{r.limited || o.limited, r.group || o.group} }
+
+// dupDir is a descriptor of a directory that is open.
+func dupDir(dir *os.File) (fd int, err error) {
+	conn, err := dir.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	if cerr := conn.Control(func(n uintptr) {
+		fd, err = unix.Openat(int(n), ".", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	}); cerr != nil {
+		return -1, cerr
+	}
+	return fd, err
+}
+
+func isCgroup(fd int) bool {
+	var st unix.Statfs_t
+	return unix.Fstatfs(fd, &st) == nil && st.Type == unix.CGROUP2_SUPER_MAGIC
+}
+
+// ownCgroups are the inodes of this process's cgroup and of those above it, as far
+// as they can be seen; nil where none can.
+func ownCgroups() map[uint64]bool {
+	name, err := ownCgroup("/proc/thread-self/cgroup")
+	if err != nil {
+		return nil
+	}
+	at := -1
+	for _, mount := range cgroupMounts() {
+		if below, ok := mount.has(name); ok {
+			at, _ = unix.Open(path.Join(mount.point, below), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		}
+		if at >= 0 {
+			break
+		}
+	}
+	own := map[uint64]bool{}
+	for at >= 0 && isCgroup(at) {
+		var st unix.Stat_t
+		if unix.Fstat(at, &st) == nil {
+			own[st.Ino] = true
+		}
+		up, err := unix.Openat(at, "..", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		unix.Close(at)
+		if at = up; err != nil {
+			return own
+		}
+	}
+	if at >= 0 {
+		unix.Close(at)
+	}
+	return own
+}
+
+// ownCgroup is the name of this process's cgroup, below the root of its cgroup
+// namespace.
+func ownCgroup(file string) (string, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(text)) {
+		if name, ok := strings.CutPrefix(line, "0::"); ok {
+			return strings.TrimSuffix(name, "\n"), nil
+		}
+	}
+	return "", fs.ErrNotExist
+}
+
+// cgroupMount is a mount of cgroup2: what it shows, and where.
+type cgroupMount struct{ root, point string }
+
+// has is where in the mount a cgroup is. Roots and names with ".." are outside of
+// the cgroup namespace, where names say nothing.
+func (m cgroupMount) has(name string) (below string, ok bool) {
+	if strings.Contains(m.root+name, "/..") {
+		return "", false
+	}
+	if m.root == "/" || m.root == name {
+		return strings.TrimPrefix(name, m.root), true
+	}
+	below, ok = strings.CutPrefix(name, m.root+"/")
+	return below, ok
+}
+
+// cgroupMounts lists mounts; see proc_pid_mountinfo(5).
+func cgroupMounts() (list []cgroupMount) {
+	text, _ := os.ReadFile("/proc/thread-self/mountinfo")
+	for line := range strings.Lines(string(text)) {
+		mount, kind, _ := strings.Cut(line, " - ")
+		if f := strings.Fields(mount); strings.HasPrefix(kind, "cgroup2 ") && len(f) > 4 {
+			list = append(list, cgroupMount{unescapeMount.Replace(f[3]), unescapeMount.Replace(f[4])})
+		}
+	}
+	return list
+}
+
+var unescapeMount = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
+
+// risksAt looks at one cgroup. One without the files has no memory controller.
+func risksAt(dir int) oomRisk {
+	limit, mayLimit := readSetting(dir, "memory.max")
+	group, mayGroup := readSetting(dir, "memory.oom.group")
+	return oomRisk{
+		limited: mayLimit || limit != "max" && limit != "",
+		group:   mayGroup || group != "0" && group != "",
+	}
+}
+
+// readSetting reads a file of a cgroup, empty if there is none; bad says that it
+// can't be read, or that others than root and this user may write it.
+func readSetting(dir int, name string) (value string, bad bool) {
+	fd, err := unix.Openat(dir, name, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return "", !errors.Is(err, fs.ErrNotExist)
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	buf := make([]byte, 32)
+	n, err := unix.Read(fd, buf)
+	if err != nil || unix.Fstat(fd, &st) != nil {
+		return "", true
+	}
+	others := st.Mode&0o022 != 0 || st.Uid != 0 && int(st.Uid) != unix.Geteuid()
+	return strings.TrimSuffix(string(buf[:n]), "\n"), others
+}
