@@ -145,8 +145,9 @@
 //   - Its memory is neither copied nor changed: the cost of a spawn does not
 //     depend on the size of the heap, and no memory is reserved for a copy. The
 //     exceptions are attr.CoredumpFilter, attr.MemoryDenyWriteExec,
-//     attr.NoHugePages and attr.MergePages, which belong to the memory: such a
-//     child gets a copy, as fork makes it.
+//     attr.NoHugePages and attr.MergePages, which belong to the memory, and
+//     attr.Cgroup where the kernel might end this process with the child when
+//     memory runs out: such a child gets a copy, as fork makes it.
 //   - Its descriptors are not copied: the child shares the table until its first
 //     step, which keeps the low ones only. The cost does not depend on how many
 //     files are open. Files with numbers from 64 on are put on low ones for the

@@ -12,8 +12,9 @@ import (
 // common ancestor. Linux 5.7; where clone3 is refused the child moves itself
 // before execve, and a cgroup namespace of [NewNamespaces] then has this process's
 // cgroup as its root; one of [Unshare] always has the child's. A child that is made
-// in a frozen cgroup holds up Start until it is thawed or the context ends. See
-// cgroups(7).
+// in a frozen cgroup holds up Start until it is thawed or the context ends. Where the
+// cgroup has memory.oom.group, or others than root and this user set its limits, the
+// child gets a copy of the memory; docs/security.md says why. See cgroups(7).
 type Cgroup struct{ Dir *os.File }
 
 func (g Cgroup) check(c *plan.Claims) error {

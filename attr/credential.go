@@ -19,8 +19,8 @@ import (
 // meant; with Root it is root's. [RunAs] sets Root where it finds such an id. In a new user namespace the ids are those of its [IDMap], which must
 // allow setgroups for Groups.
 //
-// The kernel clears the dumpable flag of this process while such a child is on
-// its way to execve; the flag is put back when the last of them is there. Any
+// The dumpable flag of this process is cleared while such a child is on its way to
+// execve, and put back when the last of them is there; see docs/security.md. Any
 // Unix. See setgroups(2), setresgid(2), setresuid(2).
 type Credential struct {
 	UID, GID   uint32

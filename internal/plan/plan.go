@@ -22,8 +22,8 @@ type Plan struct {
 	Cgroup File
 	// TTY becomes the controlling terminal after the file actions.
 	TTY File
-	// Credentials is set when the child changes ids or gains capabilities: the
-	// kernel then clears the dumpable flag of the memory that it shares.
+	// Credentials is set when the child changes ids or capabilities: others may
+	// reach it then, and the memory that it shares.
 	Credentials bool
 	// Chrooted is set when paths mean something else in the child.
 	Chrooted bool
