@@ -138,12 +138,17 @@ func myNice(t testing.TB) int {
 }
 
 // onThread runs f on a thread of its own that ends with it, so that f may change
-// what belongs to a thread.
+// what belongs to a thread. It is not the first thread, which /proc/self is about.
 func onThread(f func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		runtime.LockOSThread() // never unlocked
+		if unix.Gettid() == os.Getpid() {
+			defer runtime.UnlockOSThread()
+			onThread(f)
+			return
+		}
 		f()
 	}()
 	<-done

@@ -50,24 +50,88 @@ func (e *engine) lowerNamespaces(p *plan.Plan) error {
 	}
 	if p.Unshare.Bits&unix.CLONE_NEWNS != 0 {
 		b.Step("private mounts", p.Unshare.Index, "/")
-		p.Call(plan.Namespaces, raw.Mount, b.String("none"), b.String("/"), raw.Int(0),
-			raw.Int(unix.MS_REC|unix.MS_PRIVATE), raw.Int(0))
+		p.PrivateMounts(plan.Namespaces)
 	}
 	return nil
 }
 
-// joinNamespaces makes the child enter namespaces.
+// joinNamespaces makes the child enter namespaces. With a user namespace among them
+// it is as in nsenter(1): what can be entered without is entered first, as it may
+// belong to another user namespace, in which the child has no rights any more later on;
+// the others belong to the one that is entered.
 func (e *engine) joinNamespaces(f *fdPlan) error {
-	for _, j := range f.Joins {
+	fds, user := make([]int, len(f.Joins)), false
+	for i := range f.Joins {
+		j := &f.Joins[i]
 		fd, err := e.hold(j.File.File, "setns", j.Index)
 		if err != nil {
 			return &plan.Error{Step: "setns", Index: j.Index, Object: j.Object, Err: err}
 		}
 		f.need(fd)
-		f.Builder().Step("setns", j.Index, j.Name()+" "+j.Object)
-		f.Call(plan.JoinNamespaces, raw.Setns, fdArg(fd), raw.Int(int64(j.Types)))
+		if j.Types == 0 {
+			if kind, err := unix.IoctlRetInt(fd, unix.NS_GET_NSTYPE); err == nil && kind == unix.CLONE_NEWUSER {
+				j.Types = unix.CLONE_NEWUSER
+			}
+		}
+		fds[i] = fd
+		user = user || j.Types&unix.CLONE_NEWUSER != 0
 	}
+	if !user {
+		for i, j := range f.Joins {
+			f.setns(j, fds[i], j.Types)
+		}
+		return nil
+	}
+	f.joinWithUser(fds)
 	return nil
+}
+
+// joinWithUser tries all but user namespaces, enters those, and then what is left.
+func (f *fdPlan) joinWithUser(fds []int) {
+	type late struct {
+		join   plan.Join
+		fd     int
+		types  uint64
+		failed raw.Var
+	}
+	var again []late
+	for i, j := range f.Joins {
+		if j.Types == unix.CLONE_NEWUSER {
+			continue
+		}
+		for _, types := range kindsOf(j.Types &^ unix.CLONE_NEWUSER) {
+			l := late{j, fds[i], types, f.Builder().Var()}
+			f.setns(j, l.fd, types).Else(1, uint8(unix.EPERM))
+			f.Call(plan.JoinNamespaces, raw.Getpid).Keep(l.failed) // any number but 0
+			again = append(again, l)
+		}
+	}
+	for i, j := range f.Joins {
+		if j.Types&unix.CLONE_NEWUSER != 0 {
+			f.setns(j, fds[i], unix.CLONE_NEWUSER)
+		}
+	}
+	for _, l := range again {
+		f.setns(l.join, l.fd, l.types).SkipEqual(l.failed, 0)
+	}
+}
+
+// kindsOf takes flags apart; 0, whatever it is, stays.
+func kindsOf(types uint64) (list []uint64) {
+	for bit := uint64(1); bit <= types; bit <<= 1 {
+		if types&bit != 0 {
+			list = append(list, bit)
+		}
+	}
+	if list == nil {
+		list = []uint64{0}
+	}
+	return list
+}
+
+func (f *fdPlan) setns(j plan.Join, fd int, types uint64) raw.OpRef {
+	f.Builder().Step("setns", j.Index, j.Name()+" "+j.Object)
+	return f.Call(plan.JoinNamespaces, raw.Setns, fdArg(fd), raw.Int(int64(types)))
 }
 
 // needMaps prepares for maps that are written from outside.

@@ -183,7 +183,7 @@ func TestSwappedMounts(t *testing.T) {
 	bind := attr.Mounts{{Source: outside, Target: filepath.Join(root, "tmp"), Flags: unix.MS_BIND}}
 	trySwaps(t, []swap{
 		{a: plan.Mounts, b: plan.Root, spec: &spawn.Spec{Path: "/tmp/program", Attr: attr.List{own, bind, attr.Chroot(root)}},
-			right: "exit status 8", wrong: "private mounts EINVAL"}, // the root is no mount
+			right: "exit status 8", wrong: "mount ENOENT"},
 		{a: plan.Mounts, b: plan.Root, spec: &spawn.Spec{Path: "/tmp/program", Attr: attr.List{own, bind, attr.PivotRoot(root)}},
 			right: "exit status 8", wrong: "mount ENOENT"},
 	})

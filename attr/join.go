@@ -13,8 +13,8 @@ import (
 // stays the caller's, who may close it once Start has returned.
 //
 // It may be given several times, once for each type, and not for one that is of
-// [NewNamespaces]; a user namespace is entered first, so that others that belong to
-// it can be. It comes after joining a cgroup and before [Unshare]. Of a pid
+// [NewNamespaces]. With a user namespace among them, what the child may enter without
+// it is entered first, and what belongs to it afterwards. It comes after joining a cgroup and before [Unshare]. Of a pid
 // namespace it is the child's own children that are in it. A time namespace can't be
 // entered while memory is shared.
 //
@@ -65,7 +65,7 @@ func (j JoinNamespace) lower(p *plan.Plan) {
 	if j.Types == 0 || j.Types&cloneNewUser != 0 {
 		p.Credentials = true
 	}
-	p.AddJoin(j.File, uint64(j.Types), namespaces(j.Types), j.Types&cloneNewUser != 0)
+	p.AddJoin(j.File, uint64(j.Types), namespaces(j.Types))
 }
 
 func (JoinNamespace) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.JoinNamespace") }

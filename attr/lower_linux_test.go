@@ -55,7 +55,7 @@ func TestOrder(t *testing.T) {
 		"keepcaps prctl", "setgroups setgroups", "setresgid setresgid", "setresuid setresuid",
 		"capset capget", "capset futex", "capset futex", "capset futex", "capset capset", "ambient prctl",
 		"pdeathsig prctl", "pdeathsig getppid", "pdeathsig getpid", "pdeathsig tkill", "umask umask",
-		"noctty ioctl", "no_new_privs prctl", "ptrace ptrace",
+		"noctty ioctl", "no_new_privs prctl", "ptrace ptrace", "ptrace getppid", "ptrace getpid", "ptrace tkill",
 		"seccomp seccomp",
 	}
 	for range 20 {
@@ -94,7 +94,7 @@ func TestSchedulingOrder(t *testing.T) {
 }
 
 // TestPrivateOnce wants mounts that are to be shared to stay so, whatever the order
-// of the list: all become private once, before.
+// of the list: all become private once, before. What is done in a chroot is left out.
 func TestPrivateOnce(t *testing.T) {
 	want := []string{
 		"private mounts mount", "mount mount", "pivot_root mount", "pivot_root chdir", "pivot_root pivot_root",
@@ -104,7 +104,14 @@ func TestPrivateOnce(t *testing.T) {
 		{attr.NewNamespaces{Flags: newNS}, attr.Mounts{{Target: "/", Flags: 1 << 20}}, attr.PivotRoot("/")},
 		{attr.PivotRoot("/"), attr.NewNamespaces{Flags: newNS}, attr.Mounts{{Target: "/", Flags: 1 << 20}}},
 	} {
-		if got := lowered(t, list); !slices.Equal(got, want) {
+		got := lowered(t, list)
+		if i := slices.Index(got, "mount mount"); i > 0 {
+			got = slices.Delete(got, 1, i)
+		}
+		if i, j := slices.Index(got, "pivot_root pivot_root"), slices.Index(got, "pivot_root umount2"); i > 0 && j > i {
+			got = slices.Delete(got, i+1, j)
+		}
+		if !slices.Equal(got, want) {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
@@ -161,7 +168,7 @@ func TestHostFileOrder(t *testing.T) {
 	want := []string{
 		"apparmor openat", "apparmor openat", "apparmor write", "apparmor close", "selinux openat", "selinux write", "selinux close",
 		"coredump_filter openat", "coredump_filter write", "coredump_filter close", "chroot chroot", "chroot chdir",
-		"memory_merge prctl", "thp_disable prctl", "mdwe prctl", "no_new_privs prctl", "suspend ptrace",
+		"memory_merge prctl", "thp_disable prctl", "mdwe prctl", "no_new_privs prctl", "suspend ptrace", "suspend getppid", "suspend getpid", "suspend tkill",
 	}
 	if got := unchecked(t, list); !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)

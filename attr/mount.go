@@ -2,6 +2,7 @@ package attr
 
 import (
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/safespawn/spawn/internal/plan"
@@ -11,7 +12,8 @@ import (
 // Mount is a call of mount(2): Source, Target and FSType may be empty where the
 // kernel doesn't look at them, as for a bind mount. Flags are MS_*. Paths are
 // resolved in the child, in its working directory before [Chroot] and [PivotRoot].
-// A bind mount that is to be read-only needs two: MS_BIND, then
+// Data is shorter than a page, as the kernel would cut it off. A bind mount that is to
+// be read-only needs two: MS_BIND, then
 // MS_REMOUNT|MS_BIND|MS_RDONLY.
 type Mount struct {
 	Source, Target, FSType string
@@ -21,7 +23,8 @@ type Mount struct {
 
 // Mounts mounts file systems in the order of the list, in a mount namespace of the
 // child's own: [NewNamespaces] or [Unshare] with CLONE_NEWNS. Before, all mounts
-// become private there, so that none is seen outside. It comes before Chroot and
+// become private there, so that none is seen outside, also where this process is in a
+// chroot; that takes pidfds to be joined (Linux 5.8) or /proc to be there. It comes before Chroot and
 // PivotRoot, and needs CAP_SYS_ADMIN, which the child has in a user namespace made
 // along with the mount namespace. See mount(2).
 type Mounts []Mount
@@ -36,8 +39,8 @@ type PivotRoot string
 const (
 	msBind    = 0x1000
 	msRec     = 0x4000
-	msPrivate = 0x40000
 	mntDetach = 2
+	maxPath   = 4096 // PATH_MAX, with a NUL byte
 
 	mountsOfOwn = "mounts of its own"
 	theMounts   = "the mounts"
@@ -48,12 +51,26 @@ func (m Mounts) check(c *plan.Claims) error {
 		return invalid("mount", "", "no mounts")
 	}
 	for _, x := range m {
-		if x.Target == "" || strings.IndexByte(x.Source+x.Target+x.FSType+x.Data, 0) >= 0 {
-			return invalid("mount", x.object(), "no target, or a NUL byte")
+		if err := x.check(); err != nil {
+			return err
 		}
 	}
 	needMounts(c, "attr.Mounts")
 	return c.Claim(theMounts, "attr.Mounts")
+}
+
+// check finds what the kernel would cut off, or refuse without saying why.
+func (m Mount) check() error {
+	page := os.Getpagesize()
+	switch {
+	case m.Target == "" || strings.IndexByte(m.Source+m.Target+m.FSType+m.Data, 0) >= 0:
+		return invalid("mount", m.object(), "no target, or a NUL byte")
+	case len(m.Data) >= page:
+		return invalid("mount", m.object(), "Data of %d bytes, of which the kernel would take %d", len(m.Data), page-1)
+	case max(len(m.Source), len(m.Target), len(m.FSType)) >= maxPath:
+		return invalid("mount", m.Target, "longer than %d bytes", maxPath-1)
+	}
+	return nil
 }
 
 func needMounts(c *plan.Claims, by string) {
@@ -70,9 +87,8 @@ func (m Mount) object() string {
 // privateMounts makes all mounts private, before those of Mounts, some of which
 // may be meant to be shared.
 func privateMounts(p *plan.Plan) {
-	b := p.Builder()
 	p.Step("private mounts", "/")
-	p.Call(plan.Mounts, raw.Mount, b.String("none"), b.String("/"), raw.Int(0), raw.Int(msRec|msPrivate), raw.Int(0))
+	p.PrivateMounts(plan.Mounts)
 }
 
 func (m Mounts) lower(p *plan.Plan) {
@@ -97,8 +113,8 @@ func (m Mounts) lower(p *plan.Plan) {
 func (Mounts) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.Mounts") }
 
 func (d PivotRoot) check(c *plan.Claims) error {
-	if d == "" || strings.IndexByte(string(d), 0) >= 0 {
-		return invalid("pivot_root", string(d), "empty path, or one with a NUL byte")
+	if d == "" || len(d) >= maxPath || strings.IndexByte(string(d), 0) >= 0 {
+		return invalid("pivot_root", string(d), "empty path, one of more than %d bytes, or with a NUL byte", maxPath-1)
 	}
 	needMounts(c, "attr.PivotRoot")
 	return c.Claim("the root directory", "attr.PivotRoot")
@@ -116,7 +132,7 @@ func (d PivotRoot) lower(p *plan.Plan) {
 	p.Step("pivot_root", string(d))
 	p.Call(plan.Root, raw.Mount, dir, dir, raw.Int(0), raw.Int(msBind|msRec), raw.Int(0))
 	p.Call(plan.Root, raw.Chdir, dir)
-	p.Call(plan.Root, raw.PivotRoot, here, here)
+	p.PivotHere(plan.Root)
 	p.Call(plan.Root, raw.Umount2, here, raw.Int(mntDetach))
 	p.Call(plan.Root, raw.Chdir, b.String("/"))
 }

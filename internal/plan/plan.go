@@ -6,7 +6,6 @@ package plan
 import (
 	"fmt"
 	"os"
-	"slices"
 	"sync"
 
 	"github.com/safespawn/spawn/internal/raw"
@@ -33,7 +32,7 @@ type Plan struct {
 	TTYNumber *Number
 	// Clone and Unshare are CLONE_* flags.
 	Clone, Unshare Flags
-	// Joins are namespaces to be entered, in this order.
+	// Joins are namespaces to be entered.
 	Joins []Join
 	// IDMap is for a new user namespace.
 	IDMap *IDMap
@@ -148,15 +147,9 @@ func (p *Plan) SetClone(bits uint64, object string) { p.Clone = Flags{bits, obje
 // SetUnshare asks for unshare.
 func (p *Plan) SetUnshare(bits uint64, object string) { p.Unshare = Flags{bits, object, p.index} }
 
-// AddJoin asks for namespaces to be entered, before those of other calls if it is
-// to be the first.
-func (p *Plan) AddJoin(f *os.File, types uint64, object string, first bool) {
-	j := Join{File{f, p.index}, types, object}
-	if first {
-		p.Joins = slices.Insert(p.Joins, 0, j)
-		return
-	}
-	p.Joins = append(p.Joins, j)
+// AddJoin asks for namespaces to be entered.
+func (p *Plan) AddJoin(f *os.File, types uint64, object string) {
+	p.Joins = append(p.Joins, Join{File{f, p.index}, types, object})
 }
 
 // SetIDMap asks for the maps of a user namespace.

@@ -33,6 +33,7 @@ const (
 	Openat
 	PivotRoot
 	Personality
+	PidfdOpen
 	Prctl
 	Prlimit64
 	Ptrace

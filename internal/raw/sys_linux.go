@@ -32,6 +32,7 @@ var sysTable = [numSys]struct {
 	Mount:         {unix.SYS_MOUNT, "mount", 5},
 	Nanosleep:     {unix.SYS_NANOSLEEP, "nanosleep", 2},
 	Openat:        {unix.SYS_OPENAT, "openat", 4},
+	PidfdOpen:     {unix.SYS_PIDFD_OPEN, "pidfd_open", 2},
 	PivotRoot:     {unix.SYS_PIVOT_ROOT, "pivot_root", 2},
 	Personality:   {unix.SYS_PERSONALITY, "personality", 1},
 	Prctl:         {unix.SYS_PRCTL, "prctl", 5},
