@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/environ"
 	"github.com/safespawn/spawn/internal/plan"
 )
 
@@ -22,7 +23,9 @@ type Spec struct {
 	Path string
 	// Args is the argument vector, Args[0] included. Nil means Path alone.
 	Args []string
-	// Env is the environment, as "key=value", handed over as it is. Nil means
+	// Env is the environment, as "key=value". Of entries with the same key the last
+	// counts, and the program gets no other, so that to append is to override, as
+	// with attr.RunAsEnv. Nil means
 	// this process's environment at the time of Compile; empty but not nil means
 	// none.
 	Env []string
@@ -92,6 +95,9 @@ func compile(s *Spec, once bool) (*Program, error) {
 	argv, env := s.argv(), s.env()
 	if err := s.check(argv, env); err != nil {
 		return nil, wrap(s.Path, err)
+	}
+	if s.Env != nil && !environ.Distinct(env) {
+		env, _ = environ.LastOfEach(env) // which are fine
 	}
 	p := &Program{path: s.Path, log: s.Logger}
 	if err := p.compile(s, argv, env, once); err != nil {

@@ -75,7 +75,8 @@ func (cr Credential) isOurs() bool {
 }
 
 // RunAsEnv is HOME, USER, LOGNAME and SHELL of a user, named as for [RunAs], in the
-// form of an environment. The shell is that of /etc/passwd, and /bin/sh if empty
+// form of an environment: appended to another, as os.Environ's, it overrides what is
+// there. The shell is that of /etc/passwd, and /bin/sh if empty
 // there; SHELL is left out for a user who is not in the file. A uid that nobody
 // has is an error.
 func RunAsEnv(name string) ([]string, error) {
