@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
 )
@@ -41,6 +42,7 @@ func (p *Program) holding(ctx context.Context, files []heldFile) (proc *Process,
 
 // launchHere looks up what depends on the moment and runs the program.
 func (p *Program) launchHere(ctx context.Context) (*Process, error) {
+	highfd.SettlePoller()
 	way := p.wayNow()
 	if way == copyWay && p.apart != nil {
 		return p.apart.launchHere(ctx)

@@ -267,3 +267,35 @@ var _ = registerHelper("close-on-exec stdio", func(args []string) int {
 	}
 	return 0
 })
+
+// TestPollerIsHigh: the runtime begins to poll with the first start, and dies when
+// somebody puts a file over what it polls with.
+func TestPollerIsHigh(t *testing.T) {
+	if out := helperReport(t, "low poller"); out != "" {
+		t.Error(out)
+	}
+}
+
+var _ = registerHelper("low poller", func([]string) int {
+	unix.CloseOnExec(reportFD)
+	for n := range 3 {
+		unix.Close(n)
+	}
+	sleep := func() {
+		s := &spawn.Spec{Path: "/bin/sleep", Args: []string{"sleep", "0.05"}}
+		if _, err := spawn.Run(context.Background(), s); err != nil {
+			complain("%v", err)
+		}
+	}
+	sleep()
+	if got := lowTaken(); len(got) > 0 {
+		complain("of 0 to 2 %v are open", got)
+	}
+	for n := range 3 {
+		if fd, err := unix.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0); fd != n {
+			complain("opened %d, %v", fd, err)
+		}
+	}
+	sleep()
+	return 0
+})
