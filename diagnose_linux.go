@@ -3,127 +3,279 @@
 package spawn
 
 import (
-	"bytes"
-	"debug/elf"
 	"fmt"
-	"io"
 	"os"
-	"path/filepath"
+	"path"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/raw"
 )
 
 // diagnosis is what is needed to say why execve failed: its errno alone does not
-// tell a missing program from a missing interpreter.
+// tell a missing program from a missing interpreter, nor what forbids one.
 type diagnosis struct {
-	blind bool // the path means something else in the child
-	bytes int  // of arguments and environment
-
-	landlocked bool // Landlock may not allow it
+	view
+	bytes int // of arguments and environment
 }
 
-func newDiagnosis(s *Spec, chrooted bool, bytes int) diagnosis {
-	d := diagnosis{blind: chrooted, bytes: bytes}
-	if !filepath.IsAbs(s.Path) {
-		for i := range s.Actions.list {
-			k := s.Actions.list[i].kind
-			d.blind = d.blind || k == actChdir || k == actFchdir
-		}
-	}
-	return d
+func newDiagnosis(s *Spec, p *plan.Plan, once bool, bytes int) diagnosis {
+	return diagnosis{newView(s, p, once), bytes}
 }
 
-// explain makes the error of a failed execve. It looks at the file only now that
+// explain makes the error of a failed execve. It looks at the files only now that
 // it has failed, so what it says is a hint; the errno is the kernel's.
-func (d diagnosis) explain(path string, errno syscall.Errno) error {
-	e := &Error{Path: path, Step: "execve", Index: -1, Object: path, Err: errno}
-	if errno == unix.E2BIG {
-		e.Object = fmt.Sprintf("%d bytes of arguments and environment", d.bytes)
-		return e
-	}
-	if d.blind {
-		return e
-	}
+func (d *diagnosis) explain(path string, errno syscall.Errno) error {
+	e := &Error{Path: path, Step: "execve", Index: -1, Object: path, Err: notLacking(errno)}
 	switch errno {
-	case unix.ENOENT, unix.ENOTDIR, unix.EACCES, unix.ELOOP, unix.ELIBBAD:
-		if interp := interpreter(path); interp != "" && !runnable(interp) {
-			e.Object = "interpreter " + printable(interp)
-			return e
-		}
+	case unix.E2BIG:
+		e.Hint = d.tooMuch()
+	case unix.EAGAIN:
+		e.Hint = d.tooManyOfUser()
+	case unix.ETXTBSY:
+		e.Object, e.Hint = d.busy(path)
+	default:
+		e.Object, e.Hint = d.follow(path, errno)
 	}
-	if errno == unix.EACCES {
-		switch st, err := os.Stat(path); {
-		case err != nil:
-		case st.IsDir():
-			e.Object = path + ", a directory"
-		case !st.Mode().IsRegular():
-			e.Object = path + ", not a regular file"
-		case st.Mode()&0o111 == 0:
-			e.Object = path + ", not executable by its mode"
-		case d.landlocked:
-			e.Object = path + ", maybe not allowed by attr.Landlock"
-		}
-	}
-	if errno == unix.ENOEXEC {
-		e.Object = path + ", neither a program for this machine nor a script with #!"
+	if e.Hint == "" {
+		e.Hint = d.mayForbid(errno)
 	}
 	return e
 }
 
-// runnable reports whether execve may take path for a program.
-func runnable(path string) bool {
-	st, err := os.Stat(path)
-	return err == nil && st.Mode().IsRegular() && unix.Access(path, unix.X_OK) == nil
+// follow looks for what is wrong in the order in which the kernel does: with the
+// program, then with its interpreter, and with the interpreter's. It says nothing
+// where that is not what the kernel has said.
+func (d *diagnosis) follow(path string, errno syscall.Errno) (object, hint string) {
+	c := chain{diagnosis: d, eyes: d.eyes(), errno: errno}
+	bad, why := c.walk(path)
+	switch {
+	case why == nil && errno == unix.EPERM:
+		why = d.tooCapable(c.last)
+	case (why == nil || why == unknown) && errno == unix.ENOENT && len(c.seen) > 0:
+		return path, "the file is there, but not an interpreter that it needs"
+	}
+	if why == nil || why.errno != errno {
+		return path, ""
+	}
+	if strings.HasSuffix(bad, "\r") && errno == unix.ENOENT {
+		why = &trouble{errno, "its name ends in a carriage return, as lines do on other systems"}
+	}
+	if c.by != "" {
+		return bad, strings.TrimSuffix("interpreter of "+printable(c.by)+"; "+why.hint, "; ")
+	}
+	return bad, why.hint
 }
 
-// printable shows what can't be seen, such as the carriage return that a script
-// from another system has at the end of its first line.
-func printable(s string) string {
-	if q := strconv.Quote(s); len(q) != len(s)+2 {
-		return q
-	}
-	return s
+// chain is a program, its interpreter and so on, as far as they were followed.
+type chain struct {
+	*diagnosis
+	eyes
+	errno syscall.Errno
+	by    string // who named the last one
+	last  *found // it, if it is there
+	seen  []*found
 }
 
-// interpreter is what a script's first line or an ELF program's header names.
-func interpreter(path string) string {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
-		return ""
-	}
-	head := make([]byte, 256)
-	n, _ := io.ReadFull(f, head)
-	head = head[:n]
-	if rest, ok := bytes.CutPrefix(head, []byte("#!")); ok {
-		line, _, _ := bytes.Cut(rest, []byte("\n"))
-		line = bytes.TrimLeft(line, " \t")
-		if end := bytes.IndexAny(line, " \t\x00"); end >= 0 {
-			line = line[:end]
+// walk returns the first name with which something is wrong, and what; or the last
+// one.
+func (c *chain) walk(name string) (string, *trouble) {
+	for scripts := 0; ; scripts++ {
+		if scripts > maxScripts {
+			return name, &trouble{unix.ELOOP, "more than " + strconv.Itoa(maxScripts) + " scripts that interpret each other"}
 		}
-		return string(line)
+		if why := c.runnable(name); why != nil {
+			return name, why
+		}
+		if c.ruled || c.may(c.last, mayRead) != yes {
+			return name, c.unread()
+		}
+		h, ok := c.last.readHeader()
+		switch {
+		case !ok:
+			return name, c.unread()
+		case h.wrong != nil:
+			return name, h.wrong
+		case h.elf != nil:
+			return c.loader(name, &h)
+		}
+		c.by, name = name, h.interp
 	}
-	return elfInterpreter(f)
 }
 
-func elfInterpreter(r io.ReaderAt) string {
-	f, err := elf.NewFile(r)
-	if err != nil {
+// unread is about a file whose contents are none of the caller's business.
+func (c *chain) unread() *trouble {
+	if c.errno == unix.ENOEXEC {
+		return &trouble{c.errno, notAProgram}
+	}
+	return nil
+}
+
+// loader looks at an ELF program and its dynamic loader.
+func (c *chain) loader(name string, h *header) (string, *trouble) {
+	switch {
+	case c.errno == unix.ENOEXEC && h.elf.narrow():
+		return name, &trouble{unix.ENOEXEC, "a program of 32 bits, which this kernel does not run"}
+	case c.errno == unix.ENOEXEC:
+		return name, &trouble{unix.ENOEXEC, damagedELF}
+	case h.interp == "":
+		return name, nil
+	}
+	program := c.last
+	by := c.by
+	c.by = name
+	if why := c.runnable(h.interp); why != nil {
+		return h.interp, why
+	}
+	if c.may(c.last, mayRead) == yes {
+		if why := h.elf.loads(c.last); why != nil {
+			return h.interp, why
+		}
+	}
+	c.last, c.by = program, by // whose capabilities count
+	return name, nil
+}
+
+// runnable finds a file and says why it can't be run, whatever is in it.
+func (c *chain) runnable(name string) *trouble {
+	c.last = nil
+	f, why := c.lookup(&c.eyes, name)
+	if why != nil {
+		return why
+	}
+	c.last, c.seen = f, append(c.seen, f)
+	switch f.st.Mode & unix.S_IFMT {
+	case unix.S_IFREG:
+	case unix.S_IFDIR:
+		return &trouble{unix.EACCES, "a directory"}
+	default:
+		return &trouble{unix.EACCES, "not a regular file"}
+	}
+	switch {
+	case f.flags&stNoexec != 0:
+		return &trouble{unix.EACCES, printable(f.mounted) + " is mounted noexec"}
+	case f.fsType == unix.PROC_SUPER_MAGIC || f.fsType == unix.SYSFS_MAGIC:
+		return &trouble{unix.EACCES, "nothing is run from " + printable(f.mounted)}
+	}
+	switch c.may(f, mayExec) {
+	case maybe:
+		if c.errno == unix.EACCES {
+			return unknown
+		}
+	case no:
+		if f.st.Mode&0o111 == 0 {
+			return &trouble{unix.EACCES, "not executable by its mode"}
+		}
+		return &trouble{unix.EACCES, c.who() + " may not execute it"}
+	}
+	return nil
+}
+
+// mayForbid is what in the child's own attributes may be the cause, where nothing
+// else was found.
+func (d *diagnosis) mayForbid(errno syscall.Errno) string {
+	refused := errno == unix.EACCES || errno == unix.EPERM
+	var may []string
+	if refused && d.ruled {
+		may = append(may, "attr.Landlock")
+	}
+	if _, ok := has[attr.SELinuxContext](&d.view); ok && refused {
+		may = append(may, "the policy for attr.SELinuxContext")
+	}
+	if _, ok := has[attr.AppArmorProfile](&d.view); ok && (refused || errno == unix.ENOENT) {
+		may = append(may, "the policy for attr.AppArmorProfile")
+	}
+	if s, ok := has[attr.Seccomp](&d.view); ok && errnos(s)[errno] {
+		may = append(may, "attr.Seccomp")
+	}
+	if len(may) == 0 {
 		return ""
 	}
-	for _, p := range f.Progs {
-		if p.Type == elf.PT_INTERP && p.Filesz < 4096 {
-			s, err := io.ReadAll(p.Open())
-			if err != nil {
-				return ""
+	return "maybe not allowed by " + strings.Join(may, " or ")
+}
+
+// errnos are those that a filter can make calls fail with.
+func errnos(s attr.Seccomp) map[syscall.Errno]bool {
+	all := map[syscall.Errno]bool{}
+	for _, x := range s.Filter {
+		if x.Code == unix.BPF_RET|unix.BPF_K && x.K&unix.SECCOMP_RET_ACTION_FULL == unix.SECCOMP_RET_ERRNO {
+			all[syscall.Errno(x.K&unix.SECCOMP_RET_DATA)] = true
+		}
+	}
+	return all
+}
+
+// tooMuch is about the size of arguments and environment.
+func (d *diagnosis) tooMuch() string {
+	text := fmt.Sprintf("%d bytes of arguments and environment", d.bytes)
+	stack, ok := d.limit(unix.RLIMIT_STACK)
+	if !ok {
+		return text
+	}
+	const least, most = 128 << 10, 6 << 20 // ARG_MAX, three quarters of _STK_LIM
+	return fmt.Sprintf("%s, the limit is %d, of RLIMIT_STACK", text, max(min(stack/4, most), least))
+}
+
+// limit is a soft limit of the child at execve.
+func (d *diagnosis) limit(resource int) (uint64, bool) {
+	var l unix.Rlimit
+	if unix.Getrlimit(resource, &l) != nil {
+		return 0, false
+	}
+	for _, a := range d.attrs {
+		switch x := a.(type) {
+		case attr.Rlimit:
+			if x.Resource == resource {
+				return x.Soft, true
 			}
-			return string(bytes.TrimRight(s, "\x00"))
+		case attr.RlimitToHard:
+			if int(x) == resource {
+				return l.Max, true
+			}
 		}
 	}
-	return ""
+	return l.Cur, true
+}
+
+// busy looks whether it is this process that has the program, or an interpreter of
+// it, open for writing.
+func (d *diagnosis) busy(name string) (object, hint string) {
+	c := chain{diagnosis: d, eyes: d.eyes(), errno: unix.ETXTBSY}
+	_, _ = c.walk(name)
+	files := ownFiles()
+	for _, s := range c.seen {
+		for fd, target := range files {
+			if path.Base(target) == path.Base(s.path) && writes(fd, &s.st) {
+				return s.name, "open for writing in this process, as descriptor " + strconv.Itoa(fd)
+			}
+		}
+	}
+	return name, "open for writing"
+}
+
+// ownFiles are the files that descriptors of this process are open on.
+func ownFiles() map[int]string {
+	files := map[int]string{}
+	for _, n := range raw.NamesQuickly("/proc/thread-self/fd") {
+		fd, err := strconv.Atoi(n)
+		if target, rerr := os.Readlink("/proc/thread-self/fd/" + n); err == nil && rerr == nil {
+			files[fd] = target
+		}
+	}
+	return files
+}
+
+// writes reports whether a descriptor is one to write to a file.
+func writes(fd int, file *unix.Stat_t) bool {
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil || st.Ino != file.Ino || st.Dev != file.Dev {
+		return false
+	}
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+	return err == nil && flags&unix.O_ACCMODE != unix.O_RDONLY
 }

@@ -183,7 +183,19 @@
 // child has been reaped by then. Bad input is found before there is a child and
 // wraps syscall.EINVAL; arguments that are too long wrap syscall.E2BIG. Errors
 // that wrap [errors.ErrUnsupported] say what is missing, and from which kernel on
-// it is there. The error of a context is returned as it is.
+// it is there; an errno that is about a file, a cgroup or a filter, and not about the
+// kernel, does not match it. The error of a context is returned as it is.
+//
+// What an errno does not tell is looked for after the failure, and is in the error's
+// Hint: which of a chain of interpreters is missing, and who named it; the directory
+// that the child's ids are not let through; a file system that is mounted noexec; the
+// capability that a step takes, as docs/attributes.md has it, where it is missing; and
+// which limit is reached, of processes or of namespaces, and of which cgroup.
+//
+//	spawn /srv/job: execve /opt/python: no such file or directory (interpreter of /srv/job; there is no /opt)
+//
+// Nothing is said where the child's root, mounts or working directory are others than
+// this process's, and nothing is quoted that the child could not have read.
 //
 // execve is tried again, for about 0.15 s, while the program is open for writing
 // ("text file busy"): in a program with many goroutines that is mostly a child

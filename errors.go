@@ -3,8 +3,10 @@ package spawn
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"syscall"
+	"unicode"
 
 	"github.com/safespawn/spawn/internal/plan"
 )
@@ -44,7 +46,7 @@ func (e *Error) Error() string {
 			s.WriteString(":")
 		}
 		s.WriteString(" ")
-		s.WriteString(part)
+		s.WriteString(printable(part))
 	}
 	s.WriteString(": ")
 	s.WriteString(e.Err.Error())
@@ -54,6 +56,15 @@ func (e *Error) Error() string {
 		s.WriteString(")")
 	}
 	return s.String()
+}
+
+// printable shows what can't be seen, such as the carriage return that a script
+// from another system has at the end of its first line.
+func printable(s string) string {
+	if strings.ContainsFunc(s, unicode.IsControl) {
+		return strconv.Quote(s)
+	}
+	return s
 }
 
 // Unwrap returns Err.

@@ -81,26 +81,25 @@ func TestExecFaults(t *testing.T) {
 	if err := errors.Join(os.Symlink("loop", in("loop")), unix.Mkfifo(in("fifo"), 0o700)); err != nil {
 		t.Fatal(err)
 	}
-	const notAProgram = ", neither a program for this machine nor a script with #!"
 	var faults []fault
 	for _, f := range []struct {
 		path, object string
 		errno        syscall.Errno
 	}{
 		{in("missing"), in("missing"), unix.ENOENT},
-		{write(t, in("file"), "#!/bin/sh\n", 0o644), in("file") + ", not executable by its mode", unix.EACCES},
+		{write(t, in("file"), "#!/bin/sh\n", 0o644), in("file"), unix.EACCES},
 		{in("file/x"), in("file/x"), unix.ENOTDIR},
-		{dir, dir + ", a directory", unix.EACCES},
-		{in("fifo"), in("fifo") + ", not a regular file", unix.EACCES},
+		{dir, dir, unix.EACCES},
+		{in("fifo"), in("fifo"), unix.EACCES},
 		{in("loop"), in("loop"), unix.ELOOP},
-		{write(t, in("nointerp"), "#! /missing/sh -e\nexit", 0o755), "interpreter /missing/sh", unix.ENOENT},
-		{write(t, in("crlf"), "#!/bin/sh\r\nexit", 0o755), `interpreter "/bin/sh\r"`, unix.ENOENT},
-		{write(t, in("dirinterp"), "#!/proc\n", 0o755), "interpreter /proc", unix.EACCES},
-		{write(t, in("noload"), withInterpreter(t, "/missing/ld.so"), 0o755), "interpreter /missing/ld.so", unix.ENOENT},
-		{write(t, in("text"), "hello\n", 0o755), in("text") + notAProgram, unix.ENOEXEC},
-		{write(t, in("empty"), "", 0o755), in("empty") + notAProgram, unix.ENOEXEC},
-		{write(t, in("short"), string(image[:60]), 0o755), in("short") + notAProgram, unix.ENOEXEC},
-		{write(t, in("other"), otherMachine(t), 0o755), in("other") + notAProgram, unix.ENOEXEC},
+		{write(t, in("nointerp"), "#! /missing/sh -e\nexit", 0o755), "/missing/sh", unix.ENOENT},
+		{write(t, in("crlf"), "#!/bin/sh\r\nexit", 0o755), "/bin/sh\r", unix.ENOENT},
+		{write(t, in("dirinterp"), "#!/proc\n", 0o755), "/proc", unix.EACCES},
+		{write(t, in("noload"), withInterpreter(t, "/missing/ld.so"), 0o755), "/missing/ld.so", unix.ENOENT},
+		{write(t, in("text"), "hello\n", 0o755), in("text"), unix.ENOEXEC},
+		{write(t, in("empty"), "", 0o755), in("empty"), unix.ENOEXEC},
+		{write(t, in("short"), string(image[:60]), 0o755), in("short"), unix.ENOEXEC},
+		{write(t, in("other"), otherMachine(t), 0o755), in("other"), unix.ENOEXEC},
 	} {
 		faults = append(faults, fault{f.path, &spawn.Spec{Path: f.path}, want{"execve", -1, f.object, []syscall.Errno{f.errno}}})
 	}
@@ -157,8 +156,8 @@ func TestTooLong(t *testing.T) {
 				continue
 			}
 			bytes := 0
-			if _, err := fmt.Sscanf(e.Object, "%d bytes", &bytes); err != nil || bytes < limit*(len(s.Args)-1) {
-				t.Errorf("object %q: %v", e.Object, err)
+			if _, err := fmt.Sscanf(e.Hint, "%d bytes", &bytes); err != nil || bytes < limit*(len(s.Args)-1) {
+				t.Errorf("hint %q: %v", e.Hint, err)
 			}
 		}
 	})

@@ -27,6 +27,34 @@ func (l *lacking) Unwrap() error { return l.errno }
 
 func (l *lacking) Is(target error) bool { return target == errors.ErrUnsupported }
 
+// notLacking is an errno that says nothing about the kernel: only of what the kernel
+// lacks an error is to match errors.ErrUnsupported, and package syscall has ENOSYS and
+// EOPNOTSUPP do so whatever they are about.
+func notLacking(errno syscall.Errno) error {
+	if errno.Is(errors.ErrUnsupported) {
+		return &unlike{errno}
+	}
+	return errno
+}
+
+// unlike is an errno but for errors.ErrUnsupported.
+type unlike struct{ errno syscall.Errno }
+
+func (u *unlike) Error() string { return u.errno.Error() }
+
+func (u *unlike) Is(target error) bool {
+	return target == error(u.errno) || target != errors.ErrUnsupported && u.errno.Is(target)
+}
+
+// As lets errors.As find the errno.
+func (u *unlike) As(target any) bool {
+	errno, ok := target.(*syscall.Errno)
+	if ok {
+		*errno = u.errno
+	}
+	return ok
+}
+
 // failed is a step and its errno.
 type failed struct {
 	step  string
@@ -75,14 +103,74 @@ const (
 
 // stepError is the error of a step of the child other than execve.
 func (p *Program) stepError(step raw.Step, errno syscall.Errno) *Error {
-	return &Error{Path: p.path, Step: step.Name, Index: step.Index, Object: p.objectOf(step), Err: p.whyFailed(step, errno)}
+	e := &Error{Path: p.path, Step: step.Name, Index: step.Index, Object: p.objectOf(step)}
+	if a := p.actionOf(step); a != nil {
+		e.Err, e.Hint = notLacking(errno), p.diag.refusedOfFile(a, errno)
+		return e
+	}
+	if step.Name == "cgroup" {
+		p.refusedByCgroup(e, errno)
+		return e
+	}
+	e.Err = p.whyFailed(step, errno)
+	if e.Err == error(errno) {
+		e.Err, e.Hint = p.ofStep(step, errno), p.hintOf(step, errno)
+	}
+	return e
+}
+
+// mapError is the error of an id map that this process was to write.
+func (p *Program) mapError(err error) error {
+	var e *Error
+	var errno syscall.Errno
+	err = wrap(p.path, err)
+	if errors.As(err, &e) && errors.As(err, &errno) && e.Hint == "" {
+		e.Hint = p.diag.denied(raw.Step{Name: e.Step, Index: e.Index}, errno)
+	}
+	return err
+}
+
+// actionOf is the file action that a step belongs to, or nil.
+func (p *Program) actionOf(step raw.Step) *action {
+	if i := step.Index; i >= 0 && i < len(p.actions) && actionNames[p.actions[i].kind] == step.Name {
+		return &p.actions[i]
+	}
+	return nil
+}
+
+// ofStep is an errno that says what the kernel lacks only where it is ENOSYS of a
+// call that is about no file.
+func (p *Program) ofStep(step raw.Step, errno syscall.Errno) error {
+	switch step.Name {
+	case "mount", "private mounts", "pivot_root", "chroot", "ctty", "noctty", "foreground",
+		"oom_score_adj", "coredump_filter", "selinux", "apparmor", "uid_map", "gid_map", "setgroups":
+		return notLacking(errno)
+	}
+	if errno != unix.ENOSYS {
+		return notLacking(errno)
+	}
+	return errno
+}
+
+// hintOf is more about a step of an attribute.
+func (p *Program) hintOf(step raw.Step, errno syscall.Errno) string {
+	switch errno {
+	case unix.EPERM, unix.EACCES:
+		return p.diag.denied(step, errno)
+	case unix.EINVAL:
+		switch step.Name {
+		case "setresuid", "setresgid", "setgroups":
+			return "an id that is not mapped in the user namespace"
+		}
+	}
+	if step.Name == "unshare" {
+		return p.noNamespace(step.Name, p.argument(raw.Unshare, 0), errno)
+	}
+	return ""
 }
 
 // whyFailed is the error of a step of the child.
 func (p *Program) whyFailed(step raw.Step, errno syscall.Errno) error {
-	if step.Index < 0 || step.Index < len(p.actions) && actionNames[p.actions[step.Index].kind] == step.Name {
-		return errno
-	}
 	needs := lacks[failed{step.Name, errno}]
 	if errno == unix.EINVAL && needs == "" {
 		needs = p.lacksForEINVAL(step)

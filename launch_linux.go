@@ -233,7 +233,7 @@ func (a *attempt) result(killed bool, unmapped error) (*Process, error) {
 		return nil, a.ctx.Err()
 	}
 	if unmapped != nil {
-		return nil, wrap(a.path, unmapped)
+		return nil, a.mapError(unmapped)
 	}
 	if step.Name == "execve" {
 		return nil, a.diag.explain(a.path, why)

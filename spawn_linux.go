@@ -120,8 +120,7 @@ func (e *engine) compileFor(s *Spec, argv, env []string, once, withSlots bool) e
 	if !p.NoPause {
 		exec.Retry(uint8(unix.ETXTBSY), busyRetries)
 	}
-	e.diag = newDiagnosis(s, p.Chrooted, size(argv)+size(env))
-	e.diag.landlocked = p.Ruleset != nil
+	e.diag = newDiagnosis(s, p, once, size(argv)+size(env))
 	if !b.Fits() {
 		return &plan.Error{Step: "actions", Index: -1, Object: strconv.Itoa(len(e.actions)), Err: plan.Invalid("more than a child can do")}
 	}
@@ -250,6 +249,9 @@ func (e *engine) joinCgroup(f *fdPlan) error {
 	b := f.Builder()
 	procs := b.Var()
 	b.Step("cgroup", dir.Index, dir.Name())
+	// Version 1 has a file to write to as well, but not this one.
+	f.Call(plan.Cgroup, raw.Openat, fdArg(fd), b.String("cgroup.controllers"), raw.Int(unix.O_PATH|unix.O_CLOEXEC), raw.Int(0)).Keep(procs)
+	f.Call(plan.Cgroup, raw.Close, raw.VarArg(procs, 0))
 	f.Call(plan.Cgroup, raw.Openat, fdArg(fd), b.String("cgroup.procs"), raw.Int(unix.O_WRONLY), raw.Int(0)).Keep(procs)
 	f.Call(plan.Cgroup, raw.Write, raw.VarArg(procs, 0), b.String("0"), raw.Int(1))
 	f.Call(plan.Cgroup, raw.Close, raw.VarArg(procs, 0))

@@ -14,7 +14,10 @@ import (
 // cgroup as its root; one of [Unshare] always has the child's. A child that is made
 // in a frozen cgroup holds up Start until it is thawed or the context ends. Where the
 // cgroup has memory.oom.group, or others than root and this user set its limits, the
-// child gets a copy of the memory; docs/security.md says why. See cgroups(7).
+// child gets a copy of the memory; docs/security.md says why.
+//
+// What is not the directory of a cgroup v2 is an error that says what it is, and that
+// matches EINVAL, and EBADF as the kernel has it. See cgroups(7).
 type Cgroup struct{ Dir *os.File }
 
 func (g Cgroup) check(c *plan.Claims) error {

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"slices"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -118,7 +117,7 @@ func obvious(e *spawn.Error, errno syscall.Errno) bool {
 	case "chdir":
 		return e.Index < 0
 	case "execve":
-		return (e.Object == e.Path || strings.HasPrefix(e.Object, e.Path+", ")) && errno != unix.E2BIG && errno != unix.EAGAIN
+		return e.Object == e.Path && errno != unix.E2BIG && errno != unix.EAGAIN
 	}
 	return false
 }

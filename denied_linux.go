@@ -1,0 +1,239 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package spawn
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/highfd"
+	"github.com/safespawn/spawn/internal/names"
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// need is the capability that a step takes, as docs/attributes.md has it.
+type need struct {
+	capability int
+	initial    bool   // in the initial user namespace, whatever the child is in
+	late       bool   // after ids and capabilities have changed
+	or         string // what does instead
+}
+
+var needs = map[string]need{
+	"nice":           {unix.CAP_SYS_NICE, true, false, "RLIMIT_NICE"},
+	"sched":          {unix.CAP_SYS_NICE, true, false, "RLIMIT_RTPRIO for FIFO and RR"},
+	"ioprio":         {unix.CAP_SYS_NICE, true, false, "before Linux 5.14 CAP_SYS_ADMIN"},
+	"rlimit":         {unix.CAP_SYS_RESOURCE, true, false, ""},
+	"oom_score_adj":  {unix.CAP_SYS_RESOURCE, true, false, ""},
+	"memory_merge":   {unix.CAP_SYS_RESOURCE, true, false, "Linux 6.7"},
+	"setgroups":      {unix.CAP_SETGID, false, false, ""},
+	"setresgid":      {unix.CAP_SETGID, false, false, ""},
+	"setresuid":      {unix.CAP_SETUID, false, false, ""},
+	"uid_map":        {unix.CAP_SETUID, false, false, "no more than the own id"},
+	"gid_map":        {unix.CAP_SETGID, false, false, "no more than the own id, without Setgroups"},
+	"bounding":       {unix.CAP_SETPCAP, false, false, ""},
+	"securebits":     {unix.CAP_SETPCAP, false, true, ""},
+	"seccomp":        {unix.CAP_SYS_ADMIN, false, true, "attr.NoNewPrivs"},
+	"landlock":       {unix.CAP_SYS_ADMIN, false, true, "attr.NoNewPrivs"},
+	"ctty":           {unix.CAP_SYS_ADMIN, true, true, "a terminal that is no other session's"},
+	"clone":          {unix.CAP_SYS_ADMIN, false, false, "a new user namespace with it"},
+	"unshare":        {unix.CAP_SYS_ADMIN, false, false, "a new user namespace with it"},
+	"setns":          {unix.CAP_SYS_ADMIN, false, false, ""},
+	"mount":          {unix.CAP_SYS_ADMIN, false, false, ""},
+	"private mounts": {unix.CAP_SYS_ADMIN, false, false, ""},
+	"pivot_root":     {unix.CAP_SYS_ADMIN, false, false, ""},
+	"sethostname":    {unix.CAP_SYS_ADMIN, false, false, ""},
+	"setdomainname":  {unix.CAP_SYS_ADMIN, false, false, ""},
+	"chroot":         {unix.CAP_SYS_CHROOT, false, false, ""},
+}
+
+// missingCap names the capability that a step takes and that the child does not
+// have, as far as can be known: a capability that is there is not why.
+func (v *view) missingCap(step string) string {
+	n, ok := needs[step]
+	if !ok {
+		return ""
+	}
+	mine, err := threadCaps()
+	if err != nil {
+		return ""
+	}
+	inner := v.userns || !inInitialUserNamespace()
+	has, maps := mine.effective.has(n.capability), step == "uid_map" || step == "gid_map"
+	switch {
+	case maps && v.ownMaps:
+		return "a child that made the namespace by itself, with attr.Unshare, maps its own id only"
+	case n.initial && inner:
+		return orElse("needs "+names.Capability(n.capability)+" in the initial user namespace", n.or)
+	case v.userns && !maps:
+		return "" // where it has them all
+	case n.late && (v.setsIDs || v.changesCaps()):
+	case has && step == "setns" && !mine.effective.has(unix.CAP_SYS_CHROOT):
+		return "needs " + names.Capability(unix.CAP_SYS_CHROOT) + " for a mount namespace"
+	case has && step == "uid_map" && !mine.effective.has(unix.CAP_SETFCAP):
+		return "needs " + names.Capability(unix.CAP_SETFCAP) + ", to map uid 0"
+	case has:
+		return ""
+	}
+	return orElse("needs "+names.Capability(n.capability), n.or)
+}
+
+func orElse(text, or string) string {
+	if or == "" {
+		return text
+	}
+	return text + ", or " + or
+}
+
+// denied is why a step of the child was refused.
+func (d *diagnosis) denied(step raw.Step, errno syscall.Errno) string {
+	switch step.Name {
+	case "oom_score_adj", "coredump_filter", "selinux", "apparmor", "uid_map", "gid_map", "setgroups":
+		if errno == unix.EACCES && !isDumpable() {
+			return "files of /proc are root's while this process is not dumpable (PR_SET_DUMPABLE)"
+		}
+	case "rlimit":
+		if hint := d.aboveNrOpen(step.Index); hint != "" {
+			return hint
+		}
+	case "ptrace", "suspend":
+		if n, ok := sysctl("kernel/yama/ptrace_scope"); ok && n > 1 {
+			return fmt.Sprintf("kernel.yama.ptrace_scope is %d", n)
+		}
+	case "capset", "ambient":
+		return d.notPermitted()
+	case "unshare":
+		if d.userns {
+			return userNamespaceRefused()
+		}
+	}
+	if step.Name == "setgroups" && groupsDenied() {
+		return "setgroups is denied in this user namespace"
+	}
+	if step.Name == "oom_score_adj" || errno == unix.EPERM || step.Name == "nice" || step.Name == "seccomp" {
+		return d.missingCap(step.Name)
+	}
+	return ""
+}
+
+func isDumpable() bool {
+	n, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
+	return err != nil || n == 1 || os.Geteuid() == 0
+}
+
+func groupsDenied() bool {
+	text, err := highfd.ReadFile("/proc/thread-self/setgroups")
+	return err == nil && strings.TrimSpace(string(text)) == "deny"
+}
+
+// aboveNrOpen is about a limit that no capability raises.
+func (d *diagnosis) aboveNrOpen(index int) string {
+	if index < 0 || index >= len(d.attrs) {
+		return ""
+	}
+	var hard uint64
+	switch x := d.attrs[index].(type) {
+	case attr.NoFile:
+		hard = x.Hard
+	case attr.Rlimit:
+		if x.Resource == unix.RLIMIT_NOFILE {
+			hard = x.Hard
+		}
+	}
+	if most, ok := sysctl("fs/nr_open"); ok && hard > uint64(most) {
+		return fmt.Sprintf("fs.nr_open is %d", most)
+	}
+	return ""
+}
+
+// notPermitted names the capabilities that the child is to have and can't.
+func (d *diagnosis) notPermitted() string {
+	mine, err := threadCaps()
+	if err != nil || d.userns {
+		return ""
+	}
+	var want capSet
+	ambient, raises := has[attr.AmbientCaps](&d.view)
+	want.add(ambient)
+	if c, ok := has[attr.Capabilities](&d.view); ok {
+		want.add(c.Effective)
+		want.add(c.Permitted)
+		want.add(c.Ambient)
+		raises = raises || len(c.Ambient) > 0
+		if beyond := capsOf(c.Inheritable) &^ mine.permitted; beyond != 0 && !mine.effective.has(unix.CAP_SETPCAP) {
+			return "needs " + names.Capability(unix.CAP_SETPCAP) + " to make inheritable what is not permitted: " + beyond.String()
+		}
+	}
+	if beyond := want &^ mine.permitted; beyond != 0 {
+		return "not permitted to this process: " + beyond.String()
+	}
+	const noAmbientRaise = 1 << 6 // SECBIT_NO_CAP_AMBIENT_RAISE
+	if bits, err := unix.PrctlRetInt(unix.PR_GET_SECUREBITS, 0, 0, 0, 0); err == nil && raises && bits&noAmbientRaise != 0 {
+		return "SECBIT_NO_CAP_AMBIENT_RAISE is set"
+	}
+	return ""
+}
+
+// tooCapable is about a program whose file has capabilities that it is sure to use
+// and can't have.
+func (d *diagnosis) tooCapable(f *found) *trouble {
+	if f == nil || d.userns || f.flags&stNosuid != 0 {
+		return nil
+	}
+	onFile, sure := fileCaps(f.path)
+	mine, err := threadCaps()
+	if err != nil || !sure {
+		return nil
+	}
+	inheritable, bounding := mine.inheritable, boundingSet()
+	list, _ := has[attr.AmbientCaps](&d.view)
+	inheritable.add(list)
+	if c, ok := has[attr.Capabilities](&d.view); ok {
+		if c.Inheritable != nil {
+			inheritable = capsOf(c.Inheritable)
+		}
+		if c.Bounding != nil {
+			bounding &= capsOf(c.Bounding)
+		}
+	}
+	if beyond := onFile.permitted &^ (bounding | onFile.inheritable&inheritable); beyond != 0 {
+		return &trouble{unix.EPERM, "its file has capabilities that the bounding set has not: " + beyond.String()}
+	}
+	return nil
+}
+
+// refusedOfFile is about a path of a file action.
+func (d *diagnosis) refusedOfFile(a *action, errno syscall.Errno) string {
+	if a.kind != actOpen && a.kind != actOpenAt && a.kind != actChdir || d.moved && a.path[0] != '/' ||
+		a.kind == actOpenAt && a.from != atFdcwd && a.path[0] != '/' {
+		return ""
+	}
+	e := d.eyes()
+	f, why := d.lookup(&e, a.path)
+	if why != nil {
+		if why.errno == errno {
+			return why.hint
+		}
+		return ""
+	}
+	if errno != unix.EACCES {
+		return ""
+	}
+	if a.kind == actChdir {
+		if e.may(f, mayExec) == no {
+			return e.who() + " may not search it"
+		}
+		return ""
+	}
+	if mode := a.flag & unix.O_ACCMODE; mode != unix.O_WRONLY && e.may(f, mayRead) == no {
+		return e.who() + " may not read it"
+	} else if (mode != unix.O_RDONLY || a.flag&unix.O_TRUNC != 0) && e.may(f, mayWrite) == no {
+		return e.who() + " may not write to it"
+	}
+	return ""
+}

@@ -1,0 +1,146 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package spawn
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
+
+// elfHeader is what execve looks at in the header of an ELF file. Package
+// debug/elf would link a lot for so little.
+type elfHeader struct {
+	wide               bool // 64 bits
+	big                bool // another byte order
+	kind, machine      uint16
+	table              int64 // of segments
+	entrySize, entries int
+}
+
+const (
+	elfMagic   = "\x7fELF"
+	elfInterp  = 3 // PT_INTERP
+	elfProgram = 2 // ET_EXEC
+	elfShared  = 3 // ET_DYN
+)
+
+// parseELF takes the first headSize bytes of a file, zeroes beyond its end.
+func parseELF(head []byte) *elfHeader {
+	le := binary.LittleEndian
+	h := &elfHeader{wide: head[4] == 2, big: head[5] == 2, kind: le.Uint16(head[16:]), machine: le.Uint16(head[18:])}
+	if h.wide {
+		h.table, h.entrySize, h.entries = int64(le.Uint64(head[32:])), int(le.Uint16(head[54:])), int(le.Uint16(head[56:]))
+	} else {
+		h.table, h.entrySize, h.entries = int64(le.Uint32(head[28:])), int(le.Uint16(head[42:])), int(le.Uint16(head[44:]))
+	}
+	if h.big {
+		h.machine = h.machine>>8 | h.machine<<8
+	}
+	return h
+}
+
+// machines are names of those that are met.
+var machines = map[uint16]string{
+	2: "sparc", 3: "386", 8: "mips", 20: "ppc", 21: "ppc64", 22: "s390x", 40: "arm", 43: "sparc64", 62: "amd64", 183: "arm64",
+	243: "riscv", 247: "bpf", 258: "loong64",
+}
+
+// natives are the machines of this kernel's programs, with the one of 64 bits
+// first. It need not have the other.
+var natives = map[string][2]uint16{"amd64": {62, 3}, "arm64": {183, 40}}[runtime.GOARCH]
+
+// foreign says for what machine a program is, if not for this one.
+func (h *elfHeader) foreign() string {
+	if !h.big && (h.machine == natives[0] || h.machine == natives[1]) {
+		return ""
+	}
+	name, ok := machines[h.machine]
+	if !ok {
+		name = fmt.Sprintf("machine %d", h.machine)
+	}
+	return "a program for " + name + ", this is " + runtime.GOARCH
+}
+
+// narrow reports whether a program is one that a kernel without support for 32
+// bits does not run.
+func (h *elfHeader) narrow() bool { return !h.wide || h.machine != natives[0] }
+
+const damagedELF = "a damaged ELF program"
+
+// interpreter is the dynamic loader of a program, empty if it has none.
+func (h *elfHeader) interpreter(fd int) (string, *trouble) {
+	damaged := &trouble{unix.ENOEXEC, damagedELF}
+	if why := h.foreign(); why != "" {
+		return "", &trouble{unix.ENOEXEC, why}
+	}
+	size := 32
+	if h.wide {
+		size = 56
+	}
+	switch {
+	case h.kind != elfProgram && h.kind != elfShared:
+		return "", &trouble{unix.ENOEXEC, "an ELF file, but no program"}
+	case h.entrySize != size || h.entries == 0:
+		return "", damaged
+	}
+	table := make([]byte, size*h.entries)
+	if n, ok := readAt(fd, table, h.table); !ok || n < len(table) {
+		return "", damaged
+	}
+	for ; len(table) > 0; table = table[size:] {
+		if binary.LittleEndian.Uint32(table) != elfInterp {
+			continue
+		}
+		off, n := h.segment(table)
+		if n < 2 || n > unix.PathMax {
+			return "", damaged
+		}
+		name := make([]byte, n)
+		if k, ok := readAt(fd, name, off); !ok || k < len(name) {
+			return "", &trouble{unix.EIO, damagedELF}
+		}
+		if name[n-1] != 0 {
+			return "", damaged
+		}
+		text, _, _ := bytes.Cut(name, []byte{0})
+		return string(text), nil
+	}
+	return "", nil
+}
+
+// segment is where an entry of the table says that its bytes are.
+func (h *elfHeader) segment(entry []byte) (off, size int64) {
+	le := binary.LittleEndian
+	if h.wide {
+		return int64(le.Uint64(entry[8:])), int64(le.Uint64(entry[32:]))
+	}
+	return int64(le.Uint32(entry[4:])), int64(le.Uint32(entry[16:]))
+}
+
+// loads says why a file can't be the dynamic loader of a program.
+func (h *elfHeader) loads(f *found) (why *trouble) {
+	fd, err := openRegular(f)
+	if err != nil {
+		return unknown
+	}
+	defer unix.Close(fd)
+	head := make([]byte, headSize)
+	n, ok := readAt(fd, head, 0)
+	switch o := parseELF(head); {
+	case !ok:
+		return unknown
+	case h.wide && n < 64 || n < 52:
+		return &trouble{unix.EIO, "too short for an ELF program"}
+	case !bytes.HasPrefix(head, []byte(elfMagic)):
+		return &trouble{unix.ELIBBAD, "no ELF program"}
+	case o.foreign() != "":
+		return &trouble{unix.ELIBBAD, o.foreign()}
+	case o.machine != h.machine || o.wide != h.wide:
+		return &trouble{unix.ELIBBAD, "for other programs than this one"}
+	}
+	return nil
+}

@@ -1,0 +1,216 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package spawn_test
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/attr"
+)
+
+// mappedRoot are namespaces in which a child is root, whoever starts it.
+func mappedRoot(flags uintptr) attr.List {
+	one := func(id int) []attr.IDMapEntry { return []attr.IDMapEntry{{HostID: id, Size: 1}} }
+	return attr.List{
+		attr.NewNamespaces{Flags: unix.CLONE_NEWUSER | flags}, attr.IDMap{UID: one(os.Getuid()), GID: one(os.Getgid())},
+	}
+}
+
+// asMappedRoot runs a helper in namespaces of its own.
+func asMappedRoot(t *testing.T, name string, flags uintptr, args ...string) {
+	t.Helper()
+	s := helper(t, name, args...)
+	if !mayMount(t) {
+		skip(t, "no user namespaces")
+	}
+	s.Attr = mappedRoot(flags)
+	succeeds(t, s)
+}
+
+// tells runs the checks of a helper and prints what is wrong.
+func tells(checks map[*spawn.Spec]told) int {
+	bad := 0
+	for s, w := range checks {
+		_, err := spawn.Start(context.Background(), s)
+		if how := w.differs(err); how != "" {
+			fmt.Printf("%v: want %s\n", err, how)
+			bad = 1
+		}
+	}
+	return bad
+}
+
+// TestNoexec has a program, and then only its interpreter, on such a file system.
+func TestNoexec(t *testing.T) {
+	asMappedRoot(t, "noexec", unix.CLONE_NEWNS, t.TempDir())
+}
+
+var _ = registerHelper("noexec", func(args []string) int {
+	dir := args[0]
+	on, script := filepath.Join(dir, "on"), filepath.Join(dir, "script")
+	err := errors.Join(os.Mkdir(on, 0o755), unix.Mount("none", on, "tmpfs", unix.MS_NOEXEC, ""), os.Mkdir(filepath.Join(on, "sub"), 0o755),
+		os.WriteFile(filepath.Join(on, "sub/x"), nil, 0o755), os.WriteFile(script, []byte("#!"+on+"/sub/x\n"), 0o755))
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	x := filepath.Join(on, "sub/x")
+	return tells(map[*spawn.Spec]told{
+		{Path: x}:                       {x, unix.EACCES, []string{on + " is mounted noexec"}},
+		{Path: script}:                  {x, unix.EACCES, []string{on + " is mounted noexec", script}},
+		{Path: "/proc/self/../cmdline"}: {"/proc/self/../cmdline", unix.EACCES, []string{""}},
+	})
+})
+
+// TestClosedToTheChild has files that the child's ids are not let through to, though
+// those of this process may be.
+func TestClosedToTheChild(t *testing.T) {
+	dir := publicDir(t)
+	closed := filepath.Join(dir, "closed")
+	if err := os.Mkdir(closed, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	path, uid := program(t, filepath.Join(closed, "program"), 0), nobody
+	hidden := write(t, filepath.Join(closed, "hidden"), "", 0o644)
+	script := write(t, filepath.Join(dir, "script"), "#!"+path+"\n", 0o755)
+	private := program(t, filepath.Join(dir, "private"), 0)
+	secret := write(t, filepath.Join(dir, "secret"), "", 0o600)
+	var list attr.List
+	if os.Geteuid() == 0 {
+		list = attr.List{attr.Credential{UID: nobody, GID: nobody}}
+		if err := os.Chmod(private, 0o744); err != nil {
+			t.Fatal(err)
+		}
+	} else {
+		uid = os.Getuid()
+		err := errors.Join(os.Chmod(closed, 0), os.Chmod(secret, 0o200), os.Chmod(private, 0o611))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer os.Chmod(closed, 0o700)
+	}
+	who := fmt.Sprintf("uid %d may not ", uid)
+	through := who + "search the directory " + closed
+	checkTold(t, &spawn.Spec{Path: path, Attr: list}, told{path, unix.EACCES, []string{through}})
+	checkTold(t, &spawn.Spec{Path: script, Attr: list}, told{path, unix.EACCES, []string{through, script}})
+	checkTold(t, &spawn.Spec{Path: private, Attr: list}, told{private, unix.EACCES, []string{who + "execute"}})
+	for _, x := range []struct {
+		path, hint string
+		flag       int
+	}{{hidden, through, os.O_RDONLY}, {secret, who + "read", os.O_RDWR}, {script, who + "write", os.O_WRONLY}} {
+		if x.path == script && os.Geteuid() != 0 {
+			continue // its owner may
+		}
+		s := withActions(&spawn.Spec{Path: "/bin/true", Attr: list}, func(a *spawn.FileActions) { a.Open(0, x.path, x.flag, 0) })
+		checkTold(t, s, told{x.path, unix.EACCES, []string{x.hint}})
+	}
+	s := withActions(&spawn.Spec{Path: "/bin/true", Attr: list}, func(a *spawn.FileActions) { a.Chdir(closed) })
+	checkTold(t, s, told{closed, unix.EACCES, []string{who + "search it"}})
+}
+
+// TestOpenByThis is about a program that this process itself has open for writing.
+func TestOpenByThis(t *testing.T) {
+	dir := t.TempDir()
+	path := program(t, filepath.Join(dir, "busy"), 0)
+	script := write(t, filepath.Join(dir, "script"), "#!"+path+"\n", 0o755)
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := spawn.Run(context.Background(), &spawn.Spec{Path: path}); err == nil {
+		skip(t, "a kernel that runs what is open for writing")
+	}
+	for _, start := range []string{path, script} {
+		checkTold(t, &spawn.Spec{Path: start}, told{path, unix.ETXTBSY, []string{"in this process", fmt.Sprintf("descriptor %d", f.Fd())}})
+	}
+}
+
+// TestCapabilitiesOfTheFile has a program that would not get what its file says.
+func TestCapabilitiesOfTheFile(t *testing.T) {
+	needRoot(t)
+	path := program(t, filepath.Join(t.TempDir(), "program"), 0)
+	data := make([]byte, 20)
+	binary.LittleEndian.PutUint32(data, 0x02000000|1)
+	binary.LittleEndian.PutUint32(data[4:], 1<<unix.CAP_NET_RAW|1<<unix.CAP_CHOWN)
+	if err := unix.Setxattr(path, "security.capability", data, 0); err != nil {
+		skip(t, "no capabilities of files: "+err.Error())
+	}
+	s := &spawn.Spec{Path: path, Attr: attr.List{attr.Capabilities{Bounding: []int{unix.CAP_CHOWN}}}}
+	checkTold(t, s, told{path, unix.EPERM, []string{"CAP_NET_RAW"}})
+	if _, err := spawn.Start(context.Background(), s); strings.Contains(err.Error(), "CAP_CHOWN") {
+		t.Error(err)
+	}
+}
+
+// crowdedUID is a user of its own.
+const crowdedUID = 54321
+
+// TestTooManyOfTheUser has a limit that only counts once the ids are others.
+func TestTooManyOfTheUser(t *testing.T) {
+	s := helper(t, "too many of the user")
+	needRoot(t)
+	_, end := liveChild(t, attr.Credential{UID: crowdedUID, GID: crowdedUID})
+	defer end()
+	s.Args = append(s.Args, program(t, filepath.Join(publicDir(t), "program"), 0))
+	succeeds(t, s)
+}
+
+var _ = registerHelper("too many of the user", func(args []string) int {
+	if err := unix.Setrlimit(unix.RLIMIT_NPROC, &unix.Rlimit{}); err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	return tells(map[*spawn.Spec]told{
+		{Path: args[0], Attr: attr.List{attr.Credential{UID: crowdedUID, GID: crowdedUID}}}: {args[0], unix.EAGAIN, []string{"RLIMIT_NPROC of 0", itoa(crowdedUID)}},
+	})
+})
+
+// TestLimitOfArguments wants the limit to be named, where it is the child's own.
+func TestLimitOfArguments(t *testing.T) {
+	s := &spawn.Spec{Path: "/bin/true", Args: []string{"true"}, Attr: attr.List{attr.Rlimit{Resource: unix.RLIMIT_STACK, Soft: 1 << 20, Hard: 1 << 20}}}
+	for range 5 {
+		s.Args = append(s.Args, strings.Repeat("x", 60_000))
+	}
+	checkTold(t, s, told{s.Path, unix.E2BIG, []string{"the limit is 262144", "RLIMIT_STACK"}})
+}
+
+// TestRefusedByFilter is about execve that the child's own filter refuses. What a
+// filter says of a call says nothing of the kernel.
+func TestRefusedByFilter(t *testing.T) {
+	for _, errno := range []syscall.Errno{unix.ENOSYS, unix.EOPNOTSUPP, unix.EPERM} {
+		s := &spawn.Spec{Path: "/bin/true", Attr: attr.List{attr.NoNewPrivs{}, refuse(errno, unix.SYS_EXECVE)}}
+		checkTold(t, s, told{s.Path, errno, []string{"attr.Seccomp"}})
+		_, err := spawn.Start(context.Background(), s)
+		if errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("%v: the kernel has it", err)
+		}
+		var got syscall.Errno
+		if !errors.As(err, &got) || got != errno {
+			t.Errorf("%v: %v is not to be had", err, errno)
+		}
+	}
+}
+
+// TestFileSystemLacks is about what a file system does not have.
+func TestFileSystemLacks(t *testing.T) {
+	needRoot(t)
+	s := withActions(&spawn.Spec{Path: "/bin/true"}, func(a *spawn.FileActions) { a.Open(0, "/proc", unix.O_TMPFILE|unix.O_RDWR, 0o600) })
+	eachEngine(t, func(t *testing.T) {
+		_, err := spawn.Start(context.Background(), s)
+		if !errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, errors.ErrUnsupported) {
+			t.Error(err)
+		}
+	})
+}

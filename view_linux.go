@@ -1,0 +1,229 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package spawn
+
+import (
+	"slices"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/plan"
+)
+
+// view is how a child differs from this process in what it may see and do, as far
+// as its attributes and actions tell. What is said of a failure must hold for the
+// child: where that can't be known nothing is said.
+type view struct {
+	attrs   attr.List
+	foreign bool // another root or other mounts: a path is another file's
+	moved   bool // another working directory
+	userns  bool // another user namespace
+	ownMaps bool // whose maps it writes
+	setsIDs bool
+	ruled   bool // by Landlock
+}
+
+func newView(s *Spec, p *plan.Plan, once bool) view {
+	v := view{attrs: s.Attr, foreign: p.Chrooted, ruled: p.Ruleset != nil}
+	if !once {
+		v.attrs = held(s.Attr)
+	}
+	v.userns = (p.Clone.Bits|p.Unshare.Bits)&unix.CLONE_NEWUSER != 0
+	v.ownMaps = p.Unshare.Bits&unix.CLONE_NEWUSER != 0
+	for _, j := range p.Joins {
+		v.userns = v.userns || j.Types == 0 || j.Types&unix.CLONE_NEWUSER != 0
+		v.foreign = v.foreign || j.Types == 0 || j.Types&unix.CLONE_NEWNS != 0
+	}
+	for _, a := range s.Attr {
+		switch a.(type) {
+		case attr.Credential, attr.IDs, attr.ResetIDs:
+			v.setsIDs = true
+		case attr.Mounts:
+			v.foreign = true
+		}
+	}
+	for i := range s.Actions.list {
+		k := s.Actions.list[i].kind
+		v.moved = v.moved || k == actChdir || k == actFchdir
+	}
+	return v
+}
+
+// held are copies of the attributes that are looked at after a failure, when the
+// caller may have changed them, at their indices.
+func held(list attr.List) attr.List {
+	if len(list) == 0 {
+		return nil
+	}
+	kept := make(attr.List, len(list))
+	for i, a := range list {
+		switch x := a.(type) {
+		case attr.Credential:
+			x.Groups = slices.Clone(x.Groups)
+			kept[i] = x
+		case attr.IDs:
+			x.Groups = slices.Clone(x.Groups)
+			kept[i] = x
+		case attr.AmbientCaps:
+			kept[i] = slices.Clone(x)
+		case attr.Capabilities:
+			for _, set := range []*[]int{&x.Effective, &x.Permitted, &x.Inheritable, &x.Ambient, &x.Bounding} {
+				*set = slices.Clone(*set)
+			}
+			kept[i] = x
+		case attr.Seccomp:
+			x.Filter = slices.Clone(x.Filter)
+			kept[i] = x
+		case attr.ResetIDs, attr.SecureBits, attr.Rlimit, attr.RlimitToHard, attr.NoFile, attr.SELinuxContext, attr.AppArmorProfile:
+			kept[i] = a
+		}
+	}
+	return kept
+}
+
+// has returns an attribute of a type, if there is one.
+func has[A attr.Attr](v *view) (a A, ok bool) {
+	for _, x := range v.attrs {
+		if a, ok = x.(A); ok {
+			return a, true
+		}
+	}
+	return a, false
+}
+
+// answer is one to a question about the child.
+type answer int8
+
+const (
+	maybe answer = iota
+	no
+	yes
+)
+
+func answerOf(b bool) answer {
+	if b {
+		return yes
+	}
+	return no
+}
+
+// or is yes if one of them is.
+func (a answer) or(b answer) answer {
+	switch {
+	case a == yes || b == yes:
+		return yes
+	case a == no && b == no:
+		return no
+	}
+	return maybe
+}
+
+// eyes are the child's credentials at execve.
+type eyes struct {
+	uid, gid         uint32
+	groups           []int
+	own              bool   // they are this thread's
+	unknown          bool   // ids of another user namespace
+	override, search answer // CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+}
+
+// eyes makes them of those of this thread.
+func (v *view) eyes() eyes {
+	e := eyes{uid: uint32(unix.Geteuid()), gid: uint32(unix.Getegid()), own: !v.userns && !v.setsIDs}
+	e.groups, _ = unix.Getgroups()
+	was := e.uid
+	e.unknown = v.userns && v.setsIDs
+	e.setIDs(v)
+	if v.userns || was != 0 && e.uid == 0 {
+		return e
+	}
+	mine, _ := threadCaps()
+	e.override, e.search = answerOf(mine.effective.has(unix.CAP_DAC_OVERRIDE)), answerOf(mine.effective.has(unix.CAP_DAC_READ_SEARCH))
+	if v.setsIDs && was == 0 && e.uid != 0 {
+		e.override, e.search = no, no
+	}
+	if v.changesCaps() {
+		e.own, e.override, e.search = false, maybe, maybe
+	}
+	return e
+}
+
+func (e *eyes) setIDs(v *view) {
+	regroup := func(groups []uint32, keep bool) {
+		if keep {
+			return
+		}
+		e.groups = nil
+		for _, g := range groups {
+			e.groups = append(e.groups, int(g))
+		}
+	}
+	if c, ok := has[attr.Credential](v); ok {
+		e.uid, e.gid = c.UID, c.GID
+		regroup(c.Groups, c.KeepGroups)
+	} else if i, ok := has[attr.IDs](v); ok {
+		if i.EUID != attr.KeepID {
+			e.uid = i.EUID
+		}
+		if i.EGID != attr.KeepID {
+			e.gid = i.EGID
+		}
+		regroup(i.Groups, i.KeepGroups)
+	} else if _, ok := has[attr.ResetIDs](v); ok {
+		e.uid, e.gid = uint32(unix.Getuid()), uint32(unix.Getgid())
+	}
+}
+
+// changesCaps reports whether attributes change the effective set.
+func (v *view) changesCaps() bool {
+	_, some := has[attr.AmbientCaps](v)
+	caps, sets := has[attr.Capabilities](v)
+	_, bits := has[attr.SecureBits](v)
+	return some || bits || sets && (caps.Effective != nil || len(caps.Ambient) > 0)
+}
+
+// who names them in a hint.
+func (e *eyes) who() string { return "uid " + strconv.FormatUint(uint64(e.uid), 10) }
+
+// Of a mode.
+const (
+	mayRead  = 4
+	mayWrite = 2
+	mayExec  = 1
+)
+
+// may reports whether the mode of a file allows what is asked for. A list of
+// access rights, and a file server, may say otherwise.
+func (e *eyes) may(f *found, ask uint32) answer {
+	if e.unknown || f.remote {
+		return maybe
+	}
+	if e.own {
+		return answerOf(unix.Faccessat(unix.AT_FDCWD, f.path, ask, unix.AT_EACCESS) == nil)
+	}
+	dir := f.st.Mode&unix.S_IFMT == unix.S_IFDIR
+	override := e.override
+	if ask == mayExec && !dir && f.st.Mode&0o111 == 0 {
+		override = no
+	}
+	if dir && ask == mayExec || ask == mayRead {
+		override = override.or(e.search)
+	}
+	return e.byMode(f, ask).or(override)
+}
+
+func (e *eyes) byMode(f *found, ask uint32) answer {
+	mode := f.st.Mode
+	if e.uid == f.st.Uid {
+		return answerOf(mode>>6&ask == ask)
+	}
+	if n, err := unix.Lgetxattr(f.path, "system.posix_acl_access", nil); err == nil && n > 0 {
+		return maybe
+	}
+	if e.gid == f.st.Gid || slices.Contains(e.groups, int(f.st.Gid)) {
+		mode >>= 3
+	}
+	return answerOf(mode&ask == ask)
+}
