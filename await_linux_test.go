@@ -13,7 +13,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -359,12 +358,13 @@ func TestCopiedBesideFrozen(t *testing.T) {
 // success, and nothing to hang or to be left.
 func TestRefusedCalls(t *testing.T) {
 	needNamespaces(t, unix.CLONE_NEWUSER)
-	for name := range refusedCalls {
+	for name, filter := range refusedCalls {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			defer cancel()
 			s := helper(t, "refused calls", name)
 			s.Actions.Inherit(2)
+			s.Attr = attr.List{attr.NoNewPrivs{}, attr.Seccomp{Filter: filter}}
 			if state, err := spawn.Run(ctx, s); err != nil || !state.Success() {
 				t.Errorf("%v, %v", state, err)
 			}
@@ -374,7 +374,7 @@ func TestRefusedCalls(t *testing.T) {
 
 // refusedCalls are filters for the parent alone: what the child does in another
 // manner is let through.
-var refusedCalls = map[string][]unix.SockFilter{
+var refusedCalls = map[string][]attr.SockFilter{
 	// rt_sigprocmask that sets a mask and asks for the old one.
 	"block signals": refuseIf(unix.SYS_RT_SIGPROCMASK, filterArg{1, false, 0}, filterArg{2, false, 0}),
 	"write a byte":  refuseIf(unix.SYS_WRITE, filterArg{2, true, 1}),
@@ -389,21 +389,21 @@ type filterArg struct {
 }
 
 // refuseIf is a filter that lets a call fail with EIO if its arguments are so.
-func refuseIf(nr uint32, args ...filterArg) []unix.SockFilter {
+func refuseIf(nr uint32, args ...filterArg) []attr.SockFilter {
 	const load = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
 	const jeq = unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K
 	n := uint8(2 * len(args))
-	f := []unix.SockFilter{{Code: load, K: 0}, {Code: jeq, Jf: n + 1, K: nr}}
+	f := []attr.SockFilter{{Code: load, K: 0}, {Code: jeq, Jf: n + 1, K: nr}}
 	for i, a := range args {
 		out := n - uint8(2*i) - 1
-		test := unix.SockFilter{Code: jeq, Jf: out, K: a.value}
+		test := attr.SockFilter{Code: jeq, Jf: out, K: a.value}
 		if !a.equal {
 			test.Jt, test.Jf = out, 0
 		}
-		f = append(f, unix.SockFilter{Code: load, K: uint32(16 + 8*a.i)}, test)
+		f = append(f, attr.SockFilter{Code: load, K: uint32(16 + 8*a.i)}, test)
 	}
-	return append(f, unix.SockFilter{Code: unix.BPF_RET, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EIO)},
-		unix.SockFilter{Code: unix.BPF_RET, K: unix.SECCOMP_RET_ALLOW})
+	return append(f, attr.SockFilter{Code: unix.BPF_RET, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EIO)},
+		attr.SockFilter{Code: unix.BPF_RET, K: unix.SECCOMP_RET_ALLOW})
 }
 
 var _ = registerHelper("refused calls", func(args []string) int {
@@ -411,16 +411,6 @@ var _ = registerHelper("refused calls", func(args []string) int {
 	mapped := shell(":", attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: uid, GID: gid})
 	plain := shell(":")
 	spawn.Features()
-	f := refusedCalls[args[0]]
-	prog := unix.SockFprog{Len: uint16(len(f)), Filter: &f[0]}
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return 1
-	}
-	if _, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC,
-		uintptr(unsafe.Pointer(&prog))); errno != 0 {
-		fmt.Fprintln(os.Stderr, errno)
-		return 1
-	}
 	before := inventory{fds: openFDs()}
 	err := eachEngineError(func(engine string) error {
 		for _, s := range []*spawn.Spec{mapped, plain} {

@@ -15,13 +15,13 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/exec"
+	"github.com/safespawn/spawn/internal/raw/rawtest"
 )
 
 func TestSignalDispositions(t *testing.T) {
@@ -77,10 +77,8 @@ var changeable = func() (list []syscall.Signal) {
 // nothing.
 func ignoreAsC(sigs ...syscall.Signal) {
 	for _, sig := range sigs {
-		act := [4]uint64{1} // SIG_IGN
-		_, _, e := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&act)), 0, 8, 0, 0)
-		if e != 0 {
-			panic(e)
+		if err := rawtest.IgnoreSignal(sig); err != nil {
+			panic(err)
 		}
 	}
 }

@@ -8,11 +8,11 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/raw/rawtest"
 )
 
 // threadChanges are what a goroutine may do to its thread, which a child must have.
@@ -95,11 +95,7 @@ var threadChanges = map[string]func() error{
 var rootsThreadChanges = map[string]func() error{
 	"bounding set": func() error { return unix.Prctl(unix.PR_CAPBSET_DROP, unix.CAP_SYS_TIME, 0, 0, 0) },
 	"securebits":   func() error { return unix.Prctl(unix.PR_SET_SECUREBITS, 4, 0, 0, 0) },
-	"groups": func() error {
-		list := []uint32{4242}
-		_, _, errno := unix.RawSyscall(unix.SYS_SETGROUPS, 1, uintptr(unsafe.Pointer(&list[0])), 0)
-		return asErr(errno)
-	},
+	"groups":       func() error { return rawtest.SetGroups(4242) },
 	"capabilities": func() error {
 		h := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 		var data [2]unix.CapUserData
@@ -128,9 +124,8 @@ func nestedFilter() error {
 		return err
 	}
 	allow := []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW}}
-	prog := unix.SockFprog{Len: 1, Filter: &allow[0]}
 	for range 2 {
-		if err := unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&prog)), 0, 0); err != nil {
+		if err := rawtest.AddFilter(allow); err != nil {
 			return err
 		}
 	}

@@ -10,12 +10,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/exec"
+	"github.com/safespawn/spawn/internal/raw"
 )
 
 // refused are fields of SysProcAttr that are known and not honoured.
@@ -86,20 +86,19 @@ func TestHardening(t *testing.T) {
 	if out, err := run(true, false, 0, 0); err != nil || out != "NoNewPrivs: 1 made" {
 		t.Errorf("NoNewPrivs: %q, %v", out, err)
 	}
-	rights := struct{ fs uint64 }{unix.LANDLOCK_ACCESS_FS_MAKE_DIR}
-	ruleset, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&rights)), 8, 0)
+	ruleset, errno := raw.LandlockCreate(raw.LandlockHandled{FS: unix.LANDLOCK_ACCESS_FS_MAKE_DIR})
 	if errno != 0 {
 		skip(t, "no Landlock: "+errno.Error())
 	}
-	defer unix.Close(int(ruleset))
-	if out, err := run(true, true, int(ruleset), 0); err != nil || out != "NoNewPrivs: 1" {
+	defer unix.Close(ruleset)
+	if out, err := run(true, true, ruleset, 0); err != nil || out != "NoNewPrivs: 1" {
 		t.Errorf("Landlock: %q, %v", out, err)
 	}
 	for name, c := range map[string]struct {
 		fd    int
 		flags uint32
 		errno syscall.Errno
-	}{"closed": {1 << 20, 0, unix.EBADF}, "flags": {int(ruleset), 1 << 31, unix.EINVAL}} {
+	}{"closed": {1 << 20, 0, unix.EBADF}, "flags": {ruleset, 1 << 31, unix.EINVAL}} {
 		_, err := run(true, true, c.fd, c.flags)
 		var se *spawn.Error
 		if !errors.As(err, &se) || se.Step != "landlock" || !errors.Is(err, c.errno) {
