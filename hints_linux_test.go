@@ -73,7 +73,7 @@ func TestInterpreterChain(t *testing.T) {
 	loads := func(name, interp string) string { return file(name, withInterpreter(t, interp)) }
 	for path, w := range map[string]told{
 		file("1", "#!"+missing+"\n"):                            {"/nonexistent/x", unix.ENOENT, []string{missing, "/nonexistent"}},
-		file("2", "#!"+plain+"\n"):                              {plain, unix.ENOEXEC, []string{in("2"), "neither"}},
+		file("2", "#!"+plain+"\n"):                              {plain, unix.ENOEXEC, []string{in("2"), "no #! line"}},
 		file("3", "#!/"+strings.Repeat("y", 300)):               {in("3"), unix.ENOEXEC, []string{"256 bytes"}},
 		file("4", "#!\n"):                                       {in("4"), unix.ENOEXEC, []string{"no interpreter"}},
 		file("5", "#!  \t \n/bin/sh"):                           {in("5"), unix.ENOEXEC, []string{"no interpreter"}},

@@ -55,7 +55,7 @@ func (f *found) readHeader() (h header, ok bool) {
 	return h, true
 }
 
-const notAProgram = "neither a program nor a script with #!"
+const notAProgram = "no program of this machine, and no #! line"
 
 // openRegular opens what lookup has found, if it is still that.
 func openRegular(f *found) (int, error) {
