@@ -57,36 +57,25 @@ func (c *child) askBy(way, pid, options int) syscall.Errno {
 	case byPid:
 		return raw.Waitid(unix.P_PID, pid, unix.WEXITED|unix.WNOHANG|options, &c.exit)
 	}
-	if c.pidfd >= 0 || c.traced || options&unix.WNOWAIT != 0 {
-		ended, errno := c.hasEnded(pid)
-		c.exit.PID = 0
-		if errno != 0 || !ended {
-			return errno
-		}
-		if options&unix.WNOWAIT != 0 {
+	// The pid is the child's own for as long as nobody has reaped it.
+	c.exit.PID = 0
+	if c.pidfd >= 0 && currentFeatures().pidfd && unix.PidfdSendSignal(c.pidfd, 0, nil, 0) == unix.ESRCH {
+		return unix.ECHILD
+	}
+	if c.traced || options&unix.WNOWAIT != 0 {
+		zombie, errno := zombieInProc(pid)
+		if zombie && options&unix.WNOWAIT != 0 {
 			c.exit.PID = pid
-			return 0
+		}
+		if errno != 0 || !zombie || options&unix.WNOWAIT != 0 {
+			return errno
 		}
 	}
 	return raw.Wait4(pid, unix.WNOHANG, &c.exit)
 }
 
-// hasEnded asks without waitid whether the child is a zombie. The error is ECHILD
-// where it was reaped.
-func (c *child) hasEnded(pid int) (bool, syscall.Errno) {
-	if c.pidfd < 0 {
-		return zombieInProc(pid)
-	}
-	if !raw.PidfdReady(c.pidfd) {
-		return false, 0
-	}
-	if unix.PidfdSendSignal(c.pidfd, 0, nil, 0) == unix.ESRCH {
-		return false, unix.ECHILD
-	}
-	return true, 0
-}
-
-// zombieInProc is hasEnded by /proc.
+// zombieInProc asks /proc whether a child has ended. The error is ECHILD where it
+// was reaped, and ENOTSUP where /proc can't tell.
 func zombieInProc(pid int) (bool, syscall.Errno) {
 	if !procHasOurIDs() {
 		return false, unix.ENOTSUP

@@ -227,8 +227,9 @@
 // # Kernel features and fallbacks
 //
 // Any kernel that Go supports will do. [Features] tells what this one gives,
-// found by doing: a call that a container's seccomp filter refuses counts as
-// missing.
+// found by doing: a call that a container's seccomp filter refuses, or kills for,
+// counts as missing. Where a filter comes later and refuses, the start that finds out
+// is made again in the way that is left, and a Program is made ready again.
 //
 //	feature        Linux  without it
 //	clone3         5.5    clone; signal handlers are reset one by one; no time namespaces
@@ -236,6 +237,7 @@
 //	close_range    5.9    the file table is copied, descriptors are closed one by one
 //	pidfd          5.4    a thread for each child that is waited for; no WithPidfd
 //	pidfd_info     6.15   ErrStatusTaken where somebody else has waited
+//	waitid         -      filters: wait4; children that live long are looked at every 50 ms
 //	shared_memory  -      emulators: memory is copied, failures come by a pipe
 //
 // # Logging

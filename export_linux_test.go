@@ -5,11 +5,11 @@ package spawn
 // Force lets a test do without some of what the kernel has, and returns a
 // function that ends it. Programs keep the features they were compiled with.
 func Force(change func(f *ForcedFeatures)) (restore func()) {
-	was := currentFeatures()
-	f := was
-	change(&f)
+	was := knownHere()
+	f := *was
+	change(&f.features)
 	probed.Store(&f)
-	return func() { probed.Store(&was) }
+	return func() { probed.Store(was) }
 }
 
 // ForcedFeatures is features, for tests.

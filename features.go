@@ -39,9 +39,10 @@ func (s FeatureSet) String() string {
 	return b.String()
 }
 
-// Features says what this kernel gives: found by doing, once, not by looking at
-// its version. A call that is refused, as by the seccomp filter of a container,
-// counts as not available. The features are:
+// Features says what this kernel gives: found by doing, not by looking at its
+// version. A call that is refused, or killed for, by a seccomp filter counts as not
+// available, also when the filter comes later; a shortage at the moment, of
+// descriptors, processes or memory, says nothing. The features are:
 //
 //	engine         children are made by clone, not by os.StartProcess
 //	clone3         clone3 with CLONE_CLEAR_SIGHAND; else clone
@@ -49,5 +50,6 @@ func (s FeatureSet) String() string {
 //	close_range    close_range with CLOSE_RANGE_UNSHARE; else descriptors are closed one by one
 //	pidfd          CLONE_PIDFD, waitid and pidfd_send_signal; else a thread waits for each child
 //	pidfd_info     PIDFD_GET_INFO has the exit status, also when somebody else waited
+//	waitid         waitid; else wait4, and looks again and again at children that live long
 //	shared_memory  CLONE_VM shares memory; else failures come by pipe
 func Features() FeatureSet { return featureSet() }

@@ -5,10 +5,9 @@ package spawn
 import (
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/safespawn/spawn/internal/raw"
 )
 
 // features is what this kernel has.
@@ -18,25 +17,121 @@ type features struct {
 	closeRange   bool
 	pidfd        bool
 	pidfdInfo    bool
-	waitid       bool
 	sharedMemory bool
+	waitid       bool
+}
+
+// and is what both have.
+func (f features) and(g features) features {
+	return features{
+		f.clone3 && g.clone3, f.cgroup && g.cgroup, f.closeRange && g.closeRange, f.pidfd && g.pidfd,
+		f.pidfdInfo && g.pidfdInfo, f.sharedMemory && g.sharedMemory, f.waitid && g.waitid,
+	}
+}
+
+// everything is what is hoped for where nothing could be found out.
+var everything = features{true, true, true, true, true, true, true}
+
+// findings is what is known of the kernel by now. A filter that is newer may have
+// taken away some of it, on all threads or on one: what one of them is refused none
+// uses any more.
+type findings struct {
+	features
+	generation int           // counts how often the features have changed
+	guess      bool          // a shortage kept something from being found out
+	failed     syscall.Errno // it kept all of it from being so
+	filters    filters       // of the thread that probed last
+	modes      [3]bool       // modes of seccomp of all threads that have probed
+	noPrctl    bool          // prctl must not be called
 }
 
 var (
-	probeOnce sync.Once
-	probed    atomic.Pointer[features] // tests store others
+	probing sync.Mutex
+	probed  atomic.Pointer[findings] // tests store others
 )
 
-func currentFeatures() features {
-	probeOnce.Do(func() {
-		f := probe()
-		probed.Store(&f)
-	})
-	return *probed.Load()
+// known is what is known, for sure or not.
+func known() *findings {
+	if f := probed.Load(); f != nil {
+		return f
+	}
+	return find(func(was *findings) bool { return was == nil })
+}
+
+func currentFeatures() features { return known().features }
+
+// knownHere is what is known to hold for the calling thread, as far as that can be
+// seen at next to no cost.
+func knownHere() *findings {
+	doubt := func(f *findings) bool { return f == nil || f.guess || !f.noPrctl && !f.modes[seccompMode()] }
+	if f := known(); !doubt(f) {
+		return f
+	}
+	return find(doubt)
+}
+
+// findAgain probes again where the calling thread has other filters than the one
+// that did so last.
+func findAgain() {
+	find(func(f *findings) bool { return f == nil || f.filters.count < 0 || f.filters != threadFilters() })
+}
+
+// find probes, unless somebody else has done so meanwhile.
+func find(doubt func(*findings) bool) *findings {
+	probing.Lock()
+	defer probing.Unlock()
+	was := probed.Load()
+	if !doubt(was) {
+		return was
+	}
+	f := probe()
+	if was != nil {
+		f.generation, f.modes = was.generation, was.modes
+		if !was.guess {
+			f.features = f.and(was.features)
+		}
+		if f.guess && !was.guess {
+			return was // which was found out at a better time
+		}
+		if f.features != was.features {
+			f.generation++
+		}
+	}
+	if !f.guess && !f.noPrctl {
+		f.modes[seccompMode()] = true
+	}
+	probed.Store(f)
+	return f
+}
+
+// filters are the filters of a thread, as far as /proc shows them.
+type filters struct{ mode, count int }
+
+// threadFilters are those of the calling thread. The number is -1 where it can't be
+// known, as before Linux 5.9.
+func threadFilters() (f filters) {
+	const status = "/proc/thread-self/status"
+	var ok bool
+	if f.mode, ok = procNumber(status, "Seccomp"); !ok {
+		return filters{-1, -1}
+	}
+	if f.count, ok = procNumber(status, "Seccomp_filters"); !ok && f.mode != 0 {
+		f.count = -1
+	}
+	return f
+}
+
+// seccompMode is 0 without filters and 2 with.
+func seccompMode() int {
+	mode, err := unix.PrctlRetInt(unix.PR_GET_SECCOMP, 0, 0, 0, 0)
+	if err != nil || mode < 0 || mode > 2 {
+		return 0
+	}
+	return mode
 }
 
 func featureSet() FeatureSet {
-	f := currentFeatures()
+	f := knownHere()
 	return FeatureSet{
 		{"engine", true, "", "children are made by clone with shared memory"},
 		{"clone3", f.clone3, "5.5", "without: clone, and handlers are reset one by one"},
@@ -44,80 +139,7 @@ func featureSet() FeatureSet {
 		{"close_range", f.closeRange, "5.9", "without: the cost of a spawn grows with the number of open files"},
 		{"pidfd", f.pidfd, "5.4", "without: a thread waits for each child"},
 		{"pidfd_info", f.pidfdInfo, "6.15", "the status is found also when somebody else has waited"},
+		{"waitid", f.waitid, "", "without (filters): wait4, and looks at /proc again and again"},
 		{"shared_memory", f.sharedMemory, "", "without (emulators): memory is copied and failures come by pipe"},
 	}
-}
-
-// probe makes children that only store their group id and exit.
-func probe() features {
-	var f features
-	f.closeRange = unix.CloseRange(lastFD>>1, lastFD>>1, 0) == nil
-	legacy := []bool{false, true}
-	for _, l := range legacy {
-		if p, ok := probeClone(l, unix.CLONE_PIDFD); ok {
-			p.clone3, p.closeRange, p.waitid = !l, f.closeRange, true
-			f = p
-			break
-		}
-		if p, ok := probeClone(l, 0); ok {
-			p.clone3, p.closeRange, p.waitid = !l, f.closeRange, true
-			f = p
-			break
-		}
-	}
-	f.cgroup = f.clone3 && probeCgroup()
-	return f
-}
-
-// probeClone tries to make a child; ok is false when the call is refused. A
-// program that counts its children's ends is not told of this one.
-func probeClone(legacy bool, flags uint64) (f features, ok bool) {
-	var b raw.Builder
-	v := b.Var()
-	b.Step("probe", -1, "")
-	b.Call(0, raw.Getpgid, raw.Int(0)).Keep(v)
-	b.Call(0, raw.ExitGroup, raw.Int(0))
-	r := raw.NewRun(b.Build())
-	defer r.Free()
-	const unset = ^uint64(0) // no group: that is 0 where the pid namespace has it not
-	r.Set(v, unset)
-	flags |= unix.CLONE_VM | unix.CLONE_VFORK
-	if !legacy {
-		flags |= unix.CLONE_CLEAR_SIGHAND
-	}
-	pid, err := r.Start(raw.Clone{Flags: flags, Legacy: legacy, ErrFD: -1, Silent: true})
-	if err != 0 {
-		return features{}, false
-	}
-	f.sharedMemory = r.Get(v) != unset
-	var x raw.Exit
-	if fd := r.Pidfd(); fd >= 0 {
-		sent := unix.PidfdSendSignal(fd, 0, nil, 0)
-		waited := raw.Waitid(unix.P_PIDFD, fd, unix.WEXITED|unix.WALL, &x)
-		// Some other goroutine may wait for all children.
-		f.pidfd = (sent == nil || sent == unix.ESRCH) && (waited == 0 || waited == unix.ECHILD)
-		_, f.pidfdInfo = raw.PidfdExit(fd, 0)
-		unix.Close(fd)
-	}
-	if x.PID == 0 {
-		raw.Waitid(unix.P_PID, pid, unix.WEXITED|unix.WALL, &x)
-	}
-	return f, true
-}
-
-// probeCgroup asks for a cgroup that can't be: a kernel that knows the flag looks
-// at the descriptor and finds it bad, an older one doesn't get as far.
-func probeCgroup() bool {
-	var b raw.Builder
-	b.Step("probe", -1, "")
-	b.Call(0, raw.ExitGroup, raw.Int(0))
-	r := raw.NewRun(b.Build())
-	defer r.Free()
-	_, err := r.Start(raw.Clone{
-		Flags:  unix.CLONE_VM | unix.CLONE_VFORK | unix.CLONE_INTO_CGROUP,
-		Cgroup: 1<<31 - 1,
-		ErrFD:  -1,
-		Silent: true,
-	})
-	return err == unix.EBADF
 }

@@ -13,6 +13,7 @@ func featureSet() FeatureSet {
 		{"close_range", false, "5.9", "used by the engine"},
 		{"pidfd", false, "5.4", "used by the engine; without: a thread waits for each child"},
 		{"pidfd_info", false, "6.15", "used by the engine"},
+		{"waitid", false, "", "used by the engine"},
 		{"shared_memory", false, "", "used by the engine"},
 	}
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// start makes a child, with all files that it needs held open.
-func (p *Program) start(ctx context.Context) (*Process, error) {
+// startHolding makes a child, with all files that it needs held open.
+func (p *Program) startHolding(ctx context.Context) (*Process, error) {
 	if len(p.files) == 0 {
 		return p.launch(ctx)
 	}

@@ -32,11 +32,12 @@ func (c *child) signal(pid int, sig os.Signal) error {
 		return syscall.EINVAL
 	}
 	var err error
-	if c.pidfd >= 0 {
+	byPidfd := c.pidfd >= 0 && currentFeatures().pidfd
+	if byPidfd {
 		err = unix.PidfdSendSignal(c.pidfd, s, nil, 0)
 	}
 	// A filter may be against the one call, and not against the other.
-	if c.pidfd < 0 || (err == unix.ENOSYS || err == unix.EPERM) && c.ask(pid, unix.WNOWAIT) == 0 {
+	if !byPidfd || (err == unix.ENOSYS || err == unix.EPERM) && c.ask(pid, unix.WNOWAIT) == 0 {
 		err = unix.Kill(pid, s)
 	}
 	if err == unix.ESRCH {

@@ -46,6 +46,7 @@ type engine struct {
 	tracing *tracing // nil where the child is not traced
 	diag    diagnosis
 	plan    *plan.Plan // not nil: prog lies in its memory
+	inputs  inputs
 }
 
 // heldFile is a file of the caller that the child needs.
@@ -59,7 +60,13 @@ type heldFile struct {
 // compile makes the program. One that is run but once lies in memory that
 // release gives back.
 func (p *Program) compile(s *Spec, argv, env []string, once bool) error {
-	p.feat = currentFeatures()
+	return p.compileKnowing(knownHere(), s, argv, env, once)
+}
+
+// compileKnowing is compile with what is known of the kernel.
+func (p *Program) compileKnowing(f *findings, s *Spec, argv, env []string, once bool) error {
+	p.feat = f.features
+	p.inputs = inputs{spec: s, argv: argv, env: env, generation: f.generation}
 	if err := p.compileFor(s, argv, env, once, p.feat.closeRange && p.feat.sharedMemory); err != nil {
 		return err
 	}
@@ -69,6 +76,9 @@ func (p *Program) compile(s *Spec, argv, env []string, once bool) error {
 		if err := p.apart.compileFor(s, argv, env, once, false); err != nil {
 			return err
 		}
+	}
+	if !once {
+		p.inputs.keep()
 	}
 	if p.slots == nil {
 		return nil

@@ -4,13 +4,14 @@ package raw
 // lowers attributes to system calls compiles everywhere.
 type Sys uint8
 
-// The system calls that a child may perform.
+// The system calls that a child may perform, those of probes included.
 const (
 	_ Sys = iota
 	Capget
 	Capset
 	Chdir
 	Chroot
+	Clone3
 	Close
 	CloseRange
 	Dup3
@@ -31,6 +32,7 @@ const (
 	Mount
 	Nanosleep
 	Openat
+	PidfdSendSignal
 	PivotRoot
 	Personality
 	PidfdOpen
@@ -43,6 +45,7 @@ const (
 	SchedSetaffinity
 	SchedSetattr
 	SchedSetscheduler
+	SchedYield
 	SetMempolicy
 	Seccomp
 	Setgroups
@@ -58,6 +61,8 @@ const (
 	Umask
 	Umount2
 	Unshare
+	SysWait4
+	SysWaitid
 	Write
 	numSys
 )

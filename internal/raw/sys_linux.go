@@ -13,6 +13,7 @@ var sysTable = [numSys]struct {
 	Capset:        {unix.SYS_CAPSET, "capset", 2},
 	Chdir:         {unix.SYS_CHDIR, "chdir", 1},
 	Chroot:        {unix.SYS_CHROOT, "chroot", 1},
+	Clone3:        {unix.SYS_CLONE3, "clone3", 2},
 	Close:         {unix.SYS_CLOSE, "close", 1},
 	CloseRange:    {unix.SYS_CLOSE_RANGE, "close_range", 3},
 	Dup3:          {unix.SYS_DUP3, "dup3", 3},
@@ -55,12 +56,16 @@ var sysTable = [numSys]struct {
 	Umask:         {unix.SYS_UMASK, "umask", 1},
 	Umount2:       {unix.SYS_UMOUNT2, "umount2", 2},
 	Unshare:       {unix.SYS_UNSHARE, "unshare", 1},
+	SysWait4:      {unix.SYS_WAIT4, "wait4", 4},
+	SysWaitid:     {unix.SYS_WAITID, "waitid", 5},
 	Write:         {unix.SYS_WRITE, "write", 3},
 
 	IoprioSet:         {unix.SYS_IOPRIO_SET, "ioprio_set", 3},
+	PidfdSendSignal:   {unix.SYS_PIDFD_SEND_SIGNAL, "pidfd_send_signal", 4},
 	SchedSetaffinity:  {unix.SYS_SCHED_SETAFFINITY, "sched_setaffinity", 3},
 	SchedSetattr:      {unix.SYS_SCHED_SETATTR, "sched_setattr", 3},
 	SchedSetscheduler: {unix.SYS_SCHED_SETSCHEDULER, "sched_setscheduler", 3},
+	SchedYield:        {unix.SYS_SCHED_YIELD, "sched_yield", 0},
 	SetMempolicy:      {unix.SYS_SET_MEMPOLICY, "set_mempolicy", 3},
 }
 

@@ -3,6 +3,7 @@
 package raw
 
 import (
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -108,20 +109,23 @@ func Wait4(pid, options int, x *Exit) syscall.Errno {
 	}
 }
 
-// PidfdReady reports whether a process has ended.
-func PidfdReady(pidfd int) bool { return pollPidfd(pidfd, unix.POLLIN, 0) }
-
 // PidfdExit returns the status of a process that was reaped, whoever has done it.
 // The kernel publishes the status a moment after others find the process gone, so
 // PidfdExit waits for that, but not longer than limit. ok is false where the
 // process was not reaped or the kernel doesn't tell; Linux 6.15. See
 // PIDFD_GET_INFO(2const).
 func PidfdExit(pidfd int, limit time.Duration) (status syscall.WaitStatus, ok bool) {
-	if status, ok = pidfdExit(pidfd); !ok && pollPidfd(pidfd, 0, limit) {
-		return pidfdExit(pidfd)
+	for begin := time.Now(); ; time.Sleep(publishPause) {
+		gone := unix.PidfdSendSignal(pidfd, 0, nil, 0) == unix.ESRCH // nothing is published after that
+		status, ok = pidfdExit(pidfd)
+		if ok || gone || time.Since(begin) >= limit {
+			return status, ok
+		}
 	}
-	return status, ok
 }
+
+// publishPause is the time between two looks for a status.
+const publishPause = 20 * time.Microsecond
 
 func pidfdExit(pidfd int) (status syscall.WaitStatus, ok bool) {
 	info := unix.PidfdInfo{Mask: unix.PIDFD_INFO_EXIT}
@@ -131,28 +135,22 @@ func pidfdExit(pidfd int) (status syscall.WaitStatus, ok bool) {
 	return syscall.WaitStatus(info.Exit_code), true
 }
 
-// pollPidfd waits for the events, or for POLLHUP, which says that the process was
-// reaped.
-func pollPidfd(pidfd int, events int16, limit time.Duration) bool {
-	for end := time.Now().Add(limit); ; {
-		fds := []unix.PollFd{{Fd: int32(pidfd), Events: events}}
-		n, err := unix.Poll(fds, int(max(time.Until(end), 0)/time.Millisecond))
-		if err != unix.EINTR {
-			return err == nil && n == 1 && fds[0].Revents&unix.POLLNVAL == 0
-		}
-	}
-}
-
 // wanted is how long sched_yield may take before it says that others want the
 // processor, too.
 const wanted = 50 * time.Microsecond
+
+// noYield is set where sched_yield must not be called.
+var noYield atomic.Bool
+
+// ForbidYield makes Spin give up at once: the call would kill.
+func ForbidYield() { noYield.Store(true) }
 
 // Spin calls done until it returns true, and lets other threads have the processor
 // in between, and other goroutines the place in Go's scheduler. It gives up after
 // about the time limit, and earlier where the processor has better things to do.
 func Spin(limit time.Duration, done func() bool) {
 	begin := time.Now()
-	for since := time.Duration(0); since < limit; {
+	for since := time.Duration(0); since < limit && !noYield.Load(); {
 		_, _, _ = syscall.Syscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
 		if done() {
 			return
