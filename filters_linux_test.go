@@ -14,17 +14,16 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/raw/rawtest"
 )
 
 // install gives this process, or the calling thread alone, a filter.
 func install(f attr.Seccomp, allThreads bool) error {
-	const setModeFilter, tsync = 1, 1
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return err
 	}
@@ -32,15 +31,10 @@ func install(f attr.Seccomp, allThreads bool) error {
 	for i, x := range f.Filter {
 		list[i] = unix.SockFilter{Code: x.Code, Jt: x.Jt, Jf: x.Jf, K: x.K}
 	}
-	prog := unix.SockFprog{Len: uint16(len(list)), Filter: &list[0]}
-	flags := uintptr(0)
 	if allThreads {
-		flags = tsync
+		return rawtest.AddFilterToAll(list)
 	}
-	if _, _, e := unix.RawSyscall(unix.SYS_SECCOMP, setModeFilter, flags, uintptr(unsafe.Pointer(&prog))); e != 0 {
-		return e
-	}
-	return nil
+	return rawtest.AddFilter(list)
 }
 
 // ownCalls are calls of the engine's own that a filter may be against.
