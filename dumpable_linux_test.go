@@ -245,3 +245,48 @@ func TestDumpableStress(t *testing.T) {
 		t.Errorf("dumpable is %d", d)
 	}
 }
+
+func init() { unprivileged["hidden"] = hiddenOfUser }
+
+// hiddenOfUser wants the flag cleared for children of a user without privilege, once
+// the files are written that need it set.
+func hiddenOfUser(dir string) error {
+	flag := func() int {
+		v, _ := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
+		return v
+	}
+	own := attr.IDMap{UID: []attr.IDMapEntry{{HostID: os.Getuid(), Size: 1}}}
+	made, left := attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}, attr.Unshare{Flags: unix.CLONE_NEWUSER}
+	if _, err := spawn.Run(context.Background(), shell(":", made)); err != nil {
+		return nil // no user namespaces here
+	}
+	for i, list := range []attr.List{
+		{made}, {made, own}, {left}, {left, own},
+	} {
+		fifo := filepath.Join(dir, fmt.Sprint("fifo", i))
+		if err := errors.Join(unix.Mkfifo(fifo, 0), os.Chmod(fifo, 0o666)); err != nil {
+			return err
+		}
+		held := shell(":", list...)
+		held.Actions.Open(0, fifo, os.O_RDONLY, 0)
+		result := startHeld(context.Background(), held)
+		for deadline := time.Now().Add(patience); flag() != 0; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				return fmt.Errorf("%v: dumpable for long", list)
+			}
+		}
+		w, err := os.OpenFile(fifo, os.O_RDWR, 0)
+		if err != nil {
+			return err
+		}
+		r := <-result
+		w.Close()
+		if r.err != nil {
+			return fmt.Errorf("%v: %w", list, r.err)
+		}
+		if _, err := r.p.Wait(context.Background()); err != nil || flag() != 1 {
+			return fmt.Errorf("%v: %w, dumpable is %d", list, err, flag())
+		}
+	}
+	return nil
+}
