@@ -4,6 +4,8 @@ package spawn
 
 import (
 	"bytes"
+	"errors"
+	"io/fs"
 	"os"
 	"strconv"
 	"syscall"
@@ -80,23 +82,29 @@ func zombieInProc(pid int) (bool, syscall.Errno) {
 	if !procHasOurIDs() {
 		return false, unix.ENOTSUP
 	}
-	state, parent := procState(pid)
-	if parent != os.Getpid() {
+	state, parent, err := procState(pid)
+	switch {
+	case err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ESRCH):
+		return false, unix.ENOTSUP
+	case parent != os.Getpid():
 		return false, unix.ECHILD
 	}
 	return state == 'Z', 0
 }
 
 // procState is a process's state and parent as /proc has them.
-func procState(pid int) (state byte, parent int) {
-	text, _ := highfd.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+func procState(pid int) (state byte, parent int, err error) {
+	text, err := highfd.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return 0, 0, err
+	}
 	i := bytes.LastIndexByte(text, ')') // the name before it may be anything
 	fields := bytes.Fields(text[i+1:])
 	if len(fields) < 2 {
-		return 0, 0
+		return 0, 0, unix.EIO
 	}
-	parent, _ = strconv.Atoi(string(fields[1]))
-	return fields[0][0], parent
+	parent, err = strconv.Atoi(string(fields[1]))
+	return fields[0][0], parent, err
 }
 
 // awaitBlocking waits in a thread of its own, or looks again and again where no

@@ -204,7 +204,10 @@ func tryGuarded(first int, kills killers) (n int, errno syscall.Errno) {
 	if errno == unix.ENOSYS || errno == unix.EPERM {
 		errno = raw.Wait4(pid, unix.WALL, &x)
 	}
-	if errno == 0 && x.Status.Signaled() && x.Status.Signal() != unix.SIGSYS {
+	switch {
+	case errno == 0 && x.Status.Exited():
+		return len(guarded) - first, 0 // also where the pipe can't be read
+	case errno == 0 && x.Status.Signaled() && x.Status.Signal() != unix.SIGSYS:
 		return 0, unix.EAGAIN // somebody else has killed it
 	}
 	return n, 0

@@ -143,7 +143,7 @@ func (p *Process) awaitStop() {
 
 // isStopped looks for the state in /proc.
 func isStopped(pid int) bool {
-	state, _ := procState(pid)
+	state, _, _ := procState(pid)
 	return state == 'T'
 }
 
