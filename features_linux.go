@@ -3,6 +3,7 @@
 package spawn
 
 import (
+	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -84,7 +85,14 @@ func find(doubt func(*findings) bool) *findings {
 	if !doubt(was) {
 		return was
 	}
-	f := probe()
+	var f *findings
+	mode := 0
+	look := func() { f, mode = probe(), seccompMode() }
+	if maybeElsewhere() {
+		onOtherThread(look)
+	} else {
+		look()
+	}
 	if was != nil {
 		f.generation, f.modes = was.generation, was.modes
 		if !was.guess {
@@ -98,10 +106,33 @@ func find(doubt func(*findings) bool) *findings {
 		}
 	}
 	if !f.guess && !f.noPrctl {
-		f.modes[seccompMode()] = true
+		f.modes[mode] = true
 	}
 	probed.Store(f)
 	return f
+}
+
+// maybeElsewhere reports whether children of the calling thread may be in another pid
+// namespace than it: the first would be its init, and no other could be made after its
+// end. Filters are looked at on their own thread where /proc does not tell.
+func maybeElsewhere() bool {
+	own, err := os.Readlink("/proc/thread-self/ns/pid")
+	theirs, cerr := os.Readlink("/proc/thread-self/ns/pid_for_children")
+	if err != nil || cerr != nil {
+		return seccompMode() == 0
+	}
+	return own != theirs
+}
+
+// onOtherThread calls f on another thread than that of a goroutine that is locked to
+// its own.
+func onOtherThread(f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	<-done
 }
 
 // filters are the filters of a thread, as far as /proc shows them.

@@ -1,0 +1,39 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package spawn_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn"
+)
+
+// TestFirstElsewhere starts the first child of a process on a thread whose children
+// are to be in a new pid namespace: the child is its init, and not one that looks for
+// what the kernel has, whose end would be that of the namespace.
+func TestFirstElsewhere(t *testing.T) {
+	needRoot(t)
+	needNamespaces(t, unix.CLONE_NEWPID)
+	succeeds(t, helper(t, "first elsewhere"))
+}
+
+var _ = registerHelper("first elsewhere", func([]string) int {
+	runtime.LockOSThread()
+	if err := unix.Unshare(unix.CLONE_NEWPID); err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	s := shell(`exit $(($$ != 1))`)
+	state, err := spawn.Run(context.Background(), s)
+	if err != nil || !state.Success() {
+		fmt.Println(state, err, os.Getpid())
+		return 1
+	}
+	return 0
+})
