@@ -102,6 +102,7 @@ func (g *mapGate) pass(a *attempt) error {
 	}
 	if err != nil {
 		g.shut()
+		_ = sendKill(a.pid, a.pidfd) // another child may have a copy of the gate's end
 	}
 	return err
 }
