@@ -1,0 +1,80 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package spawn_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strconv"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn"
+)
+
+// TestRefusedWait has waitid fail in the thread that waits, for reasons that say
+// nothing about the child, and wants it reaped all the same. The threads of the
+// process that have no filter go on as before.
+func TestRefusedWait(t *testing.T) {
+	for _, errno := range []syscall.Errno{unix.EIO, unix.EINVAL, unix.ENOMEM, unix.EPERM, unix.EBADF} {
+		t.Run(errno.Error(), func(t *testing.T) {
+			succeeds(t, helper(t, "refused wait", exits(t, 7).Path, strconv.Itoa(int(errno))))
+		})
+	}
+}
+
+var _ = registerHelper("refused wait", func(args []string) int {
+	n, _ := strconv.Atoi(args[1])
+	errno := syscall.Errno(n)
+	result := make(chan error)
+	refused := func(f func() error, calls ...int) error {
+		go func() {
+			runtime.LockOSThread() // for good
+			err := install(refuse(errno, calls...), false)
+			if err == nil {
+				err = f()
+			}
+			result <- err
+		}()
+		return <-result
+	}
+	before := takeInventory()
+	for _, script := range []string{"exit 7", "sleep 0.02; exit 7"} {
+		err := eachEngineError(func(string) error {
+			p, err := spawn.Start(context.Background(), shell(script))
+			if err != nil {
+				return err
+			}
+			return refused(func() error {
+				state, err := p.Wait(context.Background())
+				if err != nil || state.ExitCode() != 7 {
+					return fmt.Errorf("%v, %w", state, err)
+				}
+				return nil
+			}, unix.SYS_WAITID)
+		})
+		if err != nil {
+			fmt.Println(err)
+			return 1
+		}
+	}
+	err := refused(func() error {
+		_, err := spawn.Run(context.Background(), &spawn.Spec{Path: "/missing"})
+		if !errors.Is(err, unix.ENOENT) {
+			return err
+		}
+		return nil
+	}, unix.SYS_WAITID)
+	if problems := takeInventory().leaks(before); err == nil && len(problems) > 0 {
+		err = fmt.Errorf("left: %q", problems)
+	}
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	return 0
+})
