@@ -103,6 +103,8 @@ type watcher struct {
 	done     chan struct{}
 	past     chan struct{} // closed when returned is set; only of watchChild
 	left     atomic.Bool   // the child is there all the same
+
+	stopped, ended bool // what stop has returned
 }
 
 // watchClone watches while the thread is in clone; it costs nothing where ctx can't
@@ -167,13 +169,18 @@ func sendKill(pid, pidfd int) error {
 // gaveUp reports whether the context has ended and the child has not.
 func (w *watcher) gaveUp() bool { return w != nil && w.left.Load() }
 
-// stop ends watching and reports whether the context ended meanwhile.
+// stop ends watching and reports whether the context ended meanwhile. It can be called
+// again.
 func (w *watcher) stop() bool {
 	if w == nil {
 		return false
 	}
+	if w.stopped {
+		return w.ended
+	}
 	w.returned.Store(true)
-	if w.cancel() {
+	w.stopped, w.ended = true, !w.cancel()
+	if !w.ended {
 		return false
 	}
 	if w.past != nil {

@@ -184,6 +184,7 @@ func (a *attempt) clone() (errno syscall.Errno, err error) {
 		a.watch = watchClone(a.ctx, a.r)
 	}
 	a.pid, errno = a.r.Start(a.c)
+	_ = a.watch.stop() // it may be about to use the number that the pidfd has now
 	a.pidfd = raisePidfd(a.r, a.pid)
 	if a.way != vforkWay && errno == 0 {
 		a.watch = a.watchChild()
