@@ -161,6 +161,7 @@ func (m missing) try() error {
 			return err
 		}
 		j.File = os.NewFile(uintptr(fd), "self")
+		defer j.File.Close()
 		m.list[1] = j
 	}
 	var text string

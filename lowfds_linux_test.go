@@ -149,7 +149,7 @@ func lowOpeners(dir string) map[string]func(want []int) func() {
 			}
 			return func() { r.Close() }
 		}
-		openers["restricted"] = start(attr.List{r.Attr()}, nil)
+		openers["restricted"] = start(attr.List{attr.NoNewPrivs{}, r.Attr()}, nil)
 	}
 	return openers
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -114,6 +115,7 @@ func TestRisks(t *testing.T) {
 // A parent that takes no care is killed with it, one that does lives on. There is a
 // kernel for it in .ci/oom.
 func TestOOM(t *testing.T) {
+	parent := helper(t, "oom parent")
 	dir := memoryCgroup(t)
 	if err := os.WriteFile(filepath.Join(dir, "memory.swap.max"), []byte("0"), 0); err != nil {
 		t.Log(err)
@@ -123,7 +125,9 @@ func TestOOM(t *testing.T) {
 		for _, how := range []string{"another takes all", "the limit is lowered"} {
 			for _, care := range []string{"careless", "careful"} {
 				set(t, dir, "memory.max", "64M")
-				state, err := spawn.Run(context.Background(), helper(t, "oom parent", dir, care, how, filepath.Join(publicDir(t), "fifo")))
+				s := *parent
+				s.Args = append(slices.Clone(s.Args), dir, care, how, filepath.Join(publicDir(t), "fifo"))
+				state, err := spawn.Run(context.Background(), &s)
 				if err != nil {
 					t.Fatal(err)
 				}
