@@ -29,7 +29,7 @@ func install(f attr.Seccomp, allThreads bool) error {
 	}
 	list := make([]unix.SockFilter, len(f.Filter))
 	for i, x := range f.Filter {
-		list[i] = unix.SockFilter{Code: x.Code, Jt: x.Jt, Jf: x.Jf, K: x.K}
+		list[i] = unix.SockFilter(x)
 	}
 	if allThreads {
 		return rawtest.AddFilterToAll(list)
