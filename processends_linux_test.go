@@ -33,9 +33,11 @@ func TestHookMayCall(t *testing.T) {
 			if e.Message != "exited" {
 				return nil
 			}
-			mu.Lock()
-			called++
-			mu.Unlock()
+			defer func() {
+				mu.Lock()
+				defer mu.Unlock()
+				called++
+			}()
 			ctx := context.Background()
 			_, werr := p.Wait(ctx)
 			if err := errors.Join(werr, p.WaitExited(ctx), p.Release()); err != nil {
@@ -50,6 +52,11 @@ func TestHookMayCall(t *testing.T) {
 			p.Disown()
 			return nil
 		})
+		calls := func() int {
+			mu.Lock()
+			defer mu.Unlock()
+			return called
+		}
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
 		waits := []func(p *spawn.Process){
@@ -59,18 +66,16 @@ func TestHookMayCall(t *testing.T) {
 		}
 		for i, wait := range waits {
 			for _, script := range []string{":", "sleep 0.01"} {
-				before := called
+				before := calls()
 				s := shell(script)
 				s.Logger = zap.New(nopCore{}, hook)
 				p = start(t, s)
 				wait(p)
-				if i < 2 && called != before+1 {
+				if i < 2 && calls() != before+1 {
 					t.Errorf("wait %d returned before the end was logged", i)
 				}
-				for n := before; n == before; time.Sleep(time.Millisecond) {
-					mu.Lock()
-					n = called
-					mu.Unlock()
+				for calls() == before {
+					time.Sleep(time.Millisecond)
 				}
 			}
 		}
