@@ -9,6 +9,7 @@ import (
 	"os"
 	osexec "os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"testing"
@@ -375,8 +376,9 @@ func TestRefusedCalls(t *testing.T) {
 // refusedCalls are filters for the parent alone: what the child does in another
 // manner is let through.
 var refusedCalls = map[string][]attr.SockFilter{
-	// rt_sigprocmask that sets a mask and asks for the old one.
-	"block signals": refuseIf(unix.SYS_RT_SIGPROCMASK, filterArg{1, false, 0}, filterArg{2, false, 0}),
+	// rt_sigprocmask that blocks signals and asks for the old mask. Where the runtime
+	// does so, it sets a mask.
+	"block signals": refuseIf(unix.SYS_RT_SIGPROCMASK, filterArg{0, true, unix.SIG_BLOCK}, filterArg{1, false, 0}, filterArg{2, false, 0}),
 	"write a byte":  refuseIf(unix.SYS_WRITE, filterArg{2, true, 1}),
 	"pipe2":         refuseIf(unix.SYS_PIPE2),
 }
@@ -452,6 +454,8 @@ func TestNoRoomForThreads(t *testing.T) {
 
 var _ = registerHelper("no room", func([]string) int {
 	list := []attr.List{{attr.ParentDeathSignal(unix.SIGTERM)}, nil}
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // as the runtime ends where it can't make a thread
+	idleThreads()
 	if err := unix.Setrlimit(unix.RLIMIT_NPROC, &unix.Rlimit{Cur: 1, Max: 1}); err != nil {
 		fmt.Println(err)
 		return 1

@@ -31,8 +31,8 @@ type Process struct {
 	state *ProcessState
 	err   error
 
-	unlogged bool           // the end is for the next unlock to log
-	logging  sync.WaitGroup // until the end is logged
+	unlogged bool // the end is for the next unlock to log
+	told     bool // the end is logged, or there is no log
 }
 
 func newProcess(pid int, c child) *Process {
@@ -69,12 +69,11 @@ func (p *Process) Wait(ctx context.Context) (*ProcessState, error) {
 			return nil, ctx.Err()
 		}
 	}
-	p.logging.Wait()
 	return p.state, p.err
 }
 
-// Done is closed when the child has ended and was reaped; Wait then returns at
-// once.
+// Done is closed when the child has ended, was reaped, and the logger has heard of
+// that. Wait then returns at once.
 func (p *Process) Done() <-chan struct{} {
 	if p.begins() {
 		go p.reap()
@@ -102,7 +101,7 @@ func (p *Process) begins() bool {
 		return false
 	}
 	p.done = make(chan struct{})
-	if p.over {
+	if p.told {
 		close(p.done)
 	}
 	return !p.over
@@ -158,8 +157,14 @@ func (p *Process) finish(state *ProcessState, err error) {
 	}
 	if p.log != nil {
 		p.unlogged = true
-		p.logging.Add(1)
+		return
 	}
+	p.tell()
+}
+
+// tell closes p.done. The caller holds p.mu.
+func (p *Process) tell() {
+	p.told = true
 	if p.done != nil {
 		close(p.done)
 	}
@@ -171,10 +176,15 @@ func (p *Process) unlock() {
 	unlogged := p.unlogged
 	p.unlogged = false
 	p.mu.Unlock()
-	if unlogged {
-		defer p.logging.Done()
-		p.logExit()
+	if !unlogged {
+		return
 	}
+	defer func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.tell()
+	}()
+	p.logExit()
 }
 
 func (p *Process) logExit() {

@@ -19,6 +19,7 @@ const (
 	sysExitGroup     = unix.SYS_EXIT_GROUP
 	sysNanosleep     = unix.SYS_NANOSLEEP
 	sysWrite         = unix.SYS_WRITE
+	sigBlock         = unix.SIG_BLOCK
 	sigSetmask       = unix.SIG_SETMASK
 	sigsetSize       = 8
 	errnoFloor       = -4096 // results above it, unsigned, are errors

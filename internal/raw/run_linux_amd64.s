@@ -52,7 +52,7 @@ TEXT ·child(SB), NOSPLIT|NOFRAME, $0-8
 	MOVQ	r+0(FP), R13
 
 	MOVL	$const_sysRtSigprocmask, AX
-	MOVL	$const_sigSetmask, DI
+	MOVL	$const_sigBlock, DI
 	LEAQ	run_allMask(R13), SI
 	LEAQ	run_oldMask(R13), DX
 	MOVL	$const_sigsetSize, R10

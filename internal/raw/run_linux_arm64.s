@@ -29,7 +29,7 @@ TEXT ·child(SB), NOSPLIT|NOFRAME, $0-8
 	MOVD	r+0(FP), R20
 
 	MOVD	$const_sysRtSigprocmask, R8
-	MOVD	$const_sigSetmask, R0
+	MOVD	$const_sigBlock, R0
 	ADD	$run_allMask, R20, R1
 	ADD	$run_oldMask, R20, R2
 	MOVD	$const_sigsetSize, R3
