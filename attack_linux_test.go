@@ -178,7 +178,7 @@ func holdChild(t *testing.T, start func(s *spawn.Spec) <-chan started, list attr
 func sandbox(t *testing.T) *os.File {
 	t.Helper()
 	ids := []attr.IDMapEntry{{HostID: 100000, Size: 65536}}
-	s := shell("echo; exec sleep 1000", attr.NewNamespaces{Flags: unix.CLONE_NEWUSER},
+	s := shell("echo; exec sleep 1000", attr.Namespaces{Flags: unix.CLONE_NEWUSER},
 		attr.IDMap{UID: ids, GID: ids, Setgroups: true}, attr.Credential{Root: true})
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -217,7 +217,7 @@ func TestAttackers(t *testing.T) {
 	ids := []attr.IDMapEntry{{HostID: 100000, Size: 65536}}
 	own := attr.IDMap{UID: []attr.IDMapEntry{{Size: 1}}, GID: []attr.IDMapEntry{{Size: 1}}}
 	everything := attr.IDMap{UID: ids, GID: ids, Setgroups: true}
-	newUser, leave := attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}, attr.Unshare{Flags: unix.CLONE_NEWUSER}
+	newUser, leave := attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.Unshare{Flags: unix.CLONE_NEWUSER}
 	enter := attr.JoinNamespace{File: ns, Types: unix.CLONE_NEWUSER}
 	for name := range attackers(ns) {
 		if ways := attack(t, binary, ns, name, os.Getpid()); ways != "" && name != "root" {

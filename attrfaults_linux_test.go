@@ -104,7 +104,7 @@ var badValues = []struct {
 	{attr.PivotRoot("a\x00b"), "pivot_root", "a\x00b"},
 	{attr.Mounts{{Source: "x"}}, "mount", "x on "},
 	{attr.Cgroup{}, "cgroup", ""},
-	{attr.NewNamespaces{Flags: unix.CLONE_VM}, "clone", "0x100"},
+	{attr.Namespaces{Flags: unix.CLONE_VM}, "clone", "0x100"},
 	{attr.Unshare{Flags: unix.CLONE_VM}, "unshare", "0x100"},
 	{attr.JoinNamespace{Types: unix.CLONE_NEWUTS}, "setns", "uts"},
 	{attr.IDMap{UID: []attr.IDMapEntry{{ContainerID: -1, Size: 1}}}, "uid_map", "{-1 0 1}"},
@@ -159,7 +159,7 @@ var denied = map[string]func(s *spawn.Spec) (want, error){
 	"Cgroup":         rootCgroup,
 	"ControllingTTY": func(s *spawn.Spec) (want, error) { return otherTerminal(s, false) },
 	"ControllingFD":  func(s *spawn.Spec) (want, error) { return otherTerminal(s, true) },
-	"NewNamespaces":  second(attr.NewNamespaces{Flags: unix.CLONE_NEWUTS}, want{"clone", 1, "uts", eperm}),
+	"Namespaces":     second(attr.Namespaces{Flags: unix.CLONE_NEWUTS}, want{"clone", 1, "uts", eperm}),
 	"Unshare":        second(attr.Unshare{Flags: unix.CLONE_NEWUTS}, want{"unshare", 1, "uts", eperm}),
 	"JoinNamespace":  ownUTS,
 	"IDMap":          rootMap,
@@ -263,7 +263,7 @@ func ownUTS(s *spawn.Spec) (want, error) {
 
 // rootMap maps what is not this user's.
 func rootMap(s *spawn.Spec) (want, error) {
-	user := attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}
+	user := attr.Namespaces{Flags: unix.CLONE_NEWUSER}
 	if _, err := spawn.Run(context.Background(), shell(":", user)); err != nil {
 		return want{}, errNothing
 	}

@@ -52,7 +52,7 @@ func TestAllThreadsBesideHeld(t *testing.T) {
 	if err := unix.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, state, err := tryOutput(shell(":", attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}))
+	_, state, err := tryOutput(shell(":", attr.Namespaces{Flags: unix.CLONE_NEWUSER}))
 	namespaces := err == nil && state.Success()
 	newHelpers(t, "exec sleep 600")
 	for name := range heldSpecs(fifo) {
@@ -112,7 +112,7 @@ func TestAllThreadsStorm(t *testing.T) {
 var _ = registerHelper("all threads storm", func([]string) int {
 	uid, gid := mapOwn()
 	kinds := []*spawn.Spec{
-		shell(":"), shell(":", attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: uid, GID: gid}),
+		shell(":"), shell(":", attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: uid, GID: gid}),
 		shell(":", attr.NoHugePages{}), shell(":", attr.ParentDeathSignal(unix.SIGTERM)),
 		withActions(shell(":"), func(a *spawn.FileActions) { a.Chdir("/") }),
 		withActions(shell(":"), func(a *spawn.FileActions) { a.InheritAll() }),
@@ -410,7 +410,7 @@ func refuseIf(nr uint32, args ...filterArg) []attr.SockFilter {
 
 var _ = registerHelper("refused calls", func(args []string) int {
 	uid, gid := mapOwn()
-	mapped := shell(":", attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: uid, GID: gid})
+	mapped := shell(":", attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: uid, GID: gid})
 	plain := shell(":")
 	spawn.Features()
 	before := inventory{fds: openFDs()}

@@ -66,7 +66,7 @@ func TestAmbientCapsInUserNamespace(t *testing.T) {
 	needNamespaces(t, unix.CLONE_NEWUSER)
 	uid, gid := []attr.IDMapEntry{{ContainerID: 5, HostID: os.Geteuid(), Size: 1}}, []attr.IDMapEntry{{ContainerID: 5, HostID: os.Getegid(), Size: 1}}
 	for _, ns := range []attr.Attr{
-		attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}, attr.Unshare{Flags: unix.CLONE_NEWUSER},
+		attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.Unshare{Flags: unix.CLONE_NEWUSER},
 	} {
 		eachEngine(t, func(t *testing.T) {
 			s := seenWith(t, ns, attr.IDMap{UID: uid, GID: gid}, attr.AmbientCaps{unix.CAP_SYS_ADMIN, unix.CAP_SYSLOG})

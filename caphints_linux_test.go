@@ -44,14 +44,14 @@ func capCases(net *os.File) map[string]capCase {
 		"Capabilities, set": {one(attr.Capabilities{Effective: []int{unix.CAP_BPF}}), unix.EPERM, "CAP_BPF"},
 		"SecureBits":        {one(attr.SecureBits(1)), unix.EPERM, "CAP_SETPCAP"},
 		"Seccomp":           {one(refuse(unix.EXDEV, unix.SYS_UNAME)), unix.EACCES, "CAP_SYS_ADMIN"},
-		"NewNamespaces":     {one(attr.NewNamespaces{Flags: unix.CLONE_NEWUTS}), unix.EPERM, "CAP_SYS_ADMIN"},
+		"Namespaces":        {one(attr.Namespaces{Flags: unix.CLONE_NEWUTS}), unix.EPERM, "CAP_SYS_ADMIN"},
 		"Unshare":           {one(attr.Unshare{Flags: unix.CLONE_NEWNET}), unix.EPERM, "CAP_SYS_ADMIN"},
 		"JoinNamespace":     {one(attr.JoinNamespace{File: net, Types: unix.CLONE_NEWNET}), unix.EPERM, "CAP_SYS_ADMIN"},
 		"Mounts":            {one(own, attr.Mounts{{Target: "/", FSType: "tmpfs"}}), unix.EPERM, "CAP_SYS_ADMIN"},
 		"PivotRoot":         {one(own, attr.PivotRoot("/")), unix.EPERM, "CAP_SYS_ADMIN"},
 		"Hostname":          {one(own, attr.Hostname("x")), unix.EPERM, "CAP_SYS_ADMIN"},
 		"Chroot":            {one(attr.Chroot("/")), unix.EPERM, "CAP_SYS_CHROOT"},
-		"IDMap": {one(attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: []attr.IDMapEntry{{HostID: int(uid) + 1, Size: 1}}}),
+		"IDMap": {one(attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: []attr.IDMapEntry{{HostID: int(uid) + 1, Size: 1}}}),
 			unix.EPERM, "CAP_SETUID"},
 	}
 }

@@ -59,12 +59,12 @@ func TestMountsInChroot(t *testing.T) {
 		opens  string
 	}{
 		"unshare":        {attr.List{attr.Unshare{Flags: unix.CLONE_NEWNS}}, 3, "/program"},
-		"mounts":         {attr.List{attr.NewNamespaces{Flags: unix.CLONE_NEWNS}, mounts}, 3, "/mnt/file"},
+		"mounts":         {attr.List{attr.Namespaces{Flags: unix.CLONE_NEWNS}, mounts}, 3, "/mnt/file"},
 		"unshare, mount": {attr.List{attr.Unshare{Flags: unix.CLONE_NEWNS}, mounts}, 3, "/mnt/file"},
-		"pids":           {attr.List{attr.NewNamespaces{Flags: unix.CLONE_NEWNS | unix.CLONE_NEWPID}, mounts}, 3, "/mnt/file"},
+		"pids":           {attr.List{attr.Namespaces{Flags: unix.CLONE_NEWNS | unix.CLONE_NEWPID}, mounts}, 3, "/mnt/file"},
 		"pivot":          {attr.List{attr.Unshare{Flags: unix.CLONE_NEWNS}, attr.PivotRoot("/new")}, 4, "/program"},
-		"mount, pivot":   {attr.List{attr.NewNamespaces{Flags: unix.CLONE_NEWNS}, attr.Mounts{{Target: "/new/mnt", FSType: "tmpfs"}}, attr.PivotRoot("new")}, 4, "/mnt/file"},
-		"mount, chroot":  {attr.List{attr.NewNamespaces{Flags: unix.CLONE_NEWNS}, attr.Mounts{{Target: "/new/mnt", FSType: "tmpfs"}}, attr.Chroot("/new")}, 4, "/mnt/file"},
+		"mount, pivot":   {attr.List{attr.Namespaces{Flags: unix.CLONE_NEWNS}, attr.Mounts{{Target: "/new/mnt", FSType: "tmpfs"}}, attr.PivotRoot("new")}, 4, "/mnt/file"},
+		"mount, chroot":  {attr.List{attr.Namespaces{Flags: unix.CLONE_NEWNS}, attr.Mounts{{Target: "/new/mnt", FSType: "tmpfs"}}, attr.Chroot("/new")}, 4, "/mnt/file"},
 	}
 	eachEngine(t, func(t *testing.T) {
 		for name, c := range cases {
@@ -96,7 +96,7 @@ func TestMountsInChroot(t *testing.T) {
 
 // TestMountStrings has what the kernel would cut off, or refuse without a reason.
 func TestMountStrings(t *testing.T) {
-	own := attr.NewNamespaces{Flags: unix.CLONE_NEWNS | unix.CLONE_NEWUSER}
+	own := attr.Namespaces{Flags: unix.CLONE_NEWNS | unix.CLONE_NEWUSER}
 	page := os.Getpagesize()
 	long := strings.Repeat("x", 4096)
 	for _, bad := range []attr.Attr{
@@ -115,7 +115,7 @@ func TestMountStrings(t *testing.T) {
 	// The longest that is possible has an end that counts.
 	data, last := strings.Repeat("size=1m,", page/8-2), "0700"
 	data += "mode=" + strings.Repeat("0", page-1-len(data)-len("mode=")-len(last)) + last
-	s := shell("stat -c %a /mnt", attr.NewNamespaces{Flags: unix.CLONE_NEWNS}, attr.Mounts{{Source: "none", Target: "/mnt", FSType: "tmpfs", Data: data}})
+	s := shell("stat -c %a /mnt", attr.Namespaces{Flags: unix.CLONE_NEWNS}, attr.Mounts{{Source: "none", Target: "/mnt", FSType: "tmpfs", Data: data}})
 	if out := output(t, s); out != "700\n" {
 		t.Errorf("%d bytes: mode %s", len(data), out)
 	}

@@ -145,7 +145,7 @@ func TestNumbersUsedUp(t *testing.T) {
 	s := helper(t, "numbers used up", program(t, filepath.Join(t.TempDir(), "true"), 0), catSpec(t).Path)
 	needRoot(t)
 	s.Attr = attr.List{
-		attr.NewNamespaces{Flags: unix.CLONE_NEWPID | unix.CLONE_NEWNS},
+		attr.Namespaces{Flags: unix.CLONE_NEWPID | unix.CLONE_NEWNS},
 		attr.Mounts{{Source: "proc", Target: "/proc", FSType: "proc"}},
 	}
 	out, state, err := tryOutput(s)
@@ -214,7 +214,7 @@ var _ = registerHelper("too many namespaces", func([]string) int {
 		}
 	}
 	newOnes := func(flags uintptr) *spawn.Spec {
-		return &spawn.Spec{Path: "/bin/true", Attr: attr.List{attr.NewNamespaces{Flags: flags}}}
+		return &spawn.Spec{Path: "/bin/true", Attr: attr.List{attr.Namespaces{Flags: flags}}}
 	}
 	unshare := &spawn.Spec{Path: "/bin/true", Attr: attr.List{attr.Unshare{Flags: unix.CLONE_NEWUTS | unix.CLONE_NEWNET}}}
 	return tells(map[*spawn.Spec]told{

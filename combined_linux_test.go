@@ -93,7 +93,7 @@ func newMounts(t testing.TB, dir string) attr.Mounts {
 	for _, path := range libraries() {
 		list = append(list, attr.Mount{Source: path, Target: dir + path, Flags: unix.MS_BIND | unix.MS_REC})
 	}
-	_, _, err := tryOutput(shell(":", list, attr.NewNamespaces{Flags: allNewNamespaces}))
+	_, _, err := tryOutput(shell(":", list, attr.Namespaces{Flags: allNewNamespaces}))
 	if errors.Is(err, unix.EPERM) {
 		skip(t, "no mounts in a user namespace: "+err.Error())
 	}
@@ -108,7 +108,7 @@ func libraries() []string {
 func newCombined(t testing.TB, dir string) *combined {
 	t.Helper()
 	c := &combined{want: map[string]string{}}
-	c.add(newMounts(t, dir), attr.PivotRoot(dir), attr.NewNamespaces{Flags: allNewNamespaces},
+	c.add(newMounts(t, dir), attr.PivotRoot(dir), attr.Namespaces{Flags: allNewNamespaces},
 		attr.Hostname("here"), attr.Domainname("there"), attr.Umask(0o027), attr.Setsid{}, attr.ParentDeathSignal(unix.SIGKILL),
 		attr.SigMask{unix.SIGUSR1}, attr.SigIgnore{unix.SIGHUP}, attr.ChildSubreaper{}, attr.AddrNoRandomize)
 	c.wants("root", fmt.Sprint(names(t, dir)), "tmp", "[made]", "wd", "/tmp", "pid", "1", "session", "1", "interfaces", "[lo]",

@@ -39,7 +39,7 @@ func withSlices(cpu int, mapped bool) map[string]attr.List {
 	}
 	if mapped {
 		one := func(host int) []attr.IDMapEntry { return []attr.IDMapEntry{{ContainerID: 9, HostID: host, Size: 1}} }
-		lists["maps"] = attr.List{attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: one(os.Geteuid()), GID: one(os.Getegid())}}
+		lists["maps"] = attr.List{attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: one(os.Geteuid()), GID: one(os.Getegid())}}
 	}
 	if os.Geteuid() != 0 {
 		return lists
@@ -48,13 +48,13 @@ func withSlices(cpu int, mapped bool) map[string]attr.List {
 	lists["ids"] = attr.List{attr.IDs{RUID: nobody, EUID: nobody, RGID: 7, EGID: 7, Groups: []uint32{4, 5}}}
 	lists["ambient"] = attr.List{attr.Credential{UID: nobody, GID: nobody}, attr.AmbientCaps{unix.CAP_KILL}}
 	lists["capabilities"] = attr.List{attr.OnlyCapabilities(unix.CAP_KILL, unix.CAP_SYSLOG)}
-	lists["mounts"] = attr.List{attr.NewNamespaces{Flags: unix.CLONE_NEWNS},
+	lists["mounts"] = attr.List{attr.Namespaces{Flags: unix.CLONE_NEWNS},
 		attr.Mounts{{Source: "none", Target: "/mnt", FSType: "tmpfs", Data: "size=64k"}}}
 	return lists
 }
 
 // canMap reports whether user namespaces can be made.
 func canMap() bool {
-	_, state, err := tryOutput(shell(":", attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}))
+	_, state, err := tryOutput(shell(":", attr.Namespaces{Flags: unix.CLONE_NEWUSER}))
 	return err == nil && state.Success()
 }

@@ -42,7 +42,7 @@ func deathSignalCases() map[string]deathSignalCase {
 	none, kill, both := []int{}, []int{unix.CAP_KILL}, []int{unix.CAP_KILL, unix.CAP_SYSLOG}
 	one := []attr.IDMapEntry{{Size: 1}}
 	reduced := attr.Capabilities{Effective: none, Permitted: none}
-	newUser := attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}
+	newUser := attr.Namespaces{Flags: unix.CLONE_NEWUSER}
 	mapped := attr.IDMap{UID: one, GID: one}
 	return map[string]deathSignalCase{
 		"nothing":                {false, nil},

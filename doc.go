@@ -126,7 +126,7 @@
 //  30. execve. Then the program runs.
 //
 // With attr.Cgroup the child is in the cgroup before the first step, and with
-// attr.NewNamespaces in the namespaces. With an attr.IDMap for these it waits
+// attr.Namespaces in the namespaces. With an attr.IDMap for these it waits
 // before the first step until this process has written the maps, or newuidmap and
 // newgidmap have; its file table is then a copy from the start. Until the mask is
 // set all signals are blocked, so SIGTTOU can't stop a child in
@@ -290,7 +290,7 @@
 //     copy of the memory. Without such a context Start waits for it.
 //   - With attr.OOMScoreAdj the thread sleeps in clone until execve, also where steps
 //     may take long; the kernel would set the parent's score as well. With
-//     attr.IDMap for attr.NewNamespaces or with FileActions.InheritAll beside it the
+//     attr.IDMap for attr.Namespaces or with FileActions.InheritAll beside it the
 //     child gets a copy of the memory.
 //   - While a child that changes ids or capabilities, or enters a user namespace, is
 //     on its way to execve, this process is not dumpable: most files of /proc/self

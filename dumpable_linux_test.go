@@ -182,7 +182,7 @@ func TestDumpableRefused(t *testing.T) {
 var _ = registerHelper("prctl refused", func([]string) int {
 	var errs error
 	for _, list := range []attr.List{
-		{attr.Credential{UID: nobody, GID: nobody}}, {attr.NoCapabilities()}, {attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}},
+		{attr.Credential{UID: nobody, GID: nobody}}, {attr.NoCapabilities()}, {attr.Namespaces{Flags: unix.CLONE_NEWUSER}},
 	} {
 		_, err := spawn.Run(context.Background(), shell(":", list...))
 		var e *spawn.Error
@@ -256,7 +256,7 @@ func hiddenOfUser(dir string) error {
 		return v
 	}
 	own := attr.IDMap{UID: []attr.IDMapEntry{{HostID: os.Getuid(), Size: 1}}}
-	made, left := attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}, attr.Unshare{Flags: unix.CLONE_NEWUSER}
+	made, left := attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.Unshare{Flags: unix.CLONE_NEWUSER}
 	if _, err := spawn.Run(context.Background(), shell(":", made)); err != nil {
 		return nil // no user namespaces here
 	}

@@ -30,8 +30,8 @@ func TestEndStorm(t *testing.T) {
 		"futex":   withActions(&spawn.Spec{Path: "/bin/true"}, func(a *spawn.FileActions) { a.Chdir("/") }),
 		"copied":  {Path: "/bin/true", Attr: attr.List{attr.NoHugePages{}}},
 		"inherit": withActions(&spawn.Spec{Path: "/bin/true"}, func(a *spawn.FileActions) { a.InheritAll() }),
-		"mapped":  {Path: "/bin/true", Attr: attr.List{attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: uid, GID: gid}}},
-		"copied and mapped": {Path: "/bin/true", Attr: attr.List{attr.NewNamespaces{Flags: unix.CLONE_NEWUSER},
+		"mapped":  {Path: "/bin/true", Attr: attr.List{attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: uid, GID: gid}}},
+		"copied and mapped": {Path: "/bin/true", Attr: attr.List{attr.Namespaces{Flags: unix.CLONE_NEWUSER},
 			attr.IDMap{UID: uid, GID: gid}, attr.OOMScoreAdj(500)}},
 		"parent death": {Path: "/bin/true", Attr: attr.List{attr.ParentDeathSignal(unix.SIGTERM)}},
 	}

@@ -23,7 +23,7 @@ import (
 func mappedRoot(flags uintptr) attr.List {
 	one := func(id int) []attr.IDMapEntry { return []attr.IDMapEntry{{HostID: id, Size: 1}} }
 	return attr.List{
-		attr.NewNamespaces{Flags: unix.CLONE_NEWUSER | flags}, attr.IDMap{UID: one(os.Getuid()), GID: one(os.Getgid())},
+		attr.Namespaces{Flags: unix.CLONE_NEWUSER | flags}, attr.IDMap{UID: one(os.Getuid()), GID: one(os.Getgid())},
 	}
 }
 

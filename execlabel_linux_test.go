@@ -70,7 +70,7 @@ func TestExecLabel(t *testing.T) {
 			{"selinux", "", "selinux 0 true"},
 		} {
 			s := helper(t, "labels", name, test.lsm, test.file)
-			s.Attr = attr.List{attr.NewNamespaces{Flags: flags}, attr.IDMap{
+			s.Attr = attr.List{attr.Namespaces{Flags: flags}, attr.IDMap{
 				UID: []attr.IDMapEntry{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}},
 				GID: []attr.IDMapEntry{{ContainerID: 0, HostID: os.Getegid(), Size: 1}},
 			}}

@@ -85,7 +85,7 @@ var _ = registerHelper("numbers near the limit", func(args []string) int {
 // ownUserNamespace maps this process's ids from outside.
 func ownUserNamespace() attr.List {
 	return attr.List{
-		attr.NewNamespaces{Flags: unix.CLONE_NEWUSER},
+		attr.Namespaces{Flags: unix.CLONE_NEWUSER},
 		attr.IDMap{
 			UID: []attr.IDMapEntry{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}},
 			GID: []attr.IDMapEntry{{ContainerID: 0, HostID: os.Getegid(), Size: 1}},

@@ -216,7 +216,7 @@ func TestSilentAboutOtherViews(t *testing.T) {
 	if !mayMount(t) {
 		return
 	}
-	user := attr.List{attr.NewNamespaces{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS}, attr.IDMap{
+	user := attr.List{attr.Namespaces{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS}, attr.IDMap{
 		UID: []attr.IDMapEntry{{HostID: os.Getuid(), Size: 1}}, GID: []attr.IDMapEntry{{HostID: os.Getgid(), Size: 1}}}}
 	covered := attr.Mounts{{Source: "none", Target: dir, FSType: "tmpfs"}}
 	for _, list := range []attr.List{{covered}, {attr.Chroot(other)}, {attr.PivotRoot(other)}} {
@@ -230,7 +230,7 @@ func TestSilentAboutOtherViews(t *testing.T) {
 func mayMount(t testing.TB) bool {
 	t.Helper()
 	_, err := spawn.Run(context.Background(), &spawn.Spec{Path: "/bin/true", Attr: attr.List{
-		attr.NewNamespaces{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS},
+		attr.Namespaces{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS},
 		attr.IDMap{UID: []attr.IDMapEntry{{HostID: os.Getuid(), Size: 1}}, GID: []attr.IDMapEntry{{HostID: os.Getgid(), Size: 1}}},
 	}})
 	return err == nil

@@ -39,7 +39,7 @@ const writesMaps = `printf '%s %s %s\n' "$@" >/proc/$pid/$file`
 // mappedBy is a Spec of a script in a user namespace with the own ids.
 func mappedBy(script string, more ...attr.Attr) *spawn.Spec {
 	uid, gid := mapOwn()
-	return shell(script, append(more, attr.IDMap{UID: uid, GID: gid, Helpers: true}, attr.NewNamespaces{Flags: unix.CLONE_NEWUSER})...)
+	return shell(script, append(more, attr.IDMap{UID: uid, GID: gid, Helpers: true}, attr.Namespaces{Flags: unix.CLONE_NEWUSER})...)
 }
 
 // TestHelpers has the maps written by other programs, on one processor, and while
@@ -80,7 +80,7 @@ func TestSetgroupsWithHelpers(t *testing.T) {
 		{attr.IDMap{GID: two, Setgroups: true}, "allow"}, {attr.IDMap{UID: one}, "allow"},
 	} {
 		c.m.Helpers = true
-		if got := squeeze(output(t, shell("cat /proc/self/setgroups", c.m, attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}))); got != c.want {
+		if got := squeeze(output(t, shell("cat /proc/self/setgroups", c.m, attr.Namespaces{Flags: unix.CLONE_NEWUSER}))); got != c.want {
 			t.Errorf("%+v: %s", c.m, got)
 		}
 	}
@@ -126,7 +126,7 @@ func TestNoHelpers(t *testing.T) {
 		{attr.IDMap{UID: uid, GID: gid, Helpers: true}, "uid_map", "newuidmap"},
 		{attr.IDMap{GID: gid, Helpers: true}, "gid_map", "newgidmap"},
 	} {
-		_, err := spawn.Compile(shell(":", attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}, c.m))
+		_, err := spawn.Compile(shell(":", attr.Namespaces{Flags: unix.CLONE_NEWUSER}, c.m))
 		var e *spawn.Error
 		if !errors.Is(err, errors.ErrUnsupported) || !errors.Is(err, exec.ErrNotFound) || !errors.As(err, &e) ||
 			e.Step != c.step || e.Index != 1 || e.Object != c.object {
@@ -272,7 +272,7 @@ func TestSubordinateIDs(t *testing.T) {
 		list = append(list, attr.Mount{Source: source, Target: name, Flags: unix.MS_BIND})
 	}
 	runByNobody(t, s)
-	s.Attr = append(s.Attr, attr.NewNamespaces{Flags: unix.CLONE_NEWNS}, list)
+	s.Attr = append(s.Attr, attr.Namespaces{Flags: unix.CLONE_NEWNS}, list)
 	succeeds(t, s)
 }
 
@@ -289,7 +289,7 @@ func subordinateIDs(string) error {
 		return []attr.IDMapEntry{{HostID: own, Size: 1}, {ContainerID: 1, HostID: first, Size: 65536}}
 	}
 	m := attr.IDMap{UID: ids(os.Getuid(), 100000), GID: ids(os.Getgid(), 200000), Setgroups: true, Helpers: true}
-	own := attr.NewNamespaces{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWPID}
+	own := attr.Namespaces{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWPID}
 	s := shell(showMaps+"; id -G", m, own, attr.Credential{UID: 1000, GID: 65536, Groups: []uint32{7}})
 	want := fmt.Sprintf("0 %d 1 1 100000 65536 0 %d 1 1 200000 65536 allow 1000 65536 65536 7", os.Getuid(), os.Getgid())
 	// Others change their ids at the same time.
@@ -335,7 +335,7 @@ func TestManyIDsAtOnce(t *testing.T) {
 
 var _ = registerHelper("many ids at once", func([]string) int {
 	ids := []attr.IDMapEntry{{HostID: 100000, Size: 65536}}
-	s := shell(":", attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: ids, GID: ids, Setgroups: true},
+	s := shell(":", attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: ids, GID: ids, Setgroups: true},
 		attr.Credential{UID: 1000, GID: 1000})
 	err := atOnce(8, func() error {
 		for range 25 {
@@ -361,13 +361,13 @@ func TestIDMapWithForeignProc(t *testing.T) {
 	needNamespaces(t, flags)
 	uid, gid := mapOwn()
 	s := helper(t, "foreign proc")
-	s.Attr = attr.List{attr.NewNamespaces{Flags: flags}, attr.IDMap{UID: uid, GID: gid}}
+	s.Attr = attr.List{attr.Namespaces{Flags: flags}, attr.IDMap{UID: uid, GID: gid}}
 	succeeds(t, s)
 }
 
 var _ = registerHelper("foreign proc", func([]string) int {
 	uid, gid := mapOwn()
-	s := shell(showMaps, attr.NewNamespaces{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWPID}, attr.IDMap{UID: uid, GID: gid})
+	s := shell(showMaps, attr.Namespaces{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWPID}, attr.IDMap{UID: uid, GID: gid})
 	err := eachEngineError(func(string) error {
 		out, _, err := tryOutput(s)
 		if !spawn.Features().Has("pidfd") {
@@ -395,14 +395,14 @@ func TestIDMapInJoined(t *testing.T) {
 	uid, gid := mapOwn()
 	inner := []attr.IDMapEntry{{ContainerID: 5, Size: 1}}
 	eachEngine(t, func(t *testing.T) {
-		other, end := liveChild(t, attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: uid, GID: gid})
+		other, end := liveChild(t, attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: uid, GID: gid})
 		defer end()
 		join := attr.JoinNamespace{File: namespaceFile(t, other.Pid(), "user"), Types: unix.CLONE_NEWUSER}
 		m := attr.IDMap{UID: inner, GID: inner}
 		if got := squeeze(output(t, shell(showMaps, m, attr.Unshare{Flags: unix.CLONE_NEWUSER}, join))); got != "5 0 1 5 0 1 deny 5 5" {
 			t.Errorf("%q", got)
 		}
-		for _, list := range []attr.List{{m, join}, {m, join, attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}}} {
+		for _, list := range []attr.List{{m, join}, {m, join, attr.Namespaces{Flags: unix.CLONE_NEWUSER}}} {
 			var e *spawn.Error
 			if _, err := spawn.Compile(shell(":", list...)); !errors.Is(err, unix.EINVAL) || !errors.As(err, &e) {
 				t.Errorf("%v", err)

@@ -38,10 +38,10 @@ func TestJoinOwnedElsewhere(t *testing.T) {
 	needRoot(t)
 	needNamespaces(t, unix.CLONE_NEWUSER|unix.CLONE_NEWNET)
 	maps := attr.IDMap{UID: []attr.IDMapEntry{{HostID: 1000, Size: 1}}, GID: []attr.IDMapEntry{{HostID: 1000, Size: 1}}}
-	inside := lives(t, attr.NewNamespaces{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWUTS}, maps)
-	outside := lives(t, attr.NewNamespaces{Flags: unix.CLONE_NEWNET | unix.CLONE_NEWIPC})
+	inside := lives(t, attr.Namespaces{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWUTS}, maps)
+	outside := lives(t, attr.Namespaces{Flags: unix.CLONE_NEWNET | unix.CLONE_NEWIPC})
 	// Its network belongs to us, its user namespace not.
-	both := lives(t, attr.NewNamespaces{Flags: unix.CLONE_NEWNET}, attr.Unshare{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWUTS})
+	both := lives(t, attr.Namespaces{Flags: unix.CLONE_NEWNET}, attr.Unshare{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWUTS})
 	pidfd, err := unix.PidfdOpen(both.Pid(), 0)
 	if err != nil {
 		t.Fatal(err)

@@ -79,7 +79,7 @@ func TestMemoryAttributes(t *testing.T) {
 		}
 		all = append(all, attr.ParentDeathSignal(unix.SIGKILL), attr.NoNewPrivs{}, attr.Nice(19))
 		if os.Geteuid() == 0 {
-			all = append(all, attr.Credential{UID: nobody, GID: nobody}, attr.NewNamespaces{Flags: unix.CLONE_NEWPID})
+			all = append(all, attr.Credential{UID: nobody, GID: nobody}, attr.Namespaces{Flags: unix.CLONE_NEWPID})
 		}
 		s := *public
 		s.Attr = all

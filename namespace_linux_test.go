@@ -27,7 +27,7 @@ func shell(script string, list ...attr.Attr) *spawn.Spec {
 // needNamespaces skips a test where namespaces can't be made.
 func needNamespaces(t testing.TB, flags uintptr) {
 	t.Helper()
-	_, state, err := tryOutput(shell(":", attr.NewNamespaces{Flags: flags}))
+	_, state, err := tryOutput(shell(":", attr.Namespaces{Flags: flags}))
 	if err != nil || !state.Success() {
 		skip(t, fmt.Sprintf("no namespaces %#x: %v", flags, err))
 	}
@@ -49,7 +49,7 @@ func TestNewNamespaces(t *testing.T) {
 				flags = flag
 			}
 			own := ownNamespaces("self")
-			got := parseNamespaces(output(t, namespaceSpec(attr.NewNamespaces{Flags: flags})))
+			got := parseNamespaces(output(t, namespaceSpec(attr.Namespaces{Flags: flags})))
 			checkNamespaces(t, "clone "+name, own, got, flags)
 			if name == "pid" { // only its children would be in it
 				continue
@@ -94,7 +94,7 @@ func checkNamespaces(t *testing.T, what string, own, got map[string]string, flag
 func TestTimeNamespace(t *testing.T) {
 	needRoot(t)
 	eachEngine(t, func(t *testing.T) {
-		spec := namespaceSpec(attr.Nice(1), attr.NewNamespaces{Flags: unix.CLONE_NEWTIME})
+		spec := namespaceSpec(attr.Nice(1), attr.Namespaces{Flags: unix.CLONE_NEWTIME})
 		if !spawn.Features().Has("clone3") {
 			var e *spawn.Error
 			if _, err := spawn.Compile(spec); !errors.Is(err, errors.ErrUnsupported) || !errors.As(err, &e) || e.Index != 1 {
@@ -117,7 +117,7 @@ func TestPidNamespace(t *testing.T) {
 	needNamespaces(t, unix.CLONE_NEWUSER|unix.CLONE_NEWPID)
 	eachEngine(t, func(t *testing.T) {
 		// With the signal too, although its parent has no number there.
-		out := output(t, shell("echo $$", attr.NewNamespaces{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWPID},
+		out := output(t, shell("echo $$", attr.Namespaces{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWPID},
 			attr.ParentDeathSignal(unix.SIGKILL)))
 		if out != "1\n" {
 			t.Errorf("%q", out)
@@ -131,7 +131,7 @@ func TestFeaturesInPidNamespace(t *testing.T) {
 	flags := uintptr(unix.CLONE_NEWUSER | unix.CLONE_NEWPID)
 	needNamespaces(t, flags)
 	s := helper(t, "group and features")
-	s.Attr = append(s.Attr, attr.NewNamespaces{Flags: flags})
+	s.Attr = append(s.Attr, attr.Namespaces{Flags: flags})
 	if got, want := output(t, s), "group 0\n"+spawn.Features().String(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
@@ -180,7 +180,7 @@ func TestIDMap(t *testing.T) {
 	uid, gid := mapOwn()
 	eachEngine(t, func(t *testing.T) {
 		for _, a := range []attr.Attr{
-			attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}, attr.Unshare{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS},
+			attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.Unshare{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS},
 		} {
 			if got := squeeze(output(t, shell(showMaps, a, attr.IDMap{UID: uid, GID: gid}))); got != want {
 				t.Errorf("%T: %q, want %q", a, got, want)
@@ -188,7 +188,7 @@ func TestIDMap(t *testing.T) {
 		}
 		// A map of one kind alone.
 		got := squeeze(output(t, shell("cat /proc/self/uid_map /proc/self/gid_map",
-			attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: uid})))
+			attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: uid})))
 		if want := fmt.Sprintf("0 %d 1", os.Geteuid()); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
@@ -203,7 +203,7 @@ func TestManyIDs(t *testing.T) {
 	before := dumpableFlag(t)
 	eachEngine(t, func(t *testing.T) {
 		got := squeeze(output(t, shell(showMaps+"; id -G", attr.IDMap{UID: ids, GID: ids, Setgroups: true},
-			attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}, attr.Credential{UID: 1000, GID: 1000, Groups: []uint32{7}})))
+			attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.Credential{UID: 1000, GID: 1000, Groups: []uint32{7}})))
 		if want := "0 100000 1000 1000 0 1 0 100000 1000 1000 0 1 allow 1000 1000 1000 7"; got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
@@ -229,7 +229,7 @@ func TestIDMapRefused(t *testing.T) {
 	bad := []attr.IDMapEntry{{Size: 10}, {Size: 10}} // overlaps
 	eachEngine(t, func(t *testing.T) {
 		for _, a := range []attr.Attr{
-			attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}, attr.Unshare{Flags: unix.CLONE_NEWUSER},
+			attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.Unshare{Flags: unix.CLONE_NEWUSER},
 		} {
 			_, err := spawn.Start(context.Background(), shell(":", a, attr.IDMap{UID: bad, GID: gid}))
 			checkFault(t, err, want{"uid_map", 1, "0 0 10 0 0 10", []syscall.Errno{unix.EINVAL, unix.EPERM}})
@@ -242,7 +242,7 @@ func TestIDMapRefused(t *testing.T) {
 func TestNamespaceRefused(t *testing.T) {
 	needUser(t)
 	eachEngine(t, func(t *testing.T) {
-		_, err := spawn.Start(context.Background(), shell(":", attr.Nice(1), attr.NewNamespaces{Flags: unix.CLONE_NEWUTS}))
+		_, err := spawn.Start(context.Background(), shell(":", attr.Nice(1), attr.Namespaces{Flags: unix.CLONE_NEWUTS}))
 		checkFault(t, err, want{"clone", 1, "uts", []syscall.Errno{unix.EPERM}})
 		_, err = spawn.Start(context.Background(), shell(":", attr.Unshare{Flags: unix.CLONE_NEWUTS}))
 		checkFault(t, err, want{"unshare", 0, "uts", []syscall.Errno{unix.EPERM}})
@@ -259,7 +259,7 @@ func TestCancelWithIDMap(t *testing.T) {
 		t.Fatal(err)
 	}
 	eachEngine(t, func(t *testing.T) {
-		s := shell(":", attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: uid, GID: gid})
+		s := shell(":", attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: uid, GID: gid})
 		for i := range 20 {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Duration(i)*50*time.Microsecond)
 			p, err := spawn.Start(ctx, s)
@@ -285,7 +285,7 @@ func TestCancelWithIDMap(t *testing.T) {
 func TestIDMapsAtOnce(t *testing.T) {
 	needNamespaces(t, unix.CLONE_NEWUSER)
 	uid, gid := mapOwn()
-	prog, err := spawn.Compile(shell(":", attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: uid, GID: gid}))
+	prog, err := spawn.Compile(shell(":", attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: uid, GID: gid}))
 	if err != nil {
 		t.Fatal(err)
 	}

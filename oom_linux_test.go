@@ -25,7 +25,7 @@ func TestOOMWays(t *testing.T) {
 	dir, name := newCgroup(t)
 	for _, risk := range [][2]bool{{false, false}, {true, false}, {false, true}, {true, true}} {
 		restore := spawn.AssumeOOM(risk[0], risk[1])
-		for _, list := range []attr.List{{}, {attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: []attr.IDMapEntry{{Size: 1}}}}} {
+		for _, list := range []attr.List{{}, {attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: []attr.IDMapEntry{{Size: 1}}}}} {
 			out := output(t, catSpec(t, append(list, attr.Cgroup{Dir: dir})...))
 			if got := parseSeen(out).cgroup; !strings.HasSuffix(got, name) {
 				t.Errorf("%v: in cgroup %s", risk, got)

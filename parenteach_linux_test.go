@@ -22,9 +22,9 @@ func eachAttribute(t *testing.T) map[string]*spawn.Spec {
 	_, tty := openPTY(t)
 	uts := namespaceFile(t, os.Getpid(), "uts")
 	uid, gid := mapOwn()
-	user := attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}
-	names := attr.NewNamespaces{Flags: withUser(unix.CLONE_NEWUTS)}
-	mounts := attr.NewNamespaces{Flags: withUser(unix.CLONE_NEWNS)}
+	user := attr.Namespaces{Flags: unix.CLONE_NEWUSER}
+	names := attr.Namespaces{Flags: withUser(unix.CLONE_NEWUTS)}
+	mounts := attr.Namespaces{Flags: withUser(unix.CLONE_NEWNS)}
 	specs := map[string]*spawn.Spec{}
 	for _, list := range []attr.List{
 		{attr.SigMask{1}}, {attr.SigDefault{1}}, {attr.SigIgnore{2}}, {attr.Setsid{}}, {attr.Setpgid{}},
@@ -47,7 +47,7 @@ func eachAttribute(t *testing.T) map[string]*spawn.Spec {
 	} {
 		specs[typeName(list[0])] = &spawn.Spec{Path: dir + "/program", Attr: list}
 	}
-	specs["NewNamespaces"].Attr = attr.List{names}
+	specs["Namespaces"].Attr = attr.List{names}
 	specs["Chroot"].Path, specs["PivotRoot"].Path = "/program", "/program"
 	if onInitramfs(t) {
 		specs["PivotRoot"] = specs["Mounts"]

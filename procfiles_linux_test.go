@@ -30,7 +30,7 @@ func TestFilesOfProc(t *testing.T) {
 var _ = registerHelper("files of proc", func([]string) int {
 	own := []attr.IDMapEntry{{HostID: os.Getuid(), Size: 1}}
 	wide := []attr.IDMapEntry{{HostID: 100000, Size: 65536}}
-	user, all := attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: wide, GID: wide, Setgroups: true}
+	user, all := attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: wide, GID: wide, Setgroups: true}
 	ids := attr.Credential{UID: 1000, GID: 1000}
 	lists := []attr.List{
 		{ids},

@@ -13,7 +13,7 @@ func tracedCapabilities(dir string) (*spawn.Spec, error) {
 	s, err := tracedPlain(dir)
 	s.Attr = attr.List{
 		attr.AmbientCaps{unix.CAP_KILL, unix.CAP_SYSLOG}, attr.Credential{UID: nobody, GID: nobody},
-		attr.ParentDeathSignal(unix.SIGTERM), attr.NewNamespaces{Flags: unix.CLONE_NEWUTS},
+		attr.ParentDeathSignal(unix.SIGTERM), attr.Namespaces{Flags: unix.CLONE_NEWUTS},
 	}
 	return s, errorOr(err, oddThread)
 }
@@ -59,7 +59,7 @@ func tracedOwnMap(dir string) (*spawn.Spec, error) {
 func tracedIDMap(dir string) (*spawn.Spec, error) {
 	s, err := tracedPlain(dir)
 	ids := []attr.IDMapEntry{{ContainerID: 0, HostID: 0, Size: 1000}}
-	s.Attr = attr.List{attr.NewNamespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: ids, GID: ids}}
+	s.Attr = attr.List{attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: ids, GID: ids}}
 	return s, err
 }
 

@@ -41,7 +41,7 @@ func TestJoinNamespace(t *testing.T) {
 	flags := uintptr(unix.CLONE_NEWUTS | unix.CLONE_NEWNET | unix.CLONE_NEWUSER)
 	needNamespaces(t, flags)
 	eachEngine(t, func(t *testing.T) {
-		other, end := liveChild(t, attr.NewNamespaces{Flags: flags})
+		other, end := liveChild(t, attr.Namespaces{Flags: flags})
 		defer end()
 		own := ownNamespaces("self")
 		theirs := ownNamespaces(itoa(other.Pid()))
@@ -71,7 +71,7 @@ func TestJoinByPidfd(t *testing.T) {
 	flags := uintptr(unix.CLONE_NEWUTS | unix.CLONE_NEWNET | unix.CLONE_NEWUSER)
 	needNamespaces(t, flags)
 	eachEngine(t, func(t *testing.T) {
-		other, end := liveChild(t, attr.NewNamespaces{Flags: flags})
+		other, end := liveChild(t, attr.Namespaces{Flags: flags})
 		defer end()
 		fd, err := unix.PidfdOpen(other.Pid(), 0)
 		if err != nil {
@@ -100,7 +100,7 @@ func TestHostname(t *testing.T) {
 		t.Fatal(err)
 	}
 	eachEngine(t, func(t *testing.T) {
-		for _, own := range []attr.Attr{attr.NewNamespaces{Flags: flags}, attr.Unshare{Flags: flags}} {
+		for _, own := range []attr.Attr{attr.Namespaces{Flags: flags}, attr.Unshare{Flags: flags}} {
 			out := output(t, shell("cat /proc/sys/kernel/hostname /proc/sys/kernel/domainname",
 				own, attr.Hostname("here"), attr.Domainname("there")))
 			if out != "here\nthere\n" {
@@ -144,7 +144,7 @@ func TestPivotRoot(t *testing.T) {
 	before := mounts(t)
 	dir := rootDirectory(t, 7)
 	eachEngine(t, func(t *testing.T) {
-		for _, own := range []attr.Attr{attr.NewNamespaces{Flags: flags}, attr.Unshare{Flags: flags}} {
+		for _, own := range []attr.Attr{attr.Namespaces{Flags: flags}, attr.Unshare{Flags: flags}} {
 			s := &spawn.Spec{Path: "/program", Attr: attr.List{own, attr.PivotRoot(dir)}}
 			if state, err := spawn.Run(context.Background(), s); err != nil || state.ExitCode() != 7 {
 				t.Errorf("%T: %v, %v", own, state, err)
@@ -178,7 +178,7 @@ func TestMounts(t *testing.T) {
 	before := mounts(t)
 	eachEngine(t, func(t *testing.T) {
 		out, _, err := tryOutput(shell("cd "+dir+" && { echo x >a; } 2>/dev/null; echo $?; cat /proc/self/mountinfo",
-			attr.NewNamespaces{Flags: flags}, attr.Mounts{
+			attr.Namespaces{Flags: flags}, attr.Mounts{
 				{Target: dir, FSType: "tmpfs", Data: "size=64k"},
 				{Source: dir, Target: dir, Flags: unix.MS_BIND},
 				{Target: dir, Flags: unix.MS_REMOUNT | unix.MS_BIND | unix.MS_RDONLY},
@@ -206,7 +206,7 @@ func TestRootFaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	closed.Close()
-	own := attr.NewNamespaces{Flags: flags}
+	own := attr.Namespaces{Flags: flags}
 	eachEngine(t, func(t *testing.T) {
 		for _, test := range []struct {
 			list attr.List
@@ -237,16 +237,16 @@ func TestRootMistakes(t *testing.T) {
 	}
 	defer file.Close()
 	net := attr.JoinNamespace{File: file, Types: unix.CLONE_NEWNET}
-	mnt := attr.NewNamespaces{Flags: unix.CLONE_NEWNS}
+	mnt := attr.Namespaces{Flags: unix.CLONE_NEWNS}
 	for i, list := range []attr.List{
 		{attr.JoinNamespace{}},
 		{attr.JoinNamespace{File: file, Types: unix.CLONE_NEWTIME}},
 		{attr.JoinNamespace{File: file, Types: unix.CLONE_VM}},
 		{net, net},
-		{net, attr.NewNamespaces{Flags: unix.CLONE_NEWNET}},
+		{net, attr.Namespaces{Flags: unix.CLONE_NEWNET}},
 		{attr.Hostname("x")},
 		{attr.Domainname("x"), mnt},
-		{attr.Hostname(strings.Repeat("x", 65)), attr.NewNamespaces{Flags: unix.CLONE_NEWUTS}},
+		{attr.Hostname(strings.Repeat("x", 65)), attr.Namespaces{Flags: unix.CLONE_NEWUTS}},
 		{attr.PivotRoot("/")},
 		{attr.PivotRoot(""), mnt},
 		{attr.PivotRoot("/"), attr.Chroot("/"), mnt},

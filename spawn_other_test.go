@@ -46,7 +46,7 @@ func TestUnsupported(t *testing.T) {
 		attribute("SigDefault", 0, attr.SigDefault{2}),
 		attribute("NoNewPrivs", 0, attr.NoNewPrivs{}),
 		attribute("Cgroup", 0, attr.Cgroup{Dir: null}),
-		attribute("NewNamespaces", 0, attr.NewNamespaces{Flags: 0x4000000}),
+		attribute("Namespaces", 0, attr.Namespaces{Flags: 0x4000000}),
 		attribute("Unshare", 0, attr.Unshare{Flags: 0x4000000}),
 		attribute("AmbientCaps", 0, attr.AmbientCaps{1}),
 		attribute("ParentDeathSignal", 0, attr.ParentDeathSignal(9)),

@@ -85,9 +85,9 @@ var suspendedWith = map[string]struct {
 	"filter":              {false, attr.List{attr.NoNewPrivs{}, refuse(unix.EPERM, unix.SYS_PTRACE, unix.SYS_RT_SIGPROCMASK)}},
 	"copied memory":       {false, attr.List{attr.CoredumpFilter(0)}},
 	"credential":          {true, attr.List{attr.Credential{UID: nobody, GID: nobody}}},
-	"namespaces":          {true, attr.List{attr.NewNamespaces{Flags: unix.CLONE_NEWPID | unix.CLONE_NEWNS}}},
+	"namespaces":          {true, attr.List{attr.Namespaces{Flags: unix.CLONE_NEWPID | unix.CLONE_NEWNS}}},
 	"all": {true, attr.List{
-		attr.Credential{UID: nobody, GID: nobody}, attr.NewNamespaces{Flags: unix.CLONE_NEWPID},
+		attr.Credential{UID: nobody, GID: nobody}, attr.Namespaces{Flags: unix.CLONE_NEWPID},
 		attr.ParentDeathSignal(unix.SIGKILL), attr.NoNewPrivs{}, attr.SigMask{unix.SIGTERM},
 	}},
 }
@@ -119,7 +119,7 @@ func TestSuspendedInUserNamespace(t *testing.T) {
 	needNamespaces(t, flags)
 	own := []attr.IDMapEntry{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}}
 	eachEngine(t, func(t *testing.T) {
-		p := start(t, suspended(t, 3, attr.NewNamespaces{Flags: flags}, attr.IDMap{UID: own}))
+		p := start(t, suspended(t, 3, attr.Namespaces{Flags: flags}, attr.IDMap{UID: own}))
 		checkSuspended(t, p)
 		resume(t, p, 3)
 	})

@@ -54,9 +54,9 @@ func TestValid(t *testing.T) {
 		{attr.Credential{Groups: make([]uint32, 65536), Root: true}, attr.Chroot("/"), attr.NoNewPrivs{}, attr.Cgroup{Dir: anyFile}},
 		{attr.ResetIDs{}},
 		{attr.Credential{UID: ^uint32(0) - 1, GID: 1, KeepGroups: true}},
-		{attr.IDMap{UID: ids(0, 1, 1)}, attr.NewNamespaces{Flags: allNamespaces}, attr.Unshare{Flags: newNS | 0x40600}},
+		{attr.IDMap{UID: ids(0, 1, 1)}, attr.Namespaces{Flags: allNamespaces}, attr.Unshare{Flags: newNS | 0x40600}},
 		{attr.IDMap{GID: ids(one<<31-1, 0, 65536)}, attr.Unshare{Flags: newUser}},
-		{attr.IDMap{GID: ids(0, 0, 1), Helpers: true}, attr.NewNamespaces{Flags: newUser}, attr.Unshare{Flags: newNS}},
+		{attr.IDMap{GID: ids(0, 0, 1), Helpers: true}, attr.Namespaces{Flags: newUser}, attr.Unshare{Flags: newNS}},
 		{attr.AmbientCaps{}, attr.ParentDeathSignal(1), attr.Ptrace{}, attr.DetachTTY{}},
 		{attr.AmbientCaps{0, 63, 0}, attr.ParentDeathSignal(64), attr.ControllingFD{FD: 0, Steal: true}, attr.Setsid{}},
 		{attr.Foreground{File: anyFile}, attr.Setpgid{}},
@@ -72,12 +72,12 @@ func TestValid(t *testing.T) {
 		{attr.OnlyCapabilities(0, 63), attr.Credential{UID: 1, Root: true}},
 		{attr.Capabilities{Ambient: []int{5}, Bounding: []int{}, Effective: []int{6}}},
 		// What may look like a contradiction, and works.
-		{attr.NewNamespaces{Flags: newNS | newPID}, attr.Unshare{Flags: newNS | newPID}, attr.Setpgid{Pgid: 1}},
+		{attr.Namespaces{Flags: newNS | newPID}, attr.Unshare{Flags: newNS | newPID}, attr.Setpgid{Pgid: 1}},
 		{attr.JoinNamespace{File: anyFile, Types: newUser | newNS | newUTS}, attr.Unshare{Flags: newUser | newNS | newUTS}},
 		{filterOf(), attr.Landlock{RulesetFD: 3}, attr.NoCapabilities(), attr.NoNewPrivs{}},
 		{filterOf(), attr.Landlock{RulesetFD: 3}, attr.OnlyCapabilities(sysAdmin), attr.Credential{UID: 1, Root: true}},
-		{attr.NewNamespaces{Flags: newUser}, attr.Credential{Root: true}, attr.IDMap{UID: ids(0, 1, 1), GID: ids(0, 1, 1), Setgroups: true}},
-		{attr.NewNamespaces{Flags: newUser}, attr.ResetIDs{}, attr.IDMap{UID: ids(0, 1, 1), GID: ids(0, 1, 1)}},
+		{attr.Namespaces{Flags: newUser}, attr.Credential{Root: true}, attr.IDMap{UID: ids(0, 1, 1), GID: ids(0, 1, 1), Setgroups: true}},
+		{attr.Namespaces{Flags: newUser}, attr.ResetIDs{}, attr.IDMap{UID: ids(0, 1, 1), GID: ids(0, 1, 1)}},
 		{attr.Unshare{Flags: newUser}, attr.Credential{KeepGroups: true, Root: true}, attr.IDMap{UID: ids(0, 1, 1), GID: ids(0, 1, 1)}},
 		{attr.Unshare{Flags: newUser}, attr.IDs{RUID: 1, RGID: attr.KeepID, EGID: attr.KeepID, KeepGroups: true, Root: true}, attr.IDMap{UID: ids(0, 1, 1)}},
 		{attr.DetachTTY{}, attr.Setsid{}, attr.ControllingTTY{File: anyFile}}, // it may be that of an open
@@ -119,7 +119,7 @@ func TestOutOfRange(t *testing.T) {
 		attr.Credential{Groups: []uint32{}, KeepGroups: true, Root: true},
 		attr.Chroot(""), attr.Chroot("a\x00b"),
 		attr.Cgroup{}, attr.ControllingTTY{},
-		attr.NewNamespaces{}, attr.NewNamespaces{Flags: newNS | 0x200}, attr.Unshare{}, attr.Unshare{Flags: 0x100},
+		attr.Namespaces{}, attr.Namespaces{Flags: newNS | 0x200}, attr.Unshare{}, attr.Unshare{Flags: 0x100},
 		attr.IDMap{}, attr.IDMap{UID: ids(-1, 0, 1)}, attr.IDMap{GID: ids(0, -1, 1)}, attr.IDMap{UID: ids(0, 0, 0)},
 		attr.AmbientCaps{-1}, attr.AmbientCaps{1, 64}, attr.ParentDeathSignal(0), attr.ParentDeathSignal(65),
 		attr.ControllingFD{FD: -1}, attr.ControllingFD{FD: one << 31}, attr.Foreground{},
@@ -156,7 +156,7 @@ func TestTwice(t *testing.T) {
 		attr.SigMask{}, attr.SigDefault{}, attr.SigIgnore{}, attr.Setsid{}, attr.Setpgid{}, attr.Umask(0), attr.Nice(0),
 		attr.NoFile{}, attr.Rlimit{}, attr.Credential{Root: true}, attr.ResetIDs{}, attr.Chroot("/"), attr.NoNewPrivs{},
 		attr.Cgroup{Dir: anyFile}, attr.ControllingTTY{File: anyFile},
-		attr.NewNamespaces{Flags: newUTS}, attr.Unshare{Flags: newUTS}, attr.IDMap{UID: ids(0, 0, 1)},
+		attr.Namespaces{Flags: newUTS}, attr.Unshare{Flags: newUTS}, attr.IDMap{UID: ids(0, 0, 1)},
 		attr.AmbientCaps{}, attr.ParentDeathSignal(9), attr.Ptrace{}, attr.DetachTTY{}, attr.ControllingFD{},
 		attr.Foreground{File: anyFile},
 		attr.SchedPolicy{}, attr.CPUAffinity{0}, attr.NUMAPolicy{}, attr.IOPrio{}, attr.TimerSlack(0), attr.CoreSched{},
@@ -178,6 +178,6 @@ func TestUnmet(t *testing.T) {
 	wrong(t, attr.List{attr.ControllingTTY{File: anyFile}}, 0)
 	wrong(t, attr.List{attr.Nice(1), attr.ControllingFD{}}, 1)
 	wrong(t, attr.List{attr.Nice(1), attr.Foreground{File: anyFile}, attr.Umask(0)}, 1)
-	wrong(t, attr.List{attr.NewNamespaces{Flags: newUTS}, attr.IDMap{UID: ids(0, 0, 1)}, attr.Unshare{Flags: newNS}}, 1)
+	wrong(t, attr.List{attr.Namespaces{Flags: newUTS}, attr.IDMap{UID: ids(0, 0, 1)}, attr.Unshare{Flags: newNS}}, 1)
 	wrong(t, attr.List{attr.Nice(1), attr.Setpgid{}, attr.ControllingTTY{File: anyFile}, attr.Umask(0)}, 2)
 }

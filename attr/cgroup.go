@@ -10,7 +10,7 @@ import (
 // first instruction runs there. Dir stays the caller's, who may close it once
 // Start has returned. It needs write access to cgroup.procs there and in the
 // common ancestor. Linux 5.7; where clone3 is refused the child moves itself
-// before execve, and a cgroup namespace of [NewNamespaces] then has this process's
+// before execve, and a cgroup namespace of [Namespaces] then has this process's
 // cgroup as its root; one of [Unshare] always has the child's. A child that is made
 // in a frozen cgroup holds up Start until it is thawed or the context ends. Where the
 // cgroup has memory.oom.group, or others than root and this user set its limits, the

@@ -203,7 +203,7 @@ func Example_container() {
 	}
 	defer cgroup.Close()
 	compiles(
-		attr.NewNamespaces{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWUTS},
+		attr.Namespaces{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWUTS},
 		attr.IDMap{
 			UID: []attr.IDMapEntry{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
 			GID: []attr.IDMapEntry{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},

@@ -78,7 +78,7 @@ func (c *execCreds) enterUserNamespace() {
 	c.permitted, c.inheritable, c.bounding = allCaps, 0, allCaps
 }
 
-func (n NewNamespaces) entersUserNamespace() bool { return n.Flags&cloneNewUser != 0 }
+func (n Namespaces) entersUserNamespace() bool { return n.Flags&cloneNewUser != 0 }
 
 func (u Unshare) entersUserNamespace() bool { return u.Flags&cloneNewUser != 0 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 // Hostname sets the host name of the child's UTS namespace, which must be its own:
-// [NewNamespaces], [Unshare] or [JoinNamespace] with CLONE_NEWUTS. At most 64 bytes. It
+// [Namespaces], [Unshare] or [JoinNamespace] with CLONE_NEWUTS. At most 64 bytes. It
 // needs CAP_SYS_ADMIN there. See sethostname(2).
 type Hostname string
 

@@ -13,7 +13,7 @@ import (
 // stays the caller's, who may close it once Start has returned.
 //
 // It may be given several times, once for each type, and not for one that is of
-// [NewNamespaces]. With a user namespace among them, what the child may enter without
+// [Namespaces]. With a user namespace among them, what the child may enter without
 // it is entered first, and what belongs to it afterwards. It comes after joining a cgroup and before [Unshare]. Of a pid
 // namespace it is the child's own children that are in it. A time namespace can't be
 // entered while memory is shared.

@@ -101,8 +101,8 @@ func TestPrivateOnce(t *testing.T) {
 		"pivot_root umount2", "pivot_root chdir",
 	}
 	for _, list := range []attr.List{
-		{attr.NewNamespaces{Flags: newNS}, attr.Mounts{{Target: "/", Flags: 1 << 20}}, attr.PivotRoot("/")},
-		{attr.PivotRoot("/"), attr.NewNamespaces{Flags: newNS}, attr.Mounts{{Target: "/", Flags: 1 << 20}}},
+		{attr.Namespaces{Flags: newNS}, attr.Mounts{{Target: "/", Flags: 1 << 20}}, attr.PivotRoot("/")},
+		{attr.PivotRoot("/"), attr.Namespaces{Flags: newNS}, attr.Mounts{{Target: "/", Flags: 1 << 20}}},
 	} {
 		got := lowered(t, list)
 		if i := slices.Index(got, "mount mount"); i > 0 {

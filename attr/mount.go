@@ -22,7 +22,7 @@ type Mount struct {
 }
 
 // Mounts mounts file systems in the order of the list, in a mount namespace of the
-// child's own: [NewNamespaces] or [Unshare] with CLONE_NEWNS. Before, all mounts
+// child's own: [Namespaces] or [Unshare] with CLONE_NEWNS. Before, all mounts
 // become private there, so that none is seen outside, also where this process is in a
 // chroot; that takes pidfds to be joined (Linux 5.8) or /proc to be there. It comes before Chroot and
 // PivotRoot, and needs CAP_SYS_ADMIN, which the child has in a user namespace made
@@ -74,7 +74,7 @@ func (m Mount) check() error {
 }
 
 func needMounts(c *plan.Claims, by string) {
-	c.Need(mountsOfOwn, by, "attr.NewNamespaces or attr.Unshare with CLONE_NEWNS")
+	c.Need(mountsOfOwn, by, "attr.Namespaces or attr.Unshare with CLONE_NEWNS")
 }
 
 func (m Mount) object() string {

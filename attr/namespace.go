@@ -9,12 +9,12 @@ import (
 	"github.com/safespawn/spawn/internal/plan"
 )
 
-// NewNamespaces makes the child in new namespaces: Flags are CLONE_NEW* of
+// Namespaces makes the child in new namespaces: Flags are CLONE_NEW* of
 // namespaces(7). All but a user namespace need CAP_SYS_ADMIN, which the child
 // has in a user namespace made along with them. A new mount namespace is a copy,
 // in which shared mounts stay shared. CLONE_NEWTIME needs clone3 and, to be of
 // use, Linux 6.2. See clone(2).
-type NewNamespaces struct{ Flags uintptr }
+type Namespaces struct{ Flags uintptr }
 
 // Unshare makes the child leave namespaces, and what else it shares: Flags are
 // CLONE_NEW*, CLONE_FILES, CLONE_FS and CLONE_SYSVSEM. It comes after the session
@@ -24,16 +24,16 @@ type NewNamespaces struct{ Flags uintptr }
 // or before Linux 6.2 its children.
 //
 // What makes another attribute void is an error of Compile: a namespace of the kind
-// of one of [NewNamespaces], unless it is a pid or mount namespace, and one of the
+// of one of [Namespaces], unless it is a pid or mount namespace, and one of the
 // kind of a [JoinNamespace], unless it is a user, mount or UTS namespace. See
 // unshare(2).
 type Unshare struct{ Flags uintptr }
 
-// IDMap says which ids a new user namespace has; it needs [NewNamespaces] or
+// IDMap says which ids a new user namespace has; it needs [Namespaces] or
 // [Unshare] with CLONE_NEWUSER. Setgroups lets the child call setgroups, which an
 // unprivileged parent can't allow; it is ignored where GID is empty.
 //
-// With NewNamespaces this process writes the maps while the child waits, as
+// With Namespaces this process writes the maps while the child waits, as
 // newuidmap would. It may map its own ids, and any others with CAP_SETUID and
 // CAP_SETGID. With Unshare the child writes them, which may map its own ids only;
 // GID then needs Linux 3.19. The steps are called uid_map, setgroups and gid_map.
@@ -122,26 +122,26 @@ func claimLast(c *plan.Claims, flags uintptr, by string, kinds ...string) error 
 	return nil
 }
 
-func (n NewNamespaces) check(c *plan.Claims) error {
-	if err := claimLast(c, n.Flags, "attr.NewNamespaces", "cgroup", "ipc", "net", "time", "uts"); err != nil {
+func (n Namespaces) check(c *plan.Claims) error {
+	if err := claimLast(c, n.Flags, "attr.Namespaces", "cgroup", "ipc", "net", "time", "uts"); err != nil {
 		return err
 	}
 	if n.Flags&cloneNewPID != 0 {
-		if err := c.Claim(newPIDs, "attr.NewNamespaces"); err != nil {
+		if err := c.Claim(newPIDs, "attr.Namespaces"); err != nil {
 			return err
 		}
 	}
 	for name := range strings.SplitSeq(namespaces(n.Flags), ",") {
-		if err := c.Claim("the "+name+" namespace of the start", "attr.NewNamespaces"); err != nil {
+		if err := c.Claim("the "+name+" namespace of the start", "attr.Namespaces"); err != nil {
 			return err
 		}
 	}
-	return checkNamespaces(c, "clone", n.Flags, allNamespaces, "the namespaces of clone", "attr.NewNamespaces")
+	return checkNamespaces(c, "clone", n.Flags, allNamespaces, "the namespaces of clone", "attr.Namespaces")
 }
 
-func (n NewNamespaces) lower(p *plan.Plan) { p.SetClone(uint64(n.Flags), namespaces(n.Flags)) }
+func (n Namespaces) lower(p *plan.Plan) { p.SetClone(uint64(n.Flags), namespaces(n.Flags)) }
 
-func (NewNamespaces) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.NewNamespaces") }
+func (Namespaces) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.Namespaces") }
 
 func (u Unshare) check(c *plan.Claims) error {
 	if err := claimLast(c, u.Flags, "attr.Unshare", "cgroup", "ipc", "net", "time", "uts"); err != nil {
@@ -178,7 +178,7 @@ func (m IDMap) check(c *plan.Claims) error {
 			}
 		}
 	}
-	c.Need(userNamespace, "attr.IDMap", "attr.NewNamespaces or attr.Unshare with CLONE_NEWUSER")
+	c.Need(userNamespace, "attr.IDMap", "attr.Namespaces or attr.Unshare with CLONE_NEWUSER")
 	claims := []string{"the id maps"}
 	if m.Helpers {
 		claims = append(claims, mapsFromHere)

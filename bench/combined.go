@@ -114,7 +114,7 @@ func combinedSpawn(path, cgroup string) (spawnFunc, error) {
 		return nil, err
 	}
 	list := attr.List{
-		attr.NewNamespaces{Flags: combinedNamespaces}, attr.IDMap{UID: ids(os.Getuid()), GID: ids(os.Getgid())},
+		attr.Namespaces{Flags: combinedNamespaces}, attr.IDMap{UID: ids(os.Getuid()), GID: ids(os.Getgid())},
 		attr.Mounts{{FSType: "tmpfs", Target: dir + "/tmp"}, {FSType: "proc", Target: dir + "/proc"}}, attr.PivotRoot(dir),
 		attr.Hostname("bench"), attr.Credential{KeepGroups: true, Root: true}, attr.NoCapabilities(), attr.SecureBits(0xef), attr.NoNewPrivs{},
 		ruleset.Attr(), refuseUname(), attr.Nice(19), attr.SchedPolicy{}, attr.IOPrio{}, attr.TimerSlack(77_000), attr.OOMScoreAdj(500),

@@ -75,7 +75,7 @@ func newSpawn(method, kind, path string) (spawnFunc, error) {
 	case "userns inherit":
 		ids := func(id int) []attr.IDMapEntry { return []attr.IDMapEntry{{HostID: id, Size: 1}} }
 		spec := &spawn.Spec{Path: path, Attr: attr.List{
-			attr.NewNamespaces{Flags: syscall.CLONE_NEWUSER},
+			attr.Namespaces{Flags: syscall.CLONE_NEWUSER},
 			attr.IDMap{UID: ids(os.Getuid()), GID: ids(os.Getgid())},
 		}}
 		return func() error { return runSpec(spec) }, nil

@@ -121,7 +121,7 @@ func (l *sysList) namespaces(sys *syscall.SysProcAttr) {
 	const once = unix.CLONE_NEWCGROUP | unix.CLONE_NEWIPC | unix.CLONE_NEWNET | unix.CLONE_NEWTIME | unix.CLONE_NEWUTS
 	void := unix.CLONE_VM | unix.CLONE_VFORK | uintptr(unix.SIGCHLD) | sys.Unshareflags&once
 	if flags := sys.Cloneflags &^ void; flags != 0 {
-		l.add(attr.NewNamespaces{Flags: flags})
+		l.add(attr.Namespaces{Flags: flags})
 	}
 	if sys.Unshareflags != 0 {
 		l.add(attr.Unshare{Flags: sys.Unshareflags})

@@ -296,7 +296,7 @@ func TestTreeNamespace(t *testing.T) {
 	if os.Geteuid() != 0 {
 		skip(t, "needs root")
 	}
-	space := attr.List{attr.NewNamespaces{Flags: unix.CLONE_NEWCGROUP}}
+	space := attr.List{attr.Namespaces{Flags: unix.CLONE_NEWCGROUP}}
 	got := values(t, inGroup(t, g, space, "tree", where))
 	mustSay(t, got, append(loose("nowhere"), "path", "/")...)
 }

@@ -110,7 +110,7 @@ func TestTreeOfTheDeadElsewhere(t *testing.T) {
 	if os.Geteuid() != 0 {
 		skip(t, "needs root")
 	}
-	space := attr.List{attr.NewNamespaces{Flags: unix.CLONE_NEWPID}}
+	space := attr.List{attr.Namespaces{Flags: unix.CLONE_NEWPID}}
 	crash, _ := holding(t, g, space)
 	_, _ = holding(t, g, space)
 	runTree(t, g)

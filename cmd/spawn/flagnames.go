@@ -15,7 +15,7 @@ var flagOf = map[string]string{
 	"IDMap": "--uid-map and --gid-map", "IDs": "--groups, --ruid and the like", "IOPrio": "--ioprio",
 	"JoinNamespace": "--join", "Landlock": "--landlock", "MemoryDenyWriteExec": "--deny-write-exec",
 	"MergePages": "--merge-pages", "Mounts": "--mount", "NUMAPolicy": "--numa", "NewLandlock": "--landlock",
-	"NewNamespaces": "--new", "Nice": "--nice", "NoFile": "--rlimit", "NoFilePolicy": "--rlimit",
+	"Namespaces": "--new", "Nice": "--nice", "NoFile": "--rlimit", "NoFilePolicy": "--rlimit",
 	"NoHugePages": "--no-huge-pages", "NoNewPrivs": "--no-new-privs", "OOMScoreAdj": "--oom-score-adj",
 	"ParentDeathSignal": "--parent-death", "Personality": "--personality", "PivotRoot": "--pivot-root",
 	"ResetIDs": "--reset-ids", "Rlimit": "--rlimit", "RlimitToHard": "--rlimit", "RunAs": "--user", "RunAsEnv": "--user-env",

@@ -29,9 +29,9 @@ func TestFlagsOfAttributes(t *testing.T) {
 		}
 	}
 	for s, want := range map[string]string{
-		"needs attr.NewNamespaces or attr.Unshare with CLONE_NEWNS": "needs --new or --unshare with mount",
-		"a namespace of CLONE_NEWUTS":                               "a namespace of uts",
-		"attr.Nice and attr.SomethingElse":                          "--nice and attr.SomethingElse",
+		"needs attr.Namespaces or attr.Unshare with CLONE_NEWNS": "needs --new or --unshare with mount",
+		"a namespace of CLONE_NEWUTS":                            "a namespace of uts",
+		"attr.Nice and attr.SomethingElse":                       "--nice and attr.SomethingElse",
 	} {
 		if got := inFlags(s); got != want {
 			t.Errorf("got %q, want %q", got, want)

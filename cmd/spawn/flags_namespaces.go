@@ -51,7 +51,7 @@ func (o *options) namespaceFlags() []cli.Flag {
 }
 
 func (o *options) namespaceAttributes() (list attr.List, err error) {
-	when(&list, o.clone != nil, attr.NewNamespaces{Flags: bits(o.clone)})
+	when(&list, o.clone != nil, attr.Namespaces{Flags: bits(o.clone)})
 	when(&list, o.unshare != nil, attr.Unshare{Flags: bits(o.unshare)})
 	for _, j := range o.joins {
 		f, err := o.openNamespace(j)
