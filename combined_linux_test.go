@@ -110,9 +110,9 @@ func newCombined(t testing.TB, dir string) *combined {
 	c := &combined{want: map[string]string{}}
 	c.add(newMounts(t, dir), attr.PivotRoot(dir), attr.Namespaces{Flags: allNewNamespaces},
 		attr.Hostname("here"), attr.Domainname("there"), attr.Umask(0o027), attr.Setsid{}, attr.ParentDeathSignal(unix.SIGKILL),
-		attr.SigMask{unix.SIGUSR1}, attr.SigIgnore{unix.SIGHUP}, attr.ChildSubreaper{}, attr.AddrNoRandomize)
+		attr.SigMask{unix.SIGUSR1}, attr.SigIgnore{unix.SIGHUP}, attr.ChildSubreaper{}, attr.PersonalityNoASLR)
 	c.wants("root", fmt.Sprint(names(t, dir)), "tmp", "[made]", "wd", "/tmp", "pid", "1", "session", "1", "interfaces", "[lo]",
-		"hostname", "here", "domain", "there", "mode of 5", "0640", "Umask", "0027", "personality", itoa(int(attr.AddrNoRandomize)),
+		"hostname", "here", "domain", "there", "mode of 5", "0640", "Umask", "0027", "personality", itoa(int(attr.PersonalityNoASLR)),
 		"SigBlk", fmt.Sprintf("%016x", sigset(unix.SIGUSR1)), "SigIgn", fmt.Sprintf("%016x", sigset(unix.SIGHUP)))
 	c.identity()
 	c.scheduling(t)

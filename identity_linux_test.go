@@ -74,7 +74,7 @@ func TestRunAs(t *testing.T) {
 		names = append(names, member)
 	}
 	for _, name := range names {
-		cr, err := attr.RunAs(name)
+		cr, err := attr.LookupCredential(name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,11 +97,11 @@ func TestRunAs(t *testing.T) {
 		"nobody:4321":   {UID: nobody, GID: 4321, Groups: []uint32{4321}},
 		"54321:4321":    {UID: 54321, GID: 4321, Groups: []uint32{4321}},
 	} {
-		if got, err := attr.RunAs(name); err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
+		if got, err := attr.LookupCredential(name); err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
-	env, err := attr.RunAsEnv("nobody")
+	env, err := attr.LookupEnv("nobody")
 	if want := []string{"HOME=/nonexistent", "USER=nobody", "LOGNAME=nobody", "SHELL=/usr/sbin/nologin"}; err != nil || !slices.Equal(env, want) {
 		if line, _ := exec.Command("grep", "^nobody:", "/etc/passwd").Output(); strings.HasSuffix(string(line), ":/nonexistent:/usr/sbin/nologin\n") {
 			t.Errorf("%q, %v", env, err)
@@ -134,15 +134,15 @@ func sameFields(a, b string) bool {
 
 func TestRunAsUnknown(t *testing.T) {
 	for _, name := range []string{"", ":", ":daemon", "nobody:", "no such user", "54321", "nobody:no such group", "4294967295:1", "-1"} {
-		if cr, err := attr.RunAs(name); err == nil {
+		if cr, err := attr.LookupCredential(name); err == nil {
 			t.Errorf("%q: %+v", name, cr)
 		}
 	}
-	if env, err := attr.RunAsEnv("54321:1"); err == nil {
+	if env, err := attr.LookupEnv("54321:1"); err == nil {
 		t.Errorf("%q", env)
 	}
 	var unknown user.UnknownUserError
-	if _, err := attr.RunAs("no such user"); !errors.As(err, &unknown) {
+	if _, err := attr.LookupCredential("no such user"); !errors.As(err, &unknown) {
 		t.Errorf("%v", err)
 	}
 }
@@ -157,11 +157,11 @@ func TestPersonality(t *testing.T) {
 	}
 	before := own()
 	eachEngine(t, func(t *testing.T) {
-		if got := output(t, shell("cat /proc/self/personality", attr.AddrNoRandomize)); got != "00040000\n" {
+		if got := output(t, shell("cat /proc/self/personality", attr.PersonalityNoASLR)); got != "00040000\n" {
 			t.Errorf("%q", got)
 		}
 		maps := func() string {
-			return output(t, &spawn.Spec{Path: "/bin/cat", Args: []string{"cat", "/proc/self/maps"}, Attr: attr.List{attr.AddrNoRandomize}})
+			return output(t, &spawn.Spec{Path: "/bin/cat", Args: []string{"cat", "/proc/self/maps"}, Attr: attr.List{attr.PersonalityNoASLR}})
 		}
 		if a, b := maps(), maps(); a != b {
 			t.Errorf("addresses differ:\n%s\n%s", a, b)
@@ -232,10 +232,10 @@ func init() {
 	unprivileged["own user"] = ownUser
 }
 
-// ownUser wants RunAs of the user who this process is already to need no privilege,
+// ownUser wants LookupCredential of the user who this process is already to need no privilege,
 // and ids that are others' to be refused.
 func ownUser(string) error {
-	cr, err := attr.RunAs(fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid()))
+	cr, err := attr.LookupCredential(fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid()))
 	if err != nil {
 		return err
 	}

@@ -107,7 +107,7 @@ var _ = registerHelper("NOFILE policies", func(args []string) int {
 		}
 	}
 	err := eachEngineError(func(string) error {
-		for _, a := range []attr.NoFilePolicy{attr.NoFileOriginal, attr.NoFileCurrent, attr.NoFileToHard} {
+		for _, a := range []attr.Attr{attr.NoFileOriginal, attr.NoFileCurrent, attr.RlimitToHard(unix.RLIMIT_NOFILE)} {
 			out, _, err := tryOutput(&spawn.Spec{Path: args[0], Args: []string{"cat", "/proc/self/limits"}, Attr: attr.List{a}})
 			if err != nil {
 				return err

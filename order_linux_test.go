@@ -82,7 +82,7 @@ func allAttributes(t *testing.T) []*spawn.Spec {
 	a.Fchdir(10)
 	a.Tcsetpgrp(0)
 	other := &spawn.Spec{Path: "/bin/true", Attr: attr.List{
-		attr.Setpgid{}, attr.Foreground{File: null}, attr.NoFileToHard, attr.IDs{Root: true}, attr.PivotRoot("/"),
+		attr.Setpgid{}, attr.Foreground{File: null}, attr.RlimitToHard(unix.RLIMIT_NOFILE), attr.IDs{Root: true}, attr.PivotRoot("/"),
 		attr.Namespaces{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS}, attr.IDMap{UID: one, GID: one, Setgroups: true},
 		attr.OnlyCapabilities(1),
 	}}

@@ -25,7 +25,7 @@ type Spec struct {
 	Args []string
 	// Env is the environment, as "key=value". Of entries with the same key the last
 	// counts, and the program gets no other, so that to append is to override, as
-	// with attr.RunAsEnv. Nil means
+	// with attr.LookupEnv. Nil means
 	// this process's environment at the time of Compile; empty but not nil means
 	// none.
 	Env []string

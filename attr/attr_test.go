@@ -137,7 +137,7 @@ func TestOutOfRange(t *testing.T) {
 		attr.IOPrio{Class: 4}, attr.IOPrio{Level: 1}, attr.IOPrio{Class: attr.IOPrioIdle, Level: 1},
 		attr.IOPrio{Class: attr.IOPrioRealTime, Level: 8}, attr.IOPrio{Class: attr.IOPrioBestEffort, Level: -1},
 		attr.TimerSlack(-1), attr.OOMScoreAdj(-1001), attr.OOMScoreAdj(1001),
-		attr.RlimitToHard(-1), attr.RlimitToHard(16), attr.NoFilePolicy(-1), attr.NoFilePolicy(3),
+		attr.RlimitToHard(-1), attr.RlimitToHard(16), attr.NoFilePolicy(-1), attr.NoFilePolicy(2),
 		attr.OnlyCapabilities(64), attr.Capabilities{Bounding: []int{1, -1}},
 		attr.Capabilities{Effective: []int{1}, Permitted: []int{2}}, attr.Capabilities{Permitted: []int{}},
 		attr.Capabilities{Ambient: []int{1}, Effective: []int{}, Permitted: []int{}},

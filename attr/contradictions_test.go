@@ -31,7 +31,7 @@ var contradictions = []contradiction{
 	{a: attr.NoFile{Soft: 9, Hard: 9}, b: attr.Rlimit{Resource: nofile, Soft: 9, Hard: 9}},
 	{a: attr.NoFile{Soft: 9, Hard: 9}, b: attr.RlimitToHard(nofile)},
 	{a: attr.NoFile{Soft: 9, Hard: 9}, b: attr.NoFilePolicy(0)},
-	{a: attr.NoFileToHard, b: attr.RlimitToHard(nofile)},
+	{a: attr.NoFileOriginal, b: attr.RlimitToHard(nofile)},
 	{a: attr.NoFileCurrent, b: attr.Rlimit{Resource: nofile}},
 	{a: attr.RlimitToHard(3), b: attr.Rlimit{Resource: 3}},
 

@@ -16,7 +16,7 @@ import (
 // [ResetIDs].
 //
 // A UID or GID that is 0 is an error of Compile, as it is more often forgotten than
-// meant; with Root it is root's. [RunAs] sets Root where it finds such an id. In a new user namespace the ids are those of its [IDMap], which must
+// meant; with Root it is root's. [LookupCredential] sets Root where it finds such an id. In a new user namespace the ids are those of its [IDMap], which must
 // allow setgroups for Groups.
 //
 // The dumpable flag of this process is cleared while such a child is on its way to
@@ -36,16 +36,13 @@ type ResetIDs struct{}
 
 const ids = "the user and group ids"
 
-const (
-	maxGroups = 65536      // NGROUPS_MAX
-	notAnID   = ^uint32(0) // means "leave as it is" to the system calls
-)
+const maxGroups = 65536 // NGROUPS_MAX
 
 func (cr Credential) check(c *plan.Claims) error {
 	if err := checkGroups(cr.Groups, cr.KeepGroups); err != nil {
 		return err
 	}
-	switch notAnID {
+	switch KeepID {
 	case cr.UID:
 		return invalid("setresuid", fmt.Sprint(cr.UID), "not an id")
 	case cr.GID:
@@ -79,8 +76,8 @@ func checkGroups(groups []uint32, keep bool) error {
 		return invalid("setgroups", fmt.Sprintf("%d groups", len(groups)), "more than %d", maxGroups)
 	case keep && groups != nil:
 		return invalid("setgroups", fmt.Sprint(groups), "Groups with KeepGroups")
-	case slices.Contains(groups, notAnID):
-		return invalid("setgroups", fmt.Sprint(groups), "%d is not an id", notAnID)
+	case slices.Contains(groups, KeepID):
+		return invalid("setgroups", fmt.Sprint(groups), "%d is not an id", KeepID)
 	}
 	return nil
 }

@@ -90,7 +90,7 @@ func Example_limits() {
 		attr.Rlimit{Resource: unix.RLIMIT_CORE, Soft: 0, Hard: attr.Unlimited},
 		attr.Rlimit{Resource: unix.RLIMIT_CPU, Soft: 60, Hard: 90},
 		attr.RlimitToHard(unix.RLIMIT_STACK),
-		attr.NoFile{Soft: 256, Hard: 512}, // or attr.NoFilePolicy: attr.NoFileToHard, NoFileCurrent, NoFileOriginal
+		attr.NoFile{Soft: 256, Hard: 512}, // or attr.NoFilePolicy: attr.NoFileOriginal, attr.NoFileCurrent
 	}
 	output("ulimit -c; ulimit -t; ulimit -n", list)
 	// Output:
@@ -100,12 +100,12 @@ func Example_limits() {
 }
 
 // As another user, with the user's groups and environment.
-func ExampleRunAs() {
-	user, err := attr.RunAs("nobody")
+func ExampleLookupCredential() {
+	user, err := attr.LookupCredential("nobody")
 	if err != nil {
 		log.Fatal(err)
 	}
-	env, err := attr.RunAsEnv("nobody")
+	env, err := attr.LookupEnv("nobody")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func Example_sandbox() {
 		attr.NoNewPrivs{},
 		rules.Attr(),
 		attr.Seccomp{Filter: filter},
-		attr.Personality(attr.AddrNoRandomize),
+		attr.Personality(attr.PersonalityNoASLR),
 	})
 	// Output: no access to /proc
 }

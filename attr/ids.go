@@ -21,8 +21,8 @@ type IDs struct {
 	Root       bool
 }
 
-// KeepID leaves an id of [IDs] as it is.
-const KeepID = notAnID
+// KeepID leaves an id of [IDs] as it is, as -1 does for the system calls.
+const KeepID = ^uint32(0)
 
 func (i IDs) check(c *plan.Claims) error {
 	if err := checkGroups(i.Groups, i.KeepGroups); err != nil {

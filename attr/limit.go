@@ -32,7 +32,7 @@ type RlimitToHard int
 type NoFile struct{ Soft, Hard uint64 }
 
 // NoFilePolicy says where the limit of open files comes from, and excludes
-// [NoFile], which has a value.
+// [NoFile], which has a value. [RlimitToHard] of RLIMIT_NOFILE is a third way.
 type NoFilePolicy int
 
 const (
@@ -42,8 +42,6 @@ const (
 	// NoFileCurrent is the limit that this process has at the time of the start,
 	// with the soft limit that Go has raised for itself.
 	NoFileCurrent
-	// NoFileToHard is the hard limit, as [RlimitToHard].
-	NoFileToHard
 )
 
 const (
@@ -117,20 +115,18 @@ func (r RlimitToHard) lower(p *plan.Plan) {
 func (RlimitToHard) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.RlimitToHard") }
 
 func (n NoFilePolicy) check(c *plan.Claims) error {
-	if n < NoFileOriginal || n > NoFileToHard {
+	if n < NoFileOriginal || n > NoFileCurrent {
 		return invalid("rlimit", fmt.Sprint(int(n)), "no such policy")
 	}
 	return c.Claim(plan.NoFile, "attr.NoFilePolicy")
 }
 
 func (n NoFilePolicy) lower(p *plan.Plan) {
-	switch n {
-	case NoFileOriginal:
-		if soft, hard, ok := originalNoFile(); ok {
-			Rlimit{rlimitNoFile, soft, hard}.lower(p)
-		}
-	case NoFileToHard:
-		RlimitToHard(rlimitNoFile).lower(p)
+	if n != NoFileOriginal {
+		return // with a claim to the limit the engine leaves it alone
+	}
+	if soft, hard, ok := originalNoFile(); ok {
+		Rlimit{rlimitNoFile, soft, hard}.lower(p)
 	}
 }
 

@@ -8,13 +8,13 @@ import (
 )
 
 // Personality is the execution domain of the child and its flags, PER_LINUX is 0.
-// execve clears some flags, AddrNoRandomize among them, for a program that is
+// execve clears some flags, PersonalityNoASLR among them, for a program that is
 // set-user-ID or set-group-ID. Filters of containers often allow few values. See
 // personality(2).
 type Personality uint32
 
-// AddrNoRandomize is the flag for addresses that are the same in each run.
-const AddrNoRandomize Personality = 0x0040000
+// PersonalityNoASLR is the flag for addresses that are the same in each run.
+const PersonalityNoASLR Personality = 0x0040000
 
 func (n Personality) check(c *plan.Claims) error {
 	if n == ^Personality(0) {

@@ -28,10 +28,10 @@ func TestRootIsMeant(t *testing.T) {
 		}
 	}
 	if os.Getuid() < 0 {
-		return // RunAs is not for here
+		return // LookupCredential is not for here
 	}
 	for _, name := range []string{"0:0", "54321:0", "54321:54321"} {
-		cr, err := attr.RunAs(name)
+		cr, err := attr.LookupCredential(name)
 		if err == nil {
 			err = check(attr.List{cr})
 		}

@@ -34,11 +34,11 @@ func TestSlicesOfTheirOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cr, err := attr.RunAs(me.Uid + ":4321") // with a group to be set, and so all of them
+	cr, err := attr.LookupCredential(me.Uid + ":4321") // with a group to be set, and so all of them
 	if err != nil {
 		t.Fatal(err)
 	}
-	env, err := attr.RunAsEnv(me.Uid)
+	env, err := attr.LookupEnv(me.Uid)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -119,7 +119,7 @@ func combinedSpawn(path, cgroup string) (spawnFunc, error) {
 		attr.Hostname("bench"), attr.Credential{KeepGroups: true, Root: true}, attr.NoCapabilities(), attr.SecureBits(0xef), attr.NoNewPrivs{},
 		ruleset.Attr(), refuseUname(), attr.Nice(19), attr.SchedPolicy{}, attr.IOPrio{}, attr.TimerSlack(77_000), attr.OOMScoreAdj(500),
 		attr.Umask(0o027), attr.Setsid{}, attr.SigMask{unix.SIGUSR1}, attr.SigIgnore{unix.SIGHUP}, attr.ParentDeathSignal(unix.SIGKILL),
-		attr.ChildSubreaper{}, attr.AddrNoRandomize,
+		attr.ChildSubreaper{}, attr.PersonalityNoASLR,
 	}
 	for i := range 16 {
 		var l unix.Rlimit

@@ -109,7 +109,7 @@ func (o *options) idAttributes() (list attr.List, err error) {
 // credential is what --user means. A process without privilege can't change its
 // groups, so those of the user that it is already are kept as they are.
 func (o *options) credential() (attr.Credential, error) {
-	cr, err := attr.RunAs(o.user)
+	cr, err := attr.LookupCredential(o.user)
 	uid, gid := int(cr.UID), int(cr.GID)
 	switch {
 	case o.groups != nil || o.keepGroups:

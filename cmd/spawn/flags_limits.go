@@ -39,7 +39,7 @@ func parseOOM(s string) (attr.OOMScoreAdj, error) {
 
 // noFilePolicies are values of nofile that are no numbers.
 var noFilePolicies = map[string]attr.NoFilePolicy{
-	"original": attr.NoFileOriginal, "current": attr.NoFileCurrent, "hard": attr.NoFileToHard,
+	"original": attr.NoFileOriginal, "current": attr.NoFileCurrent,
 }
 
 // parseLimit gives the most special of the attributes that fit.

@@ -79,7 +79,7 @@ func (o *options) sandboxAttributes() (list attr.List, err error) {
 		list = append(list, r.Attr())
 	}
 	if o.noASLR {
-		p := attr.AddrNoRandomize
+		p := attr.PersonalityNoASLR
 		if o.personality != nil {
 			p |= *o.personality
 		}

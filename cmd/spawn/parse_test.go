@@ -64,7 +64,7 @@ var parsers = map[string]valueParser{
 		parse: anyOf(parseLimit), linux: true,
 		good: map[string]string{
 			"cpu=1:2": "{0 1 2}", "core=0": "{4 0 0}", "stack=1K": "{3 1024 1024}", "nproc=hard": "6", "nofile=3:4": "{3 4}",
-			"nofile=original": "0", "nofile=current": "1", "nofile=hard": "2",
+			"nofile=original": "0", "nofile=current": "1", "nofile=hard": "7",
 		},
 		bad: []string{"", "cpu", "cpu=", "cpu=original", "cpu=:1", "cpu=2:1", "cpu=hard:1", "nofile=now", "x=1"},
 	},

@@ -60,7 +60,7 @@ func TestUserKeepsGroups(t *testing.T) {
 
 func TestUserEnv(t *testing.T) {
 	needEngine(t, "--explain", "--subreaper")
-	want, err := attr.RunAsEnv("0")
+	want, err := attr.LookupEnv("0")
 	if err != nil {
 		skip(t, "uid 0 has no name")
 	}

@@ -84,7 +84,7 @@ func (o *options) environment(env []string) ([]string, error) {
 		env = []string{}
 	}
 	if o.userEnv {
-		list, err := attr.RunAsEnv(o.user)
+		list, err := attr.LookupEnv(o.user)
 		if err != nil {
 			return nil, fmt.Errorf("--user-env: %w", err)
 		}

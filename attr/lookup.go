@@ -14,15 +14,15 @@ import (
 	"github.com/safespawn/spawn/internal/plan"
 )
 
-// RunAs is the credentials of a user as initgroups(3) would have them: "user",
+// LookupCredential is the credentials of a user as initgroups(3) would have them: "user",
 // "user:group", or numbers for either. The user's supplementary groups are looked
 // up now, by package os/user. With a group that is the gid, instead of the user's
 // own. A uid that nobody has needs a group, and has no others. If all ids
 // are those of this process already, the groups are kept, as to set them needs
 // privilege even so. Any Unix.
-func RunAs(name string) (Credential, error) {
+func LookupCredential(name string) (Credential, error) {
 	if os.Getuid() < 0 {
-		return Credential{}, fmt.Errorf("attr.RunAs: user ids are not numbers here: %w", errors.ErrUnsupported)
+		return Credential{}, fmt.Errorf("attr.LookupCredential: user ids are not numbers here: %w", errors.ErrUnsupported)
 	}
 	u, group, err := findUser(name)
 	if err != nil {
@@ -74,12 +74,12 @@ func (cr Credential) isOurs() bool {
 		!slices.ContainsFunc(groups, func(id int) bool { return !theirs(id) })
 }
 
-// RunAsEnv is HOME, USER, LOGNAME and SHELL of a user, named as for [RunAs], in the
+// LookupEnv is HOME, USER, LOGNAME and SHELL of a user, named as for [LookupCredential], in the
 // form of an environment: appended to another, as os.Environ's, it overrides what is
 // there. The shell is that of /etc/passwd, and /bin/sh if empty
 // there; SHELL is left out for a user who is not in the file. A uid that nobody
 // has is an error.
-func RunAsEnv(name string) ([]string, error) {
+func LookupEnv(name string) ([]string, error) {
 	u, _, err := findUser(name)
 	if err != nil {
 		return nil, err
@@ -138,7 +138,7 @@ func isNumber(s string) bool {
 
 func parseID(s string) (uint32, error) {
 	n, err := strconv.ParseUint(s, 10, 32)
-	if err != nil || uint32(n) == notAnID {
+	if err != nil || uint32(n) == KeepID {
 		return 0, plan.Invalid("%q is not an id", s)
 	}
 	return uint32(n), nil
