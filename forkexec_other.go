@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/attrlist"
 	"github.com/safespawn/spawn/internal/plan"
 )
 
@@ -17,7 +18,7 @@ import (
 func checkAttributes(list attr.List) error {
 	for i := range list {
 		var f plan.ForkExec
-		if err := list[i : i+1].Fallback(&f); err == nil && f != (plan.ForkExec{}) {
+		if err := attrlist.Fallback(list[i:i+1], &f); err == nil && f != (plan.ForkExec{}) {
 			return &plan.Error{Step: "attr", Index: i, Err: plan.Unsupported(fmt.Sprintf("%T", list[i]))}
 		}
 	}

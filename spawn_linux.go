@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/safespawn/spawn/internal/attrlist"
 	"github.com/safespawn/spawn/internal/nofile"
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
@@ -96,7 +97,7 @@ func (e *engine) compileFor(s *Spec, argv, env []string, once, withSlots bool) e
 		}
 	}()
 	claims := p.Claims()
-	if err := s.Attr.Check(claims); err != nil {
+	if err := attrlist.Check(s.Attr, claims); err != nil {
 		return err
 	}
 	b := p.Builder()
@@ -106,7 +107,7 @@ func (e *engine) compileFor(s *Spec, argv, env []string, once, withSlots bool) e
 		e.actions = slices.Clone(e.actions)
 	}
 	e.resetSignals(p, claims, once)
-	s.Attr.Lower(p)
+	attrlist.Lower(s.Attr, p)
 	e.cgroup, e.all = p.Cgroup, s.Actions.inheritsAll()
 	e.lasting = p.DeathSignal && (p.Trace == nil || p.Trace.Suspend)
 	if p.CopiedMemory || p.OOMScore && (e.all || p.IDMap != nil) {

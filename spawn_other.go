@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/attrlist"
 	"github.com/safespawn/spawn/internal/plan"
 )
 
@@ -36,10 +37,10 @@ type engine struct {
 
 func (e *engine) compile(s *Spec, argv, env []string, _ bool) error {
 	var claims plan.Claims
-	if err := s.Attr.Check(&claims); err != nil {
+	if err := attrlist.Check(s.Attr, &claims); err != nil {
 		return err
 	}
-	if err := s.Attr.Fallback(&e.attr); err != nil {
+	if err := attrlist.Fallback(s.Attr, &e.attr); err != nil {
 		return err
 	}
 	if err := checkAttributes(s.Attr); err != nil {

@@ -88,8 +88,6 @@ func (l CPUAffinity) lower(p *plan.Plan) {
 	p.Call(plan.Affinity, raw.SchedSetaffinity, raw.Int(0), raw.Int(int64(8*len(mask))), p.Builder().Words(mask...))
 }
 
-func (CPUAffinity) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.CPUAffinity") }
-
 func (n NUMAPolicy) object() string { return fmt.Sprintf("mode=%#x nodes=%d", n.Mode, n.Nodes) }
 
 func (n NUMAPolicy) check(c *plan.Claims) error {
@@ -115,5 +113,3 @@ func (n NUMAPolicy) lower(p *plan.Plan) {
 	p.Step("mempolicy", n.object())
 	p.Call(plan.Raise, raw.SetMempolicy, raw.Int(int64(n.Mode)), nodes, raw.Int(int64(bits)))
 }
-
-func (NUMAPolicy) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.NUMAPolicy") }

@@ -27,51 +27,10 @@ type Attr interface {
 	check(c *plan.Claims) error
 	// lower adds the child's steps to p.
 	lower(p *plan.Plan)
-	// fallback asks os.StartProcess for the same, where it can.
-	fallback(f *plan.ForkExec) error
 }
 
 // List is the attributes of a child.
 type List []Attr
-
-// Check validates all attributes and finds contradictions among them. It is
-// called by package spawn, and of no use elsewhere.
-func (l List) Check(c *plan.Claims) error {
-	for i, a := range l {
-		if a == nil {
-			return &plan.Error{Step: "attr", Index: i, Err: plan.Invalid("nil attribute")}
-		}
-		c.Attr(i)
-		if err := a.check(c); err != nil {
-			return at(i, err)
-		}
-	}
-	if err := c.Unmet(); err != nil {
-		return err
-	}
-	return l.checkDeathSignal()
-}
-
-// Lower adds the steps of all attributes to p. It is called by package spawn,
-// after Check, and of no use elsewhere.
-func (l List) Lower(p *plan.Plan) {
-	for i, a := range l {
-		p.Attr(i)
-		a.lower(p)
-	}
-	p.Attr(-1)
-}
-
-// Fallback asks os.StartProcess for all attributes. It is called by package
-// spawn, after Check, and of no use elsewhere.
-func (l List) Fallback(f *plan.ForkExec) error {
-	for i, a := range l {
-		if err := a.fallback(f); err != nil {
-			return at(i, err)
-		}
-	}
-	return nil
-}
 
 // at gives an error of an attribute its index.
 func at(i int, err error) error {

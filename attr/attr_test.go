@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/attrlist"
 	"github.com/safespawn/spawn/internal/plan"
 )
 
@@ -38,7 +39,7 @@ func ids(inside, outside, size int) []attr.IDMapEntry {
 // check is what is wrong with a list.
 func check(list attr.List) error {
 	var c plan.Claims
-	return list.Check(&c)
+	return attrlist.Check(list, &c)
 }
 
 func TestValid(t *testing.T) {

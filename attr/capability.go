@@ -95,5 +95,3 @@ func edit(p *plan.Plan, ph plan.Phase, v raw.Var, offset int32, op int64) {
 	word := p.Builder().AddrIn(v, offset)
 	p.Call(ph, raw.Futex, word, raw.Int(wakeOp), raw.Int(0), raw.Int(0), word, raw.Int(op))
 }
-
-func (AmbientCaps) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.AmbientCaps") }

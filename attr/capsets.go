@@ -208,5 +208,3 @@ func (s Capabilities) lowerSets(p *plan.Plan) {
 }
 
 func capText(name string, list []int) string { return name + "=" + names.CapabilityList(list) }
-
-func (Capabilities) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.Capabilities") }

@@ -28,5 +28,3 @@ func (g Cgroup) check(c *plan.Claims) error {
 }
 
 func (g Cgroup) lower(p *plan.Plan) { p.SetCgroup(g.Dir) }
-
-func (Cgroup) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.Cgroup") }

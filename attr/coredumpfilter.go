@@ -46,5 +46,3 @@ func (f CoredumpFilter) lower(p *plan.Plan) {
 	p.OpenProc(plan.HostFiles, "/proc/self/coredump_filter").Keep(fd)
 	p.WriteProc(plan.HostFiles, fd, text)
 }
-
-func (CoredumpFilter) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.CoredumpFilter") }

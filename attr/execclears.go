@@ -22,7 +22,7 @@ const (
 
 // checkDeathSignal finds attributes with which execve clears the parent-death
 // signal, as far as they and this thread tell.
-func (l List) checkDeathSignal() error {
+func checkDeathSignal(l List) error {
 	i := slices.IndexFunc(l, func(a Attr) bool { _, ok := a.(ParentDeathSignal); return ok })
 	if i < 0 {
 		return nil

@@ -74,8 +74,6 @@ func (l SELinuxContext) lower(p *plan.Plan) {
 	p.WriteProc(plan.HostFiles, fd, string(l))
 }
 
-func (SELinuxContext) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.SELinuxContext") }
-
 func (l AppArmorProfile) check(c *plan.Claims) error {
 	return checkLabel(c, "apparmor", string(l), "attr.AppArmorProfile")
 }
@@ -88,8 +86,4 @@ func (l AppArmorProfile) lower(p *plan.Plan) {
 	p.OpenProc(plan.HostFiles, "/proc/self/attr/apparmor/exec").Keep(fd).Else(1, enoent)
 	p.OpenProc(plan.HostFiles, "/proc/self/attr/exec").Keep(fd)
 	p.WriteProc(plan.HostFiles, fd, "exec "+string(l))
-}
-
-func (AppArmorProfile) fallback(*plan.ForkExec) error {
-	return plan.Unsupported("attr.AppArmorProfile")
 }

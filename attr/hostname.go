@@ -36,8 +36,6 @@ func lowerName(p *plan.Plan, step string, sys raw.Sys, name string) {
 	p.Call(plan.Root, sys, p.Builder().String(name), raw.Int(int64(len(name))))
 }
 
-func (Hostname) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.Hostname") }
-
 func (d Domainname) check(c *plan.Claims) error {
 	return checkHostname(c, "setdomainname", string(d), "attr.Domainname")
 }
@@ -45,5 +43,3 @@ func (d Domainname) check(c *plan.Claims) error {
 func (d Domainname) lower(p *plan.Plan) {
 	lowerName(p, "setdomainname", raw.Setdomainname, string(d))
 }
-
-func (Domainname) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.Domainname") }

@@ -54,5 +54,3 @@ func idText(id uint32) string {
 	}
 	return fmt.Sprint(id)
 }
-
-func (IDs) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.IDs") }

@@ -51,5 +51,3 @@ func (i IOPrio) lower(p *plan.Plan) {
 	p.Step("ioprio", i.object())
 	p.Call(plan.Raise, raw.IoprioSet, raw.Int(ioprioWhoProcess), raw.Int(0), prio)
 }
-
-func (IOPrio) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.IOPrio") }

@@ -67,5 +67,3 @@ func (j JoinNamespace) lower(p *plan.Plan) {
 	}
 	p.AddJoin(j.File, uint64(j.Types), namespaces(j.Types))
 }
-
-func (JoinNamespace) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.JoinNamespace") }

@@ -34,5 +34,3 @@ func (k SessionKeyring) lower(p *plan.Plan) {
 	p.Step("keyring", string(k))
 	p.Call(plan.AfterCredentials, raw.Keyctl, raw.Int(keyctlJoinSessionKeyring), name, zero, zero, zero)
 }
-
-func (SessionKeyring) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.SessionKeyring") }

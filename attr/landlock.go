@@ -56,5 +56,3 @@ func (l Landlock) lower(p *plan.Plan) {
 	}
 	p.SetRuleset(l.Ruleset, l.RulesetFD, uint64(l.Flags), withoutPrivs(p, object))
 }
-
-func (Landlock) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.Landlock") }

@@ -80,15 +80,11 @@ func (r Rlimit) set(p *plan.Plan, ph plan.Phase, soft, hard uint64) {
 	p.Call(ph, raw.Prlimit64, raw.Int(0), raw.Int(int64(r.Resource)), p.Builder().Words(soft, hard), raw.Int(0))
 }
 
-func (Rlimit) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.Rlimit") }
-
 func (n NoFile) rlimit() Rlimit { return Rlimit{rlimitNoFile, n.Soft, n.Hard} }
 
 func (n NoFile) check(c *plan.Claims) error { return n.rlimit().claim(c, "attr.NoFile") }
 
 func (n NoFile) lower(p *plan.Plan) { n.rlimit().lower(p) }
-
-func (NoFile) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.NoFile") }
 
 func (r RlimitToHard) check(c *plan.Claims) error { return r.claim(c, "attr.RlimitToHard") }
 
@@ -112,8 +108,6 @@ func (r RlimitToHard) lower(p *plan.Plan) {
 	p.Call(plan.RaiseLimits, raw.Prlimit64, zero, resource, second, zero)
 }
 
-func (RlimitToHard) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.RlimitToHard") }
-
 func (n NoFilePolicy) check(c *plan.Claims) error {
 	if n < NoFileOriginal || n > NoFileCurrent {
 		return invalid("rlimit", fmt.Sprint(int(n)), "no such policy")
@@ -129,5 +123,3 @@ func (n NoFilePolicy) lower(p *plan.Plan) {
 		Rlimit{rlimitNoFile, soft, hard}.lower(p)
 	}
 }
-
-func (NoFilePolicy) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.NoFilePolicy") }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/attrlist"
 	"github.com/safespawn/spawn/internal/plan"
 )
 
@@ -17,7 +18,7 @@ import (
 func lowered(t *testing.T, list attr.List) []string {
 	t.Helper()
 	p := plan.New()
-	if err := list.Check(p.Claims()); err != nil {
+	if err := attrlist.Check(list, p.Claims()); err != nil {
 		t.Fatal(err)
 	}
 	return loweredTo(t, p, list)
@@ -31,7 +32,7 @@ func unchecked(t *testing.T, list attr.List) []string {
 
 func loweredTo(t *testing.T, p *plan.Plan, list attr.List) (steps []string) {
 	t.Helper()
-	list.Lower(p)
+	attrlist.Lower(list, p)
 	prog := p.Build()
 	for _, c := range prog.Calls() {
 		s := prog.Step(c.Step)
@@ -175,7 +176,7 @@ func TestHostFileOrder(t *testing.T) {
 	}
 	for i, a := range list {
 		p := plan.New()
-		attr.List{a}.Lower(p)
+		attrlist.Lower(attr.List{a}, p)
 		if ofMemory := i >= 2 && i <= 4 || i == 8; p.CopiedMemory != ofMemory {
 			t.Errorf("%#v: copied memory: %t", a, p.CopiedMemory)
 		}

@@ -54,10 +54,6 @@ func lowerMemory(p *plan.Plan, step string, option, value int64) {
 	p.Call(plan.Lower, raw.Prctl, raw.Int(option), raw.Int(value), zero, zero, zero)
 }
 
-func (MemoryDenyWriteExec) fallback(*plan.ForkExec) error {
-	return plan.Unsupported("attr.MemoryDenyWriteExec")
-}
-
 func (NoHugePages) check(c *plan.Claims) error {
 	return checkMemory(c, "huge pages", "attr.NoHugePages")
 }
@@ -66,8 +62,6 @@ func (NoHugePages) lower(p *plan.Plan) {
 	lowerMemory(p, "thp_disable", prSetTHPDisable, 1)
 }
 
-func (NoHugePages) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.NoHugePages") }
-
 func (MergePages) check(c *plan.Claims) error {
 	return checkMemory(c, "merged pages", "attr.MergePages")
 }
@@ -75,5 +69,3 @@ func (MergePages) check(c *plan.Claims) error {
 func (MergePages) lower(p *plan.Plan) {
 	lowerMemory(p, "memory_merge", prSetMemoryMerge, 1)
 }
-
-func (MergePages) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.MergePages") }

@@ -110,8 +110,6 @@ func (m Mounts) lower(p *plan.Plan) {
 	}
 }
 
-func (Mounts) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.Mounts") }
-
 func (d PivotRoot) check(c *plan.Claims) error {
 	if d == "" || len(d) >= maxPath || strings.IndexByte(string(d), 0) >= 0 {
 		return invalid("pivot_root", string(d), "empty path, one of more than %d bytes, or with a NUL byte", maxPath-1)
@@ -136,5 +134,3 @@ func (d PivotRoot) lower(p *plan.Plan) {
 	p.Call(plan.Root, raw.Umount2, here, raw.Int(mntDetach))
 	p.Call(plan.Root, raw.Chdir, b.String("/"))
 }
-
-func (PivotRoot) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.PivotRoot") }

@@ -141,8 +141,6 @@ func (n Namespaces) check(c *plan.Claims) error {
 
 func (n Namespaces) lower(p *plan.Plan) { p.SetClone(uint64(n.Flags), namespaces(n.Flags)) }
 
-func (Namespaces) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.Namespaces") }
-
 func (u Unshare) check(c *plan.Claims) error {
 	if err := claimLast(c, u.Flags, "attr.Unshare", "cgroup", "ipc", "net", "time", "uts"); err != nil {
 		return err
@@ -164,8 +162,6 @@ func (u Unshare) lower(p *plan.Plan) {
 	p.Credentials = p.Credentials || u.Flags&cloneNewUser != 0
 	p.SetUnshare(uint64(u.Flags), namespaces(u.Flags))
 }
-
-func (Unshare) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.Unshare") }
 
 func (m IDMap) check(c *plan.Claims) error {
 	if len(m.UID)+len(m.GID) == 0 {
@@ -236,5 +232,3 @@ func mapText(list []IDMapEntry) string {
 	}
 	return b.String()
 }
-
-func (IDMap) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.IDMap") }

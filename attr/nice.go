@@ -26,5 +26,3 @@ func (n Nice) lower(p *plan.Plan) {
 	p.Step("nice", fmt.Sprint(int(n)))
 	p.Call(plan.Raise, raw.Setpriority, raw.Int(prioProcess), raw.Int(0), raw.Int(int64(n)))
 }
-
-func (Nice) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.Nice") }

@@ -17,5 +17,3 @@ func (NoNewPrivs) lower(p *plan.Plan) {
 	p.Step(noNewPrivs, "")
 	p.Call(plan.NoNewPrivs, raw.Prctl, raw.Int(prSetNoNewPrivs), raw.Int(1), raw.Int(0), raw.Int(0), raw.Int(0))
 }
-
-func (NoNewPrivs) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.NoNewPrivs") }

@@ -31,5 +31,3 @@ func (o OOMScoreAdj) lower(p *plan.Plan) {
 	p.OpenProc(plan.HostFiles, "/proc/self/oom_score_adj").Keep(fd)
 	p.WriteProc(plan.HostFiles, fd, text)
 }
-
-func (OOMScoreAdj) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.OOMScoreAdj") }

@@ -63,7 +63,3 @@ func signalOrphan(p *plan.Plan, ph plan.Phase, sig raw.Arg) {
 	p.Call(ph, raw.Getpid).Keep(self).SkipEqual(parent, 0)
 	p.Call(ph, raw.Tkill, raw.VarArg(self, 0), sig).Ignore().SkipEqual(parent, uint64(os.Getpid()))
 }
-
-func (ParentDeathSignal) fallback(*plan.ForkExec) error {
-	return plan.Unsupported("attr.ParentDeathSignal")
-}

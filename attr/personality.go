@@ -29,5 +29,3 @@ func (n Personality) lower(p *plan.Plan) {
 	p.Step("personality", n.object())
 	p.Call(plan.Lower, raw.Personality, raw.Int(int64(n)))
 }
-
-func (Personality) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.Personality") }

@@ -32,5 +32,3 @@ func lowerTrace(p *plan.Plan, step string, suspend bool) {
 	p.Call(plan.Ptrace, raw.Ptrace, raw.Int(ptraceTraceme), zero, zero, zero)
 	signalOrphan(p, plan.Ptrace, raw.Int(int64(syscall.SIGKILL)))
 }
-
-func (Ptrace) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.Ptrace") }

@@ -154,8 +154,6 @@ func (s SchedPolicy) setAttr(p *plan.Plan, size, flags uint64) {
 	p.Call(plan.Raise, raw.SchedSetattr, raw.Int(0), a, raw.Int(0))
 }
 
-func (SchedPolicy) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.SchedPolicy") }
-
 // TimerSlack is how much later than asked for timers of the program may expire,
 // so that the kernel can wake it up less often. 0 is the default, and that is
 // what the calling thread has; real-time policies have none. It needs no
@@ -176,8 +174,6 @@ func (s TimerSlack) lower(p *plan.Plan) {
 	p.Step("timerslack", time.Duration(s).String())
 	p.Call(plan.Lower, raw.Prctl, raw.Int(prSetTimerslack), raw.Int(int64(s)), zero, zero, zero)
 }
-
-func (TimerSlack) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.TimerSlack") }
 
 // CoreSched gives the child a core scheduling cookie of its own, which its own
 // children inherit: no other program runs on the same core at the same time. It
@@ -200,5 +196,3 @@ func (CoreSched) lower(p *plan.Plan) {
 	p.Step("core_sched", "")
 	p.Call(plan.Raise, raw.Prctl, raw.Int(prSchedCore), raw.Int(prSchedCoreCreate), zero, raw.Int(schedCoreThreadGroup), zero)
 }
-
-func (CoreSched) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.CoreSched") }

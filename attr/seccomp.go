@@ -113,5 +113,3 @@ func withoutPrivs(p *plan.Plan, object string) string {
 	}
 	return object + ", without attr.NoNewPrivs"
 }
-
-func (Seccomp) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.Seccomp") }

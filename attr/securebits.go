@@ -47,5 +47,3 @@ func (s SecureBits) lower(p *plan.Plan) {
 	p.Call(ph, raw.Prctl, raw.Int(prSetSecurebits), raw.Int(int64(s)), zero, zero, zero)
 	p.Call(ph, raw.Capset, header, b.AddrOf(old))
 }
-
-func (SecureBits) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.SecureBits") }

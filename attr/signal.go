@@ -67,8 +67,6 @@ func (s SigMask) lower(p *plan.Plan) {
 	p.Call(plan.Mask, raw.RtSigprocmask, raw.Int(sigSetmask), p.Builder().Words(set), raw.Int(0), raw.Int(sigsetBytes))
 }
 
-func (SigMask) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.SigMask") }
-
 func (s SigDefault) check(c *plan.Claims) error {
 	if err := c.Claim(plan.InheritedSignals, "attr.SigDefault"); err != nil {
 		return err
@@ -93,8 +91,6 @@ func (s SigIgnore) check(c *plan.Claims) error {
 }
 
 func (s SigIgnore) lower(p *plan.Plan) { setActions(p, s, "sigignore", sigIgn) }
-
-func (SigIgnore) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.SigIgnore") }
 
 func claimSignals(c *plan.Claims, sigs []syscall.Signal, step, by string) error {
 	for _, sig := range sigs {

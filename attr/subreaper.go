@@ -22,5 +22,3 @@ func (ChildSubreaper) lower(p *plan.Plan) {
 	p.Step("subreaper", "")
 	p.Call(plan.Lower, raw.Prctl, raw.Int(prSetChildSubreaper), raw.Int(1), zero, zero, zero)
 }
-
-func (ChildSubreaper) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.ChildSubreaper") }

@@ -31,5 +31,3 @@ func (StartSuspended) check(c *plan.Claims) error {
 }
 
 func (StartSuspended) lower(p *plan.Plan) { lowerTrace(p, "suspend", true) }
-
-func (StartSuspended) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.StartSuspended") }

@@ -46,8 +46,6 @@ func (DetachTTY) lower(p *plan.Plan) {
 	p.Call(plan.Terminal, raw.Ioctl, raw.Int(0), raw.Int(tiocnotty), raw.Int(0))
 }
 
-func (DetachTTY) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.DetachTTY") }
-
 func (t ControllingFD) check(c *plan.Claims) error {
 	if t.FD < 0 || t.FD > math.MaxInt32 {
 		return invalid("ctty", fmt.Sprint(t.FD), "out of range")
@@ -58,8 +56,6 @@ func (t ControllingFD) check(c *plan.Claims) error {
 
 func (t ControllingFD) lower(p *plan.Plan) { p.SetTTYNumber(t.FD, t.Steal) }
 
-func (ControllingFD) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.ControllingFD") }
-
 func (f Foreground) check(c *plan.Claims) error {
 	if f.File == nil {
 		return invalid("foreground", "", "nil file")
@@ -69,5 +65,3 @@ func (f Foreground) check(c *plan.Claims) error {
 }
 
 func (f Foreground) lower(p *plan.Plan) { p.SetForeground(f.File) }
-
-func (Foreground) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.Foreground") }

@@ -23,5 +23,3 @@ func (u Umask) lower(p *plan.Plan) {
 	p.Step("umask", fmt.Sprintf("%04o", int(u)))
 	p.Call(plan.Umask, raw.Umask, raw.Int(int64(u)))
 }
-
-func (Umask) fallback(*plan.ForkExec) error { return plan.Unsupported("attr.Umask") }

@@ -1,0 +1,60 @@
+package attr
+
+import (
+	"fmt"
+
+	"github.com/safespawn/spawn/internal/plan"
+)
+
+// What a list comes to is the business of this module alone; internal/attrlist
+// calls these functions by way of plan.
+func init() {
+	plan.Attributes.Check = checkList
+	plan.Attributes.Lower = lowerList
+	plan.Attributes.Fallback = fallbackList
+}
+
+// checkList validates all attributes and finds contradictions among them.
+func checkList(l List, c *plan.Claims) error {
+	for i, a := range l {
+		if a == nil {
+			return &plan.Error{Step: "attr", Index: i, Err: plan.Invalid("nil attribute")}
+		}
+		c.Attr(i)
+		if err := a.check(c); err != nil {
+			return at(i, err)
+		}
+	}
+	if err := c.Unmet(); err != nil {
+		return err
+	}
+	return checkDeathSignal(l)
+}
+
+// lowerList adds the steps of all attributes to p.
+func lowerList(l List, p *plan.Plan) {
+	for i, a := range l {
+		p.Attr(i)
+		a.lower(p)
+	}
+	p.Attr(-1)
+}
+
+// withFallback is an attribute that os.StartProcess can set, too.
+type withFallback interface {
+	fallback(f *plan.ForkExec) error
+}
+
+// fallbackList asks os.StartProcess for all attributes.
+func fallbackList(l List, f *plan.ForkExec) error {
+	for i, a := range l {
+		err := plan.Unsupported(fmt.Sprintf("%T", a))
+		if w, ok := a.(withFallback); ok {
+			err = w.fallback(f)
+		}
+		if err != nil {
+			return at(i, err)
+		}
+	}
+	return nil
+}
