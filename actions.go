@@ -222,7 +222,7 @@ func (x *action) changes() bool {
 }
 
 func (x *action) errorAt(i int, err error) error {
-	return &plan.Error{Step: actionNames[x.kind], Index: i, Object: x.object(), Err: err}
+	return &plan.Error{Part: plan.PartAction, Step: actionNames[x.kind], Index: i, Object: x.object(), Err: err}
 }
 
 // object is what an error names.

@@ -17,7 +17,7 @@ import (
 
 // cloneError says what a failure of clone is about.
 func (p *Program) cloneError(errno syscall.Errno) error {
-	e := &Error{Path: p.path, Step: "clone", Index: -1, Err: notLacking(errno)}
+	e := &Error{Path: p.path, Part: PartStart, Step: "clone", Index: -1, Err: notLacking(errno)}
 	switch errno {
 	case unix.EAGAIN:
 		e.Hint = processLimit(p.cgroup.File)
@@ -37,14 +37,14 @@ func (p *Program) cloneError(errno syscall.Errno) error {
 func (p *Program) refusedByClone(e *Error, errno syscall.Errno) {
 	switch {
 	case p.clone.Bits != 0 && (p.cgroup.File == nil || ofNamespaces(errno)):
-		e.Index, e.Object = p.clone.Index, p.clone.Object
+		e.Part, e.Index, e.Object = PartAttr, p.clone.Index, p.clone.Object
 		if needs := lacksNamespaces(p.clone.Bits); errno == unix.EINVAL && needs != "" {
 			e.Err = &lacking{needs, errno}
 			return
 		}
 		e.Hint = p.noNamespace("clone", p.clone.Bits, errno)
 	case p.cgroup.File != nil:
-		e.Step, e.Index, e.Object = "cgroup", p.cgroup.Index, p.cgroup.Name()
+		e.Part, e.Step, e.Index, e.Object = PartAttr, "cgroup", p.cgroup.Index, p.cgroup.Name()
 		p.refusedByCgroup(e, errno)
 	default:
 		e.Err = errno

@@ -3,6 +3,7 @@
 package spawn
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"strings"
@@ -107,6 +108,8 @@ func (d *diagnosis) denied(step raw.Step, errno syscall.Errno) string {
 		}
 	case "capset", "ambient":
 		return d.notPermitted()
+	case "seccomp", "landlock":
+		return cmp.Or(d.missingCap(step.Name), d.withoutPrivs())
 	case "unshare":
 		if d.userns {
 			return userNamespaceRefused()
@@ -115,10 +118,18 @@ func (d *diagnosis) denied(step raw.Step, errno syscall.Errno) string {
 	if step.Name == "setgroups" && groupsDenied() {
 		return "setgroups is denied in this user namespace"
 	}
-	if step.Name == "oom_score_adj" || errno == unix.EPERM || step.Name == "nice" || step.Name == "seccomp" {
+	if step.Name == "oom_score_adj" || errno == unix.EPERM || step.Name == "nice" {
 		return d.missingCap(step.Name)
 	}
 	return ""
+}
+
+// withoutPrivs is what a child may be without that is to restrict itself.
+func (d *diagnosis) withoutPrivs() string {
+	if _, ok := has[attr.NoNewPrivs](&d.view); ok {
+		return ""
+	}
+	return "without attr.NoNewPrivs"
 }
 
 func isDumpable() bool {

@@ -173,8 +173,9 @@
 //
 // # Errors
 //
-// A failure to start is an [*Error]: it names the step, the index of the file
-// action or attribute, the object, and wraps the system's error number.
+// A failure to start is an [*Error]: it says which [Part] of the start failed (an
+// argument, a file action, an attribute), at which index and in which step, names the
+// object, and wraps the system's error number.
 //
 //	spawn /usr/bin/sort: open in.txt: no such file or directory
 //

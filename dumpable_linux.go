@@ -7,6 +7,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/plan"
 )
 
 // dumpable keeps this process's dumpable flag over children that others may reach
@@ -234,7 +236,7 @@ func (d *dumpableFlag) clear() (err error) {
 // flagError is the error of begin, or opened, as Start returns it.
 func flagError(path string, err error) error {
 	if errno, ok := err.(syscall.Errno); ok {
-		return &Error{Path: path, Step: "dumpable", Index: -1, Err: errno}
+		return wrap(path, plan.StartError("dumpable", errno))
 	}
 	return err
 }

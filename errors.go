@@ -11,17 +11,52 @@ import (
 	"github.com/safespawn/spawn/internal/plan"
 )
 
+// Part is what an Error is about, and what its Index counts in.
+type Part uint8
+
+// The parts of a start. PartSpec and PartStart have no Index.
+const (
+	PartSpec   = Part(plan.PartSpec)   // a field of the Spec, such as Path
+	PartArg    = Part(plan.PartArg)    // a string of Spec.Args
+	PartEnv    = Part(plan.PartEnv)    // a string of Spec.Env
+	PartAction = Part(plan.PartAction) // a file action of Spec.Actions
+	PartAttr   = Part(plan.PartAttr)   // an attribute of Spec.Attr
+	PartStart  = Part(plan.PartStart)  // what each start does: clone and execve, mostly
+)
+
+// String is the part in one word, such as "action".
+func (p Part) String() string {
+	switch p {
+	case PartSpec:
+		return "spec"
+	case PartArg:
+		return "arg"
+	case PartEnv:
+		return "env"
+	case PartAction:
+		return "action"
+	case PartAttr:
+		return "attribute"
+	case PartStart:
+		return "start"
+	}
+	return "Part(" + strconv.Itoa(int(p)) + ")"
+}
+
 // Error is why a process was not started. The child, if there was one, has been
 // reaped.
 type Error struct {
 	// Path is the program, as in the Spec.
 	Path string
+	// Part says whether it is about the Spec, an argument, an entry of the
+	// environment, a file action, an attribute, or the start itself.
+	Part Part
 	// Step is what failed: a file action ("open"), what an attribute does
 	// ("setresuid"), "clone", "execve", or a field of the Spec ("args").
 	Step string
-	// Index is that of the file action in Spec.Actions, of the attribute in
-	// Spec.Attr, or of the string in Spec.Args or Spec.Env; -1 where the step
-	// has none.
+	// Index is that of the string in Spec.Args or Spec.Env, of the file action in
+	// Spec.Actions, or of the attribute in Spec.Attr, as Part says; -1 for PartSpec
+	// and PartStart.
 	Index int
 	// Object is what the step acted on: a path, a descriptor, an id.
 	Object string
@@ -79,9 +114,9 @@ var ErrStatusTaken = errors.New("spawn: exit status was taken by another waiter,
 func wrap(path string, err error) error {
 	var e *plan.Error
 	if errors.As(err, &e) {
-		return &Error{Path: path, Step: e.Step, Index: e.Index, Object: e.Object, Err: e.Err, Hint: e.Hint}
+		return &Error{Path: path, Part: Part(e.Part), Step: e.Step, Index: e.Index, Object: e.Object, Err: e.Err, Hint: e.Hint}
 	}
-	return &Error{Path: path, Step: "spec", Index: -1, Err: err}
+	return &Error{Path: path, Part: PartSpec, Step: "spec", Index: -1, Err: err}
 }
 
 // tooLong is E2BIG for one string.

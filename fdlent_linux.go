@@ -130,7 +130,7 @@ func (a *attempt) lentError(l *lentFD, err error) error {
 	if l.action < len(a.actions) {
 		return wrap(a.path, a.actions[l.action].errorAt(l.action, err))
 	}
-	return &Error{Path: a.path, Step: "file table", Index: -1, Err: err}
+	return wrap(a.path, plan.StartError("file table", err))
 }
 
 // unnamed moves a descriptor of the library's own to a number that no action names.

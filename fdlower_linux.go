@@ -94,7 +94,7 @@ func (f *fdPlan) prepare() {
 	if f.slots.first != 0 {
 		above = max(above, f.slots.last())
 	}
-	f.Builder().Step("file table", -1, "")
+	f.StartStep("file table")
 	if f.feat.closeRange && f.feat.sharedMemory && f.vars.gate == 0 {
 		f.vars.unshare = f.Builder().Var()
 		from := fdArg(above)
@@ -188,14 +188,14 @@ func (f *fdPlan) lower() {
 // action acts on is for objectOf to say.
 func (f *fdPlan) stepOf(i int) {
 	if i < len(f.actions) {
-		f.Builder().Step(actionNames[f.actions[i].kind], i, "")
+		f.ActionStep(actionNames[f.actions[i].kind], i)
 		return
 	}
 	if r := f.Ruleset; i > len(f.actions) {
-		f.Builder().Step("landlock", r.Index, r.Object)
+		f.AttrStep("landlock", r.Index, r.Object)
 		return
 	}
-	f.Builder().Step("ctty", f.TTY.Index, f.TTY.Name())
+	f.AttrStep("ctty", f.TTY.Index, f.TTY.Name())
 }
 
 // save moves file n of this process out of the way.
@@ -302,7 +302,7 @@ func (f *fdPlan) finish() {
 	if f.all {
 		return
 	}
-	f.Builder().Step("file table", -1, "")
+	f.StartStep("file table")
 	rest := plan.CloseRest
 	if f.Ruleset != nil {
 		rest = plan.Landlock // the ruleset is needed until then

@@ -19,7 +19,7 @@ func checkAttributes(list attr.List) error {
 	for i := range list {
 		var f plan.ForkExec
 		if err := attrlist.Fallback(list[i:i+1], &f); err == nil && f != (plan.ForkExec{}) {
-			return &plan.Error{Step: "attr", Index: i, Err: plan.Unsupported(fmt.Sprintf("%T", list[i]))}
+			return plan.AttrError("attr", i, "", plan.Unsupported(fmt.Sprintf("%T", list[i])))
 		}
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -240,7 +241,8 @@ func (e *engine) inheritRest(held *heldFiles, files []*os.File) error {
 		}
 		fd, err := highfd.Dup(n)
 		if err != nil {
-			return &plan.Error{Step: actionNames[actInheritAll], Index: -1, Object: strconv.Itoa(n), Err: err}
+			i := slices.IndexFunc(e.actions, func(x action) bool { return x.kind == actInheritAll })
+			return &plan.Error{Part: plan.PartAction, Step: actionNames[actInheritAll], Index: i, Object: strconv.Itoa(n), Err: err}
 		}
 		files[n] = os.NewFile(uintptr(fd), "spawn")
 		*held = append(*held, heldFile{files[n], true})

@@ -35,7 +35,7 @@ func (e *engine) lowerHiding(p *plan.Plan) {
 		zero := raw.Int(0)
 		p.Call(ph, raw.Prctl, raw.Int(unix.PR_SET_DUMPABLE), zero, zero, zero, zero).SkipEqual(unless, 0)
 	}
-	b.Step("dumpable", -1, "")
+	p.StartStep("dumpable")
 	clear(plan.Hide, h.early)
 	if user {
 		clear(plan.Namespaces, h.late)
@@ -88,7 +88,7 @@ func (h *dumpableHold) opened() error {
 	defer d.mu.Unlock()
 	if h.early && !h.root && !h.files {
 		if err := d.clear(); err != nil {
-			return &plan.Error{Step: "dumpable", Index: -1, Err: err}
+			return plan.StartError("dumpable", err)
 		}
 	}
 	h.maps = false

@@ -29,8 +29,8 @@ func findHelpers(files []mapFile) error {
 		}
 		path, err := exec.LookPath(name)
 		if err != nil {
-			return &plan.Error{Step: f.name, Index: f.index, Object: name,
-				Err: fmt.Errorf("attr.IDMap with Helpers needs %s(1), of shadow or uidmap: %w: %w", name, err, errors.ErrUnsupported)}
+			return plan.AttrError(f.name, f.index, name,
+				fmt.Errorf("attr.IDMap with Helpers needs %s(1), of shadow or uidmap: %w: %w", name, err, errors.ErrUnsupported))
 		}
 		f.helper = path
 	}

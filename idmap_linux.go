@@ -40,9 +40,8 @@ func mapFiles(m *plan.IDMap) (files []mapFile) {
 
 // writeOwn makes the child write a map of the namespace that it is in.
 func writeOwn(p *plan.Plan, f mapFile) {
-	b := p.Builder()
-	fd := b.Var()
-	b.Step(f.name, f.index, f.object())
+	fd := p.Builder().Var()
+	p.AttrStep(f.name, f.index, f.object())
 	p.OpenProc(plan.Namespaces, "/proc/self/"+f.name).Keep(fd)
 	p.WriteProc(plan.Namespaces, fd, f.text)
 }
@@ -94,7 +93,7 @@ func (g *mapGate) pass(a *attempt) error {
 	if err == nil {
 		_, err = ignoringEINTR(func() (int, error) { return unix.Write(g.write, []byte{'.'}) })
 		if err != nil {
-			err = &plan.Error{Step: "id map", Index: g.Index, Err: err}
+			err = plan.AttrError("id map", g.Index, "", err)
 		}
 	}
 	if err != nil && isOver(a.pid, a.pidfd) {
@@ -121,7 +120,7 @@ func (g *mapGate) writeAll(a *attempt) error {
 			err = f.write(a, pid)
 		}
 		if err != nil {
-			return &plan.Error{Step: f.name, Index: f.index, Object: f.object(), Err: err}
+			return plan.AttrError(f.name, f.index, f.object(), err)
 		}
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
 )
 
@@ -103,7 +104,7 @@ const (
 
 // stepError is the error of a step of the child other than execve.
 func (p *Program) stepError(step raw.Step, errno syscall.Errno) *Error {
-	e := &Error{Path: p.path, Step: step.Name, Index: step.Index, Object: p.objectOf(step)}
+	e := &Error{Path: p.path, Part: Part(step.Part), Step: step.Name, Index: step.Index, Object: p.objectOf(step)}
 	if a := p.actionOf(step); a != nil {
 		e.Err, e.Hint = notLacking(errno), p.diag.refusedOfFile(a, errno)
 		return e
@@ -125,17 +126,17 @@ func (p *Program) mapError(err error) error {
 	var errno syscall.Errno
 	err = wrap(p.path, err)
 	if errors.As(err, &e) && errors.As(err, &errno) && e.Hint == "" {
-		e.Hint = p.diag.denied(raw.Step{Name: e.Step, Index: e.Index}, errno)
+		e.Hint = p.diag.denied(raw.Step{Name: e.Step, Part: uint8(e.Part), Index: e.Index}, errno)
 	}
 	return err
 }
 
 // actionOf is the file action that a step belongs to, or nil.
-func (p *Program) actionOf(step raw.Step) *action {
-	if i := step.Index; i >= 0 && i < len(p.actions) && actionNames[p.actions[i].kind] == step.Name {
-		return &p.actions[i]
+func (e *engine) actionOf(step raw.Step) *action {
+	if plan.Part(step.Part) != plan.PartAction {
+		return nil
 	}
-	return nil
+	return &e.actions[step.Index]
 }
 
 // ofStep is an errno that says what the kernel lacks only where it is ENOSYS of a

@@ -16,8 +16,8 @@ func (e *engine) holdRuleset(f *fdPlan) error {
 	fd := r.FD
 	if r.File.File != nil {
 		var err error
-		if fd, err = e.hold(r.File.File, "landlock", r.Index); err != nil {
-			return &plan.Error{Step: "landlock", Index: r.Index, Object: r.Name(), Err: err}
+		if fd, err = e.hold(r.File.File, plan.PartAttr, "landlock", r.Index); err != nil {
+			return plan.AttrError("landlock", r.Index, r.Name(), err)
 		}
 	}
 	f.files = append(f.files, fd)

@@ -37,7 +37,7 @@ func (p *Program) holding(ctx context.Context, files []heldFile) (proc *Process,
 		}
 		err = os.ErrClosed
 	}
-	return nil, &Error{Path: p.path, Step: h.step, Index: h.index, Object: h.f.Name(), Err: err}
+	return nil, &Error{Path: p.path, Part: Part(h.part), Step: h.step, Index: h.index, Object: h.f.Name(), Err: err}
 }
 
 // launchHere looks up what depends on the moment and runs the program.
@@ -134,7 +134,7 @@ func (a *attempt) make() (proc *Process, left bool, err error) {
 	}
 	if a.maps != nil {
 		if a.gate, err = a.maps.open(a); err != nil {
-			return nil, false, &Error{Path: a.path, Step: "id map", Index: a.maps.Index, Err: err}
+			return nil, false, wrap(a.path, plan.AttrError("id map", a.maps.Index, "", err))
 		}
 		defer a.gate.close()
 	}
@@ -174,7 +174,7 @@ func (a *attempt) clone() (errno syscall.Errno, err error) {
 	}
 	if a.way == copyWay {
 		if a.record, err = openRecord(a); err != nil {
-			return 0, &Error{Path: a.path, Step: "pipe", Index: -1, Err: err}
+			return 0, wrap(a.path, plan.StartError("pipe", err))
 		}
 		a.c.ErrFD = a.record.w
 		defer a.record.closeWriter()

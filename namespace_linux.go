@@ -28,8 +28,8 @@ type idMaps struct {
 func (e *engine) lowerNamespaces(p *plan.Plan) error {
 	e.clone = p.Clone
 	if e.clone.Bits&unix.CLONE_NEWTIME != 0 && !e.feat.clone3 {
-		return &plan.Error{Step: "clone", Index: p.Clone.Index, Object: p.Clone.Object,
-			Err: fmt.Errorf("a time namespace needs clone3 (Linux 5.5): %w", errors.ErrUnsupported)}
+		return plan.AttrError("clone", p.Clone.Index, p.Clone.Object,
+			fmt.Errorf("a time namespace needs clone3 (Linux 5.5): %w", errors.ErrUnsupported))
 	}
 	own := p.Unshare.Bits&unix.CLONE_NEWUSER != 0
 	if p.IDMap != nil && !own {
@@ -40,8 +40,7 @@ func (e *engine) lowerNamespaces(p *plan.Plan) error {
 	if p.Unshare.Bits == 0 {
 		return nil
 	}
-	b := p.Builder()
-	b.Step("unshare", p.Unshare.Index, p.Unshare.Object)
+	p.AttrStep("unshare", p.Unshare.Index, p.Unshare.Object)
 	p.Call(plan.Namespaces, raw.Unshare, raw.Int(int64(p.Unshare.Bits)))
 	if p.IDMap != nil && own {
 		for _, f := range mapFiles(p.IDMap) {
@@ -49,7 +48,7 @@ func (e *engine) lowerNamespaces(p *plan.Plan) error {
 		}
 	}
 	if p.Unshare.Bits&unix.CLONE_NEWNS != 0 {
-		b.Step("private mounts", p.Unshare.Index, "/")
+		p.AttrStep("private mounts", p.Unshare.Index, "/")
 		p.PrivateMounts(plan.Namespaces)
 	}
 	return nil
@@ -63,9 +62,9 @@ func (e *engine) joinNamespaces(f *fdPlan) error {
 	fds, user := make([]int, len(f.Joins)), false
 	for i := range f.Joins {
 		j := &f.Joins[i]
-		fd, err := e.hold(j.File.File, "setns", j.Index)
+		fd, err := e.hold(j.File.File, plan.PartAttr, "setns", j.Index)
 		if err != nil {
-			return &plan.Error{Step: "setns", Index: j.Index, Object: j.Object, Err: err}
+			return plan.AttrError("setns", j.Index, j.Object, err)
 		}
 		f.need(fd)
 		if j.Types == 0 {
@@ -130,7 +129,7 @@ func kindsOf(types uint64) (list []uint64) {
 }
 
 func (f *fdPlan) setns(j plan.Join, fd int, types uint64) raw.OpRef {
-	f.Builder().Step("setns", j.Index, j.Name()+" "+j.Object)
+	f.AttrStep("setns", j.Index, j.Name()+" "+j.Object)
 	return f.Call(plan.JoinNamespaces, raw.Setns, fdArg(fd), raw.Int(int64(types)))
 }
 
@@ -155,7 +154,7 @@ func (e *engine) awaitMaps(f *fdPlan) {
 	}
 	b := f.Builder()
 	theirs, got, n := raw.VarArg(m.theirs, 0), b.Var(), b.Var()
-	b.Step("id map", m.Index, "")
+	f.AttrStep("id map", m.Index, "")
 	if f.all {
 		f.Call(plan.FileTable, raw.Close, raw.VarArg(m.ours, 0))
 	}

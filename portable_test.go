@@ -283,9 +283,26 @@ func (w *startError) check(t *testing.T, err error) {
 	if !errors.As(err, &e) || !errors.Is(err, w.err) {
 		t.Fatalf("got %v, want %v", err, w.err)
 	}
-	if e.Step != w.step || e.Index != w.index || e.Path != w.spec.Path {
-		t.Errorf("got %#v, want step %s, index %d", e, w.step, w.index)
+	if e.Part != w.part() || e.Step != w.step || e.Index != w.index || e.Path != w.spec.Path {
+		t.Errorf("got %#v, want %v, step %s, index %d", e, w.part(), w.step, w.index)
 	}
+}
+
+// part is what the index counts in.
+func (w *startError) part() spawn.Part {
+	switch {
+	case w.step == "execve":
+		return spawn.PartStart
+	case w.index < 0:
+		return spawn.PartSpec
+	case w.step == "args":
+		return spawn.PartArg
+	case w.step == "env":
+		return spawn.PartEnv
+	case w.step == "attr":
+		return spawn.PartAttr
+	}
+	return spawn.PartAction
 }
 
 func TestPortableBadInput(t *testing.T) {

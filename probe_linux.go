@@ -74,7 +74,7 @@ func (f *findings) guessed(why syscall.Errno) *findings {
 func probeClone(legacy bool, flags uint64, kills killers) (f features, errno syscall.Errno) {
 	var b raw.Builder
 	v := b.Var()
-	b.Step("probe", -1, "")
+	b.Step(raw.Step{Name: "probe", Index: -1})
 	b.Call(0, raw.Getpgid, raw.Int(0)).Keep(v)
 	b.Call(0, raw.ExitGroup, raw.Int(0))
 	r := raw.NewRun(b.Build())
@@ -123,7 +123,7 @@ func probeWait(idType, id int) bool {
 // at the descriptor and finds it bad, an older one doesn't get as far.
 func (f *findings) probeCgroup() bool {
 	var b raw.Builder
-	b.Step("probe", -1, "")
+	b.Step(raw.Step{Name: "probe", Index: -1})
 	b.Call(0, raw.ExitGroup, raw.Int(0))
 	r := raw.NewRun(b.Build())
 	defer r.Free()
@@ -215,7 +215,7 @@ func tryGuarded(first int, kills killers) (n int, errno syscall.Errno) {
 
 func cloneGuarded(first, pipe int) (pid int, errno syscall.Errno) {
 	var b raw.Builder
-	b.Step("probe", -1, "")
+	b.Step(raw.Step{Name: "probe", Index: -1})
 	dot := b.String(".")
 	for _, g := range guarded[first:] {
 		b.Call(0, g.sys, g.args...).Ignore()

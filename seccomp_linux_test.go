@@ -163,9 +163,9 @@ func TestLongestFilter(t *testing.T) {
 func secured(ruleset *attr.LandlockRuleset) map[string]fault {
 	return map[string]fault{
 		"landlock": {spec: &spawn.Spec{Attr: attr.List{ruleset.Attr()}},
-			want: want{"landlock", 0, "landlock-ruleset, without attr.NoNewPrivs", []syscall.Errno{unix.EPERM}}},
+			want: want{"landlock", 0, "landlock-ruleset", []syscall.Errno{unix.EPERM}}},
 		"seccomp": {spec: &spawn.Spec{Attr: attr.List{refuse(unix.EXDEV, unix.SYS_UNAME)}},
-			want: want{"seccomp", 0, "4 instructions, without attr.NoNewPrivs", []syscall.Errno{unix.EACCES}}},
+			want: want{"seccomp", 0, "4 instructions", []syscall.Errno{unix.EACCES}}},
 	}
 }
 

@@ -51,7 +51,8 @@ type Program struct {
 
 // Step is one system call of a child.
 type Step struct {
-	// Name, Index and Object are those of the Error if it fails.
+	// Part, Name, Index and Object are those of the Error if it fails.
+	Part   Part
 	Name   string
 	Index  int
 	Object string
@@ -188,16 +189,16 @@ var maxArg = 32 * os.Getpagesize()
 // check validates what is the same on all platforms.
 func (s *Spec) check(argv, env []string) error {
 	if err := checkPath(s.Path); err != nil {
-		return &plan.Error{Step: "path", Index: -1, Object: s.Path, Err: err}
+		return plan.SpecError("path", s.Path, err)
 	}
 	if len(argv) == 0 {
-		return &plan.Error{Step: "args", Index: -1, Err: plan.Invalid("empty, and not nil")}
+		return plan.SpecError("args", "", plan.Invalid("empty, and not nil"))
 	}
-	if err := checkStrings("args", argv, true); err != nil {
+	if err := checkStrings(plan.PartArg, "args", argv, true); err != nil {
 		return err
 	}
 	// Package os has no variables with NUL bytes.
-	if err := checkStrings("env", env, s.Env != nil); err != nil {
+	if err := checkStrings(plan.PartEnv, "env", env, s.Env != nil); err != nil {
 		return err
 	}
 	return s.Actions.check()
@@ -205,7 +206,7 @@ func (s *Spec) check(argv, env []string) error {
 
 // checkStrings finds strings that are too long, or that may have a NUL byte and
 // do.
-func checkStrings(step string, list []string, mayHaveNUL bool) error {
+func checkStrings(part plan.Part, step string, list []string, mayHaveNUL bool) error {
 	for i, x := range list {
 		var why error
 		switch {
@@ -217,7 +218,7 @@ func checkStrings(step string, list []string, mayHaveNUL bool) error {
 			continue
 		}
 		// The text itself may be a secret.
-		return &plan.Error{Step: step, Index: i, Object: fmt.Sprint(i), Err: why}
+		return &plan.Error{Part: part, Step: step, Index: i, Object: fmt.Sprint(i), Err: why}
 	}
 	return nil
 }

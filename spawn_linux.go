@@ -54,6 +54,7 @@ type engine struct {
 type heldFile struct {
 	f     *os.File
 	fd    int
+	part  plan.Part
 	step  string
 	index int
 }
@@ -122,7 +123,7 @@ func (e *engine) compileFor(s *Spec, argv, env []string, once, withSlots bool) e
 	}
 	e.restoreNoFile(p, claims)
 	e.lowerMask(p, claims)
-	b.Step("execve", -1, "")
+	p.StartStep("execve")
 	if e.way = e.chooseWay(p); e.way == futexWay {
 		e.abort = b.Var()
 		p.Call(plan.Exec, raw.ExitGroup, raw.Int(1)).SkipEqual(e.abort, 0)
@@ -133,7 +134,7 @@ func (e *engine) compileFor(s *Spec, argv, env []string, once, withSlots bool) e
 	}
 	e.diag = newDiagnosis(s, p, once, size(argv)+size(env))
 	if !b.Fits() {
-		return &plan.Error{Step: "actions", Index: -1, Object: strconv.Itoa(len(e.actions)), Err: plan.Invalid("more than a child can do")}
+		return plan.SpecError("actions", strconv.Itoa(len(e.actions)), plan.Invalid("more than a child can do"))
 	}
 	if once {
 		e.plan, e.prog = p, p.BuildShared()
@@ -185,7 +186,7 @@ func (e *engine) lowerFiles(p *plan.Plan, s *Spec, claims *plan.Claims, withSlot
 		fd := -1
 		if x := &e.actions[i]; x.kind == actFile {
 			var err error
-			if fd, err = e.hold(x.file, actionNames[x.kind], i); err != nil {
+			if fd, err = e.hold(x.file, plan.PartAction, actionNames[x.kind], i); err != nil {
 				return x.errorAt(i, err)
 			}
 			if blocksAnew(fd) {
@@ -197,8 +198,8 @@ func (e *engine) lowerFiles(p *plan.Plan, s *Spec, claims *plan.Claims, withSlot
 	tty := -1
 	if p.TTY.File != nil {
 		var err error
-		if tty, err = e.hold(p.TTY.File, "ctty", p.TTY.Index); err != nil {
-			return &plan.Error{Step: "ctty", Index: p.TTY.Index, Object: p.TTY.Name(), Err: err}
+		if tty, err = e.hold(p.TTY.File, plan.PartAttr, "ctty", p.TTY.Index); err != nil {
+			return plan.AttrError("ctty", p.TTY.Index, p.TTY.Name(), err)
 		}
 	}
 	if err := e.holdRuleset(f); err != nil {
@@ -249,9 +250,9 @@ func (e *engine) joinCgroup(f *fdPlan) error {
 	if dir.File == nil {
 		return nil
 	}
-	fd, err := e.hold(dir.File, "cgroup", dir.Index)
+	fd, err := e.hold(dir.File, plan.PartAttr, "cgroup", dir.Index)
 	if err != nil {
-		return &plan.Error{Step: "cgroup", Index: dir.Index, Object: dir.Name(), Err: err}
+		return plan.AttrError("cgroup", dir.Index, dir.Name(), err)
 	}
 	if e.feat.cgroup {
 		return nil
@@ -259,7 +260,7 @@ func (e *engine) joinCgroup(f *fdPlan) error {
 	f.need(fd)
 	b := f.Builder()
 	procs := b.Var()
-	b.Step("cgroup", dir.Index, dir.Name())
+	f.AttrStep("cgroup", dir.Index, dir.Name())
 	// Version 1 has a file to write to as well, but not this one.
 	f.Call(plan.Cgroup, raw.Openat, fdArg(fd), b.String("cgroup.controllers"), raw.Int(unix.O_PATH|unix.O_CLOEXEC), raw.Int(0)).Keep(procs)
 	f.Call(plan.Cgroup, raw.Close, raw.VarArg(procs, 0))
@@ -270,7 +271,7 @@ func (e *engine) joinCgroup(f *fdPlan) error {
 }
 
 // hold notes that a file must be open, with the descriptor it has now.
-func (e *engine) hold(f *os.File, step string, index int) (fd int, err error) {
+func (e *engine) hold(f *os.File, part plan.Part, step string, index int) (fd int, err error) {
 	conn, err := f.SyscallConn()
 	if err != nil {
 		return -1, err
@@ -281,7 +282,7 @@ func (e *engine) hold(f *os.File, step string, index int) (fd int, err error) {
 	if e.files == nil {
 		e.files = make([]heldFile, 0, 4)
 	}
-	e.files = append(e.files, heldFile{f, fd, step, index})
+	e.files = append(e.files, heldFile{f, fd, part, step, index})
 	return fd, nil
 }
 
@@ -306,7 +307,7 @@ func (e *engine) restoreNoFile(p *plan.Plan, claims *plan.Claims) {
 	b := p.Builder()
 	e.nofile = b.Var()
 	l := b.Words(nofile.Original.Soft, nofile.Original.Hard)
-	b.Step("rlimit", -1, "")
+	p.StartStep("rlimit")
 	p.Call(plan.Lower, raw.Prlimit64, raw.Int(0), raw.Int(unix.RLIMIT_NOFILE), l, raw.Int(0)).Ignore().SkipEqual(e.nofile, 0)
 }
 
@@ -341,8 +342,8 @@ func (p *Program) heldFD(step string) int {
 // objectOf is what a step acts on. That of an action is made up only now: to print
 // it for each start would cost more than the rest of Compile.
 func (e *engine) objectOf(step raw.Step) string {
-	if i := step.Index; step.Object == "" && i >= 0 && i < len(e.actions) && actionNames[e.actions[i].kind] == step.Name {
-		return e.actions[i].object()
+	if a := e.actionOf(step); a != nil {
+		return a.object()
 	}
 	return step.Object
 }

@@ -74,7 +74,7 @@ func (e *engine) findTerminal(list attr.List) error {
 	}
 	index := slices.IndexFunc(list, func(a attr.Attr) bool { _, ok := a.(attr.ControllingTTY); return ok })
 	problem := func(err error) error {
-		return &plan.Error{Step: "ctty", Index: index, Object: e.attr.TTY.Name(), Err: err}
+		return plan.AttrError("ctty", index, e.attr.TTY.Name(), err)
 	}
 	fd, err := numberOf(e.attr.TTY)
 	if err != nil {
@@ -182,7 +182,7 @@ func (p *Program) execError(err error) error {
 	if errors.As(err, &pe) {
 		err = pe.Err
 	}
-	e := &Error{Path: p.path, Step: "execve", Index: -1, Object: p.path, Err: err}
+	e := &Error{Path: p.path, Part: PartStart, Step: "execve", Index: -1, Object: p.path, Err: err}
 	switch err {
 	case syscall.EAGAIN, syscall.ENOMEM, syscall.EMFILE, syscall.ENFILE:
 		e.Step, e.Object = "clone", ""
@@ -190,7 +190,7 @@ func (p *Program) execError(err error) error {
 	}
 	// Without another root what attributes do can't find anything missing.
 	if p.attr != (plan.ForkExec{}) && (err != syscall.ENOENT || p.attr.Chroot != "") {
-		e.Object += ", or an attribute"
+		e.Hint = "or of what an attribute asks for: package os does not tell"
 	}
 	return e
 }

@@ -29,7 +29,7 @@ func (p *Program) Steps() []Step {
 func (p *Program) step(c raw.Call) Step {
 	named := p.prog.Step(c.Step)
 	s := Step{
-		Name: named.Name, Index: named.Index, Object: p.objectOf(named),
+		Part: Part(named.Part), Name: named.Name, Index: named.Index, Object: p.objectOf(named),
 		Syscall: c.Sys.Name(), Number: c.Sys.Number(),
 	}
 	for i := range c.Sys.Args() {

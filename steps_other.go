@@ -19,17 +19,17 @@ func (p *Program) Steps() []Step {
 	}
 	p.attributeSteps(&l)
 	if x := p.files.chdir; x >= 0 || p.files.chrooted {
-		s := Step{Name: "chdir", Index: x, Object: p.files.cwd.path}
+		s := Step{Part: PartAttr, Name: "chdir", Index: x, Object: p.files.cwd.path}
 		if x >= 0 {
-			s.Object = p.actions[x].object()
+			s.Part, s.Object = PartAction, p.actions[x].object()
 		}
 		l.add(s, "chdir", p.files.cwd.text()...)
 	}
 	p.tableSteps(&l)
 	if p.tty >= 0 {
-		l.add(Step{Name: "ctty", Index: -1, Object: p.attr.TTY.Name()}, "ioctl", number(p.tty), text("TIOCSCTTY"))
+		l.add(Step{Part: PartAttr, Name: "ctty", Index: -1, Object: p.attr.TTY.Name()}, "ioctl", number(p.tty), text("TIOCSCTTY"))
 	}
-	l.add(Step{Name: "execve", Index: -1}, "execve", quoted(p.path), text("ptr"), text("ptr"))
+	l.add(Step{Part: PartStart, Name: "execve", Index: -1}, "execve", quoted(p.path), text("ptr"), text("ptr"))
 	return l
 }
 
@@ -67,10 +67,10 @@ func (p place) text() []Arg {
 
 // need adds what this process does for need i.
 func (l *stepList) need(i int, n *need, actions []action) {
-	s := Step{Name: "file table", Index: -1, Note: "in the parent, gives " + handle(i).Text}
+	s := Step{Part: PartStart, Name: "file table", Index: -1, Note: "in the parent, gives " + handle(i).Text}
 	if n.action >= 0 {
 		x := &actions[n.action]
-		s.Name, s.Index, s.Object = actionNames[x.kind], n.action, x.object()
+		s.Part, s.Name, s.Index, s.Object = PartAction, actionNames[x.kind], n.action, x.object()
 	}
 	switch n.kind {
 	case needNumber, needFile:
@@ -92,25 +92,25 @@ func (l *stepList) need(i int, n *need, actions []action) {
 func (p *Program) attributeSteps(l *stepList) {
 	a := &p.attr
 	if a.Setsid {
-		l.add(Step{Name: "setsid", Index: -1}, "setsid")
+		l.add(Step{Part: PartAttr, Name: "setsid", Index: -1}, "setsid")
 	}
 	if a.Setpgid {
-		l.add(Step{Name: "setpgid", Index: -1}, "setpgid", number(0), number(a.Pgid))
+		l.add(Step{Part: PartAttr, Name: "setpgid", Index: -1}, "setpgid", number(0), number(a.Pgid))
 	}
 	if k := p.files.foreground; k != none {
 		x := &p.actions[p.files.tcsetpgrp]
-		s := Step{Name: actionNames[x.kind], Index: p.files.tcsetpgrp, Object: x.object()}
+		s := Step{Part: PartAction, Name: actionNames[x.kind], Index: p.files.tcsetpgrp, Object: x.object()}
 		l.add(s, "ioctl", handle(k), text("TIOCSPGRP"), text("ptr"))
 	}
 	if a.Chroot != "" {
-		l.add(Step{Name: "chroot", Index: -1, Object: a.Chroot}, "chroot", quoted(a.Chroot))
+		l.add(Step{Part: PartAttr, Name: "chroot", Index: -1, Object: a.Chroot}, "chroot", quoted(a.Chroot))
 	}
 	if c := a.Credential; c != nil {
 		if !c.KeepGroups {
-			l.add(Step{Name: "setgroups", Index: -1}, "setgroups", number(len(c.Groups)), text(fmt.Sprint(c.Groups)))
+			l.add(Step{Part: PartAttr, Name: "setgroups", Index: -1}, "setgroups", number(len(c.Groups)), text(fmt.Sprint(c.Groups)))
 		}
-		l.add(Step{Name: "setresgid", Index: -1}, "setgid", number(int(c.GID)))
-		l.add(Step{Name: "setresuid", Index: -1}, "setuid", number(int(c.UID)))
+		l.add(Step{Part: PartAttr, Name: "setresgid", Index: -1}, "setgid", number(int(c.GID)))
+		l.add(Step{Part: PartAttr, Name: "setresuid", Index: -1}, "setuid", number(int(c.UID)))
 	}
 }
 
@@ -118,10 +118,10 @@ func (p *Program) attributeSteps(l *stepList) {
 func (p *Program) tableSteps(l *stepList) {
 	for _, n := range slices.Sorted(maps.Keys(p.files.table)) {
 		entry := p.files.table[n]
-		s := Step{Name: "file table", Index: -1}
+		s := Step{Part: PartStart, Name: "file table", Index: -1}
 		if entry.action >= 0 {
 			x := &p.actions[entry.action]
-			s.Name, s.Index, s.Object = actionNames[x.kind], entry.action, x.object()
+			s.Part, s.Name, s.Index, s.Object = PartAction, actionNames[x.kind], entry.action, x.object()
 		}
 		if entry.need == shut {
 			l.add(s, "close", number(n))

@@ -31,11 +31,11 @@ func (e *engine) lowerMask(p *plan.Plan, claims *plan.Claims) {
 	b, own := p.Builder(), claims.Has(plan.SignalMask)
 	if p.Trace != nil {
 		e.tracing = &tracing{*p.Trace, own, p.Blocked}
-		b.Step(p.Trace.Step, p.Trace.Index, "")
+		p.AttrStep(p.Trace.Step, p.Trace.Index, "")
 		trap := b.Words(1 << (unix.SIGTRAP - 1))
 		p.Call(plan.Mask, raw.RtSigprocmask, raw.Int(unix.SIG_UNBLOCK), trap, raw.Int(0), raw.Int(8))
 	} else if !own {
-		b.Step("sigmask", -1, "")
+		p.StartStep("sigmask")
 		p.Call(plan.Mask, raw.RtSigprocmask, raw.Int(unix.SIG_SETMASK), b.SavedMask(), raw.Int(0), raw.Int(8))
 	}
 }
@@ -58,7 +58,7 @@ func (p *Program) launchTraced(ctx context.Context) (*Process, error) {
 		if err == ctx.Err() {
 			return nil, err
 		}
-		return nil, &Error{Path: p.path, Step: p.tracing.Step, Index: p.tracing.Index, Err: err}
+		return nil, wrap(p.path, plan.AttrError(p.tracing.Step, p.tracing.Index, "", err))
 	}
 	return proc, nil
 }

@@ -17,12 +17,12 @@ func (e *engine) foreground(f *fdPlan) error {
 	if tty.File == nil {
 		return nil
 	}
-	fd, err := e.hold(tty.File, "foreground", tty.Index)
+	fd, err := e.hold(tty.File, plan.PartAttr, "foreground", tty.Index)
 	if err != nil {
-		return &plan.Error{Step: "foreground", Index: tty.Index, Object: tty.Name(), Err: err}
+		return plan.AttrError("foreground", tty.Index, tty.Name(), err)
 	}
 	f.need(fd)
-	f.Builder().Step("foreground", tty.Index, tty.Name())
+	f.AttrStep("foreground", tty.Index, tty.Name())
 	f.setForeground(plan.Session, fdArg(fd))
 	return nil
 }
@@ -50,13 +50,13 @@ func (f *fdPlan) terminalNumber() error {
 	}
 	object := strconv.Itoa(n.FD)
 	if o, _ := f.table.origin(n.FD); o == closed || o == fromParent && n.FD > 2 && !f.all && !f.kept.has(n.FD) {
-		return &plan.Error{Step: "ctty", Index: n.Index, Object: object, Err: plan.Invalid("not a descriptor of the child")}
+		return plan.AttrError("ctty", n.Index, object, plan.Invalid("not a descriptor of the child"))
 	}
 	steal := 0
 	if n.Steal {
 		steal = 1
 	}
-	f.Builder().Step("ctty", n.Index, object)
+	f.AttrStep("ctty", n.Index, object)
 	f.Call(plan.Terminal, raw.Ioctl, fdArg(n.FD), raw.Int(unix.TIOCSCTTY), raw.Int(int64(steal)))
 	return nil
 }

@@ -39,7 +39,7 @@ func at(i int, err error) error {
 		e.Index = i
 		return e
 	}
-	return &plan.Error{Step: "attr", Index: i, Err: err}
+	return plan.AttrError("attr", i, "", err)
 }
 
 // claimAll claims several things.
@@ -54,5 +54,5 @@ func claimAll(c *plan.Claims, by string, list ...string) error {
 
 // invalid is the error of a value that makes no sense.
 func invalid(name, object, format string, args ...any) error {
-	return &plan.Error{Step: name, Index: -1, Object: object, Err: plan.Invalid(format, args...)}
+	return plan.AttrError(name, -1, object, plan.Invalid(format, args...))
 }

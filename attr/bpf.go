@@ -2,8 +2,6 @@ package attr
 
 import (
 	"fmt"
-
-	"github.com/safespawn/spawn/internal/plan"
 )
 
 // Parts of an instruction of classic BPF, as in linux/bpf_common.h.
@@ -60,7 +58,7 @@ func checkFilter(filter []SockFilter) error {
 	}
 	for i, f := range filter {
 		if why := badInstruction(f, uint64(n-i-1)); why != "" {
-			return &plan.Error{Step: "seccomp", Index: -1, Object: fmt.Sprintf("instruction %d", i), Err: plan.Invalid("%s", why)}
+			return invalid("seccomp", fmt.Sprintf("instruction %d", i), "%s", why)
 		}
 	}
 	if filter[n-1].Code&bpfClass != bpfRET {

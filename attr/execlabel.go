@@ -44,7 +44,7 @@ func checkLabel(c *plan.Claims, lsm, label, by string) error {
 	}
 	if isInactive(lsm) {
 		err := fmt.Errorf("%s needs the security module %s, which is not active: %w", by, lsm, errors.ErrUnsupported)
-		return &plan.Error{Step: lsm, Index: -1, Object: label, Err: err}
+		return plan.AttrError(lsm, -1, label, err)
 	}
 	return c.Claim(execLabel, by)
 }

@@ -54,5 +54,5 @@ func (l Landlock) lower(p *plan.Plan) {
 	if l.Ruleset != nil {
 		object = l.Ruleset.Name()
 	}
-	p.SetRuleset(l.Ruleset, l.RulesetFD, uint64(l.Flags), withoutPrivs(p, object))
+	p.SetRuleset(l.Ruleset, l.RulesetFD, uint64(l.Flags), object)
 }

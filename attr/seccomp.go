@@ -85,7 +85,7 @@ func (s Seccomp) lower(p *plan.Plan) {
 	}
 	b := p.Builder()
 	prog := b.Struct(raw.Int(int64(len(words))), b.Words(words...))
-	p.Step("seccomp", withoutPrivs(p, fmt.Sprintf("%d instructions", len(words))))
+	p.Step("seccomp", fmt.Sprintf("%d instructions", len(words)))
 	p.NoPause = kills(s.Filter, raw.Nanosleep)
 	p.Call(plan.Seccomp, raw.Seccomp, raw.Int(seccompSetModeFilter), raw.Int(int64(s.Flags)), prog)
 }
@@ -104,12 +104,4 @@ func kills(filter []SockFilter, call raw.Sys) bool {
 func refuses(filter []SockFilter, call raw.Sys) bool {
 	action, known := verdict(filter, call)
 	return known && action != seccompAllow && action != seccompLog
-}
-
-// withoutPrivs adds to the object of a step what may be why it fails.
-func withoutPrivs(p *plan.Plan, object string) string {
-	if p.Claims().Has(noNewPrivs) {
-		return object
-	}
-	return object + ", without attr.NoNewPrivs"
 }

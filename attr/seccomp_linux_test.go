@@ -23,7 +23,7 @@ func install(t *testing.T, filter []attr.SockFilter) syscall.Errno {
 		words[i] = uint64(f.Code) | uint64(f.Jt)<<16 | uint64(f.Jf)<<24 | uint64(f.K)<<32
 	}
 	zero := raw.Int(0)
-	b.Step("seccomp", -1, "")
+	b.Step(raw.Step{Name: "seccomp", Index: -1})
 	b.Call(0, raw.Prctl, raw.Int(unix.PR_SET_NO_NEW_PRIVS), raw.Int(1), zero, zero, zero)
 	b.Call(0, raw.Seccomp, raw.Int(unix.SECCOMP_SET_MODE_FILTER), zero, b.Struct(raw.Int(int64(len(filter))), b.Words(words...)))
 	b.Call(0, raw.ExitGroup, zero)

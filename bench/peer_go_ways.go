@@ -17,7 +17,7 @@ const hasWays = true
 // rawProgram does nothing but execve, with this process's environment.
 func rawProgram(path string) *raw.Program {
 	var b raw.Builder
-	b.Step("execve", -1, "")
+	b.Step(raw.Step{Name: "execve", Index: -1})
 	b.Call(0, raw.Execve, b.String(path), b.Strings([]string{path}), b.Strings(os.Environ()))
 	return b.Build()
 }

@@ -78,13 +78,11 @@ func (c *Cmd) startError(path string, own int, err error) error {
 		return pe
 	}
 	step := *e
-	switch step.Step {
-	case "file", "dup2", "open", "openat", "close", "closefrom", "inherit", "inheritall", "chdir", "fchdir", "tcsetpgrp":
+	switch {
+	case step.Part == spawn.PartAction:
 		step.Index = max(step.Index-own, -1)
-	default:
-		if step.Step != "args" && step.Step != "env" && step.Index >= len(c.Attr) {
-			step.Index = -1 // of SysProcAttr
-		}
+	case step.Part == spawn.PartAttr && step.Index >= len(c.Attr):
+		step.Index = -1 // of SysProcAttr
 	}
 	pe := &fs.PathError{Op: "fork/exec", Path: path, Err: &stepError{&step}}
 	// Programs compare Err, and functions of package os look at nothing else.

@@ -35,7 +35,7 @@ func (l *sysList) borrow(fd int, step string) (*os.File, error) {
 	name := "descriptor " + strconv.Itoa(fd)
 	dup, err := highfd.Dup(fd)
 	if err != nil {
-		return nil, &spawn.Error{Step: step, Index: -1, Object: name, Err: err}
+		return nil, &spawn.Error{Part: spawn.PartAttr, Step: step, Index: -1, Object: name, Err: err}
 	}
 	f := os.NewFile(uintptr(dup), name)
 	l.files = append(l.files, f)
@@ -51,7 +51,7 @@ func (c *Cmd) checkSys(path string, files []*os.File) error {
 		return nil
 	}
 	if name := sysFields.unknown(sys); name != "" {
-		return &stepError{&spawn.Error{Path: path, Step: "SysProcAttr", Index: -1, Object: name, Err: errUnknownField}}
+		return &stepError{&spawn.Error{Path: path, Part: spawn.PartSpec, Step: "SysProcAttr", Index: -1, Object: name, Err: errUnknownField}}
 	}
 	if sys.Setctty {
 		if sys.Foreground {
@@ -62,12 +62,12 @@ func (c *Cmd) checkSys(path string, files []*os.File) error {
 			return errors.New("Setctty set but Ctty not valid in child")
 		}
 		if !sys.Setsid && !hasType[attr.Setsid](c.Attr) {
-			return &stepError{&spawn.Error{Path: path, Step: "ctty", Index: -1, Object: strconv.Itoa(sys.Ctty),
+			return &stepError{&spawn.Error{Path: path, Part: spawn.PartAttr, Step: "ctty", Index: -1, Object: strconv.Itoa(sys.Ctty),
 				Err: noTerminal(files, sys.Ctty), Hint: "without Setsid"}}
 		}
 	}
 	if sys.Setsid && (sys.Setpgid || sys.Foreground) {
-		return &stepError{&spawn.Error{Path: path, Step: "setpgid", Index: -1, Object: strconv.Itoa(sys.Pgid),
+		return &stepError{&spawn.Error{Path: path, Part: spawn.PartAttr, Step: "setpgid", Index: -1, Object: strconv.Itoa(sys.Pgid),
 			Err: syscall.EPERM, Hint: "with Setsid the group is the session's"}}
 	}
 	return nil

@@ -56,7 +56,7 @@ func (c *Cmd) startTree(ctx context.Context, s *spawn.Spec) (*spawn.Process, *tr
 	t.newCgroup(list)
 	for refusals := 0; ; refusals++ {
 		if t.loose != nil && c.TreeStrict {
-			return nil, nil, &spawn.Error{Path: s.Path, Step: "tree", Index: -1, Err: t.loose}
+			return nil, nil, &spawn.Error{Path: s.Path, Part: spawn.PartStart, Step: "tree", Index: -1, Err: t.loose}
 		}
 		s.Attr = t.join(list, c.Stdin)
 		proc, err := spawn.Start(ctx, s)

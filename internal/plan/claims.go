@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"fmt"
 	"slices"
 	"syscall"
 )
@@ -76,9 +75,9 @@ func (c *Claims) Claim(what, by string) error {
 			continue
 		}
 		if o.by == by {
-			return &Error{Step: by, Index: c.index, Object: what, Err: Invalid("given twice")}
+			return AttrError(by, c.index, what, Invalid("given twice"))
 		}
-		return &Error{Step: by, Index: c.index, Object: what, Err: &Conflict{A: by, B: o.by}}
+		return AttrError(by, c.index, what, &Conflict{A: by, B: o.by})
 	}
 	c.claims = append(c.claims, claim{what, by, c.index})
 	return nil
@@ -93,17 +92,6 @@ func (c *Claims) Has(what string) bool {
 	}
 	return false
 }
-
-// Invalid is bad input: an error that matches syscall.EINVAL and says why.
-func Invalid(format string, args ...any) error {
-	return &invalid{fmt.Sprintf(format, args...)}
-}
-
-type invalid struct{ why string }
-
-func (e *invalid) Error() string { return e.why }
-
-func (e *invalid) Unwrap() error { return syscall.EINVAL }
 
 // Provide says that there is what others may need; several attributes may.
 func (c *Claims) Provide(what string) { c.given = append(c.given, what) }
@@ -132,7 +120,7 @@ func (c *Claims) barred() error {
 		if first.index > last.index {
 			first, last = last, first
 		}
-		return &Error{Step: last.by, Index: last.index, Object: b.what, Err: &Conflict{A: last.by, B: first.by, Why: b.why}}
+		return AttrError(last.by, last.index, b.what, &Conflict{A: last.by, B: first.by, Why: b.why})
 	}
 	return nil
 }
@@ -145,7 +133,7 @@ func (c *Claims) Unmet() error {
 	}
 	for _, n := range c.needs {
 		if !c.Has(n.what) && !slices.Contains(c.given, n.what) {
-			return &Error{Step: n.by, Index: n.index, Object: n.what, Err: Invalid("needs %s", n.of)}
+			return AttrError(n.by, n.index, n.what, Invalid("needs %s", n.of))
 		}
 	}
 	return nil

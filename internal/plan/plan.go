@@ -4,7 +4,6 @@
 package plan
 
 import (
-	"fmt"
 	"os"
 	"sync"
 
@@ -173,7 +172,22 @@ func (p *Plan) Claims() *Claims { return &p.claims }
 func (p *Plan) Builder() *raw.Builder { return &p.b }
 
 // Step begins a step of the attribute being lowered, and Call adds to it.
-func (p *Plan) Step(name, object string) { p.b.Step(name, p.index, object) }
+func (p *Plan) Step(name, object string) { p.AttrStep(name, p.index, object) }
+
+// AttrStep begins a step of an attribute.
+func (p *Plan) AttrStep(name string, index int, object string) {
+	p.b.Step(raw.Step{Name: name, Part: uint8(PartAttr), Index: index, Object: object})
+}
+
+// ActionStep begins a step of a file action.
+func (p *Plan) ActionStep(name string, index int) {
+	p.b.Step(raw.Step{Name: name, Part: uint8(PartAction), Index: index})
+}
+
+// StartStep begins a step of each start.
+func (p *Plan) StartStep(name string) {
+	p.b.Step(raw.Step{Name: name, Part: uint8(PartStart), Index: -1})
+}
 
 // Call adds a system call to the step in a phase.
 func (p *Plan) Call(ph Phase, sys raw.Sys, args ...raw.Arg) raw.OpRef {
@@ -189,17 +203,3 @@ func (p *Plan) Build() *raw.Program { return p.b.Build() }
 
 // BuildShared makes a program that is of use until Free.
 func (p *Plan) BuildShared() *raw.Program { return p.b.BuildShared() }
-
-// Error says which step, file action or attribute is wrong, and why.
-type Error struct {
-	Step   string
-	Index  int
-	Object string
-	Err    error
-	Hint   string // more about the cause, or nothing
-}
-
-func (e *Error) Error() string { return fmt.Sprintf("%s %s: %v", e.Step, e.Object, e.Err) }
-
-// Unwrap returns Err.
-func (e *Error) Unwrap() error { return e.Err }

@@ -179,8 +179,8 @@ func (b *Builder) AddrIn(v Var, offset int32) Arg {
 func (b *Builder) SavedMask() Arg { return b.AddrOf(0) }
 
 // Step begins a step; the operations added next belong to it.
-func (b *Builder) Step(name string, index int, object string) {
-	b.steps = append(b.steps, Step{name, index, object})
+func (b *Builder) Step(s Step) {
+	b.steps = append(b.steps, s)
 }
 
 // OpRef sets what is done with the result of an operation just added. It is

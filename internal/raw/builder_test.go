@@ -8,9 +8,9 @@ import (
 func TestCallsDescribeTheProgram(t *testing.T) {
 	var b Builder
 	v, w := b.Var(), b.Var()
-	b.Step("last", 2, "z")
+	b.Step(Step{Name: "last", Index: 2, Object: "z"})
 	b.Call(9, ExitGroup, Int(3))
-	b.Step("first", 0, "a")
+	b.Step(Step{Name: "first", Index: 0, Object: "a"})
 	b.Call(1, Openat, Int(-100), b.String("some file"), Int(0), Int(0)).Keep(v).Else(1, 2)
 	b.Call(1, Openat, Int(-100), b.String(""), Int(0), Int(0)).Keep(w)
 	b.Call(1, Close, VarArg(v, -4)).SkipEqual(w, 77)
@@ -43,7 +43,7 @@ func TestCallsDescribeTheProgram(t *testing.T) {
 	if words.Args[1].Kind != KindAddress {
 		t.Errorf("words: %+v", words)
 	}
-	if s := p.Step(exit.Step); exit.Sys != ExitGroup || s != (Step{"last", 2, "z"}) {
+	if s := p.Step(exit.Step); exit.Sys != ExitGroup || s != (Step{Name: "last", Index: 2, Object: "z"}) {
 		t.Errorf("last call: %+v of step %+v", exit, s)
 	}
 }
@@ -132,7 +132,7 @@ func TestStruct(t *testing.T) {
 func TestReorder(t *testing.T) {
 	var b Builder
 	for phase, sys := range []Sys{Chdir, Close, Fchdir} {
-		b.Step("", phase, "")
+		b.Step(Step{Name: "", Index: phase})
 		b.Call(uint8(phase), sys, Int(int64(phase)))
 	}
 	p := b.Build()

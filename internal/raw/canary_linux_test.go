@@ -152,7 +152,7 @@ func TestNothingElseIsWritten(t *testing.T) {
 	var clean, failing, exiting *fencedProgram
 	keep := func(b *Builder) {
 		v, w := b.Var(), b.Var()
-		b.Step("umask", 0, "")
+		b.Step(Step{Name: "umask", Index: 0})
 		b.Call(0, Umask, Int(0o77)).Keep(v)
 		b.Call(0, RtSigprocmask, Int(unix.SIG_BLOCK), Int(0), b.AddrOf(w), Int(sigsetSize))
 		b.Call(0, Close, Int(noFD)).Sweep(Int(noFD + 3))

@@ -134,9 +134,9 @@ func tinyProgram(t testing.TB, status int) string {
 
 // exec adds the operations that run a program with the parent's signal mask.
 func (b *Builder) exec(path string) OpRef {
-	b.Step("sigmask", -1, "")
+	b.Step(Step{Name: "sigmask", Index: -1})
 	b.Call(254, RtSigprocmask, Int(unix.SIG_SETMASK), b.SavedMask(), Int(0), Int(sigsetSize))
-	b.Step("execve", -1, path)
+	b.Step(Step{Name: "execve", Index: -1, Object: path})
 	return b.Call(255, Execve, b.String(path), b.Strings([]string{path}), b.Strings(nil))
 }
 

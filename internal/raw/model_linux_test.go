@@ -121,7 +121,7 @@ func build(ops []modelOp) *Program {
 	}
 	nowhere := b.String("/nonexistent")
 	for i, op := range ops {
-		b.Step(op.sys.Name(), i, "")
+		b.Step(Step{Name: op.sys.Name(), Index: i})
 		var args []Arg
 		switch op.sys {
 		case Umask, ExitGroup:

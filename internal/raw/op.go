@@ -39,6 +39,7 @@ type Var uint16
 // Step is what a failure is reported as. Several operations may belong to one.
 type Step struct {
 	Name   string
+	Part   uint8  // what Index counts in
 	Index  int    // of the file action or attribute, -1 for neither
 	Object string // what it acts on
 }

@@ -22,7 +22,7 @@ type program struct {
 }
 
 func (p *program) call(sys Sys, args ...Arg) OpRef {
-	p.Step(sys.Name(), p.n, "")
+	p.Step(Step{Name: sys.Name(), Index: p.n})
 	p.n++
 	return p.Call(0, sys, args...)
 }
@@ -221,11 +221,11 @@ func TestElse(t *testing.T) {
 func TestFailureRecord(t *testing.T) {
 	var p program
 	p.call(Umask, Int(0))
-	p.Step("go there", 7, "/nonexistent/directory")
+	p.Step(Step{Name: "go there", Index: 7, Object: "/nonexistent/directory"})
 	p.Call(0, Chdir, p.String("/nonexistent/directory"))
 	p.exit(0)
 	got := perform(t, p.Build(), nil)
-	want := Step{"go there", 7, "/nonexistent/directory"}
+	want := Step{Name: "go there", Index: 7, Object: "/nonexistent/directory"}
 	if !got.failed || got.step != want || got.errno != unix.ENOENT {
 		t.Errorf("%+v", got)
 	}
@@ -293,7 +293,7 @@ func TestRetryUntilFileIsNoLongerBusy(t *testing.T) {
 			t.Fatal(err)
 		}
 		var b Builder
-		b.Step("close", -1, "")
+		b.Step(Step{Name: "close", Index: -1})
 		b.Call(0, Close, Int(int64(writer.Fd()))) // the child's own
 		retries := uint32(5)
 		if release {

@@ -122,7 +122,7 @@ func newStormPrograms(path string) *stormPrograms {
 		builder := func() *Builder {
 			b := new(Builder)
 			if legacy == 1 {
-				b.Step("sigdefault", -1, "")
+				b.Step(Step{Name: "sigdefault", Index: -1})
 				b.Call(0, RtSigaction, Int(1), b.Words(0, 0, 0, 0), Int(0), Int(sigsetSize)).Sweep(Int(64))
 			}
 			return b
@@ -131,12 +131,12 @@ func newStormPrograms(path string) *stormPrograms {
 		b.exec(path)
 		p.good[legacy] = b.Build()
 		b = builder()
-		b.Step("chdir", 3, "")
+		b.Step(Step{Name: "chdir", Index: 3})
 		b.Call(9, Chdir, b.String("/nonexistent/directory"))
 		b.exec(path)
 		p.missing[legacy] = b.Build()
 		b = builder()
-		b.Step("exit", -1, "")
+		b.Step(Step{Name: "exit", Index: -1})
 		b.Call(9, ExitGroup, Int(5))
 		p.exit[legacy] = b.Build()
 	}

@@ -166,7 +166,7 @@ func Spin(limit time.Duration, done func() bool) {
 // children that sleep, and ends them. The errno is that of the first that can't be.
 func RoomFor(n int) syscall.Errno {
 	var b Builder
-	b.Step("sleep", -1, "")
+	b.Step(Step{Name: "sleep", Index: -1})
 	b.Call(0, Nanosleep, b.Words(1<<30, 0), Int(0))
 	b.Call(0, ExitGroup, Int(0))
 	p := b.Build()

@@ -1,0 +1,61 @@
+package plan
+
+import (
+	"fmt"
+	"syscall"
+)
+
+// Part is what the index of a step counts in.
+type Part uint8
+
+// PartSpec and PartStart have no index.
+const (
+	PartSpec   Part = iota + 1 // a field of the Spec
+	PartArg                    // an argument
+	PartEnv                    // an entry of the environment
+	PartAction                 // a file action
+	PartAttr                   // an attribute
+	PartStart                  // what each start does
+)
+
+// Error says what is wrong, and why. Step, Index and Object are as in
+// spawn.Error.
+type Error struct {
+	Part   Part
+	Step   string
+	Index  int
+	Object string
+	Err    error
+	Hint   string // more about the cause, or nothing
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("%s %s: %v", e.Step, e.Object, e.Err) }
+
+// Unwrap returns Err.
+func (e *Error) Unwrap() error { return e.Err }
+
+// SpecError is bad input in a field of a Spec.
+func SpecError(step, object string, err error) error {
+	return &Error{Part: PartSpec, Step: step, Index: -1, Object: object, Err: err}
+}
+
+// AttrError is an error of an attribute.
+func AttrError(step string, index int, object string, err error) error {
+	return &Error{Part: PartAttr, Step: step, Index: index, Object: object, Err: err}
+}
+
+// StartError is an error of what each start does.
+func StartError(step string, err error) error {
+	return &Error{Part: PartStart, Step: step, Index: -1, Err: err}
+}
+
+// Invalid is bad input: an error that matches syscall.EINVAL and says why.
+func Invalid(format string, args ...any) error {
+	return &invalid{fmt.Sprintf(format, args...)}
+}
+
+type invalid struct{ why string }
+
+func (e *invalid) Error() string { return e.why }
+
+func (e *invalid) Unwrap() error { return syscall.EINVAL }
