@@ -1,11 +1,8 @@
 package spawn
 
 import (
-	"fmt"
 	"io/fs"
-	"math"
 	"os"
-	"strings"
 	"sync/atomic"
 
 	"github.com/safespawn/spawn/internal/plan"
@@ -28,50 +25,15 @@ import (
 // of the action. A FileActions may be copied, and what is added to a copy is in no
 // other; it is not for concurrent use, but copies of it are.
 type FileActions struct {
-	list []action
+	list []plan.Action
 	room *room // that list is in; nil while there are no actions
 }
 
 // room is memory for actions. Copies of a FileActions share it, and claim what is
 // free of it.
 type room struct {
-	taken atomic.Int64 // how many places are
-	first [4]action    // of a list that is no longer; the standard streams and one more
-}
-
-type action struct {
-	kind actionKind
-	fd   int // target, or what is used
-	from int // Dup2: source; OpenAt: directory
-	path string
-	flag int
-	perm fs.FileMode
-	file *os.File
-}
-
-type actionKind uint8
-
-const (
-	actOpen actionKind = iota
-	actOpenAt
-	actDup2
-	actFile
-	actClose
-	actCloseFrom
-	actInherit
-	actInheritAll
-	actChdir
-	actFchdir
-	actTcsetpgrp
-)
-
-// atFdcwd stands for the working directory as the directory of OpenAt.
-const atFdcwd = -100
-
-var actionNames = [...]string{
-	actOpen: "open", actOpenAt: "openat", actDup2: "dup2", actFile: "file", actClose: "close",
-	actCloseFrom: "closefrom", actInherit: "inherit", actInheritAll: "inheritall", actChdir: "chdir",
-	actFchdir: "fchdir", actTcsetpgrp: "tcsetpgrp",
+	taken atomic.Int64   // how many places are
+	first [4]plan.Action // of a list that is no longer; the standard streams and one more
 }
 
 // Open opens a file as descriptor fd, which is closed first if it is open. The
@@ -79,18 +41,18 @@ var actionNames = [...]string{
 // working directory at that point. The child opens it with its own credentials.
 // See open(2).
 func (a *FileActions) Open(fd int, path string, flag int, perm fs.FileMode) {
-	a.add(action{kind: actOpen, fd: fd, from: atFdcwd, path: path, flag: flag, perm: perm})
+	a.add(plan.Action{Kind: plan.ActOpen, FD: fd, From: plan.AtFdcwd, Path: path, Flag: flag, Perm: perm})
 }
 
 // OpenAt is Open with relative paths resolved in the directory dirfd, which may
 // be the same number as fd. See openat(2).
 func (a *FileActions) OpenAt(fd, dirfd int, path string, flag int, perm fs.FileMode) {
-	a.add(action{kind: actOpenAt, fd: fd, from: dirfd, path: path, flag: flag, perm: perm})
+	a.add(plan.Action{Kind: plan.ActOpenAt, FD: fd, From: dirfd, Path: path, Flag: flag, Perm: perm})
 }
 
 // Dup2 makes descriptor to the same open file as from. Dup2(n, n) keeps n open
 // over execve. It does not keep from. See dup(2).
-func (a *FileActions) Dup2(from, to int) { a.add(action{kind: actDup2, fd: to, from: from}) }
+func (a *FileActions) Dup2(from, to int) { a.add(plan.Action{Kind: plan.ActDup2, FD: to, From: from}) }
 
 // File makes f descriptor to of the child. f keeps its flags, its offset, which
 // the child shares, and its deadlines, and stays the caller's: it may be closed
@@ -102,35 +64,37 @@ func (a *FileActions) Dup2(from, to int) { a.add(action{kind: actDup2, fd: to, f
 // may open; else, and for sockets, the child's does not block either: call f.Fd
 // first where this process has no more use for f. Dup2 and Inherit always pass what
 // is there. Other systems than Linux can't open a pipe anew.
-func (a *FileActions) File(f *os.File, to int) { a.add(action{kind: actFile, fd: to, file: f}) }
+func (a *FileActions) File(f *os.File, to int) {
+	a.add(plan.Action{Kind: plan.ActFile, FD: to, File: f})
+}
 
 // Close closes descriptor fd. It is no error if it isn't open. See close(2).
-func (a *FileActions) Close(fd int) { a.add(action{kind: actClose, fd: fd}) }
+func (a *FileActions) Close(fd int) { a.add(plan.Action{Kind: plan.ActClose, FD: fd}) }
 
 // CloseFrom closes all descriptors from fd on. What earlier actions put there is
 // closed, too; what later ones put there stays. See closefrom(3).
-func (a *FileActions) CloseFrom(fd int) { a.add(action{kind: actCloseFrom, fd: fd}) }
+func (a *FileActions) CloseFrom(fd int) { a.add(plan.Action{Kind: plan.ActCloseFrom, FD: fd}) }
 
 // Inherit lets the child have descriptor fd of this process under the same
 // number, also if it is close-on-exec here.
-func (a *FileActions) Inherit(fd int) { a.add(action{kind: actInherit, fd: fd}) }
+func (a *FileActions) Inherit(fd int) { a.add(plan.Action{Kind: plan.ActInherit, FD: fd}) }
 
 // InheritAll lets the child have every descriptor of this process that is not
 // close-on-exec, as fork and exec do, wherever it stands in the order. The cost
 // of a spawn then grows with the number of open files.
-func (a *FileActions) InheritAll() { a.add(action{kind: actInheritAll}) }
+func (a *FileActions) InheritAll() { a.add(plan.Action{Kind: plan.ActInheritAll}) }
 
 // Chdir changes the working directory: of later actions that have relative paths
 // and of the program, whose own path if relative is resolved there as well. See
 // chdir(2).
-func (a *FileActions) Chdir(path string) { a.add(action{kind: actChdir, path: path}) }
+func (a *FileActions) Chdir(path string) { a.add(plan.Action{Kind: plan.ActChdir, Path: path}) }
 
 // Fchdir is Chdir to the directory that is open as fd. See chdir(2).
-func (a *FileActions) Fchdir(fd int) { a.add(action{kind: actFchdir, fd: fd}) }
+func (a *FileActions) Fchdir(fd int) { a.add(plan.Action{Kind: plan.ActFchdir, FD: fd}) }
 
 // Tcsetpgrp makes the child's process group the foreground one of the terminal
 // fd, usually together with attr.Setpgid. See tcsetpgrp(3).
-func (a *FileActions) Tcsetpgrp(fd int) { a.add(action{kind: actTcsetpgrp, fd: fd}) }
+func (a *FileActions) Tcsetpgrp(fd int) { a.add(plan.Action{Kind: plan.ActTcsetpgrp, FD: fd}) }
 
 // Append adds the actions of b.
 func (a *FileActions) Append(b *FileActions) {
@@ -144,7 +108,7 @@ func (a *FileActions) Len() int { return len(a.list) }
 
 // add puts x into the next place. If there is none, or a copy has it, the list
 // moves to a room of its own; what is in a place that was taken never changes.
-func (a *FileActions) add(x action) {
+func (a *FileActions) add(x plan.Action) {
 	n := len(a.list)
 	if n == cap(a.list) || !a.room.taken.CompareAndSwap(int64(n), int64(n+1)) {
 		a.move()
@@ -158,97 +122,8 @@ func (a *FileActions) move() {
 	r := new(room)
 	list := r.first[:0]
 	if n >= len(r.first) {
-		list = make([]action, 0, 2*n)
+		list = make([]plan.Action, 0, 2*n)
 	}
 	r.taken.Store(int64(n + 1))
 	a.list, a.room = append(list, a.list...), r
-}
-
-// inheritsAll reports whether InheritAll was called.
-func (a *FileActions) inheritsAll() bool {
-	for i := range a.list {
-		if a.list[i].kind == actInheritAll {
-			return true
-		}
-	}
-	return false
-}
-
-// check validates what can be validated without looking at descriptors.
-func (a *FileActions) check() error {
-	for i := range a.list {
-		if why := a.list[i].check(); why != nil {
-			return a.list[i].errorAt(i, why)
-		}
-	}
-	return nil
-}
-
-func (x *action) check() error {
-	if x.hasFD() && (x.fd < 0 || x.fd > math.MaxInt32) {
-		return plan.Invalid("descriptor %d is out of range", x.fd)
-	}
-	switch x.kind {
-	case actDup2, actOpenAt:
-		if (x.from < 0 && !(x.kind == actOpenAt && x.from == atFdcwd)) || x.from > math.MaxInt32 {
-			return plan.Invalid("descriptor %d is out of range", x.from)
-		}
-	case actFile:
-		if x.file == nil {
-			return plan.Invalid("nil file")
-		}
-	}
-	if x.hasPath() {
-		return checkPath(x.path)
-	}
-	return nil
-}
-
-func (x *action) hasFD() bool { return x.kind != actChdir && x.kind != actInheritAll }
-
-func (x *action) hasPath() bool {
-	return x.kind == actOpen || x.kind == actOpenAt || x.kind == actChdir
-}
-
-// changes reports whether the action puts another file at x.fd.
-func (x *action) changes() bool {
-	switch x.kind {
-	case actOpen, actOpenAt, actFile:
-		return true
-	case actDup2:
-		return x.from != x.fd
-	}
-	return false
-}
-
-func (x *action) errorAt(i int, err error) error {
-	return &plan.Error{Part: plan.PartAction, Step: actionNames[x.kind], Index: i, Object: x.object(), Err: err}
-}
-
-// object is what an error names.
-func (x *action) object() string {
-	switch x.kind {
-	case actOpen, actOpenAt, actChdir:
-		return x.path
-	case actDup2:
-		return fmt.Sprintf("fd %d to %d", x.from, x.fd)
-	case actFile:
-		if x.file == nil {
-			return fmt.Sprintf("to fd %d", x.fd)
-		}
-		return fmt.Sprintf("%s to fd %d", x.file.Name(), x.fd)
-	case actInheritAll:
-		return ""
-	}
-	return fmt.Sprintf("fd %d", x.fd)
-}
-
-func checkPath(path string) error {
-	if path == "" {
-		return plan.Invalid("empty path")
-	}
-	if strings.IndexByte(path, 0) >= 0 {
-		return plan.Invalid("NUL byte in %q", path)
-	}
-	return nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/names"
+	"github.com/safespawn/spawn/internal/plan"
 )
 
 // cloneError says what a failure of clone is about.
@@ -73,13 +74,13 @@ func (p *Program) noNamespace(step string, flags uint64, errno syscall.Errno) st
 // user namespaces, and how deep this one is, can't be seen from here.
 func namespaceLimit(flags uint64) string {
 	var may []string
-	for _, k := range namespaceKinds {
-		if flags&k.flag == 0 {
+	for _, k := range plan.NamespaceKinds {
+		if flags&k.Flag == 0 {
 			continue
 		}
-		name := "max_" + k.file + "_namespaces"
+		name := "max_" + k.Name + "_namespaces"
 		most, ok := sysctl("user/" + name)
-		if ok && countNamespaces(k.file) >= most {
+		if ok && countNamespaces(k.Name) >= most {
 			return fmt.Sprintf("user.%s is %d", name, most)
 		}
 		may = append(may, "user."+name)

@@ -14,6 +14,7 @@ import (
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/names"
+	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
 )
 
@@ -219,13 +220,13 @@ func (d *diagnosis) tooCapable(f *found) *trouble {
 }
 
 // refusedOfFile is about a path of a file action.
-func (d *diagnosis) refusedOfFile(a *action, errno syscall.Errno) string {
-	if a.kind != actOpen && a.kind != actOpenAt && a.kind != actChdir || d.moved && a.path[0] != '/' ||
-		a.kind == actOpenAt && a.from != atFdcwd && a.path[0] != '/' {
+func (d *diagnosis) refusedOfFile(a *plan.Action, errno syscall.Errno) string {
+	if a.Kind != plan.ActOpen && a.Kind != plan.ActOpenAt && a.Kind != plan.ActChdir || d.moved && a.Path[0] != '/' ||
+		a.Kind == plan.ActOpenAt && a.From != plan.AtFdcwd && a.Path[0] != '/' {
 		return ""
 	}
 	e := d.eyes()
-	f, why := d.lookup(&e, a.path)
+	f, why := d.lookup(&e, a.Path)
 	if why != nil {
 		if why.errno == errno {
 			return why.hint
@@ -235,15 +236,15 @@ func (d *diagnosis) refusedOfFile(a *action, errno syscall.Errno) string {
 	if errno != unix.EACCES {
 		return ""
 	}
-	if a.kind == actChdir {
+	if a.Kind == plan.ActChdir {
 		if e.may(f, mayExec) == no {
 			return e.who() + " may not search it"
 		}
 		return ""
 	}
-	if mode := a.flag & unix.O_ACCMODE; mode != unix.O_WRONLY && e.may(f, mayRead) == no {
+	if mode := a.Flag & unix.O_ACCMODE; mode != unix.O_WRONLY && e.may(f, mayRead) == no {
 		return e.who() + " may not read it"
-	} else if (mode != unix.O_RDONLY || a.flag&unix.O_TRUNC != 0) && e.may(f, mayWrite) == no {
+	} else if (mode != unix.O_RDONLY || a.Flag&unix.O_TRUNC != 0) && e.may(f, mayWrite) == no {
 		return e.who() + " may not write to it"
 	}
 	return ""

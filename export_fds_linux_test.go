@@ -57,12 +57,12 @@ type FDNumber struct{ FD, Action int }
 // Files for which reopen is true are opened anew. The slots begin with slot, and
 // there are none where that is 0.
 func LowerFDs(a FileActions, files []int, reopen func(fd int) bool, tty, slot int, closeRange, sharedMemory bool) (*LoweredFDs, error) {
-	if err := a.check(); err != nil {
+	if err := plan.CheckActions(a.list); err != nil {
 		return nil, wrap("", err)
 	}
 	p := plan.New()
 	defer p.Free()
-	f := newFDPlan(p, features{closeRange: closeRange, sharedMemory: sharedMemory}, a.list, a.inheritsAll())
+	f := newFDPlan(p, features{closeRange: closeRange, sharedMemory: sharedMemory}, a.list, plan.InheritsAll(a.list))
 	defer f.free()
 	f.files = append(f.files, files...)
 	for _, fd := range files {

@@ -50,12 +50,12 @@ func (p *Program) reordered(rank func(*engine, raw.Call) int) *Program {
 }
 
 // ActionKinds are the names of all kinds of file actions.
-func ActionKinds() []string { return actionNames[:] }
+func ActionKinds() []string { return plan.ActionKinds() }
 
 // ActionsOf are the kinds of the file actions of s.
 func ActionsOf(s *Spec) (names []string) {
 	for _, x := range s.Actions.list {
-		names = append(names, actionNames[x.kind])
+		names = append(names, x.Kind.String())
 	}
 	return names
 }

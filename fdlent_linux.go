@@ -128,7 +128,7 @@ func (l *lentFD) open() (int, error) {
 
 func (a *attempt) lentError(l *lentFD, err error) error {
 	if l.action < len(a.actions) {
-		return wrap(a.path, a.actions[l.action].errorAt(l.action, err))
+		return wrap(a.path, a.actions[l.action].ErrorAt(l.action, err))
 	}
 	return wrap(a.path, plan.StartError("file table", err))
 }

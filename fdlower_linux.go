@@ -24,7 +24,7 @@ type fdPlan struct {
 	*plan.Plan
 	fdUses
 	feat    features
-	actions []action
+	actions []plan.Action
 	files   []int // descriptor of each actFile, and of the Landlock ruleset
 	all     bool  // InheritAll
 
@@ -68,7 +68,7 @@ const lastFD = 1<<32 - 1
 var fdPlans = sync.Pool{New: func() any { return new(fdPlan) }}
 
 // newFDPlan returns an empty plan, to be given back by free.
-func newFDPlan(p *plan.Plan, feat features, actions []action, all bool) *fdPlan {
+func newFDPlan(p *plan.Plan, feat features, actions []plan.Action, all bool) *fdPlan {
 	f := fdPlans.Get().(*fdPlan)
 	f.Plan, f.feat, f.actions, f.all = p, feat, actions, all
 	return f
@@ -188,7 +188,7 @@ func (f *fdPlan) lower() {
 // action acts on is for objectOf to say.
 func (f *fdPlan) stepOf(i int) {
 	if i < len(f.actions) {
-		f.ActionStep(actionNames[f.actions[i].kind], i)
+		f.ActionStep(f.actions[i].Kind.String(), i)
 		return
 	}
 	if r := f.Ruleset; i > len(f.actions) {
@@ -221,32 +221,32 @@ func (f *fdPlan) source(n int) (a raw.Arg, moved bool) {
 	return fdArg(n), false
 }
 
-func (f *fdPlan) lowerOne(i int, x *action) {
-	fd := fdArg(x.fd)
-	switch x.kind {
-	case actOpen, actOpenAt:
+func (f *fdPlan) lowerOne(i int, x *plan.Action) {
+	fd := fdArg(x.FD)
+	switch x.Kind {
+	case plan.ActOpen, plan.ActOpenAt:
 		f.lowerOpen(x)
-	case actDup2:
-		f.dup(fdArg(x.from), fd, x.from == x.fd)
-	case actFile:
+	case plan.ActDup2:
+		f.dup(fdArg(x.From), fd, x.From == x.FD)
+	case plan.ActFile:
 		from, moved := f.source(f.files[i])
-		f.dup(from, fd, f.files[i] == x.fd && !moved)
-	case actInherit:
+		f.dup(from, fd, f.files[i] == x.FD && !moved)
+	case plan.ActInherit:
 		f.dup(fd, fd, true)
-	case actClose:
-		f.lowerClose(x.fd)
-	case actCloseFrom:
-		f.lowerCloseFrom(x.fd)
-	case actChdir:
-		f.Call(plan.Files, raw.Chdir, f.Builder().String(x.path))
-	case actFchdir:
+	case plan.ActClose:
+		f.lowerClose(x.FD)
+	case plan.ActCloseFrom:
+		f.lowerCloseFrom(x.FD)
+	case plan.ActChdir:
+		f.Call(plan.Files, raw.Chdir, f.Builder().String(x.Path))
+	case plan.ActFchdir:
 		f.Call(plan.Files, raw.Fchdir, fd)
-	case actTcsetpgrp:
+	case plan.ActTcsetpgrp:
 		f.setForeground(plan.Files, fd)
 	}
-	if !f.all && (x.changes() || x.kind == actDup2 || x.kind == actInherit) {
-		f.open.add(x.fd)
-		f.kept.add(x.fd)
+	if !f.all && (x.Changes() || x.Kind == plan.ActDup2 || x.Kind == plan.ActInherit) {
+		f.open.add(x.FD)
+		f.kept.add(x.FD)
 	}
 }
 
@@ -262,18 +262,18 @@ func (f *fdPlan) dup(from, to raw.Arg, same bool) {
 
 // lowerOpen opens, and moves the file where openat did not happen to return the
 // right number.
-func (f *fdPlan) lowerOpen(x *action) {
-	fd := fdArg(x.fd)
-	if x.from != x.fd && (f.all || f.open.has(x.fd)) {
+func (f *fdPlan) lowerOpen(x *plan.Action) {
+	fd := fdArg(x.FD)
+	if x.From != x.FD && (f.all || f.open.has(x.FD)) {
 		f.Call(plan.Files, raw.Close, fd).Ignore()
 	}
-	f.MayWait = f.MayWait || x.path != os.DevNull
+	f.MayWait = f.MayWait || x.Path != os.DevNull
 	v := f.Builder().Var()
-	flag := x.flag &^ syscall.O_CLOEXEC
-	f.Call(plan.Files, raw.Openat, fdArg(x.from), f.Builder().String(x.path),
-		raw.Int(int64(flag)), raw.Int(int64(modeBits(x.perm)))).Keep(v)
-	f.Call(plan.Files, raw.Dup3, raw.VarArg(v, 0), fd, raw.Int(0)).SkipEqual(v, uint64(x.fd))
-	f.Call(plan.Files, raw.Close, raw.VarArg(v, 0)).Ignore().SkipEqual(v, uint64(x.fd))
+	flag := x.Flag &^ syscall.O_CLOEXEC
+	f.Call(plan.Files, raw.Openat, fdArg(x.From), f.Builder().String(x.Path),
+		raw.Int(int64(flag)), raw.Int(int64(modeBits(x.Perm)))).Keep(v)
+	f.Call(plan.Files, raw.Dup3, raw.VarArg(v, 0), fd, raw.Int(0)).SkipEqual(v, uint64(x.FD))
+	f.Call(plan.Files, raw.Close, raw.VarArg(v, 0)).Ignore().SkipEqual(v, uint64(x.FD))
 }
 
 func (f *fdPlan) lowerClose(n int) {

@@ -77,7 +77,7 @@ func (p place) join(path string) place {
 }
 
 // planFiles performs the actions on a model of the child's table.
-func planFiles(actions []action, chrooted bool) (filePlan, error) {
+func planFiles(actions []plan.Action, chrooted bool) (filePlan, error) {
 	f := filePlan{
 		table: map[int]fdEntry{}, cwd: place{none, ""}, chdir: -1,
 		closedFrom: math.MaxInt, foreground: none, tcsetpgrp: -1, chrooted: chrooted,
@@ -115,9 +115,9 @@ func (f *filePlan) closed(n int) bool {
 }
 
 // lookup is the file that descriptor n of the child is at action i.
-func (f *filePlan) lookup(i int, x *action, n int) (int, error) {
+func (f *filePlan) lookup(i int, x *plan.Action, n int) (int, error) {
 	if f.closed(n) {
-		return none, x.errorAt(i, plan.Invalid("descriptor %d was closed by an earlier action", n))
+		return none, x.ErrorAt(i, plan.Invalid("descriptor %d was closed by an earlier action", n))
 	}
 	if entry, ok := f.table[n]; ok {
 		return entry.need, nil
@@ -126,69 +126,69 @@ func (f *filePlan) lookup(i int, x *action, n int) (int, error) {
 }
 
 // apply performs action i.
-func (f *filePlan) apply(i int, x *action) error {
-	switch x.kind {
-	case actOpen, actOpenAt:
+func (f *filePlan) apply(i int, x *plan.Action) error {
+	switch x.Kind {
+	case plan.ActOpen, plan.ActOpenAt:
 		return f.open(i, x)
-	case actDup2, actInherit:
-		from := x.fd
-		if x.kind == actDup2 {
-			from = x.from
+	case plan.ActDup2, plan.ActInherit:
+		from := x.FD
+		if x.Kind == plan.ActDup2 {
+			from = x.From
 		}
 		k, err := f.lookup(i, x, from)
 		if err != nil {
 			return err
 		}
-		f.put(x.fd, k, i)
-	case actFile:
-		fd, err := numberOf(x.file)
+		f.put(x.FD, k, i)
+	case plan.ActFile:
+		fd, err := numberOf(x.File)
 		if err != nil {
-			return x.errorAt(i, err)
+			return x.ErrorAt(i, err)
 		}
-		f.put(x.fd, f.add(need{kind: needFile, action: i, fd: fd, file: x.file}), i)
-	case actClose:
-		f.put(x.fd, shut, i)
-	case actCloseFrom:
-		maps.DeleteFunc(f.table, func(n int, _ fdEntry) bool { return n >= x.fd })
-		f.closedFrom = min(f.closedFrom, x.fd)
-	case actInheritAll:
+		f.put(x.FD, f.add(need{kind: needFile, action: i, fd: fd, file: x.File}), i)
+	case plan.ActClose:
+		f.put(x.FD, shut, i)
+	case plan.ActCloseFrom:
+		maps.DeleteFunc(f.table, func(n int, _ fdEntry) bool { return n >= x.FD })
+		f.closedFrom = min(f.closedFrom, x.FD)
+	case plan.ActInheritAll:
 		f.all = true
-	case actChdir, actFchdir:
+	case plan.ActChdir, plan.ActFchdir:
 		return f.changeDir(i, x)
-	case actTcsetpgrp:
-		k, err := f.lookup(i, x, x.fd)
+	case plan.ActTcsetpgrp:
+		k, err := f.lookup(i, x, x.FD)
 		if err != nil {
 			return err
 		}
 		if f.foreground != none {
-			return x.errorAt(i, plan.Unsupported("FileActions.Tcsetpgrp, called twice,"))
+			return x.ErrorAt(i, plan.Unsupported("FileActions.Tcsetpgrp, called twice,"))
 		}
 		f.foreground, f.tcsetpgrp = k, i
 	}
 	return nil
 }
 
-func (f *filePlan) open(i int, x *action) error {
+func (f *filePlan) open(i int, x *plan.Action) error {
 	base := f.cwd
-	if x.from != atFdcwd {
-		k, err := f.lookup(i, x, x.from)
+	if x.From != plan.AtFdcwd {
+		k, err := f.lookup(i, x, x.From)
 		if err != nil {
 			return err
 		}
 		base = place{k, ""}
 	}
-	n := need{kind: needOpen, action: i, at: base.join(x.path), flag: x.flag, perm: x.perm}
-	f.put(x.fd, f.add(n), i)
+	n := need{kind: needOpen, action: i, at: base.join(x.Path), flag: x.Flag, perm: x.Perm}
+	f.put(x.FD, f.add(n), i)
 	return nil
 }
 
 // changeDir changes the working directory. Inside another root there is nothing
 // for the parent to look at.
-func (f *filePlan) changeDir(i int, x *action) error {
-	if x.kind == actChdir {
-		f.cwd = f.cwd.join(x.path)
+func (f *filePlan) changeDir(i int, x *plan.Action) error {
+	if x.Kind == plan.ActChdir {
+		f.cwd = f.cwd.join(x.Path)
 	} else {
-		k, err := f.lookup(i, x, x.fd)
+		k, err := f.lookup(i, x, x.FD)
 		if err != nil {
 			return err
 		}
@@ -244,7 +244,7 @@ func (e *engine) hold() (held heldFiles, err error) {
 		n := &e.files.needs[i]
 		f, err := n.get(held)
 		if err != nil {
-			return held, e.actions[n.action].errorAt(n.action, err)
+			return held, e.actions[n.action].ErrorAt(n.action, err)
 		}
 		held = append(held, f)
 	}

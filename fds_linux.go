@@ -74,16 +74,16 @@ func (t *fdTable) origin(n int) (o origin, closer int) {
 }
 
 // apply performs action i.
-func (t *fdTable) apply(i int, x *action) {
+func (t *fdTable) apply(i int, x *plan.Action) {
 	switch {
-	case x.changes():
-		t.set(fdState{x.fd, changed, i})
-	case x.kind == actClose:
-		t.set(fdState{x.fd, closed, i})
-	case x.kind == actCloseFrom:
-		t.at = slices.DeleteFunc(t.at, func(s fdState) bool { return s.n >= x.fd })
-		if x.fd <= t.closedFrom {
-			t.closedFrom, t.closedBy = x.fd, i
+	case x.Changes():
+		t.set(fdState{x.FD, changed, i})
+	case x.Kind == plan.ActClose:
+		t.set(fdState{x.FD, closed, i})
+	case x.Kind == plan.ActCloseFrom:
+		t.at = slices.DeleteFunc(t.at, func(s fdState) bool { return s.n >= x.FD })
+		if x.FD <= t.closedFrom {
+			t.closedFrom, t.closedBy = x.FD, i
 		}
 	}
 }
@@ -119,7 +119,7 @@ type numberUse struct{ fd, action int }
 // analyse follows the actions. files has the descriptor of each actFile, and
 // maybe one more, that of a Landlock ruleset; tty is that of the terminal, or -1.
 // These two are used after all actions.
-func (u *fdUses) analyse(actions []action, files []int, tty int) error {
+func (u *fdUses) analyse(actions []plan.Action, files []int, tty int) error {
 	for n := range 3 {
 		u.need(n)
 	}
@@ -133,15 +133,15 @@ func (u *fdUses) analyse(actions []action, files []int, tty int) error {
 	t.reset()
 	for i := range actions {
 		x := &actions[i]
-		if x.hasFD() {
+		if x.HasFD() {
 			u.name(x)
 		}
-		if x.kind == actFile {
+		if x.Kind == plan.ActFile {
 			u.file(t, files[i], i)
-		} else if n, ok := x.uses(); ok {
+		} else if n, ok := x.Uses(); ok {
 			switch o, by := t.origin(n); o {
 			case closed:
-				return x.errorAt(i, plan.Invalid("descriptor %d was closed by action %d", n, by))
+				return x.ErrorAt(i, plan.Invalid("descriptor %d was closed by action %d", n, by))
 			case fromParent:
 				u.need(n)
 				u.numbers = append(u.numbers, numberUse{n, i})
@@ -159,10 +159,10 @@ func (u *fdUses) analyse(actions []action, files []int, tty int) error {
 }
 
 // name notes that an action mentions x.fd.
-func (u *fdUses) name(x *action) {
-	u.named.add(x.fd)
-	if x.kind != actClose && x.kind != actCloseFrom {
-		u.top = max(u.top, x.fd+1)
+func (u *fdUses) name(x *plan.Action) {
+	u.named.add(x.FD)
+	if x.Kind != plan.ActClose && x.Kind != plan.ActCloseFrom {
+		u.top = max(u.top, x.FD+1)
 	}
 }
 
@@ -184,17 +184,4 @@ func (u *fdUses) need(n int) {
 	u.needed.add(n)
 	u.named.add(n)
 	u.top = max(u.top, n+1)
-}
-
-// uses is the descriptor that an action takes by number.
-func (x *action) uses() (n int, ok bool) {
-	switch x.kind {
-	case actDup2:
-		return x.from, true
-	case actOpenAt:
-		return x.from, x.from != atFdcwd
-	case actInherit, actFchdir, actTcsetpgrp:
-		return x.fd, true
-	}
-	return 0, false
 }

@@ -31,18 +31,18 @@ func (e *engine) checkActions() error {
 	for i := range e.actions {
 		x := &e.actions[i]
 		switch {
-		case x.kind == actFchdir, x.kind == actTcsetpgrp, x.kind == actOpenAt && x.from != atFdcwd:
-			return x.errorAt(i, plan.Unsupported("FileActions."+actionNames[x.kind]))
+		case x.Kind == plan.ActFchdir, x.Kind == plan.ActTcsetpgrp, x.Kind == plan.ActOpenAt && x.From != plan.AtFdcwd:
+			return x.ErrorAt(i, plan.Unsupported("FileActions."+x.Kind.String()))
 		}
 	}
 	for i := range e.files.needs {
 		if n := &e.files.needs[i]; n.kind == needNumber && n.fd > 2 {
-			return e.actions[n.action].errorAt(n.action, plan.Unsupported("a descriptor above 2"))
+			return e.actions[n.action].ErrorAt(n.action, plan.Unsupported("a descriptor above 2"))
 		}
 	}
 	for n, entry := range e.files.table {
 		if n > 2 && entry.need != shut {
-			return e.actions[entry.action].errorAt(entry.action, plan.Unsupported("a descriptor above 2"))
+			return e.actions[entry.action].ErrorAt(entry.action, plan.Unsupported("a descriptor above 2"))
 		}
 	}
 	return nil

@@ -32,30 +32,30 @@ func (e *engine) checkActions() error {
 	for i := range e.actions {
 		x := &e.actions[i]
 		var what string
-		switch x.kind {
-		case actOpen, actOpenAt:
+		switch x.Kind {
+		case plan.ActOpen, plan.ActOpenAt:
 			what = e.openProblem()
-		case actFchdir:
+		case plan.ActFchdir:
 			if runtime.GOOS != "linux" {
 				what = "FileActions.Fchdir"
 			} else if e.attr.Chroot != "" {
 				what = "FileActions.Fchdir with attr.Chroot"
 			}
-		case actTcsetpgrp:
+		case plan.ActTcsetpgrp:
 			if !e.attr.Setpgid {
 				what = "FileActions.Tcsetpgrp without attr.Setpgid"
 			}
 		}
-		if x.changes() || x.kind == actDup2 {
-			if x.fd >= limit {
-				return x.errorAt(i, plan.Invalid("descriptor %d is out of range, RLIMIT_NOFILE is %d", x.fd, limit))
+		if x.Changes() || x.Kind == plan.ActDup2 {
+			if x.FD >= limit {
+				return x.ErrorAt(i, plan.Invalid("descriptor %d is out of range, RLIMIT_NOFILE is %d", x.FD, limit))
 			}
-			if x.fd >= limit-e.spare() {
+			if x.FD >= limit-e.spare() {
 				what = "a descriptor so close to RLIMIT_NOFILE"
 			}
 		}
 		if what != "" {
-			return x.errorAt(i, plan.Unsupported(what))
+			return x.ErrorAt(i, plan.Unsupported(what))
 		}
 	}
 	return nil
@@ -241,8 +241,8 @@ func (e *engine) inheritRest(held *heldFiles, files []*os.File) error {
 		}
 		fd, err := highfd.Dup(n)
 		if err != nil {
-			i := slices.IndexFunc(e.actions, func(x action) bool { return x.kind == actInheritAll })
-			return &plan.Error{Part: plan.PartAction, Step: actionNames[actInheritAll], Index: i, Object: strconv.Itoa(n), Err: err}
+			i := slices.IndexFunc(e.actions, func(x plan.Action) bool { return x.Kind == plan.ActInheritAll })
+			return &plan.Error{Part: plan.PartAction, Step: plan.ActInheritAll.String(), Index: i, Object: strconv.Itoa(n), Err: err}
 		}
 		files[n] = os.NewFile(uintptr(fd), "spawn")
 		*held = append(*held, heldFile{files[n], true})

@@ -132,7 +132,7 @@ func (p *Program) mapError(err error) error {
 }
 
 // actionOf is the file action that a step belongs to, or nil.
-func (e *engine) actionOf(step raw.Step) *action {
+func (e *engine) actionOf(step raw.Step) *plan.Action {
 	if plan.Part(step.Part) != plan.PartAction {
 		return nil
 	}
@@ -243,29 +243,15 @@ func lacksFilter(flags uint64) string {
 // namespaceDir has a file for each kind of namespace that the kernel has.
 var namespaceDir = "/proc/self/ns/"
 
-var namespaceKinds = []struct {
-	flag        uint64
-	file, needs string
-}{
-	{unix.CLONE_NEWNS, "mnt", "mount namespaces"},
-	{unix.CLONE_NEWUTS, "uts", "CONFIG_UTS_NS"},
-	{unix.CLONE_NEWIPC, "ipc", "CONFIG_IPC_NS"},
-	{unix.CLONE_NEWPID, "pid", "CONFIG_PID_NS"},
-	{unix.CLONE_NEWNET, "net", "CONFIG_NET_NS"},
-	{unix.CLONE_NEWUSER, "user", "Linux 3.8 with CONFIG_USER_NS"},
-	{unix.CLONE_NEWCGROUP, "cgroup", "Linux 4.6 with CONFIG_CGROUPS"},
-	{unix.CLONE_NEWTIME, "time", "Linux 5.6 with CONFIG_TIME_NS"},
-}
-
 // lacksNamespaces says which of the namespaces the kernel does not have.
 func lacksNamespaces(flags uint64) string {
 	if _, err := os.Stat(namespaceDir); err != nil {
 		return "" // no /proc
 	}
 	var needs []string
-	for _, k := range namespaceKinds {
-		if _, err := os.Lstat(namespaceDir + k.file); flags&k.flag != 0 && errors.Is(err, os.ErrNotExist) {
-			needs = append(needs, k.needs)
+	for _, k := range plan.NamespaceKinds {
+		if _, err := os.Lstat(namespaceDir + k.Name); flags&k.Flag != 0 && errors.Is(err, os.ErrNotExist) {
+			needs = append(needs, k.Needs)
 		}
 	}
 	return strings.Join(needs, ", ")

@@ -49,7 +49,7 @@ func (p *Program) launchHere(ctx context.Context) (*Process, error) {
 	}
 	for _, u := range p.numbers {
 		if _, err := unix.FcntlInt(uintptr(u.fd), unix.F_GETFD, 0); err != nil {
-			return nil, wrap(p.path, p.actions[u.action].errorAt(u.action, err))
+			return nil, wrap(p.path, p.actions[u.action].ErrorAt(u.action, err))
 		}
 	}
 	slot := 0

@@ -41,7 +41,7 @@ func (e *engine) resetSignals(p *plan.Plan, claims *plan.Claims, once bool) {
 			return
 		}
 	} else {
-		e.signals.each = make([]raw.Var, lastSignal)
+		e.signals.each = make([]raw.Var, plan.LastSignal)
 	}
 	b := p.Builder()
 	p.StartStep("sigdefault")
@@ -59,7 +59,7 @@ func (e *engine) resetSignals(p *plan.Plan, claims *plan.Claims, once bool) {
 // setSignals says which signals are to be reset.
 func (p *Program) setSignals(r *raw.Run) {
 	if p.signals.first != 0 {
-		first, last := 1, lastSignal
+		first, last := 1, plan.LastSignal
 		if p.feat.clone3 {
 			ignored, _ := ignoredSignals()
 			first, last = ignored.ends()
@@ -121,7 +121,7 @@ var kept = setOf(unix.SIGILL, unix.SIGTRAP, unix.SIGBUS, unix.SIGFPE, unix.SIGSE
 var signalsSeen atomic.Uint64
 
 func ignoredByGo() (set signalSet) {
-	for sig := 1; sig <= lastSignal; sig++ {
+	for sig := 1; sig <= plan.LastSignal; sig++ {
 		if signal.Ignored(syscall.Signal(sig)) {
 			set.add(sig)
 		}
@@ -166,8 +166,6 @@ var isLibrary = sync.OnceValue(func() bool {
 	}
 	return false
 })
-
-const lastSignal = 64
 
 // signalSet has bit sig-1 for a signal.
 type signalSet uint64

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn/internal/highfd"
+	"github.com/safespawn/spawn/internal/plan"
 )
 
 // A child shares this process's table of descriptors until it keeps a copy of the
@@ -214,7 +215,7 @@ func (s slotPlan) last() int { return s.first + slotsPerGroup*slotGroups }
 
 // planSlots finds the files that have high numbers, and reserves slots with the
 // first file at all: later there may be no low numbers.
-func planSlots(actions []action, files []int, reopen fdSet, tty int) slotPlan {
+func planSlots(actions []plan.Action, files []int, reopen fdSet, tty int) slotPlan {
 	if tty < 0 && !slices.ContainsFunc(files, func(fd int) bool { return fd >= 0 }) {
 		return slotPlan{}
 	}
@@ -227,7 +228,7 @@ func planSlots(actions []action, files []int, reopen fdSet, tty int) slotPlan {
 
 // chooseSlots is planSlots with slots from first on. There is nothing for files
 // with high numbers when they are too many, or when an action mentions a slot.
-func chooseSlots(first int, actions []action, files []int, reopen fdSet, tty int) slotPlan {
+func chooseSlots(first int, actions []plan.Action, files []int, reopen fdSet, tty int) slotPlan {
 	var high fdSet
 	for _, fd := range files {
 		if fd >= highFD {
@@ -248,7 +249,7 @@ func chooseSlots(first int, actions []action, files []int, reopen fdSet, tty int
 	}
 	for i := range actions {
 		x := &actions[i]
-		if within(x.fd, first) || within(x.from, first) {
+		if within(x.FD, first) || within(x.From, first) {
 			return slotPlan{}
 		}
 	}

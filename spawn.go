@@ -188,7 +188,7 @@ var maxArg = 32 * os.Getpagesize()
 
 // check validates what is the same on all platforms.
 func (s *Spec) check(argv, env []string) error {
-	if err := checkPath(s.Path); err != nil {
+	if err := plan.CheckPath(s.Path); err != nil {
 		return plan.SpecError("path", s.Path, err)
 	}
 	if len(argv) == 0 {
@@ -201,7 +201,7 @@ func (s *Spec) check(argv, env []string) error {
 	if err := checkStrings(plan.PartEnv, "env", env, s.Env != nil); err != nil {
 		return err
 	}
-	return s.Actions.check()
+	return plan.CheckActions(s.Actions.list)
 }
 
 // checkStrings finds strings that are too long, or that may have a NUL byte and

@@ -21,12 +21,12 @@ import (
 type engine struct {
 	prog    *raw.Program
 	feat    features
-	files   []heldFile  // must be open, as the same descriptors
-	numbers []numberUse // must be open
-	actions []action    // to name them in errors
-	all     bool        // InheritAll: the table is copied as it is
-	top     int         // above all descriptors that are named
-	named   fdSet       // these; only where something is lent
+	files   []heldFile    // must be open, as the same descriptors
+	numbers []numberUse   // must be open
+	actions []plan.Action // to name them in errors
+	all     bool          // InheritAll: the table is copied as it is
+	top     int           // above all descriptors that are named
+	named   fdSet         // these; only where something is lent
 	lent    []lentFD
 	spans   []fdSpan
 	fds     fdVars
@@ -109,7 +109,7 @@ func (e *engine) compileFor(s *Spec, argv, env []string, once, withSlots bool) e
 	}
 	e.resetSignals(p, claims, once)
 	attrlist.Lower(s.Attr, p)
-	e.cgroup, e.all = p.Cgroup, s.Actions.inheritsAll()
+	e.cgroup, e.all = p.Cgroup, plan.InheritsAll(s.Actions.list)
 	e.lasting = p.DeathSignal && (p.Trace == nil || p.Trace.Suspend)
 	if p.CopiedMemory || p.OOMScore && (e.all || p.IDMap != nil) {
 		e.feat.sharedMemory, withSlots = false, false
@@ -184,10 +184,10 @@ func (e *engine) lowerFiles(p *plan.Plan, s *Spec, claims *plan.Claims, withSlot
 	defer f.free()
 	for i := range e.actions {
 		fd := -1
-		if x := &e.actions[i]; x.kind == actFile {
+		if x := &e.actions[i]; x.Kind == plan.ActFile {
 			var err error
-			if fd, err = e.hold(x.file, plan.PartAction, actionNames[x.kind], i); err != nil {
-				return x.errorAt(i, err)
+			if fd, err = e.hold(x.File, plan.PartAction, x.Kind.String(), i); err != nil {
+				return x.ErrorAt(i, err)
 			}
 			if blocksAnew(fd) {
 				f.reopen.add(fd)
@@ -287,13 +287,13 @@ func (e *engine) hold(f *os.File, part plan.Part, step string, index int) (fd in
 }
 
 // checkLimit finds descriptors that can't be because of RLIMIT_NOFILE.
-func checkLimit(actions []action, claims *plan.Claims, limit int) error {
+func checkLimit(actions []plan.Action, claims *plan.Claims, limit int) error {
 	if claims.Has(plan.NoFile) {
 		return nil
 	}
 	for i := range actions {
-		if x := &actions[i]; (x.changes() || x.kind == actDup2) && x.fd >= limit {
-			return x.errorAt(i, plan.Invalid("descriptor %d is out of range, RLIMIT_NOFILE is %d", x.fd, limit))
+		if x := &actions[i]; (x.Changes() || x.Kind == plan.ActDup2) && x.FD >= limit {
+			return x.ErrorAt(i, plan.Invalid("descriptor %d is out of range, RLIMIT_NOFILE is %d", x.FD, limit))
 		}
 	}
 	return nil
@@ -343,7 +343,7 @@ func (p *Program) heldFD(step string) int {
 // it for each start would cost more than the rest of Compile.
 func (e *engine) objectOf(step raw.Step) string {
 	if a := e.actionOf(step); a != nil {
-		return a.object()
+		return a.Object()
 	}
 	return step.Object
 }

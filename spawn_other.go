@@ -29,7 +29,7 @@ import (
 //     has it unless it is close-on-exec.
 type engine struct {
 	argv, env []string
-	actions   []action
+	actions   []plan.Action
 	attr      plan.ForkExec
 	files     filePlan
 	tty       int // number in the child of its controlling terminal, or -1

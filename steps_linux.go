@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn/internal/names"
+	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
 )
 
@@ -149,7 +150,7 @@ func constName(c raw.Call, i int, n int64) (string, bool) {
 		n   int64
 	}
 	name, ok := map[at]string{
-		{raw.Openat, 0, atFdcwd}:                          "AT_FDCWD",
+		{raw.Openat, 0, plan.AtFdcwd}:                     "AT_FDCWD",
 		{raw.Fcntl, 1, unix.F_SETFD}:                      "F_SETFD",
 		{raw.Fcntl, 1, unix.F_DUPFD_CLOEXEC}:              "F_DUPFD_CLOEXEC",
 		{raw.Dup3, 2, unix.O_CLOEXEC}:                     "O_CLOEXEC",

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+
+	"github.com/safespawn/spawn/internal/plan"
 )
 
 // Steps are the system calls that a start comes to, in order: first those of this
@@ -21,7 +23,7 @@ func (p *Program) Steps() []Step {
 	if x := p.files.chdir; x >= 0 || p.files.chrooted {
 		s := Step{Part: PartAttr, Name: "chdir", Index: x, Object: p.files.cwd.path}
 		if x >= 0 {
-			s.Part, s.Object = PartAction, p.actions[x].object()
+			s.Part, s.Object = PartAction, p.actions[x].Object()
 		}
 		l.add(s, "chdir", p.files.cwd.text()...)
 	}
@@ -66,11 +68,11 @@ func (p place) text() []Arg {
 }
 
 // need adds what this process does for need i.
-func (l *stepList) need(i int, n *need, actions []action) {
+func (l *stepList) need(i int, n *need, actions []plan.Action) {
 	s := Step{Part: PartStart, Name: "file table", Index: -1, Note: "in the parent, gives " + handle(i).Text}
 	if n.action >= 0 {
 		x := &actions[n.action]
-		s.Part, s.Name, s.Index, s.Object = PartAction, actionNames[x.kind], n.action, x.object()
+		s.Part, s.Name, s.Index, s.Object = PartAction, x.Kind.String(), n.action, x.Object()
 	}
 	switch n.kind {
 	case needNumber, needFile:
@@ -99,7 +101,7 @@ func (p *Program) attributeSteps(l *stepList) {
 	}
 	if k := p.files.foreground; k != none {
 		x := &p.actions[p.files.tcsetpgrp]
-		s := Step{Part: PartAction, Name: actionNames[x.kind], Index: p.files.tcsetpgrp, Object: x.object()}
+		s := Step{Part: PartAction, Name: x.Kind.String(), Index: p.files.tcsetpgrp, Object: x.Object()}
 		l.add(s, "ioctl", handle(k), text("TIOCSPGRP"), text("ptr"))
 	}
 	if a.Chroot != "" {
@@ -121,7 +123,7 @@ func (p *Program) tableSteps(l *stepList) {
 		s := Step{Part: PartStart, Name: "file table", Index: -1}
 		if entry.action >= 0 {
 			x := &p.actions[entry.action]
-			s.Part, s.Name, s.Index, s.Object = PartAction, actionNames[x.kind], entry.action, x.object()
+			s.Part, s.Name, s.Index, s.Object = PartAction, x.Kind.String(), entry.action, x.Object()
 		}
 		if entry.need == shut {
 			l.add(s, "close", number(n))

@@ -45,8 +45,8 @@ func newView(s *Spec, p *plan.Plan, once bool) view {
 		}
 	}
 	for i := range s.Actions.list {
-		k := s.Actions.list[i].kind
-		v.moved = v.moved || k == actChdir || k == actFchdir
+		k := s.Actions.list[i].Kind
+		v.moved = v.moved || k == plan.ActChdir || k == plan.ActFchdir
 	}
 	return v
 }

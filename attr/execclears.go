@@ -3,6 +3,8 @@ package attr
 import (
 	"slices"
 	"syscall"
+
+	"github.com/safespawn/spawn/internal/plan"
 )
 
 // execCreds is what execve looks at when it decides whether the program gets more
@@ -78,11 +80,13 @@ func (c *execCreds) enterUserNamespace() {
 	c.permitted, c.inheritable, c.bounding = allCaps, 0, allCaps
 }
 
-func (n Namespaces) entersUserNamespace() bool { return n.Flags&cloneNewUser != 0 }
+func (n Namespaces) entersUserNamespace() bool { return n.Flags&plan.CloneNewUser != 0 }
 
-func (u Unshare) entersUserNamespace() bool { return u.Flags&cloneNewUser != 0 }
+func (u Unshare) entersUserNamespace() bool { return u.Flags&plan.CloneNewUser != 0 }
 
-func (j JoinNamespace) entersUserNamespace() bool { return j.Types == 0 || j.Types&cloneNewUser != 0 }
+func (j JoinNamespace) entersUserNamespace() bool {
+	return j.Types == 0 || j.Types&plan.CloneNewUser != 0
+}
 
 func (cr Credential) change(c *execCreds) {
 	c.ruid, c.euid, c.rgid, c.egid, c.idsKnown = cr.UID, cr.UID, cr.GID, cr.GID, true

@@ -25,8 +25,6 @@ type JoinNamespace struct {
 	Types uintptr
 }
 
-const cloneNewTime = 0x80
-
 func (j JoinNamespace) check(c *plan.Claims) error {
 	name := namespaces(j.Types)
 	switch {
@@ -34,13 +32,13 @@ func (j JoinNamespace) check(c *plan.Claims) error {
 		return invalid("setns", name, "nil file")
 	case j.Types&^allNamespaces != 0:
 		return invalid("setns", name, "other flags than of namespaces: %#x", j.Types&^allNamespaces)
-	case j.Types&cloneNewTime != 0:
+	case j.Types&plan.CloneNewTime != 0:
 		return invalid("setns", name, "a time namespace can't be entered by a process that shares its memory")
 	}
 	if err := claimLast(c, j.Types, "attr.JoinNamespace", "cgroup", "ipc", "net"); err != nil {
 		return err
 	}
-	if j.Types&cloneNewPID != 0 {
+	if j.Types&plan.CloneNewPID != 0 {
 		if err := c.Claim(childrensPIDs, "attr.JoinNamespace"); err != nil {
 			return err
 		}
@@ -62,7 +60,7 @@ func (j JoinNamespace) check(c *plan.Claims) error {
 func ownNamespace(name string) string { return "a " + name + " namespace of its own" }
 
 func (j JoinNamespace) lower(p *plan.Plan) {
-	if j.Types == 0 || j.Types&cloneNewUser != 0 {
+	if j.Types == 0 || j.Types&plan.CloneNewUser != 0 {
 		p.Credentials = true
 	}
 	p.AddJoin(j.File, uint64(j.Types), namespaces(j.Types))

@@ -55,10 +55,7 @@ type IDMap struct {
 const (
 	cloneFS       = 0x200
 	cloneFiles    = 0x400
-	cloneNewNS    = 0x20000
 	cloneSysVSem  = 0x40000
-	cloneNewUser  = 0x10000000
-	cloneNewPID   = 0x20000000
 	allNamespaces = 0x7e020080
 	unshareable   = allNamespaces | cloneFS | cloneFiles | cloneSysVSem
 
@@ -71,19 +68,21 @@ const (
 	mapsFromHere  = "id maps written from outside"
 )
 
-var namespaceNames = []struct {
+// notNamespaces are what else unshare takes.
+var notNamespaces = []struct {
 	flag uintptr
 	name string
-}{
-	{0x80, "time"}, {cloneNewNS, "mnt"}, {0x2000000, "cgroup"}, {0x4000000, "uts"}, {0x8000000, "ipc"},
-	{cloneNewUser, "user"}, {cloneNewPID, "pid"}, {0x40000000, "net"},
-	{cloneFS, "fs"}, {cloneFiles, "files"}, {cloneSysVSem, "sysvsem"},
-}
+}{{cloneFS, "fs"}, {cloneFiles, "files"}, {cloneSysVSem, "sysvsem"}}
 
 // namespaces names what flags stand for.
 func namespaces(flags uintptr) string {
 	var names []string
-	for _, n := range namespaceNames {
+	for _, n := range plan.NamespaceKinds {
+		if uint64(flags)&n.Flag != 0 {
+			names = append(names, n.Name)
+		}
+	}
+	for _, n := range notNamespaces {
 		if flags&n.flag != 0 {
 			names = append(names, n.name)
 		}
@@ -98,10 +97,10 @@ func checkNamespaces(c *plan.Claims, step string, flags, allowed uintptr, what, 
 	for name := range strings.SplitSeq(namespaces(flags), ",") {
 		c.Provide(ownNamespace(name))
 	}
-	if flags&cloneNewNS != 0 {
+	if flags&plan.CloneNewNS != 0 {
 		c.Provide(mountsOfOwn)
 	}
-	if flags&cloneNewUser != 0 {
+	if flags&plan.CloneNewUser != 0 {
 		if err := c.Claim(userNamespace, by); err != nil {
 			return err
 		}
@@ -126,7 +125,7 @@ func (n Namespaces) check(c *plan.Claims) error {
 	if err := claimLast(c, n.Flags, "attr.Namespaces", "cgroup", "ipc", "net", "time", "uts"); err != nil {
 		return err
 	}
-	if n.Flags&cloneNewPID != 0 {
+	if n.Flags&plan.CloneNewPID != 0 {
 		if err := c.Claim(newPIDs, "attr.Namespaces"); err != nil {
 			return err
 		}
@@ -145,12 +144,12 @@ func (u Unshare) check(c *plan.Claims) error {
 	if err := claimLast(c, u.Flags, "attr.Unshare", "cgroup", "ipc", "net", "time", "uts"); err != nil {
 		return err
 	}
-	if u.Flags&cloneNewUser != 0 {
+	if u.Flags&plan.CloneNewUser != 0 {
 		if err := c.Claim(mapsFromHere, "attr.Unshare"); err != nil {
 			return err
 		}
 	}
-	if u.Flags&cloneNewPID != 0 {
+	if u.Flags&plan.CloneNewPID != 0 {
 		if err := c.Claim(childrensPIDs, "attr.Unshare"); err != nil {
 			return err
 		}
@@ -159,7 +158,7 @@ func (u Unshare) check(c *plan.Claims) error {
 }
 
 func (u Unshare) lower(p *plan.Plan) {
-	p.Credentials = p.Credentials || u.Flags&cloneNewUser != 0
+	p.Credentials = p.Credentials || u.Flags&plan.CloneNewUser != 0
 	p.SetUnshare(uint64(u.Flags), namespaces(u.Flags))
 }
 

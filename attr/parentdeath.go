@@ -40,7 +40,7 @@ type ParentDeathSignal syscall.Signal
 const prSetPdeathsig = 1
 
 func (s ParentDeathSignal) check(c *plan.Claims) error {
-	if s < 1 || s > lastSignal {
+	if s < 1 || s > plan.LastSignal {
 		return invalid("pdeathsig", signalName(syscall.Signal(s)), "no such signal")
 	}
 	return c.Claim("the parent-death signal", "attr.ParentDeathSignal")

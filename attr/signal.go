@@ -40,14 +40,13 @@ const (
 	sigDfl = 0
 	sigIgn = 1
 
-	lastSignal  = 64
-	sigsetBytes = lastSignal / 8
+	sigsetBytes = plan.LastSignal / 8
 	sigSetmask  = 2
 )
 
 func (s SigMask) check(c *plan.Claims) error {
 	for _, sig := range s {
-		if sig < 1 || sig > lastSignal {
+		if sig < 1 || sig > plan.LastSignal {
 			return invalid("sigmask", signalName(sig), "no such signal")
 		}
 	}
@@ -94,7 +93,7 @@ func (s SigIgnore) lower(p *plan.Plan) { setActions(p, s, "sigignore", sigIgn) }
 
 func claimSignals(c *plan.Claims, sigs []syscall.Signal, step, by string) error {
 	for _, sig := range sigs {
-		if sig < 1 || sig > lastSignal {
+		if sig < 1 || sig > plan.LastSignal {
 			return invalid(step, signalName(sig), "no such signal")
 		}
 		if sig == syscall.SIGKILL || sig == 19 {

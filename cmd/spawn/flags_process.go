@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/plan"
 )
 
 // state is the flags of what a process inherits or has of its own. attr.Ptrace has
@@ -121,14 +122,12 @@ func parseCtty(s string) (attr.ControllingFD, error) {
 	return attr.ControllingFD{FD: fd, Steal: steal}, err
 }
 
-const lastSignal = 64
-
 // parseMask reads signals that are to be blocked.
 func parseMask(s string) ([]syscall.Signal, error) {
 	if s != "all" {
 		return parseList(s, parseSignal)
 	}
-	list := make([]syscall.Signal, lastSignal)
+	list := make([]syscall.Signal, plan.LastSignal)
 	for i := range list {
 		list[i] = syscall.Signal(i + 1)
 	}
@@ -158,8 +157,8 @@ func parseParentDeath(s string) (attr.ParentDeathSignal, error) {
 // parseSignal reads a signal: HUP, SIGHUP or 1.
 func parseSignal(s string) (syscall.Signal, error) {
 	if n, err := strconv.Atoi(s); err == nil {
-		if n < 1 || n > lastSignal {
-			return 0, fmt.Errorf("%d is not a signal from 1 to %d", n, lastSignal)
+		if n < 1 || n > plan.LastSignal {
+			return 0, fmt.Errorf("%d is not a signal from 1 to %d", n, plan.LastSignal)
 		}
 		return syscall.Signal(n), nil
 	}

@@ -4,14 +4,18 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/plan"
 )
 
 // namespaces have the names of unshare(1), and those of /proc/PID/ns.
-var namespaces = []named{
-	{"mount", unix.CLONE_NEWNS}, {"mnt", unix.CLONE_NEWNS}, {"pid", unix.CLONE_NEWPID}, {"net", unix.CLONE_NEWNET},
-	{"ipc", unix.CLONE_NEWIPC}, {"uts", unix.CLONE_NEWUTS}, {"user", unix.CLONE_NEWUSER},
-	{"cgroup", unix.CLONE_NEWCGROUP}, {"time", unix.CLONE_NEWTIME},
-}
+var namespaces = func() []named {
+	list := []named{{"mount", plan.CloneNewNS}}
+	for _, n := range plan.NamespaceKinds {
+		list = append(list, named{n.Name, uintptr(n.Flag)})
+	}
+	return list
+}()
 
 // unshareable is what else can be left.
 var unshareable = []named{{"files", unix.CLONE_FILES}, {"fs", unix.CLONE_FS}, {"sysvsem", unix.CLONE_SYSVSEM}}

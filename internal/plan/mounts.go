@@ -6,7 +6,6 @@ import "github.com/safespawn/spawn/internal/raw"
 const (
 	msRec, msPrivate = 0x4000, 0x40000
 	oPath            = 0x200000
-	cloneNewNS       = 0x20000
 
 	ePERM, eINVAL, eNOSYS = 1, 22, 38
 )
@@ -51,7 +50,7 @@ func (p *Plan) PivotHere(ph Phase) {
 
 // openDir opens a directory to come back to.
 func (p *Plan) openDir(ph Phase, path string, fd raw.Var) {
-	p.Call(ph, raw.Openat, raw.Int(atFdcwd), p.b.String(path), raw.Int(oPath|oCloexec), raw.Int(0)).Keep(fd)
+	p.Call(ph, raw.Openat, raw.Int(AtFdcwd), p.b.String(path), raw.Int(oPath|oCloexec), raw.Int(0)).Keep(fd)
 }
 
 // alternatives is how many calls enterRoot makes.
@@ -63,7 +62,7 @@ func (p *Plan) enterRoot(ph Phase, ns raw.Var) {
 	self := p.b.Var()
 	p.Call(ph, raw.Getpid).Keep(self)
 	p.Call(ph, raw.PidfdOpen, raw.VarArg(self, 0), raw.Int(0)).Keep(ns).Else(1, eNOSYS, ePERM)
-	p.Call(ph, raw.Openat, raw.Int(atFdcwd), p.b.String("/proc/self/ns/mnt"), raw.Int(oCloexec), raw.Int(0)).Keep(ns)
-	p.Call(ph, raw.Setns, raw.VarArg(ns, 0), raw.Int(cloneNewNS))
+	p.Call(ph, raw.Openat, raw.Int(AtFdcwd), p.b.String("/proc/self/ns/mnt"), raw.Int(oCloexec), raw.Int(0)).Keep(ns)
+	p.Call(ph, raw.Setns, raw.VarArg(ns, 0), raw.Int(CloneNewNS))
 	p.Call(ph, raw.Close, raw.VarArg(ns, 0))
 }

@@ -4,7 +4,6 @@ import "github.com/safespawn/spawn/internal/raw"
 
 // Of linux/fcntl.h; package plan is for all systems.
 const (
-	atFdcwd  = -100
 	oWronly  = 0x1
 	oCloexec = 0x80000
 )
@@ -12,7 +11,7 @@ const (
 // OpenProc makes the child open a file of its own in /proc.
 func (p *Plan) OpenProc(ph Phase, path string) raw.OpRef {
 	p.OwnFiles = true
-	return p.Call(ph, raw.Openat, raw.Int(atFdcwd), p.b.String(path), raw.Int(oWronly|oCloexec), raw.Int(0))
+	return p.Call(ph, raw.Openat, raw.Int(AtFdcwd), p.b.String(path), raw.Int(oWronly|oCloexec), raw.Int(0))
 }
 
 // WriteProc makes it write text, in one piece, and close the file.

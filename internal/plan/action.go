@@ -1,0 +1,155 @@
+package plan
+
+import (
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"slices"
+	"strings"
+)
+
+// Action is a file action: what the child does to a descriptor or its working
+// directory.
+type Action struct {
+	Kind ActionKind
+	FD   int // target, or what is used
+	From int // Dup2: source; OpenAt: directory
+	Path string
+	Flag int
+	Perm fs.FileMode
+	File *os.File
+}
+
+// ActionKind is what an action does.
+type ActionKind uint8
+
+// The kinds of actions.
+const (
+	ActOpen ActionKind = iota
+	ActOpenAt
+	ActDup2
+	ActFile
+	ActClose
+	ActCloseFrom
+	ActInherit
+	ActInheritAll
+	ActChdir
+	ActFchdir
+	ActTcsetpgrp
+)
+
+// AtFdcwd stands for the working directory as the directory of OpenAt.
+const AtFdcwd = -100
+
+var actionNames = [...]string{
+	ActOpen: "open", ActOpenAt: "openat", ActDup2: "dup2", ActFile: "file", ActClose: "close",
+	ActCloseFrom: "closefrom", ActInherit: "inherit", ActInheritAll: "inheritall", ActChdir: "chdir",
+	ActFchdir: "fchdir", ActTcsetpgrp: "tcsetpgrp",
+}
+
+// String is the name of the step.
+func (k ActionKind) String() string { return actionNames[k] }
+
+// ActionKinds are the names of all kinds.
+func ActionKinds() []string { return actionNames[:] }
+
+// InheritsAll reports whether the child is to have all descriptors.
+func InheritsAll(list []Action) bool {
+	return slices.ContainsFunc(list, func(x Action) bool { return x.Kind == ActInheritAll })
+}
+
+// CheckActions validates what can be validated without looking at descriptors.
+func CheckActions(list []Action) error {
+	for i := range list {
+		if why := list[i].check(); why != nil {
+			return list[i].ErrorAt(i, why)
+		}
+	}
+	return nil
+}
+
+func (x *Action) check() error {
+	if x.HasFD() && (x.FD < 0 || x.FD > math.MaxInt32) {
+		return Invalid("descriptor %d is out of range", x.FD)
+	}
+	switch x.Kind {
+	case ActDup2, ActOpenAt:
+		if (x.From < 0 && !(x.Kind == ActOpenAt && x.From == AtFdcwd)) || x.From > math.MaxInt32 {
+			return Invalid("descriptor %d is out of range", x.From)
+		}
+	case ActFile:
+		if x.File == nil {
+			return Invalid("nil file")
+		}
+	}
+	if x.hasPath() {
+		return CheckPath(x.Path)
+	}
+	return nil
+}
+
+// HasFD reports whether FD is a descriptor.
+func (x *Action) HasFD() bool { return x.Kind != ActChdir && x.Kind != ActInheritAll }
+
+func (x *Action) hasPath() bool {
+	return x.Kind == ActOpen || x.Kind == ActOpenAt || x.Kind == ActChdir
+}
+
+// Changes reports whether the action puts another file at x.FD.
+func (x *Action) Changes() bool {
+	switch x.Kind {
+	case ActOpen, ActOpenAt, ActFile:
+		return true
+	case ActDup2:
+		return x.From != x.FD
+	}
+	return false
+}
+
+// ErrorAt is the error of action i.
+func (x *Action) ErrorAt(i int, err error) error {
+	return &Error{Part: PartAction, Step: x.Kind.String(), Index: i, Object: x.Object(), Err: err}
+}
+
+// Object is what an error names.
+func (x *Action) Object() string {
+	switch x.Kind {
+	case ActOpen, ActOpenAt, ActChdir:
+		return x.Path
+	case ActDup2:
+		return fmt.Sprintf("fd %d to %d", x.From, x.FD)
+	case ActFile:
+		if x.File == nil {
+			return fmt.Sprintf("to fd %d", x.FD)
+		}
+		return fmt.Sprintf("%s to fd %d", x.File.Name(), x.FD)
+	case ActInheritAll:
+		return ""
+	}
+	return fmt.Sprintf("fd %d", x.FD)
+}
+
+// Uses is the descriptor that an action takes by number.
+func (x *Action) Uses() (n int, ok bool) {
+	switch x.Kind {
+	case ActDup2:
+		return x.From, true
+	case ActOpenAt:
+		return x.From, x.From != AtFdcwd
+	case ActInherit, ActFchdir, ActTcsetpgrp:
+		return x.FD, true
+	}
+	return 0, false
+}
+
+// CheckPath finds what no path is.
+func CheckPath(path string) error {
+	if path == "" {
+		return Invalid("empty path")
+	}
+	if strings.IndexByte(path, 0) >= 0 {
+		return Invalid("NUL byte in %q", path)
+	}
+	return nil
+}
