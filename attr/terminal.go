@@ -15,6 +15,13 @@ import (
 // unless a file action has opened one without O_NOCTTY. See TIOCNOTTY(2const).
 type DetachTTY struct{}
 
+// ControllingTTY makes the terminal File the controlling terminal of the child.
+// It needs [Setsid]. File stays the caller's, who may close it once Start has
+// returned, and the child does not inherit it unless a file action says so.
+// It must not be the controlling terminal of another session. Any Unix where
+// the file is also a descriptor of the child. See TIOCSCTTY(2const).
+type ControllingTTY struct{ File *os.File }
+
 // ControllingFD makes a descriptor of the child its controlling terminal, as
 // [ControllingTTY] does with a file: FD is its number once the file actions are
 // done, which must have put a file there, or 0, 1 or 2. Steal takes the terminal
@@ -44,6 +51,28 @@ func (DetachTTY) check(c *plan.Claims) error { return c.Claim("detaching", "attr
 func (DetachTTY) lower(p *plan.Plan) {
 	p.Step("noctty", "")
 	p.Call(plan.Terminal, raw.Ioctl, raw.Int(0), raw.Int(tiocnotty), raw.Int(0))
+}
+
+// needSession is for what only the leader of a session can do, which a child is
+// by Setsid alone.
+func needSession(c *plan.Claims, by string) {
+	c.Bar(newGroup, by, "", "the child has to lead a session")
+	c.Need(newSession, by, "attr.Setsid")
+}
+
+func (t ControllingTTY) check(c *plan.Claims) error {
+	if t.File == nil {
+		return invalid("ctty", "", "nil file")
+	}
+	needSession(c, "attr.ControllingTTY")
+	return c.Claim(terminalUse, "attr.ControllingTTY")
+}
+
+func (t ControllingTTY) lower(p *plan.Plan) { p.SetTTY(t.File) }
+
+func (t ControllingTTY) fallback(f *plan.ForkExec) error {
+	f.TTY = t.File
+	return nil
 }
 
 func (t ControllingFD) check(c *plan.Claims) error {

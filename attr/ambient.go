@@ -13,20 +13,6 @@ import (
 // stay so. Linux 4.3. See capabilities(7).
 type AmbientCaps []int
 
-const (
-	maxCapability = 63
-
-	prSetKeepcaps     = 8
-	prCapAmbient      = 47
-	prCapAmbientRaise = 2
-
-	capabilityVersion3 = 0x20080522 // of _LINUX_CAPABILITY_VERSION_3
-
-	// Offsets of words in two struct __user_cap_data_struct.
-	effective, permitted, inheritable = 0, 4, 8
-	half                              = 12
-)
-
 func (l AmbientCaps) check(c *plan.Claims) error {
 	for _, n := range l {
 		if n < 0 || n > maxCapability {
@@ -35,8 +21,6 @@ func (l AmbientCaps) check(c *plan.Claims) error {
 	}
 	return c.Claim("the ambient capabilities", "attr.AmbientCaps")
 }
-
-func capName(n int) string { return names.Capability(n) }
 
 // lower reads the child's sets, adds to them and writes them: to the effective one
 // for what comes before the program has them, file actions and execve. They are two
@@ -66,32 +50,4 @@ func (l AmbientCaps) lower(p *plan.Plan) {
 		p.Step("ambient", capName(n))
 		p.Call(plan.Capabilities, raw.Prctl, raw.Int(prCapAmbient), raw.Int(prCapAmbientRaise), raw.Int(int64(n)), zero, zero)
 	}
-}
-
-// keepCaps keeps what is permitted over a change of ids. It may be locked, and not be
-// needed all the same, as where the ids are those that the child has already; where
-// it was, the capabilities can't be set afterwards.
-func keepCaps(p *plan.Plan) {
-	if !p.Claims().Has(ids) {
-		return
-	}
-	zero := raw.Int(0)
-	p.Step("keepcaps", "")
-	p.Call(plan.KeepCaps, raw.Prctl, raw.Int(prSetKeepcaps), raw.Int(1), zero, zero, zero).Tolerate(errEPERM)
-}
-
-// setBit sets a bit of a 32-bit word in variables.
-func setBit(p *plan.Plan, ph plan.Phase, v raw.Var, offset int32, bit int) {
-	const orBit = 2 | 8 // FUTEX_OP_OR, FUTEX_OP_OPARG_SHIFT
-	edit(p, ph, v, offset, orBit<<opShift|int64(bit)<<argShift)
-}
-
-const opShift, argShift = 28, 12 // of the last argument of FUTEX_WAKE_OP
-
-// edit changes a 32-bit word in variables. The child has no instruction for that,
-// but futex(2) does, as a part of FUTEX_WAKE_OP; here nobody is woken.
-func edit(p *plan.Plan, ph plan.Phase, v raw.Var, offset int32, op int64) {
-	const wakeOp = 5 | 128 // FUTEX_WAKE_OP, FUTEX_PRIVATE_FLAG
-	word := p.Builder().AddrIn(v, offset)
-	p.Call(ph, raw.Futex, word, raw.Int(wakeOp), raw.Int(0), raw.Int(0), word, raw.Int(op))
 }

@@ -44,11 +44,21 @@ func OnlyCapabilities(list ...int) Capabilities {
 }
 
 const (
-	capSysAdmin = 21
+	capSysAdmin   = 21
+	maxCapability = 63
 
+	prSetKeepcaps     = 8
 	prCapbsetRead     = 23
 	prCapbsetDrop     = 24
+	prCapAmbient      = 47
+	prCapAmbientRaise = 2
 	prCapAmbientClear = 4
+
+	capabilityVersion3 = 0x20080522 // of _LINUX_CAPABILITY_VERSION_3
+
+	// Offsets of words in two struct __user_cap_data_struct.
+	effective, permitted, inheritable = 0, 4, 8
+	half                              = 12
 )
 
 func (s Capabilities) check(c *plan.Claims) error {
@@ -207,4 +217,34 @@ func (s Capabilities) lowerSets(p *plan.Plan) {
 	p.Call(plan.DropCaps, raw.Capset, header, b.AddrOf(sets))
 }
 
+func capName(n int) string { return names.Capability(n) }
+
 func capText(name string, list []int) string { return name + "=" + names.CapabilityList(list) }
+
+// keepCaps keeps what is permitted over a change of ids. It may be locked, and not be
+// needed all the same, as where the ids are those that the child has already; where
+// it was, the capabilities can't be set afterwards.
+func keepCaps(p *plan.Plan) {
+	if !p.Claims().Has(ids) {
+		return
+	}
+	zero := raw.Int(0)
+	p.Step("keepcaps", "")
+	p.Call(plan.KeepCaps, raw.Prctl, raw.Int(prSetKeepcaps), raw.Int(1), zero, zero, zero).Tolerate(errEPERM)
+}
+
+// setBit sets a bit of a 32-bit word in variables.
+func setBit(p *plan.Plan, ph plan.Phase, v raw.Var, offset int32, bit int) {
+	const orBit = 2 | 8 // FUTEX_OP_OR, FUTEX_OP_OPARG_SHIFT
+	edit(p, ph, v, offset, orBit<<opShift|int64(bit)<<argShift)
+}
+
+const opShift, argShift = 28, 12 // of the last argument of FUTEX_WAKE_OP
+
+// edit changes a 32-bit word in variables. The child has no instruction for that,
+// but futex(2) does, as a part of FUTEX_WAKE_OP; here nobody is woken.
+func edit(p *plan.Plan, ph plan.Phase, v raw.Var, offset int32, op int64) {
+	const wakeOp = 5 | 128 // FUTEX_WAKE_OP, FUTEX_PRIVATE_FLAG
+	word := p.Builder().AddrIn(v, offset)
+	p.Call(ph, raw.Futex, word, raw.Int(wakeOp), raw.Int(0), raw.Int(0), word, raw.Int(op))
+}
