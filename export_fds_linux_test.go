@@ -104,9 +104,3 @@ func LowerFDs(a FileActions, files []int, reopen func(fd int) bool, tty, slot in
 
 // Action is the index of the file action that a call belongs to, -1 for none.
 func (l *LoweredFDs) Action(c raw.Call) int { return l.prog.Step(c.Step).Index }
-
-// Repeated and Optional say what Note does, for a comparison.
-func (s Step) Repeated() bool { return s.repeated }
-
-// Optional reports whether the call may be left out.
-func (s Step) Optional() bool { return s.optional }

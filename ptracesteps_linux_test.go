@@ -203,10 +203,7 @@ type tracedSteps struct {
 	Err   string
 }
 
-type tracedStep struct {
-	spawn.Step
-	Repeated, Optional bool
-}
+type tracedStep struct{ spawn.Step }
 
 // The helper compiles a Spec, says what the child is going to do, and does it
 // when it is told to.
@@ -224,7 +221,7 @@ var _ = registerHelper("traced", func(args []string) int {
 	} else {
 		info.Args = s.Args
 		for _, step := range prog.Steps() {
-			info.Steps = append(info.Steps, tracedStep{step, step.Repeated(), step.Optional()})
+			info.Steps = append(info.Steps, tracedStep{step})
 		}
 	}
 	if werr := json.NewEncoder(os.Stdout).Encode(info); err != nil || werr != nil {

@@ -60,15 +60,17 @@ type Step struct {
 	Syscall string
 	Number  int
 	// Args are its arguments as far as they are known before the child runs.
-	Args []Arg
-	// Note says when the call is left out or repeated; empty if it isn't.
+	Args []StepArg
+	// Note says in words when the call is left out or repeated, and what it gives;
+	// mostly it is empty.
 	Note string
-
-	repeated, optional bool
+	// Optional says that the call may be left out. Repeated says that it may be made
+	// any number of times, Args[0] counting up; such a call is Optional, too.
+	Optional, Repeated bool
 }
 
-// Arg is an argument of a system call.
-type Arg struct {
+// StepArg is an argument of a system call.
+type StepArg struct {
 	Text  string // as printed
 	Value uint64
 	Known bool // whether Value is; otherwise the child finds it out

@@ -39,13 +39,13 @@ func (p *Program) step(c raw.Call) Step {
 	switch {
 	case c.Sweep != nil:
 		s.Note = fmt.Sprintf("for each up to %s", p.value(*c.Sweep, false))
-		s.repeated, s.optional = true, true
+		s.Repeated, s.Optional = true, true
 	case c.When != nil:
 		s.Note = p.condition(*c.When)
-		s.optional = true
+		s.Optional = true
 	case c.Else:
 		s.Note = "if the call before it fails"
-		s.optional = true
+		s.Optional = true
 	}
 	if c.Keep != 0 {
 		s.Note = join(s.Note, "gives "+p.varName(c.Keep))
@@ -107,10 +107,10 @@ func (p *Program) varName(v raw.Var) string {
 	return "v" + strconv.Itoa(int(v))
 }
 
-func (p *Program) arg(c raw.Call, i int) Arg {
+func (p *Program) arg(c raw.Call, i int) StepArg {
 	v := c.Args[i]
 	known := v.Kind != raw.KindVar && v.Kind != raw.KindVarAddress
-	a := Arg{Text: p.value(v, c.Sys == raw.CloseRange || c.Sys == raw.Prlimit64), Value: v.Num, Known: known}
+	a := StepArg{Text: p.value(v, c.Sys == raw.CloseRange || c.Sys == raw.Prlimit64), Value: v.Num, Known: known}
 	if v.Kind == raw.KindNumber {
 		if name, ok := constName(c, i, int64(v.Num)); ok {
 			a.Text = name

@@ -40,24 +40,24 @@ func (p *Program) steps() int { return len(p.Steps()) }
 
 type stepList []Step
 
-func (l *stepList) add(s Step, call string, args ...Arg) {
+func (l *stepList) add(s Step, call string, args ...StepArg) {
 	s.Syscall, s.Number, s.Args = call, -1, args
 	*l = append(*l, s)
 }
 
-func text(s string) Arg { return Arg{Text: s} }
+func text(s string) StepArg { return StepArg{Text: s} }
 
-func quoted(s string) Arg { return text(strconv.Quote(s)) }
+func quoted(s string) StepArg { return text(strconv.Quote(s)) }
 
-func number(n int) Arg { return Arg{Text: strconv.Itoa(n), Value: uint64(n), Known: true} }
+func number(n int) StepArg { return StepArg{Text: strconv.Itoa(n), Value: uint64(n), Known: true} }
 
 // handle is the descriptor that need i will have in this process.
-func handle(i int) Arg { return text("f" + strconv.Itoa(i)) }
+func handle(i int) StepArg { return text("f" + strconv.Itoa(i)) }
 
 // text is a place as arguments: the directory, if it isn't the working
 // directory, and the path.
-func (p place) text() []Arg {
-	var args []Arg
+func (p place) text() []StepArg {
+	var args []StepArg
 	if p.dir != none {
 		args = append(args, handle(p.dir))
 	}
