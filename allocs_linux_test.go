@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"go.uber.org/zap"
+
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
 )
@@ -36,6 +38,33 @@ func TestAllocations(t *testing.T) {
 		})
 		if n > c.most && !raceEnabled() {
 			t.Errorf("%s allocates %v times, more than %v", c.what, n, c.most)
+		}
+	}
+}
+
+// TestLoggerAllocations wants a Logger that logs nothing to cost nothing: a nil
+// *zap.Logger, and one that has debug lines switched off.
+func TestLoggerAllocations(t *testing.T) {
+	path := program(t, filepath.Join(t.TempDir(), "program"), 0)
+	count := func(logger spawn.Logger) (run, spec float64) {
+		s := &spawn.Spec{Path: path, Logger: logger}
+		p, err := spawn.Compile(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		check := func(_ *spawn.ProcessState, err error) {
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		return testing.AllocsPerRun(200, func() { check(p.Run(t.Context())) }),
+			testing.AllocsPerRun(200, func() { check(spawn.Run(t.Context(), s)) })
+	}
+	run, spec := count(nil)
+	for name, logger := range map[string]*zap.Logger{"nil": nil, "warnings": zap.NewNop().WithOptions(zap.IncreaseLevel(zap.WarnLevel))} {
+		r, s := count(logger)
+		if (r > run || s > spec) && !raceEnabled() {
+			t.Errorf("%s: Program.Run allocates %v times and Run %v, without %v and %v", name, r, s, run, spec)
 		}
 	}
 }

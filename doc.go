@@ -245,7 +245,8 @@
 //
 // Spec.Logger gets a debug line for each spawn and each exit, and a warning, once
 // a process, for each of the features that are missing and cost time or threads.
-// Arguments and environment are never logged. A nil Logger costs nothing.
+// Arguments and environment are never logged. A nil Logger costs nothing. A
+// *zap.Logger is a Logger.
 //
 // # Other platforms
 //

@@ -23,7 +23,7 @@ var warned atomic.Bool
 // warnOnce logs what the fallback costs, once a process.
 func (p *Program) warnOnce() {
 	if !warned.Swap(true) {
-		p.log.Warn("no clone engine: children are made by os.StartProcess, " +
+		p.warn("no clone engine: children are made by os.StartProcess, " +
 			"ignored signals stay ignored in them, and each that is waited for holds a thread")
 	}
 }

@@ -9,7 +9,9 @@ import (
 	"syscall"
 	"time"
 
-	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/safespawn/spawn/internal/logs"
 )
 
 // Process is a child that runs its program. All methods may be called at any
@@ -19,7 +21,7 @@ import (
 // released: no zombie and no descriptor is left behind.
 type Process struct {
 	pid     int
-	log     *zap.Logger
+	log     Logger
 	begin   time.Time
 	guarded bool // by a finalizer
 
@@ -188,13 +190,16 @@ func (p *Process) unlock() {
 }
 
 func (p *Process) logExit() {
-	if p.err != nil {
-		p.log.Debug("exited", zap.Int("pid", p.pid), zap.Error(p.err))
-		return
+	e := p.log.Check(zapcore.DebugLevel, "exited")
+	switch {
+	case e == nil:
+	case p.err != nil:
+		e.Write(logs.Int("pid", p.pid), logs.Error(p.err))
+	default:
+		e.Write(logs.Int("pid", p.pid), logs.Stringer("status", p.state),
+			logs.Duration("took", time.Since(p.begin)), logs.Duration("user", p.state.UserTime()),
+			logs.Duration("system", p.state.SystemTime()), logs.Int("maxrss", p.state.MaxRSS()))
 	}
-	p.log.Debug("exited", zap.Int("pid", p.pid), zap.Stringer("status", p.state),
-		zap.Duration("took", time.Since(p.begin)), zap.Duration("user", p.state.UserTime()),
-		zap.Duration("system", p.state.SystemTime()), zap.Int64("maxrss", p.state.MaxRSS()))
 }
 
 // ProcessState is how a child ended and what it has used.

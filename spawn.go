@@ -9,10 +9,11 @@ import (
 	"strings"
 	"time"
 
-	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/environ"
+	"github.com/safespawn/spawn/internal/logs"
 	"github.com/safespawn/spawn/internal/plan"
 )
 
@@ -37,7 +38,15 @@ type Spec struct {
 	// Logger, where not nil, gets a debug line for each spawn and each exit, and
 	// once a warning for each thing that this kernel lacks and that costs
 	// something. Arguments and environment are never logged.
-	Logger *zap.Logger
+	Logger Logger
+}
+
+// Logger writes log entries. A *zap.Logger is a Logger. A nil pointer, such as a nil
+// *zap.Logger, counts as no Logger.
+type Logger interface {
+	// Check returns an entry to be written, or nil where entries of the level are
+	// not logged.
+	Check(level zapcore.Level, message string) *zapcore.CheckedEntry
 }
 
 // Program is a Spec that was validated and made ready. It is immutable and may
@@ -45,7 +54,7 @@ type Spec struct {
 // attributes name must stay open for as long as it is used.
 type Program struct {
 	path string
-	log  *zap.Logger
+	log  Logger
 	engine
 }
 
@@ -102,7 +111,7 @@ func compile(s *Spec, once bool) (*Program, error) {
 	if s.Env != nil && !environ.Distinct(env) {
 		env, _ = environ.LastOfEach(env) // which are fine
 	}
-	p := &Program{path: s.Path, log: s.Logger}
+	p := &Program{path: s.Path, log: logs.Used(s.Logger)}
 	if err := p.compile(s, argv, env, once); err != nil {
 		return nil, wrap(s.Path, err)
 	}
@@ -148,14 +157,25 @@ func (p *Program) Start(ctx context.Context) (*Process, error) {
 	p.warnOnce()
 	begin := time.Now()
 	proc, err := p.start(ctx)
-	took := zap.Duration("took", time.Since(begin))
+	took := logs.Duration("took", time.Since(begin))
 	if err != nil {
-		p.log.Debug("spawn failed", zap.String("path", p.path), took, zap.Error(err))
+		if e := p.log.Check(zapcore.DebugLevel, "spawn failed"); e != nil {
+			e.Write(logs.String("path", p.path), took, logs.Error(err))
+		}
 		return nil, err
 	}
 	proc.log, proc.begin = p.log, begin
-	p.log.Debug("spawned", zap.String("path", p.path), zap.Int("pid", proc.pid), zap.Int("steps", p.steps()), took)
+	if e := p.log.Check(zapcore.DebugLevel, "spawned"); e != nil {
+		e.Write(logs.String("path", p.path), logs.Int("pid", proc.pid), logs.Int("steps", p.steps()), took)
+	}
 	return proc, nil
+}
+
+// warn logs a warning.
+func (p *Program) warn(what string) {
+	if e := p.log.Check(zapcore.WarnLevel, what); e != nil {
+		e.Write()
+	}
 }
 
 // Run is like the function Run.

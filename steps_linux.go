@@ -230,7 +230,7 @@ func (p *Program) warnOnce() {
 		{!currentFeatures().sharedMemory, "memory is not shared over clone: it is copied, and failures come by pipe"},
 	} {
 		if w.missing && !warned[i].Swap(true) {
-			p.log.Warn(w.what)
+			p.warn(w.what)
 		}
 	}
 }

@@ -11,8 +11,6 @@ import (
 	"syscall"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
 )
@@ -109,7 +107,7 @@ type Cmd struct {
 	Attr attr.List
 	// Logger, where not nil, gets a debug line when the process starts and when
 	// it ends.
-	Logger *zap.Logger
+	Logger spawn.Logger
 	// Tree makes the Cmd responsible for the processes that the child makes, too.
 	// The child lives in a control group of its own, where one can be made, and
 	// leads a process group. TreeHolds says whether it has the former: a process

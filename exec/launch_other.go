@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"os"
 
-	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/safespawn/spawn/internal/logs"
 
 	"github.com/safespawn/spawn"
 )
@@ -53,10 +55,19 @@ func (c *Cmd) launch(_ context.Context, path string, files []*os.File, env []str
 		return err
 	}
 	c.Process, c.child.process = p, p
-	if c.Logger != nil {
-		c.Logger.Debug("spawned", zap.String("path", path), zap.Int("pid", p.Pid))
-	}
+	c.logStart(path)
 	return nil
+}
+
+// logStart logs the start.
+func (c *Cmd) logStart(path string) {
+	log := logs.Used(c.Logger)
+	if log == nil {
+		return
+	}
+	if e := log.Check(zapcore.DebugLevel, "spawned"); e != nil {
+		e.Write(logs.String("path", path), logs.Int("pid", c.Process.Pid))
+	}
 }
 
 func (c *Cmd) unsupported(what string) error {

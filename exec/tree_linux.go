@@ -15,12 +15,13 @@ import (
 	"sync"
 	"time"
 
-	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/highfd"
+	"github.com/safespawn/spawn/internal/logs"
 )
 
 // tree is a child and the processes that it has made.
@@ -82,16 +83,26 @@ func (c *Cmd) startTree(ctx context.Context, s *spawn.Spec) (*spawn.Process, *tr
 
 // started notes the child. A Cmd that nobody waits for leaves no directory
 // behind once its processes have ended.
-func (t *tree) started(proc *spawn.Process, log *zap.Logger) {
+func (t *tree) started(proc *spawn.Process, log spawn.Logger) {
 	t.proc, t.pid = proc, proc.Pid()
-	if t.loose != nil && log != nil {
-		log.Debug("tree is not held", zap.Int("pid", t.pid), zap.Error(t.loose))
+	if t.loose != nil {
+		t.logLoose(logs.Used(log))
 	}
 	if t.tty != nil {
 		go t.lend()
 	}
 	if t.cgroup != nil {
 		runtime.AddCleanup(t, (*cgroup).abandon, t.cgroup)
+	}
+}
+
+// logLoose logs why the tree is not held.
+func (t *tree) logLoose(log spawn.Logger) {
+	if log == nil {
+		return
+	}
+	if e := log.Check(zapcore.DebugLevel, "tree is not held"); e != nil {
+		e.Write(logs.Int("pid", t.pid), logs.Error(t.loose))
 	}
 }
 

@@ -6,7 +6,9 @@ import (
 	"os"
 	"time"
 
-	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/safespawn/spawn/internal/logs"
 )
 
 // ending is what came of the end of the context.
@@ -135,9 +137,13 @@ func (c *Cmd) reap() error {
 
 // logExit logs the end.
 func (c *Cmd) logExit(state *os.ProcessState) {
-	if c.Logger != nil && state != nil {
-		c.Logger.Debug("exited", zap.Int("pid", state.Pid()), zap.Stringer("status", state),
-			zap.Duration("user", state.UserTime()), zap.Duration("system", state.SystemTime()))
+	log := logs.Used(c.Logger)
+	if log == nil || state == nil {
+		return
+	}
+	if e := log.Check(zapcore.DebugLevel, "exited"); e != nil {
+		e.Write(logs.Int("pid", state.Pid()), logs.Stringer("status", state),
+			logs.Duration("user", state.UserTime()), logs.Duration("system", state.SystemTime()))
 	}
 }
 

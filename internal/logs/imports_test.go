@@ -1,0 +1,76 @@
+package logs_test
+
+import (
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// mostPackages bounds what a program links for packages spawn and exec.
+const mostPackages = 110
+
+// TestImports wants packages spawn and exec to link neither package zap nor what
+// makes programs large and slow to start, such as net/http and crypto/tls, which
+// package zap imports.
+func TestImports(t *testing.T) {
+	tool, err := exec.LookPath("go")
+	if err != nil {
+		t.Skip("SKIPPED: no go tool")
+	}
+	if _, err := os.Stat("../../go.mod"); err != nil {
+		t.Skip("SKIPPED: no source code here")
+	}
+	env := goEnv(t, tool)
+	for _, system := range []string{"linux", "darwin", "windows"} {
+		for _, of := range []string{"../..", "../../exec"} {
+			list := deps(t, tool, of, append(env, "GOOS="+system))
+			if len(list) > mostPackages {
+				t.Errorf("%s, %s: %d packages, more than %d", system, of, len(list), mostPackages)
+			}
+			if system == "windows" { // golang.org/x/sys/windows imports it
+				list = slices.DeleteFunc(list, func(pkg string) bool { return pkg == "net" || pkg == "net/netip" })
+			}
+			for _, pkg := range list {
+				if heavy(pkg) {
+					t.Errorf("%s: %s imports %s", system, of, pkg)
+				}
+			}
+		}
+	}
+}
+
+// deps are the packages that one imports, directly or not, and itself.
+func deps(t *testing.T, tool, of string, env []string) []string {
+	cmd := exec.Command(tool, "list", "-deps", of)
+	cmd.Env, cmd.Stderr = env, os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %v", cmd, err)
+	}
+	return strings.Fields(string(out))
+}
+
+// goEnv makes the go tool work for a user without a home.
+func goEnv(t *testing.T, tool string) []string {
+	env := append(os.Environ(), "GOARCH=amd64", "CGO_ENABLED=1")
+	out, err := exec.Command(tool, "env", "GOCACHE").Output()
+	cache := strings.TrimSpace(string(out))
+	if err == nil && cache != "off" {
+		if probe, err := os.CreateTemp(cache, "probe"); err == nil {
+			probe.Close()
+			os.Remove(probe.Name())
+			return env
+		}
+	}
+	return append(env, "GOCACHE="+t.TempDir())
+}
+
+func heavy(pkg string) bool {
+	switch pkg {
+	case "go.uber.org/zap", "log", "net", "regexp", "text/template":
+		return true
+	}
+	return strings.HasPrefix(pkg, "net/") || strings.HasPrefix(pkg, "crypto/") || strings.HasPrefix(pkg, "log/")
+}
