@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn/internal/highfd"
+	"github.com/safespawn/spawn/internal/kernel"
 	"github.com/safespawn/spawn/internal/raw"
 )
 
@@ -44,7 +45,7 @@ const (
 
 func (c *child) firstWay() int {
 	switch {
-	case !currentFeatures().waitid:
+	case !kernel.Current().Waitid:
 		return byWait4
 	case c.pidfd >= 0:
 		return byPidfd
@@ -61,7 +62,7 @@ func (c *child) askBy(way, pid, options int) syscall.Errno {
 	}
 	// The pid is the child's own for as long as nobody has reaped it.
 	c.exit.PID = 0
-	if c.pidfd >= 0 && currentFeatures().pidfd && unix.PidfdSendSignal(c.pidfd, 0, nil, 0) == unix.ESRCH {
+	if c.pidfd >= 0 && kernel.Current().Pidfd && unix.PidfdSendSignal(c.pidfd, 0, nil, 0) == unix.ESRCH {
 		return unix.ECHILD
 	}
 	if c.traced || options&unix.WNOWAIT != 0 {
@@ -126,7 +127,7 @@ const maxPause = 50 * time.Millisecond
 // where it can't wait for that: waitid is refused, or the child is traced and at a
 // stop.
 func (p *Process) block() bool {
-	if !currentFeatures().waitid {
+	if !kernel.Current().Waitid {
 		return false
 	}
 	idType, id := unix.P_PID, p.pid

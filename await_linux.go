@@ -47,7 +47,7 @@ func (w way) flags() uint64 {
 // CLONE_VFORK would set the OOM score of this process, too.
 func (e *engine) chooseWay(p *plan.Plan) way {
 	switch {
-	case !e.feat.sharedMemory:
+	case !e.feat.SharedMemory:
 		return copyWay
 	case (p.MayWait || e.all || e.maps != nil || e.cgroup.File != nil) && !p.OOMScore:
 		return futexWay

@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/safespawn/spawn/internal/kernel"
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
 )
@@ -62,7 +63,7 @@ func LowerFDs(a FileActions, files []int, reopen func(fd int) bool, tty, slot in
 	}
 	p := plan.New()
 	defer p.Free()
-	f := newFDPlan(p, features{closeRange: closeRange, sharedMemory: sharedMemory}, a.list, plan.InheritsAll(a.list))
+	f := newFDPlan(p, kernel.Features{CloseRange: closeRange, SharedMemory: sharedMemory}, a.list, plan.InheritsAll(a.list))
 	defer f.free()
 	f.files = append(f.files, files...)
 	for _, fd := range files {

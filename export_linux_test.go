@@ -2,29 +2,24 @@
 
 package spawn
 
-// Force lets a test do without some of what the kernel has, and returns a
-// function that ends it. Programs keep the features they were compiled with.
-func Force(change func(f *ForcedFeatures)) (restore func()) {
-	was := knownHere()
-	f := *was
-	change(&f.features)
-	probed.Store(&f)
-	return func() { probed.Store(was) }
-}
+import "github.com/safespawn/spawn/internal/kernel"
+
+// Force is kernel.ForTest.
+func Force(change func(f *ForcedFeatures)) (restore func()) { return kernel.ForTest(change) }
 
 // ForcedFeatures is features, for tests.
-type ForcedFeatures = features
+type ForcedFeatures = kernel.Features
 
 // Without are the fallbacks, by name, that every test run goes through.
 var Without = map[string]func(f *ForcedFeatures){
 	"nothing":       func(*ForcedFeatures) {},
-	"clone3":        func(f *ForcedFeatures) { f.clone3, f.cgroup = false, false },
-	"cgroup":        func(f *ForcedFeatures) { f.cgroup = false },
-	"close_range":   func(f *ForcedFeatures) { f.closeRange = false },
-	"pidfd":         func(f *ForcedFeatures) { f.pidfd, f.pidfdInfo = false, false },
-	"pidfd_info":    func(f *ForcedFeatures) { f.pidfdInfo = false },
-	"shared_memory": func(f *ForcedFeatures) { f.sharedMemory = false },
-	"waitid":        func(f *ForcedFeatures) { f.waitid = false },
+	"clone3":        func(f *ForcedFeatures) { f.Clone3, f.Cgroup = false, false },
+	"cgroup":        func(f *ForcedFeatures) { f.Cgroup = false },
+	"close_range":   func(f *ForcedFeatures) { f.CloseRange = false },
+	"pidfd":         func(f *ForcedFeatures) { f.Pidfd, f.PidfdInfo = false, false },
+	"pidfd_info":    func(f *ForcedFeatures) { f.PidfdInfo = false },
+	"shared_memory": func(f *ForcedFeatures) { f.SharedMemory = false },
+	"waitid":        func(f *ForcedFeatures) { f.Waitid = false },
 	"anything":      func(f *ForcedFeatures) { *f = ForcedFeatures{} },
 }
 

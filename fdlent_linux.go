@@ -26,7 +26,7 @@ type lentFD struct {
 
 // lend says what is lent, when all that is needed is known.
 func (f *fdPlan) lend() {
-	if !f.feat.sharedMemory {
+	if !f.feat.SharedMemory {
 		f.vars.errFD = f.Builder().Var()
 		f.lent = append(f.lent, lentFD{v: f.vars.errFD, fd: -1})
 	}
@@ -63,7 +63,7 @@ type fdSpan struct {
 
 // closeSpan closes from..to but for what is lent.
 func (f *fdPlan) closeSpan(ph plan.Phase, from, to int) {
-	if to == lastFD && !f.feat.closeRange && f.vars.high == 0 {
+	if to == lastFD && !f.feat.CloseRange && f.vars.high == 0 {
 		f.vars.high = f.Builder().Var()
 	}
 	parts := len(f.lent) + 1

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/safespawn/spawn/internal/kernel"
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
 )
@@ -23,7 +24,7 @@ import (
 type fdPlan struct {
 	*plan.Plan
 	fdUses
-	feat    features
+	feat    kernel.Features
 	actions []plan.Action
 	files   []int // descriptor of each actFile, and of the Landlock ruleset
 	all     bool  // InheritAll
@@ -68,7 +69,7 @@ const lastFD = 1<<32 - 1
 var fdPlans = sync.Pool{New: func() any { return new(fdPlan) }}
 
 // newFDPlan returns an empty plan, to be given back by free.
-func newFDPlan(p *plan.Plan, feat features, actions []plan.Action, all bool) *fdPlan {
+func newFDPlan(p *plan.Plan, feat kernel.Features, actions []plan.Action, all bool) *fdPlan {
 	f := fdPlans.Get().(*fdPlan)
 	f.Plan, f.feat, f.actions, f.all = p, feat, actions, all
 	return f
@@ -95,7 +96,7 @@ func (f *fdPlan) prepare() {
 		above = max(above, f.slots.last())
 	}
 	f.StartStep("file table")
-	if f.feat.closeRange && f.feat.sharedMemory && f.vars.gate == 0 {
+	if f.feat.CloseRange && f.feat.SharedMemory && f.vars.gate == 0 {
 		f.vars.unshare = f.Builder().Var()
 		from := fdArg(above)
 		if len(f.lent) > 0 {
@@ -141,7 +142,7 @@ func (f *fdPlan) closeAbove(ph plan.Phase, n int) {
 	case len(f.lent) > 0:
 		f.closeSpan(ph, n, lastFD)
 		return
-	case f.feat.closeRange:
+	case f.feat.CloseRange:
 		f.closeRange(ph, fdArg(n), fdArg(lastFD))
 		return
 	case f.vars.high == 0:
@@ -163,7 +164,7 @@ func (f *fdPlan) closeGap(ph plan.Phase, from, to int) {
 // closeRange closes from..to. An empty range is an error to close_range(2), and
 // ignored.
 func (f *fdPlan) closeRange(ph plan.Phase, from, to raw.Arg) {
-	if f.feat.closeRange {
+	if f.feat.CloseRange {
 		f.Call(ph, raw.CloseRange, from, to, raw.Int(0)).Ignore()
 		return
 	}

@@ -28,9 +28,9 @@ func (e *engine) lowerHiding(p *plan.Plan) {
 		return
 	}
 	e.use.early = p.Clone.Bits&unix.CLONE_NEWUSER != 0
-	e.use.changes = e.use.early || e.feat.sharedMemory
+	e.use.changes = e.use.early || e.feat.SharedMemory
 	b := p.Builder()
-	h := &hiding{b.Var(), b.Var(), e.feat.sharedMemory, p.IDMap != nil && p.Unshare.Bits&unix.CLONE_NEWUSER != 0}
+	h := &hiding{b.Var(), b.Var(), e.feat.SharedMemory, p.IDMap != nil && p.Unshare.Bits&unix.CLONE_NEWUSER != 0}
 	clear := func(ph plan.Phase, unless raw.Var) {
 		zero := raw.Int(0)
 		p.Call(ph, raw.Prctl, raw.Int(unix.PR_SET_DUMPABLE), zero, zero, zero, zero).SkipEqual(unless, 0)

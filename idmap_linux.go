@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn/internal/highfd"
+	"github.com/safespawn/spawn/internal/kernel"
 	"github.com/safespawn/spawn/internal/plan"
 )
 
@@ -151,7 +152,7 @@ func procHasOurIDs() bool {
 // pidOfPidfd is the number in /proc of a pidfd's process, 0 if that can't be found
 // out.
 func pidOfPidfd(fd int) int {
-	n, _ := procNumber("/proc/thread-self/fdinfo/"+strconv.Itoa(fd), "Pid")
+	n, _ := kernel.Number("/proc/thread-self/fdinfo/"+strconv.Itoa(fd), "Pid")
 	return n
 }
 

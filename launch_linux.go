@@ -67,8 +67,8 @@ func (p *Program) launchHere(ctx context.Context) (*Process, error) {
 		a.r.Set(p.fds.slot, uint64(slot))
 	}
 	_, a.unseen = ctx.(plan.Unseen)
-	a.c = raw.Clone{Flags: p.flags(a.r) | a.way.flags(), Legacy: !p.feat.clone3, ErrFD: -1}
-	if p.cgroup.File != nil && p.feat.cgroup {
+	a.c = raw.Clone{Flags: p.flags(a.r) | a.way.flags(), Legacy: !p.feat.Clone3, ErrFD: -1}
+	if p.cgroup.File != nil && p.feat.Cgroup {
 		a.c.Flags |= unix.CLONE_INTO_CGROUP
 		a.c.Cgroup = p.heldFD("cgroup")
 	}

@@ -27,7 +27,7 @@ type idMaps struct {
 // lowerNamespaces lowers what is not a single call.
 func (e *engine) lowerNamespaces(p *plan.Plan) error {
 	e.clone = p.Clone
-	if e.clone.Bits&unix.CLONE_NEWTIME != 0 && !e.feat.clone3 {
+	if e.clone.Bits&unix.CLONE_NEWTIME != 0 && !e.feat.Clone3 {
 		return plan.AttrError("clone", p.Clone.Index, p.Clone.Object,
 			fmt.Errorf("a time namespace needs clone3 (Linux 5.5): %w", errors.ErrUnsupported))
 	}

@@ -3,17 +3,15 @@
 package spawn
 
 import (
-	"bytes"
-	"strconv"
 	"syscall"
 
-	"github.com/safespawn/spawn/internal/highfd"
+	"github.com/safespawn/spawn/internal/kernel"
 )
 
 // tableSize is above all open descriptors of this process: the kernel's own
 // size of the table, or else the limit.
 func tableSize() int {
-	if n, ok := procNumber("/proc/self/status", "FDSize"); ok && n > 0 {
+	if n, ok := kernel.Number("/proc/self/status", "FDSize"); ok && n > 0 {
 		return n
 	}
 	var l syscall.Rlimit
@@ -21,20 +19,4 @@ func tableSize() int {
 		return int(l.Max)
 	}
 	return 1 << 20
-}
-
-// procNumber is the number that a file of /proc has after a name, which must not
-// be in its first line.
-func procNumber(path, name string) (n int, ok bool) {
-	text, err := highfd.ReadFile(path)
-	if err != nil {
-		return 0, false
-	}
-	_, rest, ok := bytes.Cut(text, []byte("\n"+name+":"))
-	if !ok {
-		return 0, false
-	}
-	line, _, _ := bytes.Cut(rest, []byte("\n"))
-	n, err = strconv.Atoi(string(bytes.TrimSpace(line)))
-	return n, err == nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/safespawn/spawn/internal/kernel"
 	"github.com/safespawn/spawn/internal/raw"
 )
 
@@ -32,7 +33,7 @@ func (c *child) signal(pid int, sig os.Signal) error {
 		return syscall.EINVAL
 	}
 	var err error
-	byPidfd := c.pidfd >= 0 && currentFeatures().pidfd
+	byPidfd := c.pidfd >= 0 && kernel.Current().Pidfd
 	if byPidfd {
 		err = unix.PidfdSendSignal(c.pidfd, s, nil, 0)
 	}
@@ -168,17 +169,13 @@ func (p *Process) disown() (reaped bool) {
 
 // taken finds the status of a child that somebody else has waited for.
 func (p *Process) taken() (*ProcessState, error) {
-	if p.child.pidfd >= 0 && currentFeatures().pidfdInfo {
-		if status, ok := raw.PidfdExit(p.child.pidfd, publishTime); ok {
+	if p.child.pidfd >= 0 && kernel.Current().PidfdInfo {
+		if status, ok := raw.PidfdExit(p.child.pidfd, kernel.PublishTime); ok {
 			return &ProcessState{pid: p.pid, status: status}, nil
 		}
 	}
 	return nil, ErrStatusTaken
 }
-
-// publishTime bounds the wait for the kernel to publish a status: a moment, if
-// nobody takes the processor away meanwhile.
-const publishTime = 10 * time.Second
 
 // reap waits for the end in the background. It costs a goroutine, and a thread
 // only where there are no pidfds.
@@ -186,7 +183,7 @@ func (p *Process) reap() { p.await((*Process).tryReap) }
 
 // waitExited is WaitExited.
 func (p *Process) waitExited(ctx context.Context) error {
-	if !currentFeatures().waitid && p.blind() {
+	if !kernel.Current().Waitid && p.blind() {
 		return fmt.Errorf("spawn: Process.WaitExited needs waitid, pidfds or /proc: %w", errors.ErrUnsupported)
 	}
 	if p.shortLook(ctx, (*Process).hasEnded) {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/kernel"
 )
 
 // inputs are what a program was compiled of, to do so again where the kernel turns
@@ -70,7 +71,7 @@ func (p *Program) start(ctx context.Context) (*Process, error) {
 	if err == nil || !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.EPERM) {
 		return proc, err
 	}
-	findAgain()
+	kernel.FindAgain()
 	if again, _ := p.upToDate(); again != nil && again != q {
 		return again.startHolding(ctx)
 	}
@@ -79,16 +80,16 @@ func (p *Program) start(ctx context.Context) (*Process, error) {
 
 // upToDate is the program for what is known of the kernel by now.
 func (p *Program) upToDate() (*Program, error) {
-	f := knownHere()
-	if f.failed != 0 {
-		return nil, p.cloneError(f.failed)
+	f := kernel.Here()
+	if f.Failed != 0 {
+		return nil, p.cloneError(f.Failed)
 	}
 	in := &p.inputs
-	if in.generation == f.generation {
+	if in.generation == f.Generation {
 		return p, nil
 	}
 	if in.newer != nil {
-		if q := in.newer.Load(); q != nil && q.inputs.generation == f.generation {
+		if q := in.newer.Load(); q != nil && q.inputs.generation == f.Generation {
 			return q, nil
 		}
 	}

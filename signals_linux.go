@@ -60,7 +60,7 @@ func (e *engine) resetSignals(p *plan.Plan, claims *plan.Claims, once bool) {
 func (p *Program) setSignals(r *raw.Run) {
 	if p.signals.first != 0 {
 		first, last := 1, plan.LastSignal
-		if p.feat.clone3 {
+		if p.feat.Clone3 {
 			ignored, _ := ignoredSignals()
 			first, last = ignored.ends()
 		}
@@ -78,7 +78,7 @@ func (p *Program) setSignals(r *raw.Run) {
 // this process ignores.
 func (e *engine) notInherited() signalSet {
 	ignored, inherited := ignoredSignals()
-	if e.feat.clone3 {
+	if e.feat.Clone3 {
 		return ignored &^ inherited
 	}
 	return allSignals &^ inherited

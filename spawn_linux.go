@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn/internal/attrlist"
+	"github.com/safespawn/spawn/internal/kernel"
 	"github.com/safespawn/spawn/internal/nofile"
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
@@ -20,7 +21,7 @@ import (
 // each start.
 type engine struct {
 	prog    *raw.Program
-	feat    features
+	feat    kernel.Features
 	files   []heldFile    // must be open, as the same descriptors
 	numbers []numberUse   // must be open
 	actions []plan.Action // to name them in errors
@@ -62,19 +63,19 @@ type heldFile struct {
 // compile makes the program. One that is run but once lies in memory that
 // release gives back.
 func (p *Program) compile(s *Spec, argv, env []string, once bool) error {
-	return p.compileKnowing(knownHere(), s, argv, env, once)
+	return p.compileKnowing(kernel.Here(), s, argv, env, once)
 }
 
 // compileKnowing is compile with what is known of the kernel.
-func (p *Program) compileKnowing(f *findings, s *Spec, argv, env []string, once bool) error {
-	p.feat = f.features
-	p.inputs = inputs{spec: s, argv: argv, env: env, generation: f.generation}
-	if err := p.compileFor(s, argv, env, once, p.feat.closeRange && p.feat.sharedMemory); err != nil {
+func (p *Program) compileKnowing(f *kernel.Findings, s *Spec, argv, env []string, once bool) error {
+	p.feat = f.Features
+	p.inputs = inputs{spec: s, argv: argv, env: env, generation: f.Generation}
+	if err := p.compileFor(s, argv, env, once, p.feat.CloseRange && p.feat.SharedMemory); err != nil {
 		return err
 	}
 	if p.cgroup.File != nil && p.way != copyWay {
 		p.apart = &Program{path: p.path, log: p.log, engine: engine{feat: p.feat}}
-		p.apart.feat.sharedMemory = false
+		p.apart.feat.SharedMemory = false
 		if err := p.apart.compileFor(s, argv, env, once, false); err != nil {
 			return err
 		}
@@ -112,7 +113,7 @@ func (e *engine) compileFor(s *Spec, argv, env []string, once, withSlots bool) e
 	e.cgroup, e.all = p.Cgroup, plan.InheritsAll(s.Actions.list)
 	e.lasting = p.DeathSignal && (p.Trace == nil || p.Trace.Suspend)
 	if p.CopiedMemory || p.OOMScore && (e.all || p.IDMap != nil) {
-		e.feat.sharedMemory, withSlots = false, false
+		e.feat.SharedMemory, withSlots = false, false
 	}
 	if err := e.lowerNamespaces(p); err != nil {
 		return err
@@ -254,7 +255,7 @@ func (e *engine) joinCgroup(f *fdPlan) error {
 	if err != nil {
 		return plan.AttrError("cgroup", dir.Index, dir.Name(), err)
 	}
-	if e.feat.cgroup {
+	if e.feat.Cgroup {
 		return nil
 	}
 	f.need(fd)
@@ -314,10 +315,10 @@ func (e *engine) restoreNoFile(p *plan.Plan, claims *plan.Claims) {
 // flags are the clone flags.
 func (p *Program) flags(r *raw.Run) uint64 {
 	flags := p.clone.Bits
-	if p.feat.clone3 {
+	if p.feat.Clone3 {
 		flags |= unix.CLONE_CLEAR_SIGHAND
 	}
-	if p.feat.pidfd {
+	if p.feat.Pidfd {
 		flags |= unix.CLONE_PIDFD
 	}
 	if p.fds.high != 0 {

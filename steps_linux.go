@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/safespawn/spawn/internal/kernel"
 	"github.com/safespawn/spawn/internal/names"
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
@@ -225,9 +226,9 @@ func (p *Program) warnOnce() {
 		missing bool
 		what    string
 	}{
-		{!p.feat.closeRange, "no close_range: a spawn's cost grows with the number of open files"},
-		{!p.feat.pidfd, "no pidfd: each child that is waited for holds a thread"},
-		{!currentFeatures().sharedMemory, "memory is not shared over clone: it is copied, and failures come by pipe"},
+		{!p.feat.CloseRange, "no close_range: a spawn's cost grows with the number of open files"},
+		{!p.feat.Pidfd, "no pidfd: each child that is waited for holds a thread"},
+		{!kernel.Current().SharedMemory, "memory is not shared over clone: it is copied, and failures come by pipe"},
 	} {
 		if w.missing && !warned[i].Swap(true) {
 			p.warn(w.what)

@@ -1,10 +1,11 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (amd64 || arm64) && !android
 
-package spawn
+package kernel
 
 import (
 	"errors"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -23,8 +24,8 @@ func shortage(errno syscall.Errno) bool {
 }
 
 // probe makes children that only store their group id and exit.
-func probe() *findings {
-	f := &findings{filters: threadFilters()}
+func probe() *Findings {
+	f := &Findings{filters: threadFilters()}
 	var kills killers
 	if f.filters.mode != 0 {
 		var errno syscall.Errno
@@ -36,7 +37,7 @@ func probe() *findings {
 		raw.ForbidYield()
 	}
 	f.noPrctl = kills[raw.Prctl]
-	closeRange := !kills[raw.CloseRange] && unix.CloseRange(lastFD>>1, lastFD>>1, 0) == nil
+	closeRange := !kills[raw.CloseRange] && unix.CloseRange(noFD, noFD, 0) == nil
 	for _, c := range []struct {
 		legacy bool
 		flags  uint64
@@ -46,8 +47,8 @@ func probe() *findings {
 		}
 		got, errno := probeClone(c.legacy, c.flags, kills)
 		if errno == 0 {
-			f.features = got
-			f.clone3, f.closeRange = !c.legacy, closeRange
+			f.Features = got
+			f.Clone3, f.CloseRange = !c.legacy, closeRange
 			break
 		}
 		if c.flags != 0 && (errno == unix.EMFILE || errno == unix.ENFILE) {
@@ -57,21 +58,21 @@ func probe() *findings {
 		}
 	}
 	if f.guess {
-		f.pidfd, f.pidfdInfo = true, true
+		f.Pidfd, f.PidfdInfo = true, true
 	}
-	f.cgroup = f.clone3 && f.probeCgroup()
+	f.Cgroup = f.Clone3 && f.probeCgroup()
 	return f
 }
 
 // guessed is what is said when nothing could be found out.
-func (f *findings) guessed(why syscall.Errno) *findings {
-	f.features, f.guess, f.failed = everything, true, why
+func (f *Findings) guessed(why syscall.Errno) *Findings {
+	f.Features, f.guess, f.Failed = everything, true, why
 	return f
 }
 
 // probeClone tries to make a child; the error is why the call is refused. A
 // program that counts its children's ends is not told of this one.
-func probeClone(legacy bool, flags uint64, kills killers) (f features, errno syscall.Errno) {
+func probeClone(legacy bool, flags uint64, kills killers) (f Features, errno syscall.Errno) {
 	var b raw.Builder
 	v := b.Var()
 	b.Step(raw.Step{Name: "probe", Index: -1})
@@ -87,14 +88,14 @@ func probeClone(legacy bool, flags uint64, kills killers) (f features, errno sys
 	}
 	pid, errno := r.Start(raw.Clone{Flags: flags, Legacy: legacy, ErrFD: -1, Silent: true})
 	if errno != 0 {
-		return features{}, errno
+		return Features{}, errno
 	}
-	f.sharedMemory = r.Get(v) != unset
+	f.SharedMemory = r.Get(v) != unset
 	fd := r.Pidfd()
 	byPidfd := fd >= 0 && !kills[raw.SysWaitid] && probeWait(unix.P_PIDFD, fd)
 	// The child was reaped then, or else is now.
-	f.waitid = byPidfd || !kills[raw.SysWaitid] && probeWait(unix.P_PID, pid)
-	if !f.waitid {
+	f.Waitid = byPidfd || !kills[raw.SysWaitid] && probeWait(unix.P_PID, pid)
+	if !f.Waitid {
 		raw.Wait4(pid, unix.WALL, new(raw.Exit))
 	}
 	if fd < 0 {
@@ -103,13 +104,17 @@ func probeClone(legacy bool, flags uint64, kills killers) (f features, errno sys
 	defer unix.Close(fd)
 	if !kills[raw.PidfdSendSignal] {
 		sent := unix.PidfdSendSignal(fd, 0, nil, 0)
-		f.pidfd = sent == unix.ESRCH && (byPidfd || !f.waitid)
+		f.Pidfd = sent == unix.ESRCH && (byPidfd || !f.Waitid)
 	}
-	if f.pidfd && !kills[raw.Ioctl] {
-		_, f.pidfdInfo = raw.PidfdExit(fd, publishTime)
+	if f.Pidfd && !kills[raw.Ioctl] {
+		_, f.PidfdInfo = raw.PidfdExit(fd, PublishTime)
 	}
 	return f, 0
 }
+
+// PublishTime bounds the wait for the kernel to publish a status: a moment, if
+// nobody takes the processor away meanwhile.
+const PublishTime = 10 * time.Second
 
 // probeWait waits for a child, which somebody else may have done: a goroutine that
 // waits for all children.
@@ -121,7 +126,7 @@ func probeWait(idType, id int) bool {
 
 // probeCgroup asks for a cgroup that can't be: a kernel that knows the flag looks
 // at the descriptor and finds it bad, an older one doesn't get as far.
-func (f *findings) probeCgroup() bool {
+func (f *Findings) probeCgroup() bool {
 	var b raw.Builder
 	b.Step(raw.Step{Name: "probe", Index: -1})
 	b.Call(0, raw.ExitGroup, raw.Int(0))
@@ -129,7 +134,7 @@ func (f *findings) probeCgroup() bool {
 	defer r.Free()
 	_, errno := r.Start(raw.Clone{
 		Flags:  unix.CLONE_VM | unix.CLONE_VFORK | unix.CLONE_INTO_CGROUP,
-		Cgroup: 1<<31 - 1,
+		Cgroup: noFD,
 		ErrFD:  -1,
 		Silent: true,
 	})
@@ -139,6 +144,9 @@ func (f *findings) probeCgroup() bool {
 	}
 	return errno == unix.EBADF
 }
+
+// noFD is a number that no descriptor has.
+const noFD = 1<<31 - 1
 
 // killers are calls for which a filter kills.
 type killers map[raw.Sys]bool
@@ -152,7 +160,7 @@ var guarded = []struct {
 	{raw.Prctl, []raw.Arg{raw.Int(unix.PR_SET_DUMPABLE), raw.Int(0), raw.Int(0), raw.Int(0), raw.Int(0)}}, // for no core
 	{raw.SysWaitid, []raw.Arg{raw.Int(unix.P_PIDFD), raw.Int(-1), raw.Int(0), raw.Int(unix.WEXITED | unix.WNOHANG), raw.Int(0)}},
 	{raw.SysWait4, []raw.Arg{raw.Int(-1), raw.Int(0), raw.Int(unix.WNOHANG), raw.Int(0)}},
-	{raw.CloseRange, []raw.Arg{raw.Int(lastFD >> 1), raw.Int(lastFD >> 1), raw.Int(0)}},
+	{raw.CloseRange, []raw.Arg{raw.Int(noFD), raw.Int(noFD), raw.Int(0)}},
 	{raw.Clone3, []raw.Arg{raw.Int(0), raw.Int(0)}},
 	{raw.PidfdSendSignal, []raw.Arg{raw.Int(-1), raw.Int(0), raw.Int(0), raw.Int(0)}},
 	{raw.Ioctl, []raw.Arg{raw.Int(-1), raw.Int(unix.PIDFD_GET_INFO), raw.Int(0)}},

@@ -1,0 +1,13 @@
+//go:build (amd64 || arm64) && !android
+
+package kernel
+
+// ForTest lets a test do without some of what the kernel has, and returns a function
+// that ends it. Programs keep the features they were compiled with.
+func ForTest(change func(f *Features)) (restore func()) {
+	was := Here()
+	f := *was
+	change(&f.Features)
+	probed.Store(&f)
+	return func() { probed.Store(was) }
+}
