@@ -19,7 +19,7 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
-	"github.com/safespawn/spawn/internal/attrnames"
+	"github.com/safespawn/spawn/internal/testenv/attrnames"
 )
 
 // typeName is the name of an attribute.

@@ -20,7 +20,7 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
-	"github.com/safespawn/spawn/internal/tiny"
+	"github.com/safespawn/spawn/internal/testenv/tiny"
 )
 
 const allNewNamespaces = unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET |

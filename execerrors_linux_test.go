@@ -23,7 +23,7 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
-	"github.com/safespawn/spawn/internal/tiny"
+	"github.com/safespawn/spawn/internal/testenv/tiny"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }

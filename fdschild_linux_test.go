@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn"
-	"github.com/safespawn/spawn/internal/tiny"
+	"github.com/safespawn/spawn/internal/testenv/tiny"
 )
 
 // waiterName is the program that does nothing until it is killed, so that its

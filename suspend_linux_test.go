@@ -21,7 +21,7 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
-	"github.com/safespawn/spawn/internal/tiny"
+	"github.com/safespawn/spawn/internal/testenv/tiny"
 )
 
 // suspended is a Spec of a program that exits with a status once it is resumed.

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/safespawn/spawn/attr"
-	"github.com/safespawn/spawn/internal/attrnames"
+	"github.com/safespawn/spawn/internal/testenv/attrnames"
 )
 
 const page = "../docs/attributes.md"

@@ -4,7 +4,7 @@ import (
 	"regexp"
 	"testing"
 
-	"github.com/safespawn/spawn/internal/attrnames"
+	"github.com/safespawn/spawn/internal/testenv/attrnames"
 )
 
 // TestSecurityHasAll wants a row for each attribute on the page about shared memory,

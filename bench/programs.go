@@ -10,7 +10,7 @@ import (
 	"runtime"
 	"slices"
 
-	"github.com/safespawn/spawn/internal/tiny"
+	"github.com/safespawn/spawn/internal/testenv/tiny"
 )
 
 // programs are the files that the peers run.

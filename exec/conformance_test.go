@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/safespawn/spawn/exec"
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
 // command is what os/exec's Cmd and this package's have in common.
@@ -139,7 +140,7 @@ func piped(c command) (o outcome) {
 }
 
 func TestSameResults(t *testing.T) {
-	exe, dir := self(t), t.TempDir()
+	exe, dir := testenv.Self(t), t.TempDir()
 	script := filepath.Join(dir, "script")
 	plain := filepath.Join(dir, "plain")
 	for _, f := range []string{script, plain} {
@@ -157,37 +158,37 @@ func TestSameResults(t *testing.T) {
 	closed.Close()
 	var noFile *os.File
 	for name, c := range map[string]exec.Cmd{
-		"report":           {Args: helperArgs("report", "a", "", "b c")},
-		"dir":              {Args: helperArgs("report"), Dir: dir},
-		"relative dir":     {Args: helperArgs("report"), Dir: "."},
-		"env":              {Args: helperArgs("report"), Env: []string{"A=1", "B=2", "A=3", "", "=C=4", "junk"}},
-		"no env":           {Args: helperArgs("report"), Env: []string{}},
-		"env and dir":      {Args: helperArgs("report"), Env: []string{"A=1"}, Dir: dir},
-		"NUL in env":       {Args: helperArgs("report"), Env: []string{"A=\x00"}},
-		"NUL in args":      {Args: helperArgs("report", "\x00")},
+		"report":           {Args: testenv.HelperArgs("report", "a", "", "b c")},
+		"dir":              {Args: testenv.HelperArgs("report"), Dir: dir},
+		"relative dir":     {Args: testenv.HelperArgs("report"), Dir: "."},
+		"env":              {Args: testenv.HelperArgs("report"), Env: []string{"A=1", "B=2", "A=3", "", "=C=4", "junk"}},
+		"no env":           {Args: testenv.HelperArgs("report"), Env: []string{}},
+		"env and dir":      {Args: testenv.HelperArgs("report"), Env: []string{"A=1"}, Dir: dir},
+		"NUL in env":       {Args: testenv.HelperArgs("report"), Env: []string{"A=\x00"}},
+		"NUL in args":      {Args: testenv.HelperArgs("report", "\x00")},
 		"NUL in path":      {Path: "\x00"},
-		"NUL in dir":       {Args: helperArgs("report"), Dir: "\x00"},
-		"exit":             {Args: helperArgs("exit", "7")},
-		"signal":           {Args: helperArgs("kill")},
-		"stderr":           {Args: helperArgs("write", "2", "100000")},
-		"stdout":           {Args: helperArgs("write", "1", "300000")},
-		"both":             {Args: helperArgs("both")},
+		"NUL in dir":       {Args: testenv.HelperArgs("report"), Dir: "\x00"},
+		"exit":             {Args: testenv.HelperArgs("exit", "7")},
+		"signal":           {Args: testenv.HelperArgs("kill")},
+		"stderr":           {Args: testenv.HelperArgs("write", "2", "100000")},
+		"stdout":           {Args: testenv.HelperArgs("write", "1", "300000")},
+		"both":             {Args: testenv.HelperArgs("both")},
 		"no program":       {Path: "/no/such/program"},
 		"directory":        {Path: dir},
 		"not executable":   {Path: plain},
 		"interpreter":      {Path: script},
 		"relative":         {Path: "./script", Dir: dir},
-		"no directory":     {Args: helperArgs("report"), Dir: "/no/such/directory"},
-		"dir is a file":    {Args: helperArgs("report"), Dir: plain},
-		"dir below a file": {Args: helperArgs("report"), Dir: plain + "/x"},
-		"sys, no dir":      {Args: helperArgs("report"), Dir: "/no/such/directory", SysProcAttr: &syscall.SysProcAttr{}},
+		"no directory":     {Args: testenv.HelperArgs("report"), Dir: "/no/such/directory"},
+		"dir is a file":    {Args: testenv.HelperArgs("report"), Dir: plain},
+		"dir below a file": {Args: testenv.HelperArgs("report"), Dir: plain + "/x"},
+		"sys, no dir":      {Args: testenv.HelperArgs("report"), Dir: "/no/such/directory", SysProcAttr: &syscall.SysProcAttr{}},
 		"own error":        {Path: "/x", Err: errors.New("my own")},
 		"not found":        {Path: "x", Err: &exec.Error{Name: "x", Err: exec.ErrNotFound}},
-		"cancel":           {Args: helperArgs("report"), Cancel: func() error { return nil }},
-		"closed stdin":     {Args: helperArgs("cat"), Stdin: closed},
-		"nil file":         {Args: helperArgs("cat"), Stdin: noFile},
-		"big stdin":        {Args: helperArgs("cat"), Stdin: nil},
-		"wait delay":       {Args: helperArgs("both"), WaitDelay: time.Minute},
+		"cancel":           {Args: testenv.HelperArgs("report"), Cancel: func() error { return nil }},
+		"closed stdin":     {Args: testenv.HelperArgs("cat"), Stdin: closed},
+		"nil file":         {Args: testenv.HelperArgs("cat"), Stdin: noFile},
+		"big stdin":        {Args: testenv.HelperArgs("cat"), Stdin: nil},
+		"wait delay":       {Args: testenv.HelperArgs("both"), WaitDelay: time.Minute},
 		"empty":            {Path: "/"},
 	} {
 		for how, run := range map[string]func(command) outcome{"run": ran, "output": outputOf, "combined": combinedOf, "piped": piped} {
@@ -216,7 +217,7 @@ func TestSameResults(t *testing.T) {
 
 // TestMisuse compares the errors of wrong calls, which programs match by text.
 func TestMisuse(t *testing.T) {
-	exe := self(t)
+	exe := testenv.Self(t)
 	text := func(errs ...error) outcome { return outcome{failure: fmt.Sprint(errs)} }
 	for name, run := range map[string]func(c command) outcome{
 		"wait first":  func(c command) outcome { return text(c.Wait()) },
@@ -239,7 +240,7 @@ func TestMisuse(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			both(t, func() *exec.Cmd { return &exec.Cmd{Path: exe, Args: helperArgs("exit", "0")} }, run)
+			both(t, func() *exec.Cmd { return &exec.Cmd{Path: exe, Args: testenv.HelperArgs("exit", "0")} }, run)
 		})
 	}
 	both(t, func() *exec.Cmd { return &exec.Cmd{} }, func(c command) outcome { return text(c.Run()) })
@@ -256,14 +257,14 @@ func FuzzCmd(f *testing.F) {
 	names := []string{"report", "cat", "exit", "kill", "both", "write"}
 	f.Fuzz(func(t *testing.T, in []byte, shape uint8, env, dir string, extra uint8) {
 		if runtime.GOOS == "windows" {
-			skip(t, "no extra files")
+			testenv.Skip(t, "no extra files")
 		}
-		exe, tmp := self(t), t.TempDir()
+		exe, tmp := testenv.Self(t), t.TempDir()
 		name := names[int(shape>>4)%len(names)]
 		args := map[string][]string{"exit": {fmt.Sprint(extra)}, "write": {fmt.Sprint(1 + shape&1), "70000"}}[name]
 		run := func(which func(c *exec.Cmd) command) string {
 			var out, diag bytes.Buffer
-			c := &exec.Cmd{Path: exe, Args: helperArgs(name, args...), Dir: dir}
+			c := &exec.Cmd{Path: exe, Args: testenv.HelperArgs(name, args...), Dir: dir}
 			if env != "" {
 				c.Env = strings.Split(env, "\n")
 			}

@@ -22,6 +22,7 @@ import (
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/exec"
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
 // TestErrors wants the step beneath the error of os/exec. TestFailures compares.
@@ -222,7 +223,7 @@ func TestNamespacesTwice(t *testing.T) {
 	}
 	out, err := cmd.Output()
 	if os.Geteuid() != 0 && errors.Is(err, unix.EPERM) {
-		skip(t, "needs root")
+		testenv.Skip(t, "needs root")
 	}
 	if err != nil || string(out) == own+"\n" {
 		t.Errorf("%q, %v", out, err)

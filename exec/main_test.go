@@ -2,7 +2,6 @@ package exec_test
 
 import (
 	"bufio"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -10,29 +9,29 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
-	"go.uber.org/goleak"
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
-// The test binary is its own helper: started with "helper:NAME" as argv[0], it
-// runs that function instead of the tests. What it returns is the exit status.
-const helperPrefix = "helper:"
+func TestMain(m *testing.M) {
+	warmUp()
+	testenv.Main(m, inventory)
+}
 
-var helpers = map[string]func(args []string) int{
-	"report": report,
-	"cat":    func([]string) int { _, err := io.Copy(os.Stdout, os.Stdin); return status(err) },
-	"exit":   func(args []string) int { fmt.Fprintln(os.Stderr, "leaving"); return number(args[0]) },
-	"sleep":  func(args []string) int { time.Sleep(time.Duration(number(args[0])) * time.Millisecond); return 0 },
-	"kill":   func([]string) int { return status(killSelf()) },
-	"write":  write,
-	"both": func([]string) int {
+func init() {
+	register := testenv.RegisterHelper
+	register("report", report)
+	register("cat", func([]string) int { _, err := io.Copy(os.Stdout, os.Stdin); return status(err) })
+	register("exit", func(args []string) int { fmt.Fprintln(os.Stderr, "leaving"); return number(args[0]) })
+	register("kill", func([]string) int { return status(killSelf()) })
+	register("write", write)
+	register("both", func([]string) int {
 		for i := range 10 {
 			fmt.Fprintf(os.Stdout, "out %d\n", i)
 			fmt.Fprintf(os.Stderr, "err %d\n", i)
 		}
 		return 0
-	},
+	})
 }
 
 // write writes N bytes to descriptor FD.
@@ -85,51 +84,4 @@ func report(args []string) int {
 	}
 	fmt.Fprintln(os.Stderr, "reported")
 	return 0
-}
-
-func TestMain(m *testing.M) {
-	if name, ok := strings.CutPrefix(os.Args[0], helperPrefix); ok {
-		f := helpers[name]
-		if f == nil {
-			fmt.Fprintf(os.Stderr, "no helper %q\n", name)
-			os.Exit(125)
-		}
-		os.Exit(f(os.Args[1:]))
-	}
-	flag.Parse()
-	warmUp()
-	before := inventory()
-	code := m.Run()
-	if code == 0 {
-		if err := goleak.Find(goleak.IgnoreAnyFunction("github.com/safespawn/spawn.(*lastingThreads).serve")); err != nil {
-			fmt.Fprintln(os.Stderr, "left behind:", err)
-			code = 1
-		}
-		for _, p := range inventory() {
-			if !slices.Contains(before, p) {
-				fmt.Fprintln(os.Stderr, "left behind:", p)
-				code = 1
-			}
-		}
-	}
-	os.Exit(code)
-}
-
-// skip is the one place where tests are skipped; CI counts its lines.
-func skip(t testing.TB, reason string) {
-	t.Helper()
-	t.Skip("SKIPPED: " + reason)
-}
-
-func self(t testing.TB) string {
-	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return exe
-}
-
-func helperArgs(name string, args ...string) []string {
-	return append([]string{helperPrefix + name}, args...)
 }

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn/exec"
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
 // subject is a Cmd of either package.
@@ -317,7 +318,7 @@ func TestStartShowsProgram(t *testing.T) {
 	}
 	defer kept.Close()
 	number := fmt.Sprintf("fd/%d", kept.Fd())
-	own := map[string]string{number: kept.Name(), "exe": self(t), "comm": readProc("self/comm")}
+	own := map[string]string{number: kept.Name(), "exe": testenv.Self(t), "comm": readProc("self/comm")}
 	for what, old := range own {
 		for round := range 200 {
 			c := exec.Command("/bin/sleep", "1000")

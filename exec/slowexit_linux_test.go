@@ -17,9 +17,10 @@ import (
 	"time"
 
 	"github.com/safespawn/spawn/exec"
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
-func init() { helpers["slowly"] = slowly }
+func init() { testenv.RegisterHelper("slowly", slowly) }
 
 // It ends on SIGINT as a server does: it takes its time, and goes on writing.
 func slowly([]string) int {
@@ -115,11 +116,11 @@ func newGentle(t *testing.T, its bool, delay time.Duration) *gentle {
 	group := &syscall.SysProcAttr{Setpgid: true}
 	cancelled := func() error { return c.process().Signal(os.Interrupt) }
 	if its {
-		c.its = osexec.CommandContext(ctx, self(t))
-		c.its.Args, c.its.WaitDelay, c.its.SysProcAttr, c.its.Cancel = helperArgs("slowly"), delay, group, cancelled
+		c.its = osexec.CommandContext(ctx, testenv.Self(t))
+		c.its.Args, c.its.WaitDelay, c.its.SysProcAttr, c.its.Cancel = testenv.HelperArgs("slowly"), delay, group, cancelled
 	} else {
-		c.our = exec.CommandContext(ctx, self(t))
-		c.our.Args, c.our.WaitDelay, c.our.SysProcAttr, c.our.Cancel = helperArgs("slowly"), delay, group, cancelled
+		c.our = exec.CommandContext(ctx, testenv.Self(t))
+		c.our.Args, c.our.WaitDelay, c.our.SysProcAttr, c.our.Cancel = testenv.HelperArgs("slowly"), delay, group, cancelled
 	}
 	return c
 }

@@ -23,13 +23,14 @@ import (
 
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/exec"
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
 func init() {
-	helpers["modes"] = modes
-	helpers["closed"] = closedStreams
-	helpers["stray"] = strayClose
-	helpers["refused"] = refusedCalls
+	testenv.RegisterHelper("modes", modes)
+	testenv.RegisterHelper("closed", closedStreams)
+	testenv.RegisterHelper("stray", strayClose)
+	testenv.RegisterHelper("refused", refusedCalls)
 }
 
 // TestNullModes wants a nil Stdin to be for reading only, and Stdout and Stderr for
@@ -42,9 +43,9 @@ func TestNullModes(t *testing.T) {
 			t.Fatal(err)
 		}
 		if who == "here" {
-			err = (&exec.Cmd{Path: self(t), Args: helperArgs("modes"), ExtraFiles: []*os.File{w}}).Run()
+			err = (&exec.Cmd{Path: testenv.Self(t), Args: testenv.HelperArgs("modes"), ExtraFiles: []*os.File{w}}).Run()
 		} else {
-			err = (&osexec.Cmd{Path: self(t), Args: helperArgs("modes"), ExtraFiles: []*os.File{w}}).Run()
+			err = (&osexec.Cmd{Path: testenv.Self(t), Args: testenv.HelperArgs("modes"), ExtraFiles: []*os.File{w}}).Run()
 		}
 		w.Close()
 		out, rerr := io.ReadAll(r)
@@ -89,8 +90,8 @@ func closeAndUseAll(t *testing.T, closed string) {
 		t.Fatal(err)
 	}
 	defer report.Close()
-	c := exec.Command(self(t))
-	c.Args = helperArgs("closed", closed)
+	c := exec.Command(testenv.Self(t))
+	c.Args = testenv.HelperArgs("closed", closed)
 	c.ExtraFiles = []*os.File{report}
 	err = c.Run()
 	out, rerr := os.ReadFile(report.Name())
@@ -190,7 +191,7 @@ func openFiles() (list []int) {
 // file at the number.
 func TestStrayClose(t *testing.T) {
 	path := t.TempDir() + "/mine"
-	out, err := (&exec.Cmd{Path: self(t), Args: helperArgs("stray", path)}).CombinedOutput()
+	out, err := (&exec.Cmd{Path: testenv.Self(t), Args: testenv.HelperArgs("stray", path)}).CombinedOutput()
 	if err != nil {
 		t.Errorf("%s%v", out, err)
 	}
@@ -351,8 +352,8 @@ func TestRefusedCalls(t *testing.T) {
 		"-read":     {unix.SYS_READ, 0, unix.BPF_JGE, lowEnd, unix.EIO},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := exec.Command(self(t))
-			c.Args = helperArgs("refused", name)
+			c := exec.Command(testenv.Self(t))
+			c.Args = testenv.HelperArgs("refused", name)
 			c.Attr = attr.List{attr.NoNewPrivs{}, r.filter()}
 			if out, err := c.CombinedOutput(); err != nil {
 				t.Errorf("%s%v", out, err)

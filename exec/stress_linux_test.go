@@ -5,7 +5,6 @@ package exec_test
 import (
 	"bytes"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	osexec "os/exec"
@@ -17,17 +16,8 @@ import (
 	"testing"
 
 	"github.com/safespawn/spawn/exec"
+	"github.com/safespawn/spawn/internal/testenv"
 )
-
-// long makes the stress tests as long as the promises are.
-var long = flag.Bool("long", false, "run stress tests at full length")
-
-func rounds(short, full int) int {
-	if *long {
-		return full
-	}
-	return short
-}
 
 // atOnce does n rounds on some goroutines.
 func atOnce(goroutines, n int, f func(worker int) error) error {
@@ -49,7 +39,7 @@ func atOnce(goroutines, n int, f func(worker int) error) error {
 // that have the files open for writing until they exec.
 func TestTextFileBusy(t *testing.T) {
 	dir := t.TempDir()
-	n := rounds(400, 50_000)
+	n := testenv.Rounds(400, 50_000)
 	loop := func(run func(path string) error) error {
 		return atOnce(16, n, func(worker int) error {
 			path := filepath.Join(dir, fmt.Sprint("program", worker))
@@ -80,7 +70,7 @@ func TestTextFileBusy(t *testing.T) {
 // TestOutputComplete reads all that was written before the program ended.
 func TestOutputComplete(t *testing.T) {
 	want := strings.Repeat("0123456789", 100)
-	err := atOnce(8, rounds(300, 100_000), func(int) error {
+	err := atOnce(8, testenv.Rounds(300, 100_000), func(int) error {
 		var out, diag bytes.Buffer
 		c := exec.Command("/bin/echo", "-n", want)
 		c.Stdout, c.Stderr = &out, &diag
@@ -100,10 +90,10 @@ func TestOutputComplete(t *testing.T) {
 
 // TestManyLive waits for many children at once, and counts threads.
 func TestManyLive(t *testing.T) {
-	n := rounds(300, 5000)
+	n := testenv.Rounds(300, 5000)
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < uint64(2*n+100) {
-		skip(t, "RLIMIT_NOFILE is too low")
+		testenv.Skip(t, "RLIMIT_NOFILE is too low")
 	}
 	before, open := threads(t), len(inventory())
 	r, w, err := os.Pipe()

@@ -4,13 +4,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/safespawn/spawn/exec"
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
 func killSelf() error {
@@ -22,20 +21,11 @@ func killSelf() error {
 // warmUp opens what stays open: the null device.
 func warmUp() { _ = exec.Command("true").Run() }
 
-// inventory is the open descriptors, the children, and the control groups that
-// this process has made.
-func inventory() (list []string) {
-	entries, _ := os.ReadDir("/proc/self/fd")
-	for _, e := range entries {
-		target, err := os.Readlink("/proc/self/fd/" + e.Name())
-		if err == nil && !strings.HasPrefix(target, "anon_inode:[event") {
-			list = append(list, "fd "+e.Name()+" "+target)
-		}
-	}
-	if unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil) != unix.ECHILD {
-		list = append(list, "a child")
-	}
+// inventory is what is open, the children, and the control groups that this process
+// has made. Its dumpable flag is of no interest: os/exec's children with other ids take
+// it away.
+func inventory() []string {
 	groups, _ := filepath.Glob(fmt.Sprintf("/sys/fs/cgroup/spawn-*-%d-*", os.Getpid()))
 	hybrid, _ := filepath.Glob(fmt.Sprintf("/sys/fs/cgroup/unified/spawn-*-%d-*", os.Getpid()))
-	return append(append(list, groups...), hybrid...)
+	return slices.Concat(testenv.FilesAndChildren(), groups, hybrid)
 }

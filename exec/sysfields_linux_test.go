@@ -16,6 +16,7 @@ import (
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/exec"
 	"github.com/safespawn/spawn/internal/raw"
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
 // refused are fields of SysProcAttr that are known and not honoured.
@@ -88,7 +89,7 @@ func TestHardening(t *testing.T) {
 	}
 	ruleset, errno := raw.LandlockCreate(raw.LandlockHandled{FS: unix.LANDLOCK_ACCESS_FS_MAKE_DIR})
 	if errno != 0 {
-		skip(t, "no Landlock: "+errno.Error())
+		testenv.Skip(t, "no Landlock: "+errno.Error())
 	}
 	defer unix.Close(ruleset)
 	if out, err := run(true, true, ruleset, 0); err != nil || out != "NoNewPrivs: 1" {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/safespawn/spawn/exec"
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
 // family is a shell script that prints the pids of itself and of processes that
@@ -212,7 +213,7 @@ func testTreeSession(t *testing.T) { testOverdue(t, "", &syscall.SysProcAttr{Set
 // TestTreeEscape is about a process that leaves the process group.
 func TestTreeEscape(t *testing.T) {
 	if !exec.Features().Has("tree_cgroup") {
-		skip(t, "no control group can be made")
+		testenv.Skip(t, "no control group can be made")
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

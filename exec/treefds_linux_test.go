@@ -15,17 +15,18 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn/exec"
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
 func init() {
-	helpers["tree without descriptors"] = func(args []string) int { return status(killWithoutDescriptors(args[0])) }
+	testenv.RegisterHelper("tree without descriptors", func(args []string) int { return status(killWithoutDescriptors(args[0])) })
 }
 
 // TestTreeStrayClose has other code close the descriptors of the group and open
 // something else by their numbers, which is left alone.
 func TestTreeStrayClose(t *testing.T) {
 	if !exec.Features().Has("tree_cgroup") {
-		skip(t, "no control group can be made")
+		testenv.Skip(t, "no control group can be made")
 	}
 	c := exec.Command("/bin/sh", "-c", scattered)
 	c.Tree = true
@@ -129,13 +130,13 @@ func killWithoutDescriptors(kind string) error {
 func TestTreeWithoutDescriptors(t *testing.T) {
 	g := testGroup(t)
 	if _, err := os.Stat(filepath.Join(g, "cgroup.kill")); err != nil {
-		skip(t, "no cgroup.kill before Linux 5.14")
+		testenv.Skip(t, "no cgroup.kill before Linux 5.14")
 	}
 	mustSay(t, values(t, inGroup(t, g, nil, "tree without descriptors", "cgroup")), "held", "true")
 }
 
 // TestTreeGroupWithoutDescriptors is the same without a control group.
 func TestTreeGroupWithoutDescriptors(t *testing.T) {
-	c := &exec.Cmd{Path: self(t), Args: helperArgs("tree without descriptors", "group")}
+	c := &exec.Cmd{Path: testenv.Self(t), Args: testenv.HelperArgs("tree without descriptors", "group")}
 	mustSay(t, values(t, c), "held", "false")
 }

@@ -19,17 +19,18 @@ import (
 
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/exec"
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
 func init() {
-	helpers["tree"] = treeHelper
-	helpers["two trees"] = func(args []string) int {
+	testenv.RegisterHelper("tree", treeHelper)
+	testenv.RegisterHelper("two trees", func(args []string) int {
 		treeHelper(args)
 		if err := os.WriteFile(filepath.Join(args[1], "cgroup.max.descendants"), []byte("max"), 0); err != nil {
 			return status(err)
 		}
 		return treeHelper(args)
-	}
+	})
 }
 
 // treeHelper runs a shell script in a tree, with its own standard input, and
@@ -82,11 +83,11 @@ func testGroup(t *testing.T) string {
 	t.Helper()
 	parent, err := exec.OwnCgroup()
 	if err != nil {
-		skip(t, "no control group can be made: no cgroup v2")
+		testenv.Skip(t, "no control group can be made: no cgroup v2")
 	}
 	dir := filepath.Join(parent, fmt.Sprintf("test-%d-%x", os.Getpid(), rand.Uint64()))
 	if err := os.Mkdir(dir, 0o755); err != nil {
-		skip(t, "no control group can be made: "+errors.Unwrap(err).Error())
+		testenv.Skip(t, "no control group can be made: "+errors.Unwrap(err).Error())
 	}
 	t.Cleanup(func() {
 		for range 1000 {
@@ -132,7 +133,7 @@ func inGroup(t *testing.T, group string, more attr.List, name string, args ...st
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { dir.Close() })
-	return &exec.Cmd{Path: self(t), Args: helperArgs(name, args...), Attr: append(attr.List{attr.Cgroup{Dir: dir}}, more...)}
+	return &exec.Cmd{Path: testenv.Self(t), Args: testenv.HelperArgs(name, args...), Attr: append(attr.List{attr.Cgroup{Dir: dir}}, more...)}
 }
 
 // values runs c, which prints lines of a name and a value.
@@ -187,7 +188,7 @@ func TestTreeHeld(t *testing.T) {
 // TestTreeNameTaken has groups with names that the next ones would get.
 func TestTreeNameTaken(t *testing.T) {
 	if !exec.Features().Has("tree_cgroup") {
-		skip(t, "no control group can be made")
+		testenv.Skip(t, "no control group can be made")
 	}
 	next := []uint64{7, 7, 7, 8, 7, 8, 9}
 	defer exec.ForceNames(func() uint64 { n := next[0]; next = next[1:]; return n })()
@@ -229,7 +230,7 @@ func TestTreeRefusedForAMoment(t *testing.T) {
 func TestTreeWithoutPermission(t *testing.T) {
 	g := testGroup(t)
 	if os.Geteuid() != 0 {
-		skip(t, "needs root")
+		testenv.Skip(t, "needs root")
 	}
 	mustSay(t, values(t, asNobody(t, g, "tree", "")), loose("permission")...)
 	if err := os.Chown(g, 65534, 65534); err != nil {
@@ -294,7 +295,7 @@ func TestTreeThreaded(t *testing.T) {
 func TestTreeNamespace(t *testing.T) {
 	g := testGroup(t)
 	if os.Geteuid() != 0 {
-		skip(t, "needs root")
+		testenv.Skip(t, "needs root")
 	}
 	space := attr.List{attr.Namespaces{Flags: unix.CLONE_NEWCGROUP}}
 	got := values(t, inGroup(t, g, space, "tree", where))
@@ -305,7 +306,7 @@ func TestTreeNamespace(t *testing.T) {
 func TestTreeNamespaceMounted(t *testing.T) {
 	g := testGroup(t)
 	if os.Geteuid() != 0 {
-		skip(t, "needs root")
+		testenv.Skip(t, "needs root")
 	}
 	space := attr.List{
 		attr.Unshare{Flags: unix.CLONE_NEWCGROUP | unix.CLONE_NEWNS},
@@ -329,7 +330,7 @@ func TestTreeNamespaceMounted(t *testing.T) {
 func TestTreeHiddenMount(t *testing.T) {
 	g := testGroup(t)
 	if os.Geteuid() != 0 {
-		skip(t, "needs root")
+		testenv.Skip(t, "needs root")
 	}
 	hidden := attr.List{
 		attr.Unshare{Flags: unix.CLONE_NEWNS},

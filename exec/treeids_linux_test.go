@@ -14,23 +14,24 @@ import (
 	"time"
 
 	"github.com/safespawn/spawn/exec"
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
 func init() {
-	helpers["become root"] = func([]string) int {
+	testenv.RegisterHelper("become root", func([]string) int {
 		if err := syscall.Setuid(0); err != nil {
 			return status(err)
 		}
 		fmt.Println("root")
 		time.Sleep(time.Minute)
 		return 0
-	}
-	helpers["kill root"] = func(args []string) int { return status(killRoot(args[0])) }
+	})
+	testenv.RegisterHelper("kill root", func(args []string) int { return status(killRoot(args[0], args[1])) })
 }
 
 // killRoot kills a tree whose child is root's by now, with this very program, which
 // is set-user-ID.
-func killRoot(kind string) error {
+func killRoot(kind, becomeRoot string) error {
 	if kind == "group" {
 		defer exec.ForceNoCgroup()()
 	}
@@ -42,7 +43,7 @@ func killRoot(kind string) error {
 	if err != nil {
 		return err
 	}
-	c := &exec.Cmd{Path: path, Args: helperArgs("become root"), Dir: "/", Tree: true}
+	c := &exec.Cmd{Path: path, Args: []string{becomeRoot}, Dir: "/", Tree: true}
 	out, err := c.StdoutPipe()
 	if err != nil {
 		return err
@@ -70,17 +71,17 @@ func killRoot(kind string) error {
 func TestTreeOfRoot(t *testing.T) {
 	g := testGroup(t)
 	if os.Geteuid() != 0 {
-		skip(t, "needs root")
+		testenv.Skip(t, "needs root")
 	}
 	delegate(t, g)
 	for _, kind := range []string{"cgroup", "group"} {
-		c := asNobody(t, g, "kill root", kind)
+		c := asNobody(t, g, "kill root", kind, testenv.HelperArgs("become root")[0])
 		if err := os.Chmod(c.Path, 0o755|fs.ModeSetuid); err != nil {
 			t.Fatal(err)
 		}
 		out, err := c.Output()
 		if strings.Contains(string(out), "no set-user-ID") {
-			skip(t, "no set-user-ID here")
+			testenv.Skip(t, "no set-user-ID here")
 		}
 		var pid int
 		var held, killed, refused bool

@@ -18,11 +18,12 @@ import (
 
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/exec"
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
 func init() {
 	// It starts a script in a tree, and waits for no more than its own input.
-	helpers["hold tree"] = func(args []string) int {
+	testenv.RegisterHelper("hold tree", func(args []string) int {
 		c := exec.Command("/bin/sh", "-c", args[0])
 		c.Tree, c.Stdout = true, os.Stdout
 		if err := c.Start(); err != nil {
@@ -30,7 +31,7 @@ func init() {
 		}
 		_, err := io.Copy(io.Discard, os.Stdin)
 		return status(err)
-	}
+	})
 }
 
 // scattered is a family of which some have left the process group.
@@ -108,7 +109,7 @@ func useUntil(t *testing.T, group string, done func() bool) {
 func TestTreeOfTheDeadElsewhere(t *testing.T) {
 	g := testGroup(t)
 	if os.Geteuid() != 0 {
-		skip(t, "needs root")
+		testenv.Skip(t, "needs root")
 	}
 	space := attr.List{attr.Namespaces{Flags: unix.CLONE_NEWPID}}
 	crash, _ := holding(t, g, space)
@@ -212,7 +213,7 @@ func TestTreeLeftovers(t *testing.T) {
 // TestTreeDropped has a Cmd with a tree that nobody waits for, but for the process.
 func TestTreeDropped(t *testing.T) {
 	if !exec.Features().Has("tree_cgroup") {
-		skip(t, "no control group can be made")
+		testenv.Skip(t, "no control group can be made")
 	}
 	before := len(inventory())
 	func() {
@@ -294,7 +295,7 @@ func TestTreeNested(t *testing.T) {
 func TestTreeNestedForeign(t *testing.T) {
 	g := testGroup(t)
 	if os.Geteuid() != 0 {
-		skip(t, "needs root")
+		testenv.Skip(t, "needs root")
 	}
 	delegate(t, g)
 	c := asNobody(t, g, "tree", "read x; :")
@@ -329,7 +330,7 @@ func TestTreeNestedForeign(t *testing.T) {
 // TestTreeForks ends processes that do nothing but fork and end.
 func TestTreeForks(t *testing.T) {
 	if !exec.Features().Has("tree_cgroup") {
-		skip(t, "no control group can be made")
+		testenv.Skip(t, "no control group can be made")
 	}
 	eachKill(t, func(t *testing.T) {
 		// Each of them would get to an end, which is not to be.
@@ -388,7 +389,7 @@ func testTreeReapedByUser(t *testing.T) {
 			_ = syscall.Kill(number(p), syscall.SIGKILL)
 		}
 		_ = c.Wait() // it was reaped
-		skip(t, "pidfds don't signal groups before Linux 6.9")
+		testenv.Skip(t, "pidfds don't signal groups before Linux 6.9")
 	}
 	if err := c.Kill(); err != nil {
 		t.Error(err)

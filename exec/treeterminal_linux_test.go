@@ -4,7 +4,6 @@ package exec_test
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -17,16 +16,17 @@ import (
 
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/exec"
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
 func init() {
-	helpers["terminal tree"] = func(args []string) int {
+	testenv.RegisterHelper("terminal tree", func(args []string) int {
 		if args[0] == "group" {
 			exec.ForceNoCgroup()
 		}
 		return status(readTerminal(args[1]))
-	}
-	helpers["shell"] = shell
+	})
+	testenv.RegisterHelper("shell", shell)
 }
 
 // reading is a program that reads a line from the terminal.
@@ -50,33 +50,12 @@ func readTerminal(end string) error {
 	return nil
 }
 
-// openPTY makes a pseudo-terminal. The test is skipped where there are none.
-func openPTY(t *testing.T) (master, terminal *os.File) {
-	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		skip(t, "no pseudo-terminals")
-	}
-	t.Cleanup(func() { master.Close() })
-	fd := int(master.Fd())
-	number, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
-	if err := errors.Join(err, unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0)); err != nil {
-		t.Fatal(err)
-	}
-	terminal, err = os.OpenFile("/dev/pts/"+strconv.Itoa(number), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { terminal.Close() })
-	return master, terminal
-}
-
 // onPTY starts a helper that leads the session of a terminal, and returns the
 // terminal's other side, and what the helper prints.
 func onPTY(t *testing.T, name string, args ...string) (c *exec.Cmd, keyboard io.Writer, out *bufio.Scanner) {
 	t.Helper()
-	master, tty := openPTY(t)
-	c = &exec.Cmd{Path: self(t), Args: helperArgs(name, args...), Stdin: tty}
+	master, tty := testenv.OpenPTY(t)
+	c = &exec.Cmd{Path: testenv.Self(t), Args: testenv.HelperArgs(name, args...), Stdin: tty}
 	c.Attr = attr.List{attr.Setsid{}, attr.ControllingTTY{File: tty}}
 	r, err := c.StdoutPipe()
 	if err != nil {
@@ -136,7 +115,7 @@ func TestTreeTerminalStop(t *testing.T) {
 	}
 	for _, kind := range kinds {
 		t.Run(kind, func(t *testing.T) {
-			c, keyboard, out := onPTY(t, "shell", self(t), kind)
+			c, keyboard, out := onPTY(t, "shell", testenv.Self(t), kind)
 			mustScan(t, out, "reading")
 			time.Sleep(10 * time.Millisecond) // for it to be at it; it need not
 			typeIn(t, keyboard, "\x1a")
@@ -154,7 +133,7 @@ func TestTreeTerminalStop(t *testing.T) {
 // shell runs "terminal tree" as a job in the foreground, and continues it when it
 // was stopped.
 func shell(args []string) int {
-	job := &exec.Cmd{Path: args[0], Args: helperArgs("terminal tree", args[1], ""), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
+	job := &exec.Cmd{Path: args[0], Args: testenv.HelperArgs("terminal tree", args[1], ""), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
 	job.SysProcAttr = &syscall.SysProcAttr{Foreground: true, Ctty: 0}
 	if err := job.Start(); err != nil {
 		return status(err)

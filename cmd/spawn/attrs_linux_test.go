@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/safespawn/spawn/internal/attrnames"
+	"github.com/safespawn/spawn/internal/testenv/attrnames"
 )
 
 // withoutFlag are the attributes that no flag gives, and why.

@@ -12,11 +12,13 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
 func init() {
-	helpers["helper:task"] = helperTask
-	helpers["helper:connect"] = helperConnect
+	testenv.RegisterHelper("task", helperTask)
+	testenv.RegisterHelper("connect", helperConnect)
 	if len(os.Args) > 1 && os.Args[1] == "helper:task" {
 		runtime.LockOSThread() // some of it is of the thread that execve has left
 	}
@@ -67,7 +69,7 @@ func statusWith(t *testing.T, flags ...string) map[string]string {
 // taskWith returns what the helper prints, as root or not.
 func taskWith(t *testing.T, flags ...string) map[string]string {
 	t.Helper()
-	return fields(must(t, append(flags, self(t), "helper:task")...))
+	return fields(must(t, append(flags, testenv.Self(t), as("task"))...))
 }
 
 // same compares some of the fields.
@@ -117,7 +119,7 @@ func TestSetpgid(t *testing.T) {
 // TestParentDeath kills spawn, which sends the program what it was told to.
 func TestParentDeath(t *testing.T) {
 	needEngine(t, "--parent-death", "TERM")
-	cmd := spawnCmd(t, "--parent-death", "TERM", self(t), "helper:signals")
+	cmd := spawnCmd(t, "--parent-death", "TERM", testenv.Self(t), as("signals"))
 	cmd.Stderr = new(bytes.Buffer)
 	r, err := cmd.StdoutPipe()
 	if err != nil {
@@ -212,7 +214,7 @@ func TestSchedFlags(t *testing.T) {
 		fails(t, statusError, "--sched", "deadline:1ms/10ms", "true")
 		return
 	}
-	if r := try(t, "--sched", "rr:7", self(t), "helper:task"); r.status == 0 { // a cgroup may have no share
+	if r := try(t, "--sched", "rr:7", testenv.Self(t), as("task")); r.status == 0 { // a cgroup may have no share
 		same(t, nil, fields(r.out), map[string]string{"sched": "2 7 0"})
 	}
 }
@@ -237,7 +239,7 @@ func TestLimitFlags(t *testing.T) {
 func spawnLink(t *testing.T) string {
 	t.Helper()
 	link := filepath.Join(t.TempDir(), "spawn")
-	if err := os.Symlink(self(t), link); err != nil {
+	if err := os.Symlink(testenv.Self(t), link); err != nil {
 		t.Fatal(err)
 	}
 	return link

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
 func TestStandardFiles(t *testing.T) {
@@ -69,7 +71,7 @@ func TestFD(t *testing.T) {
 // The program has what was named and nothing else.
 func TestKeepFD(t *testing.T) {
 	if _, err := os.Stat("/proc/self/fd"); err != nil {
-		skip(t, "no /proc")
+		testenv.Skip(t, "no /proc")
 	}
 	list := func(flags ...string) string {
 		cmd := spawnCmd(t, append(flags, "ls", "/proc/self/fd")...)

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/safespawn/spawn/internal/attrnames"
+	"github.com/safespawn/spawn/internal/testenv/attrnames"
 )
 
 // TestFlagsOfAttributes wants a flag for each attribute, and flags that there are.

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
 // Everything from the program on is the program's, whatever it looks like.
@@ -25,7 +27,7 @@ func TestArgumentsPassThrough(t *testing.T) {
 		{"--help"},
 	} {
 		for _, before := range [][]string{{}, {"--"}, {"--setsid"}, {"--chdir", "/", "--"}} {
-			line := append(append(before[:len(before):len(before)], self(t), "helper:args"), args...)
+			line := append(append(before[:len(before):len(before)], testenv.Self(t), as("args")), args...)
 			want := strings.Builder{}
 			for _, a := range args {
 				want.WriteString("\"" + a + "\"\n")
@@ -127,10 +129,10 @@ func TestCompletionScripts(t *testing.T) {
 	}
 	bash, err := exec.LookPath("bash")
 	if err != nil {
-		skip(t, "no bash")
+		testenv.Skip(t, "no bash")
 	}
 	dir := t.TempDir()
-	if err := os.Symlink(self(t), filepath.Join(dir, "spawn")); err != nil {
+	if err := os.Symlink(testenv.Self(t), filepath.Join(dir, "spawn")); err != nil {
 		t.Fatal(err)
 	}
 	script := writeFile(t, filepath.Join(dir, "script"), `_get_comp_words_by_ref() { cur="${COMP_WORDS[COMP_CWORD]}"; }

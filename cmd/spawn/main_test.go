@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -18,31 +17,26 @@ import (
 	"time"
 
 	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
-// The test binary is the command, where its name is "spawn", and a program for
-// the command to run, where its first argument is one of these.
-var helpers = map[string]func(args []string) int{
-	"helper:args":    helperArgs,
-	"helper:signals": helperSignals,
-	"helper:memory":  helperMemory,
-}
-
+// The test binary is the command, where its name is "spawn".
 func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == "spawn" {
 		main()
 	}
-	if len(os.Args) > 1 {
-		if f := helpers[os.Args[1]]; f != nil {
-			os.Exit(f(os.Args[2:]))
-		}
-	}
-	flag.Parse()
-	// With the race detector each run of the command would take a second more.
-	os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	heed(relayed)
-	os.Exit(m.Run())
+	testenv.Main(m, testenv.FilesAndChildren) // os/exec's children with other ids take away the dumpable flag
 }
+
+var (
+	_ = testenv.RegisterHelper("args", helperArgs)
+	_ = testenv.RegisterHelper("signals", helperSignals)
+	_ = testenv.RegisterHelper("memory", helperMemory)
+)
+
+// as is the argument with which the test binary is a helper.
+func as(name string) string { return testenv.HelperArgs(name)[0] }
 
 // heed lets programs that the tests start heed signals that this process ignores,
 // as it does when it is started in the background by a shell.
@@ -85,8 +79,6 @@ func helperMemory([]string) int {
 	return int(b[1])
 }
 
-const patience = 2 * time.Minute
-
 // result is what a run of the command has left.
 type result struct {
 	status      int
@@ -96,22 +88,13 @@ type result struct {
 // spawnCmd is a command line of the test binary as spawn.
 func spawnCmd(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testenv.Patience)
 	t.Cleanup(cancel)
-	cmd := exec.CommandContext(ctx, self(t))
+	cmd := exec.CommandContext(ctx, testenv.Self(t))
 	cmd.Args = append([]string{"spawn"}, args...)
 	cmd.Dir = t.TempDir()
 	cmd.WaitDelay = 10 * time.Second // programs that outlive it have its files
 	return cmd
-}
-
-func self(t *testing.T) string {
-	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return exe
 }
 
 // finish runs a command to its end.
@@ -165,19 +148,6 @@ func fails(t *testing.T, status int, args ...string) string {
 	return r.errOut
 }
 
-// skip is the one place where tests are skipped.
-func skip(t *testing.T, reason string) {
-	t.Helper()
-	t.Skip("SKIPPED: " + reason)
-}
-
-func needRoot(t *testing.T) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		skip(t, "needs root")
-	}
-}
-
 func hasEngine() bool { return spawn.Features().Has("engine") }
 
 // needEngine checks, where there is no engine, that a flag is refused.
@@ -185,7 +155,7 @@ func needEngine(t *testing.T, args ...string) {
 	t.Helper()
 	if !hasEngine() {
 		fails(t, statusError, append(args, "true")...)
-		skip(t, "needs the engine")
+		testenv.Skip(t, "needs the engine")
 	}
 }
 

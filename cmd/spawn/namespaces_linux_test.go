@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
 // inside are flags for namespaces in which one is root, whoever one is.
@@ -15,7 +17,7 @@ func inside(t *testing.T, others string, flags ...string) []string {
 	line := append([]string{"--new", "user," + others, "--map-root"}, flags...)
 	if r := try(t, "--new", "user,mount", "--map-root", "true"); r.status != 0 {
 		if os.Geteuid() != 0 {
-			skip(t, "no user namespaces")
+			testenv.Skip(t, "no user namespaces")
 		}
 		line = append([]string{"--new", others}, flags...)
 	}
@@ -130,7 +132,7 @@ func TestPIDNamespace(t *testing.T) {
 	needEngine(t, "--new", "pid")
 	flags := inside(t, "pid,mount", "--mount", "type=proc,target=/proc")
 	if r := try(t, append(flags, "true")...); r.status != 0 {
-		skip(t, "proc can't be mounted here")
+		testenv.Skip(t, "proc can't be mounted here")
 	}
 	if got := must(t, append(flags, "sh", "-c", "echo $$; ls -d /proc/[0-9]*")...); got != "1\n/proc/1\n" {
 		t.Errorf("got %q", got)
@@ -141,7 +143,7 @@ func TestPIDNamespace(t *testing.T) {
 func TestJoin(t *testing.T) {
 	needEngine(t, "--join", "1:net")
 	flags := inside(t, "uts", "--hostname", "spawn-joined")
-	cmd := spawnCmd(t, append(flags, self(t), "helper:signals")...)
+	cmd := spawnCmd(t, append(flags, testenv.Self(t), as("signals"))...)
 	cmd.Stderr = new(bytes.Buffer)
 	r, err := cmd.StdoutPipe()
 	if err != nil {
@@ -167,7 +169,7 @@ func TestJoin(t *testing.T) {
 }
 
 func TestCgroupFlag(t *testing.T) {
-	needRoot(t)
+	testenv.NeedRoot(t)
 	needEngine(t, "--cgroup", "/")
 	root := ""
 	for line := range strings.Lines(readFile(t, "/proc/self/mountinfo")) {
@@ -177,7 +179,7 @@ func TestCgroupFlag(t *testing.T) {
 	}
 	dir := filepath.Join(root, "spawn-cli-test")
 	if err := os.Mkdir(dir, 0o755); root == "" || err != nil {
-		skip(t, "no cgroups to be made")
+		testenv.Skip(t, "no cgroups to be made")
 	}
 	defer os.Remove(dir)
 	if got := must(t, "--cgroup", dir, "cat", "/proc/self/cgroup"); !strings.HasSuffix(got, "/spawn-cli-test\n") {

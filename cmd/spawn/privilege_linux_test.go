@@ -11,10 +11,11 @@ import (
 	"testing"
 
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
 func TestIDFlags(t *testing.T) {
-	needRoot(t)
+	testenv.NeedRoot(t)
 	nobody(t)
 	needEngine(t, "--ruid", "1")
 	for _, c := range []struct {
@@ -44,7 +45,7 @@ func TestIDFlags(t *testing.T) {
 
 // TestUserKeepsGroups has a list of groups of its own.
 func TestUserKeepsGroups(t *testing.T) {
-	needRoot(t)
+	testenv.NeedRoot(t)
 	u := nobody(t)
 	needEngine(t, "--new", "mount")
 	list := writeFile(t, filepath.Join(t.TempDir(), "group"), readFile(t, "/etc/group")+"spawn-test:x:5555:"+u.Username+"\n", 0o644)
@@ -62,7 +63,7 @@ func TestUserEnv(t *testing.T) {
 	needEngine(t, "--explain", "--subreaper")
 	want, err := attr.LookupEnv("0")
 	if err != nil {
-		skip(t, "uid 0 has no name")
+		testenv.Skip(t, "uid 0 has no name")
 	}
 	// The groups of it are another matter.
 	flags := []string{"--user", "0", "--user-env", "--clear-env", "--env", "HOME=/h", "--groups", "none", "env"}
@@ -145,7 +146,7 @@ func TestSeccompFlags(t *testing.T) {
 func TestLandlockFlags(t *testing.T) {
 	if r, err := attr.NewLandlock(attr.LandlockRules{}); errors.Is(err, errors.ErrUnsupported) {
 		fails(t, statusError, "--landlock", "true")
-		skip(t, "no Landlock, or an old one")
+		testenv.Skip(t, "no Landlock, or an old one")
 	} else if err == nil {
 		r.Close()
 	}
@@ -178,11 +179,11 @@ func TestLandlockFlags(t *testing.T) {
 
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
-		skip(t, "no network")
+		testenv.Skip(t, "no network")
 	}
 	defer l.Close()
 	_, port, _ := net.SplitHostPort(l.Addr().String())
-	dial := []string{"--allow-read", "/", self(t), "helper:connect", l.Addr().String()}
+	dial := []string{"--allow-read", "/", testenv.Self(t), as("connect"), l.Addr().String()}
 	for _, flags := range [][]string{{"--allow-connect", port}, {"--allow-tcp"}} {
 		must(t, with(append(flags, dial...)...)...)
 	}
@@ -211,7 +212,7 @@ func TestKeyringFlag(t *testing.T) {
 	needEngine(t, "--keyring", "-")
 	if r := try(t, "--keyring", "-", "true"); r.status != 0 {
 		fails(t, statusError, "--keyring", "-", "true")
-		skip(t, "no keys in this kernel")
+		testenv.Skip(t, "no keys in this kernel")
 	}
 	for name, want := range map[string]string{"-": "_ses", "spawn-test": "spawn-test"} {
 		same(t, []string{name}, taskWith(t, "--keyring", name), map[string]string{"keyring": want})

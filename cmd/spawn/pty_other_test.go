@@ -5,9 +5,11 @@ package main
 import (
 	"os"
 	"testing"
+
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
 func openPTY(t *testing.T) (master, slave *os.File) {
-	skip(t, "terminals are made on Linux only")
+	testenv.Skip(t, "terminals are made on Linux only")
 	return nil, nil
 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
 func TestStatusOfProgram(t *testing.T) {
@@ -115,7 +117,7 @@ func TestTimeoutAndSignalBeforeExec(t *testing.T) {
 		t.Errorf("timeout: %+v", r)
 	}
 	if !hasEngine() {
-		skip(t, "there is no child yet when files are opened")
+		testenv.Skip(t, "there is no child yet when files are opened")
 	}
 	cmd := spawnCmd(t, "--stdin", fifo, "cat")
 	var errOut bytes.Buffer
@@ -138,10 +140,8 @@ func TestTimeoutAndSignalBeforeExec(t *testing.T) {
 func awaitStuckChild(t *testing.T, pid int) {
 	t.Helper()
 	last, times := "", 0
-	for deadline := time.Now().Add(patience); times < 10; time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("no child")
-		}
+	testenv.Eventually(t, "a child that stays", func() bool {
+		time.Sleep(20 * time.Millisecond)
 		now := ""
 		lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 		for _, list := range lists {
@@ -152,11 +152,12 @@ func awaitStuckChild(t *testing.T, pid int) {
 			last, times = now, 0
 		}
 		times++
-	}
+		return times == 10
+	})
 }
 
 func TestStats(t *testing.T) {
-	r := try(t, "--stats", self(t), "helper:memory")
+	r := try(t, "--stats", testenv.Self(t), as("memory"))
 	if r.status != 0 || r.out != "" {
 		t.Fatalf("got %+v", r)
 	}
@@ -177,7 +178,7 @@ func TestStats(t *testing.T) {
 			t.Errorf("%q: %v", lines[i], err)
 		}
 	}
-	if wall <= 0 || wall > patience.Seconds() || user+system <= 0 || peak < 64 || peak > 1024 {
+	if wall <= 0 || wall > testenv.Patience.Seconds() || user+system <= 0 || peak < 64 || peak > 1024 {
 		t.Errorf("values make no sense: %q", lines)
 	}
 	// What spawn itself has used is not told as the program's.

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
 // session is a run of spawn whose program prints the signals that it gets.
@@ -59,7 +61,7 @@ func (s *session) next() string {
 			s.t.Fatalf("output ended; spawn: %v, %v", s.cmd.ProcessState, s.cmd.Stderr)
 		}
 		return line
-	case <-time.After(patience):
+	case <-time.After(testenv.Patience):
 		s.t.Fatal("no output")
 	}
 	return ""
@@ -103,7 +105,7 @@ func (s *session) end() {
 // Without a terminal all signals are passed on.
 func TestSignalsArePassedOn(t *testing.T) {
 	for _, flags := range [][]string{nil, {"--setsid"}} {
-		cmd := spawnCmd(t, append(flags, self(t), "helper:signals")...)
+		cmd := spawnCmd(t, append(flags, testenv.Self(t), as("signals"))...)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 		cmd.Stderr = new(bytes.Buffer)
 		r, err := cmd.StdoutPipe()
@@ -131,7 +133,7 @@ func TestSignalsOfTerminal(t *testing.T) {
 	for _, flags := range lines {
 		t.Run(fmt.Sprint(flags), func(t *testing.T) {
 			master, slave := openPTY(t)
-			cmd := spawnCmd(t, append(flags, self(t), "helper:signals")...)
+			cmd := spawnCmd(t, append(flags, testenv.Self(t), as("signals"))...)
 			cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
 			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 			s := begin(t, cmd, master)
@@ -150,13 +152,13 @@ func TestSignalsOfTerminal(t *testing.T) {
 // In the background of a terminal signals can't be those of the terminal.
 func TestSignalsInBackground(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "spawn")
-	if err := os.Symlink(self(t), link); err != nil {
+	if err := os.Symlink(testenv.Self(t), link); err != nil {
 		t.Fatal(err)
 	}
 	master, slave := openPTY(t)
 	cmd := spawnCmd(t)
 	cmd.Path = "/bin/sh"
-	cmd.Args = []string{"sh", "-m", "-c", `"$0" "$1" helper:signals & wait $!`, link, self(t)}
+	cmd.Args = []string{"sh", "-m", "-c", `"$0" "$1" helper:signals & wait $!`, link, testenv.Self(t)}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	s := begin(t, cmd, master)
@@ -172,7 +174,7 @@ func TestSignalsInBackground(t *testing.T) {
 func TestForegroundFromBackground(t *testing.T) {
 	needEngine(t, "--setpgid", "0", "--foreground")
 	link := filepath.Join(t.TempDir(), "spawn")
-	if err := os.Symlink(self(t), link); err != nil {
+	if err := os.Symlink(testenv.Self(t), link); err != nil {
 		t.Fatal(err)
 	}
 	master, slave := openPTY(t)
@@ -193,10 +195,10 @@ func TestForegroundFromBackground(t *testing.T) {
 func TestNohup(t *testing.T) {
 	const inner = `kill -HUP $$; kill -INT $$; echo alive`
 	cmd := spawnCmd(t)
-	cmd.Args = []string{"sh", "-c", `trap '' HUP INT; exec -a spawn "$0" "$@"`, self(t), "sh", "-c", inner}
+	cmd.Args = []string{"sh", "-c", `trap '' HUP INT; exec -a spawn "$0" "$@"`, testenv.Self(t), "sh", "-c", inner}
 	path, err := exec.LookPath("bash")
 	if err != nil {
-		skip(t, "no bash")
+		testenv.Skip(t, "no bash")
 	}
 	cmd.Path = path
 	if got := ok(t, cmd); got != "alive\n" {

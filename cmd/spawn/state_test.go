@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
 func TestChdir(t *testing.T) {
@@ -120,7 +122,7 @@ func TestSetsid(t *testing.T) {
 	// Field 6 of stat(5) is the session; the shell's own pid is the same then.
 	script := `read -r pid comm state ppid pgrp session rest </proc/$$/stat; echo $((session == $$))`
 	if _, err := os.Stat("/proc/self/stat"); err != nil {
-		skip(t, "no /proc")
+		testenv.Skip(t, "no /proc")
 	}
 	if got := must(t, "--setsid", "sh", "-c", script); got != "1\n" {
 		t.Errorf("with --setsid: %q", got)

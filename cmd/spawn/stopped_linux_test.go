@@ -8,7 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
+
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
 // A signal that ends programs ends one that is stopped, too.
@@ -67,16 +68,16 @@ var stoppedStat = regexp.MustCompile(`\) T `)
 // awaitStopped waits for a process to have a child that is stopped.
 func awaitStopped(t *testing.T, pid int) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	testenv.Eventually(t, "a stopped child", func() bool {
 		lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 		for _, list := range lists {
 			children, _ := os.ReadFile(list) // the thread may have ended
 			for child := range strings.FieldsSeq(string(children)) {
 				if stat, _ := os.ReadFile("/proc/" + child + "/stat"); stoppedStat.Match(stat) {
-					return
+					return true
 				}
 			}
 		}
-	}
-	t.Fatal("no stopped child")
+		return false
+	})
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
 const showIDs = "id -u; id -g; id -G"
@@ -20,13 +22,13 @@ func nobody(t *testing.T) *user.User {
 	t.Helper()
 	u, err := user.Lookup("nobody")
 	if err != nil || u.Uid == "0" {
-		skip(t, "no user nobody")
+		testenv.Skip(t, "no user nobody")
 	}
 	return u
 }
 
 func TestUserAsRoot(t *testing.T) {
-	needRoot(t)
+	testenv.NeedRoot(t)
 	u := nobody(t)
 	groups, err := u.GroupIds()
 	if err != nil {
@@ -58,7 +60,7 @@ func TestUserWithoutPrivilege(t *testing.T) {
 	if os.Geteuid() != 0 {
 		current, err := user.Current()
 		if err != nil {
-			skip(t, "the current user has no name")
+			testenv.Skip(t, "the current user has no name")
 		}
 		u = current
 	}
@@ -109,7 +111,7 @@ func publicCopy(t *testing.T) string {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	from, err := os.Open(self(t))
+	from, err := os.Open(testenv.Self(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,9 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn/internal/nofile"
+	"github.com/safespawn/spawn/internal/testenv"
 )
-
-const helperName = "helper:nofile"
 
 // report is what the helper saw of its limit.
 type report struct {
@@ -25,16 +24,15 @@ type report struct {
 	Raised        bool
 }
 
-func TestMain(m *testing.M) {
-	switch os.Args[0] {
-	case "helper:limit":
-		limitThenExec(os.Args[1])
-	case helperName:
-		_ = json.NewEncoder(os.Stdout).Encode(report{nofile.Original, now(), nofile.Raised(now())})
-		os.Exit(0)
+func TestMain(m *testing.M) { testenv.Main(m, testenv.Leftovers) }
+
+var helper = testenv.RegisterHelper("nofile", func(args []string) int {
+	if len(args) > 0 {
+		return limitThenExec(args[0])
 	}
-	os.Exit(m.Run())
-}
+	_ = json.NewEncoder(os.Stdout).Encode(report{nofile.Original, now(), nofile.Raised(now())})
+	return 0
+})
 
 func now() nofile.Limit {
 	var l unix.Rlimit
@@ -44,16 +42,16 @@ func now() nofile.Limit {
 	return nofile.Limit{Soft: l.Cur, Hard: l.Max}
 }
 
-// limitThenExec sets this process's limit and becomes the helper. unix.Prlimit
-// and unix.Exec let syscall think that the limit is nobody's choice; syscall's
-// own would give back the original one.
-func limitThenExec(limit string) {
+// limitThenExec sets this process's limit and becomes the helper again. unix.Prlimit
+// and unix.Exec let syscall think that the limit is nobody's choice; syscall's own
+// would give back the original one.
+func limitThenExec(limit string) int {
 	var l unix.Rlimit
 	if json.Unmarshal([]byte(limit), &l) != nil || unix.Prlimit(0, unix.RLIMIT_NOFILE, &l, nil) != nil {
-		os.Exit(2)
+		return 2
 	}
-	_ = unix.Exec("/proc/self/exe", []string{helperName}, os.Environ())
-	os.Exit(3)
+	_ = unix.Exec("/proc/self/exe", testenv.HelperArgs("nofile"), os.Environ())
+	return 3
 }
 
 // startedWith runs the helper with a limit.
@@ -63,11 +61,7 @@ func startedWith(t *testing.T, soft, hard uint64) (r report) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := &exec.Cmd{Path: exe, Args: []string{"helper:limit", string(limit)}, Stderr: os.Stderr}
+	cmd := &exec.Cmd{Path: testenv.Self(t), Args: testenv.HelperArgs(helper, string(limit)), Stderr: os.Stderr}
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatal(err)

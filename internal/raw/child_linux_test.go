@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
 // withMask runs f on a thread that blocks exactly some signals, and checks that
@@ -121,7 +123,7 @@ func TestProgramWithoutSharedMemory(t *testing.T) {
 func skipWithoutClone3(t *testing.T, err error) {
 	t.Helper()
 	if err != nil && errors.Is(err, unix.ENOSYS) {
-		skip(t, "no clone3")
+		testenv.Skip(t, "no clone3")
 	}
 }
 
@@ -169,7 +171,7 @@ func TestPidfd(t *testing.T) {
 		r := NewRun(p.Build())
 		pid, errno := r.Start(Clone{Flags: vfork | unix.CLONE_PIDFD, Legacy: legacy, ErrFD: -1})
 		if errno == unix.ENOSYS {
-			skip(t, "no clone3")
+			testenv.Skip(t, "no clone3")
 		}
 		if errno != 0 {
 			t.Fatal(errno)
@@ -241,7 +243,7 @@ func TestAwait(t *testing.T) {
 			r := NewRun(p.Build())
 			pid, errno := r.Start(c)
 			if errno == unix.ENOSYS {
-				skip(t, "no clone3")
+				testenv.Skip(t, "no clone3")
 			}
 			if errno != 0 {
 				t.Fatal(errno)

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
 func TestChildKeepsItsContract(t *testing.T) {
@@ -139,7 +141,7 @@ func goTool(t *testing.T, env []string, args ...string) string {
 	t.Helper()
 	tool, err := exec.LookPath("go")
 	if err != nil {
-		skip(t, "no go tool")
+		testenv.Skip(t, "no go tool")
 	}
 	cmd := exec.Command(tool, args...)
 	cmd.Env = append(os.Environ(), env...)
@@ -170,13 +172,13 @@ func goEnv(t *testing.T, arch string) []string {
 func buildTests(t *testing.T, arch string, flags ...string) (binary string) {
 	t.Helper()
 	if _, err := os.Stat("run_linux_" + arch + ".s"); err != nil {
-		skip(t, "no source code here")
+		testenv.Skip(t, "no source code here")
 	}
 	env := goEnv(t, arch)
 	list := exec.Command("go", "list", "-deps", "-test", ".")
 	list.Env = append(os.Environ(), env...)
 	if out, err := list.CombinedOutput(); err != nil {
-		skip(t, "the go tool can't load this module: "+string(out))
+		testenv.Skip(t, "the go tool can't load this module: "+string(out))
 	}
 	binary = filepath.Join(t.TempDir(), "raw.test")
 	args := append([]string{"test", "-c", "-o", binary}, flags...)

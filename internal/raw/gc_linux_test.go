@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
 // A child that is stuck before execve holds up neither the collector nor other
@@ -75,14 +77,11 @@ func TestCollectorRunsWhileChildIsStuck(t *testing.T) {
 // waitUntilStuck waits for the child to sleep in open(2).
 func waitUntilStuck(t *testing.T, r *Run) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	testenv.Eventually(t, "the child gets stuck", func() bool {
 		tid := atomic.LoadInt32(&r.tid)
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", tid))
-		if tid > 0 && err == nil && strings.Contains(string(stat), ") S ") {
-			return
-		}
-	}
-	t.Error("the child does not get stuck")
+		return tid > 0 && err == nil && strings.Contains(string(stat), ") S ")
+	})
 }
 
 func otherGoroutinesRun() {

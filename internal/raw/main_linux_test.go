@@ -3,92 +3,32 @@
 package raw
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
-	"github.com/safespawn/spawn/internal/tiny"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/tiny"
 )
 
-// The test binary is its own helper: started with "helper:NAME" as argv[0], it
-// runs the function under NAME instead of the tests. The result is the status.
-const helperPrefix = "helper:"
-
-var helpers = map[string]func(args []string) int{
-	"storm":    storm,
-	"openFIFO": openFIFO,
-}
+func TestMain(m *testing.M) { testenv.Main(m, testenv.Leftovers) }
 
 // helperCommand runs a helper in a process group of its own.
 func helperCommand(t testing.TB, name string, args ...string) *exec.Cmd {
 	t.Helper()
-	if helpers[name] == nil {
-		t.Fatalf("no helper %q", name)
-	}
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	return &exec.Cmd{
-		Path: exe, Args: append([]string{helperPrefix + name}, args...), Stderr: os.Stderr,
+		Path: testenv.Self(t), Args: testenv.HelperArgs(name, args...), Stderr: os.Stderr,
 		SysProcAttr: &syscall.SysProcAttr{Setpgid: true},
 	}
 }
 
-func TestMain(m *testing.M) {
-	if name, ok := strings.CutPrefix(os.Args[0], helperPrefix); ok {
-		os.Exit(helpers[name](os.Args[1:]))
-	}
-	flag.Parse()
-	before := openFDs()
-	code := m.Run()
-	if code == 0 {
-		code = checkAfter(before)
-	}
-	os.Exit(code)
-}
-
-// checkAfter finds what the tests left behind.
-func checkAfter(before map[string]string) (code int) {
-	report := func(x any) {
-		fmt.Fprintln(os.Stderr, "left behind:", x)
-		code = 1
-	}
-	if err := goleak.Find(); err != nil {
-		report(err)
-	}
-	for fd, target := range openFDs() {
-		if before[fd] != target {
-			report("fd " + fd + " " + target)
-		}
-	}
-	if err := unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil); err != unix.ECHILD {
-		report("a child")
-	}
-	return code
-}
-
-// openFDs is what is open, by number, but for what the runtime keeps.
-func openFDs() map[string]string {
-	fds := map[string]string{}
-	entries, _ := os.ReadDir("/proc/self/fd")
-	for _, e := range entries {
-		target, err := os.Readlink("/proc/self/fd/" + e.Name())
-		if err == nil && !strings.HasPrefix(target, "anon_inode:[event") {
-			fds[e.Name()] = target
-		}
-	}
-	return fds
-}
+var _ = testenv.RegisterHelper("openFIFO", openFIFO)
 
 // openFIFO is a helper that opens a FIFO for writing when it is sent a byte, or
 // when that takes too long: no goroutine of the test would run any more if the
@@ -111,12 +51,6 @@ func openFIFO(args []string) (status int) {
 	}
 	_ = unix.Close(fd)
 	return status
-}
-
-// skip is the one place where tests are skipped.
-func skip(t testing.TB, reason string) {
-	t.Helper()
-	t.Skip("SKIPPED: " + reason)
 }
 
 // vfork are the flags of a usual child.

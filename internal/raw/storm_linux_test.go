@@ -17,6 +17,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
 // TestStorm spawns in a process of its own, which is sent signals all the time,
@@ -37,6 +39,8 @@ func TestStorm(t *testing.T) {
 }
 
 var stormSignals = []syscall.Signal{unix.SIGURG, unix.SIGCHLD, unix.SIGUSR1}
+
+var _ = testenv.RegisterHelper("storm", storm)
 
 // storm is the helper: whom to send signals, number of spawns, program.
 func storm(args []string) int {

@@ -11,7 +11,8 @@ import (
 	"runtime"
 	"testing"
 
-	"github.com/safespawn/spawn/internal/tiny"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/tiny"
 )
 
 func supported() bool {
@@ -20,7 +21,7 @@ func supported() bool {
 
 func TestProgramExitsWithStatus(t *testing.T) {
 	if !supported() {
-		t.Skip("SKIPPED: the programs are for Linux on amd64 and arm64")
+		testenv.Skip(t, "the programs are for Linux on amd64 and arm64")
 	}
 	path := filepath.Join(t.TempDir(), "tiny")
 	for _, status := range []int{0, 1, 42, 255} {

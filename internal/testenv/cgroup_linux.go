@@ -1,0 +1,52 @@
+package testenv
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// NewCgroup makes a cgroup, and skips the test where none can be made.
+func NewCgroup(t testing.TB) (dir *os.File, name string) {
+	t.Helper()
+	NeedRoot(t)
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range bytes.Lines(mounts) {
+		before, after, _ := strings.Cut(string(line), " - ")
+		f := strings.Fields(before)
+		if !strings.HasPrefix(after, "cgroup2 ") || len(f) < 5 {
+			continue
+		}
+		path, err := os.MkdirTemp(f[4], "spawn-test-")
+		if err != nil {
+			Skip(t, "no cgroup can be made: "+err.Error())
+		}
+		t.Cleanup(func() { RemoveCgroup(t, path) })
+		dir, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { dir.Close() })
+		return dir, "/" + filepath.Base(path)
+	}
+	Skip(t, "no cgroup v2")
+	return nil, ""
+}
+
+// RemoveCgroup waits for the kernel to notice that it is empty.
+func RemoveCgroup(t testing.TB, path string) {
+	t.Helper()
+	var err error
+	if !Soon(func() bool {
+		err = os.Remove(path)
+		return err == nil || errors.Is(err, os.ErrNotExist)
+	}) {
+		t.Error(err)
+	}
+}

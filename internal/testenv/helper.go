@@ -1,0 +1,71 @@
+package testenv
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+)
+
+// HelperPrefix begins the argv[0] of a helper: the test binary is its own helper,
+// and when it is started so it runs the function that was registered under the rest
+// of that name, instead of the tests. Where argv[0] can't be chosen, as on a command
+// line, the first argument does the same.
+const HelperPrefix = "helper:"
+
+var (
+	helpers     = map[string]func(args []string) int{}
+	helperUsed  = map[string]bool{}
+	helperMutex sync.Mutex
+)
+
+// RegisterHelper adds a helper program; its result is the exit status. It returns the
+// name, so that a package variable can be initialised with it.
+func RegisterHelper(name string, f func(args []string) int) string {
+	if helpers[name] != nil {
+		panic("helper registered twice: " + name)
+	}
+	helpers[name] = f
+	return name
+}
+
+// HelperArgs is the argument vector by which the test binary becomes a helper.
+func HelperArgs(name string, args ...string) []string {
+	helperMutex.Lock()
+	defer helperMutex.Unlock()
+	if helpers[name] == nil {
+		panic("no helper " + name)
+	}
+	helperUsed[name] = true
+	return append([]string{HelperPrefix + name}, args...)
+}
+
+// runHelper does not return where this process is a helper.
+func runHelper() {
+	args := os.Args
+	if len(args) > 1 && !strings.HasPrefix(args[0], HelperPrefix) {
+		args = args[1:]
+	}
+	name, ok := strings.CutPrefix(args[0], HelperPrefix)
+	if !ok {
+		return
+	}
+	f := helpers[name]
+	if f == nil {
+		fmt.Fprintf(os.Stderr, "no helper %q\n", name)
+		os.Exit(125)
+	}
+	os.Exit(f(args[1:]))
+}
+
+// unusedHelpers are those of which no test has been.
+func unusedHelpers() (problems []string) {
+	helperMutex.Lock()
+	defer helperMutex.Unlock()
+	for name := range helpers {
+		if !helperUsed[name] {
+			problems = append(problems, "a helper that no test uses: "+name)
+		}
+	}
+	return problems
+}

@@ -1,0 +1,84 @@
+package testenv
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// Main is what TestMain of a package does: it runs a helper, or the tests and then
+// looks at what they have left behind: what inventory, such as Leftovers, finds then and
+// did not find before, goroutines, and helpers that no test has used.
+func Main(m *testing.M, inventory func() []string) {
+	runHelper()
+	// Else every helper sleeps for a second at its end, under the race detector.
+	if os.Getenv("GORACE") == "" {
+		os.Setenv("GORACE", "atexit_sleep_ms=0")
+	}
+	flag.Parse()
+	before := inventory()
+	code := m.Run()
+	if code == 0 {
+		code = report(append(leftBehind(before, inventory), unused()...))
+	}
+	os.Exit(code)
+}
+
+// serves are functions of goroutines that stay for as long as the process.
+var serves = []string{
+	"github.com/safespawn/spawn.(*lastingThreads).serve",
+	"github.com/safespawn/spawn/internal/engine.(*lastingThreads).serve",
+}
+
+// leftBehind finds what the tests left behind.
+func leftBehind(before []string, inventory func() []string) (problems []string) {
+	var options []goleak.Option
+	for _, f := range serves {
+		options = append(options, goleak.IgnoreAnyFunction(f))
+	}
+	if err := goleak.Find(options...); err != nil {
+		problems = append(problems, err.Error())
+	}
+	var leaks []string
+	within(shortly, func() bool {
+		// What is garbage is let go of by the collector, in its own time.
+		runtime.GC()
+		leaks = without(inventory(), before)
+		return len(leaks) == 0
+	})
+	return append(problems, leaks...)
+}
+
+// LeftoversSince is what there is now of Leftovers and was not before.
+func LeftoversSince(before []string) []string { return without(Leftovers(), before) }
+
+func without(list, others []string) []string {
+	return slices.DeleteFunc(list, func(s string) bool { return slices.Contains(others, s) })
+}
+
+// unused looks at the helpers where all tests have run, and none was skipped.
+func unused() []string {
+	for _, name := range []string{"test.run", "test.skip", "test.list", "test.fuzz"} {
+		if flag.Lookup(name).Value.String() != "" {
+			return nil
+		}
+	}
+	if testing.Short() || skipped.Load() {
+		return nil
+	}
+	return unusedHelpers()
+}
+
+func report(problems []string) (code int) {
+	slices.Sort(problems)
+	for _, p := range problems {
+		fmt.Fprintln(os.Stderr, "left behind:", p)
+		code = 1
+	}
+	return code
+}

@@ -1,0 +1,42 @@
+package testenv
+
+import (
+	"testing"
+	"time"
+)
+
+// Soon asks again and again, until f says yes or it has taken too long.
+func Soon(f func() bool) bool { return within(Patience, f) }
+
+// shortly is how long what is left behind may take to go away.
+const shortly = 2 * time.Second
+
+func within(d time.Duration, f func() bool) bool {
+	for end := time.Now().Add(d); ; time.Sleep(time.Millisecond) {
+		if f() {
+			return true
+		}
+		if time.Now().After(end) {
+			return false
+		}
+	}
+}
+
+// Eventually fails the test where f does not say yes soon.
+func Eventually(t testing.TB, what string, f func() bool) {
+	t.Helper()
+	if !Soon(f) {
+		t.Fatal("waited in vain: " + what)
+	}
+}
+
+// Await is what comes from c.
+func Await[T any](t testing.TB, what string, c <-chan T) (x T) {
+	t.Helper()
+	select {
+	case x = <-c:
+	case <-time.After(Patience):
+		t.Fatal("nothing happened for long: " + what)
+	}
+	return x
+}

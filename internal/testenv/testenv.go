@@ -1,0 +1,69 @@
+// Package testenv is the environment of the tests of all packages: the one way to
+// skip a test, helper programs, what a test must not leave behind, waiting for
+// something to happen, and files, terminals and control groups to try things on. It
+// imports none of the packages that are tested; package spawntest is for tests that
+// start children by package spawn.
+package testenv
+
+import (
+	"flag"
+	"os"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// Patience is for what takes next to no time on an idle machine.
+const Patience = time.Minute
+
+// Nobody is a user without any privilege.
+const Nobody = 65534
+
+var long = flag.Bool("long", false, "run stress tests at full length")
+
+// Long reports whether stress tests are to run at full length.
+func Long() bool { return *long }
+
+// Rounds is how often a stress test is to repeat what it does: the first number, the
+// second with -long.
+func Rounds(usual, full int) int {
+	if *long {
+		return full
+	}
+	return usual
+}
+
+var skipped atomic.Bool
+
+// Skip is the one place where tests are skipped; CI counts its lines.
+func Skip(t testing.TB, reason string) {
+	t.Helper()
+	skipped.Store(true)
+	t.Skip("SKIPPED: " + reason)
+}
+
+// NeedRoot skips a test, or the half of one, that is for root.
+func NeedRoot(t testing.TB) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		Skip(t, "needs root")
+	}
+}
+
+// NeedUser skips what is for a user without privilege.
+func NeedUser(t testing.TB) {
+	t.Helper()
+	if os.Geteuid() == 0 {
+		Skip(t, "needs a user without privilege")
+	}
+}
+
+// Self is the path of the test binary.
+func Self(t testing.TB) string {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return exe
+}

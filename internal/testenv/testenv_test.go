@@ -1,0 +1,72 @@
+package testenv_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/safespawn/spawn/internal/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m, testenv.Leftovers) }
+
+var _ = testenv.RegisterHelper("args", func(args []string) int {
+	fmt.Printf("%q", args)
+	return len(args)
+})
+
+// TestHelper has a helper named by argv[0], and by the first argument.
+func TestHelper(t *testing.T) {
+	args := testenv.HelperArgs("args", "a b", "")
+	for _, cmd := range []*exec.Cmd{
+		{Path: testenv.Self(t), Args: args},
+		exec.Command(testenv.Self(t), args...),
+	} {
+		out, _ := cmd.Output()
+		if got := string(out); got != `["a b" ""]` || cmd.ProcessState.ExitCode() != 2 {
+			t.Errorf("%q, %v", got, cmd.ProcessState)
+		}
+	}
+}
+
+// TestLeaks runs tests of this package that leave something behind.
+func TestLeaks(t *testing.T) {
+	for name, what := range map[string]string{"File": "fd ", "Child": "a child", "Goroutine": "unexpected goroutine"} {
+		if runtime.GOOS != "linux" && name != "Goroutine" {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // each waits for what it leaves behind to go away
+			cmd := exec.Command(testenv.Self(t), "-test.run=^TestLeave$")
+			cmd.Env = append(os.Environ(), "LEAVE="+name)
+			out, _ := cmd.CombinedOutput()
+			if got := string(out); cmd.ProcessState.ExitCode() != 1 || !strings.Contains(got, "left behind: ") || !strings.Contains(got, what) {
+				t.Errorf("%v: %s", cmd.ProcessState, got)
+			}
+		})
+	}
+}
+
+var left any
+
+// TestLeave leaves something behind where it is told to.
+func TestLeave(t *testing.T) {
+	switch os.Getenv("LEAVE") {
+	case "File":
+		f, err := os.Open(testenv.Self(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		left = f
+	case "Child":
+		cmd := &exec.Cmd{Path: testenv.Self(t), Args: testenv.HelperArgs("args")}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+	case "Goroutine":
+		go func() { select {} }()
+	}
+}
