@@ -121,7 +121,7 @@ func (a *attempt) lend() error {
 // open duplicates the file, or opens it anew.
 func (l *lentFD) open() (int, error) {
 	if l.reopen {
-		return dupBlocking(l.fd)
+		return highfd.DupBlocking(l.fd)
 	}
 	return highfd.Dup(l.fd)
 }

@@ -272,7 +272,7 @@ func (f *fdPlan) lowerOpen(x *plan.Action) {
 	v := f.Builder().Var()
 	flag := x.Flag &^ syscall.O_CLOEXEC
 	f.Call(plan.Files, raw.Openat, fdArg(x.From), f.Builder().String(x.Path),
-		raw.Int(int64(flag)), raw.Int(int64(modeBits(x.Perm)))).Keep(v)
+		raw.Int(int64(flag)), raw.Int(int64(plan.ModeBits(x.Perm)))).Keep(v)
 	f.Call(plan.Files, raw.Dup3, raw.VarArg(v, 0), fd, raw.Int(0)).SkipEqual(v, uint64(x.FD))
 	f.Call(plan.Files, raw.Close, raw.VarArg(v, 0)).Ignore().SkipEqual(v, uint64(x.FD))
 }

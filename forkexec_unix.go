@@ -28,7 +28,7 @@ func (e *engine) spare() int { return len(e.files.needs) + 2 }
 
 // checkActions finds what the parent can't do for the child.
 func (e *engine) checkActions() error {
-	limit := fdLimit()
+	limit := highfd.Limit()
 	for i := range e.actions {
 		x := &e.actions[i]
 		var what string
@@ -105,7 +105,7 @@ func (n *need) get(held heldFiles) (heldFile, error) {
 
 func duplicateFile(f *os.File) (fd int, err error) {
 	err = withNumber(f, func(n int) error {
-		fd, err = dupBlocking(n)
+		fd, err = highfd.DupBlocking(n)
 		return err
 	})
 	return fd, err
@@ -116,7 +116,7 @@ func duplicateFile(f *os.File) (fd int, err error) {
 func (n *need) open(held heldFiles) (int, error) {
 	flag := n.flag | unix.O_CLOEXEC | unix.O_NOCTTY
 	for {
-		fd, err := unix.Openat(n.at.base(held), n.at.path, flag, modeBits(n.perm))
+		fd, err := unix.Openat(n.at.base(held), n.at.path, flag, plan.ModeBits(n.perm))
 		switch err {
 		case nil:
 			return highfd.Raise(fd)
@@ -221,7 +221,7 @@ func lastInheritable(must bool) int {
 		}
 	}
 	if must {
-		for fd := range fdLimit() {
+		for fd := range highfd.Limit() {
 			look(fd)
 		}
 	}

@@ -74,7 +74,7 @@ func (t *slotTable) reserve() (first int, ok bool) {
 	if t.first != 0 {
 		return t.first, true
 	}
-	if t.broken || fdLimit() < fewFiles {
+	if t.broken || highfd.Limit() < fewFiles {
 		return 0, false
 	}
 	fd, err := highfd.Open(os.DevNull, unix.O_PATH, 0)
@@ -155,7 +155,7 @@ func (t *slotTable) put(g *slotGroup, fd int, reopen bool) bool {
 		return false
 	}
 	if reopen {
-		n, err := dupBlocking(fd)
+		n, err := highfd.DupBlocking(fd)
 		if err != nil {
 			return false
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/safespawn/spawn/internal/attrlist"
 	"github.com/safespawn/spawn/internal/kernel"
+	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/nofile"
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
@@ -176,7 +177,7 @@ func size(list []string) int {
 func (e *engine) lowerFiles(p *plan.Plan, s *Spec, claims *plan.Claims, withSlots bool) error {
 	limit := math.MaxInt32
 	if len(e.actions) > 0 {
-		limit = fdLimit()
+		limit = highfd.Limit()
 	}
 	if err := checkLimit(e.actions, claims, limit); err != nil {
 		return err
@@ -190,7 +191,7 @@ func (e *engine) lowerFiles(p *plan.Plan, s *Spec, claims *plan.Claims, withSlot
 			if fd, err = e.hold(x.File, plan.PartAction, x.Kind.String(), i); err != nil {
 				return x.ErrorAt(i, err)
 			}
-			if blocksAnew(fd) {
+			if highfd.BlocksAnew(fd) {
 				f.reopen.add(fd)
 			}
 		}

@@ -9,6 +9,7 @@ package highfd
 import (
 	"errors"
 	"io"
+	"math"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -16,6 +17,15 @@ import (
 
 // Least is the lowest number that is used.
 const Least = 3
+
+// Limit is RLIMIT_NOFILE: above all numbers that are given out.
+func Limit() int {
+	var l unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil || uint64(l.Cur) > math.MaxInt32 {
+		return math.MaxInt32
+	}
+	return int(l.Cur)
+}
 
 // Raise moves a descriptor of the caller's that has just been made to a number
 // from Least on, where it is close-on-exec. It closes fd when it fails, as when

@@ -1,28 +1,26 @@
-package spawn
+package highfd
 
 import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/safespawn/spawn/internal/highfd"
 )
 
-// dupBlocking duplicates a descriptor, or opens its file anew where that makes it
+// DupBlocking duplicates a descriptor, or opens its file anew where that makes it
 // block.
-func dupBlocking(fd int) (int, error) {
-	if blocksAnew(fd) {
+func DupBlocking(fd int) (int, error) {
+	if BlocksAnew(fd) {
 		if n, err := reopenBlocking(fd); err == nil {
 			return n, nil
 		}
 	}
-	return highfd.Dup(fd)
+	return Dup(fd)
 }
 
-// blocksAnew reports whether a file does not block and can be opened anew so that
+// BlocksAnew reports whether a file does not block and can be opened anew so that
 // it does: an end of a pipe, a FIFO or a terminal. Package os makes those it opens
 // non-blocking, which is a property of the open file and so of all that share it.
-func blocksAnew(fd int) bool {
+func BlocksAnew(fd int) bool {
 	fl, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
 	if err != nil || fl&unix.O_NONBLOCK == 0 || fl&unix.O_PATH != 0 {
 		return false
@@ -61,12 +59,12 @@ func reopenBlocking(fd int) (int, error) {
 		return -1, err
 	}
 	path := "/proc/thread-self/fd/" + strconv.Itoa(fd)
-	n, err := highfd.Open(path, fl&unix.O_ACCMODE|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	n, err := Open(path, fl&unix.O_ACCMODE|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
 		return -1, err
 	}
 	_, err = unix.FcntlInt(uintptr(n), unix.F_SETFL, fl&^unix.O_NONBLOCK)
-	if err == nil && !highfd.Same(fd, n) {
+	if err == nil && !Same(fd, n) {
 		err = unix.EBADF
 	}
 	if err != nil {
