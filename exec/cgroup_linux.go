@@ -20,11 +20,11 @@ import (
 	"github.com/safespawn/spawn/internal/highfd"
 )
 
-// Features is spawn.Features, and:
+// Features returns the features of [spawn.Features] and one more:
 //
-//	tree_cgroup    a control group can be made for Tree at this moment; else what leaves the process group escapes
+//	tree_cgroup    Tree can make a control group at this moment; without it, processes that leave the process group escape
 //
-// [Cmd.TreeHolds] says it of one tree.
+// [Cmd.TreeHolds] says the same about one tree.
 func Features() spawn.FeatureSet {
 	f := spawn.Feature{
 		Name: "tree_cgroup", Since: "5.7",

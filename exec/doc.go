@@ -1,50 +1,53 @@
-// Package exec runs programs as os/exec does, on the engine of package spawn: an
-// import path is all that a program has to change.
+// Package exec runs programs as os/exec does, on the engine of package spawn. To
+// use it, change the import path:
 //
 //	import "github.com/safespawn/spawn/exec" // was "os/exec"
 //
-// It has every name of os/exec. [Error], [ExitError], [ErrDot], [ErrNotFound],
-// [ErrWaitDelay] and [LookPath] are those of os/exec, so errors.Is and errors.As
-// in existing code go on working, and [Cmd.Process] and [Cmd.ProcessState] are
-// those of package os.
+// The package has every name of os/exec. [Error], [ExitError], [ErrDot],
+// [ErrNotFound] and [ErrWaitDelay] are os/exec's own values and types, so your
+// errors.Is and errors.As go on working. [LookPath] is os/exec's function.
+// [Cmd.Process] and [Cmd.ProcessState] are those of package os.
 //
 // # The one difference
 //
-// The child has its standard streams, [Cmd.ExtraFiles], what [Cmd.Actions] adds,
-// and no other descriptor. With os/exec it also has every descriptor of this
-// process that isn't close-on-exec, whoever forgot about it. [Cmd.InheritAll]
-// restores that.
+// The child has its standard streams, [Cmd.ExtraFiles], and the descriptors that
+// [Cmd.Actions] adds. It has no other descriptor. With os/exec the child also has
+// every descriptor of this process without the close-on-exec flag, even one that
+// somebody forgot. [Cmd.InheritAll] restores os/exec's way.
 //
 // # What is better
 //
-// Starting a program neither copies page tables nor takes a lock that other
-// starts wait for. A program that was written and closed just before it is run is
-// never "text file busy". Waiting holds no thread. A failure says which step
-// failed: the *fs.PathError with the operation "fork/exec" wraps a *[spawn.Error],
-// unless it is the program file or Dir that can't be used. Then it has a bare errno,
-// as with os/exec.
-// A parent-death signal is about this process, not about one of its threads.
+// A start copies no page tables, and takes no lock that other starts wait for. If
+// you write a program file, close it and run it at once, it is never "text file
+// busy". Waiting holds no thread. A parent-death signal is about this process, and
+// not about one of its threads.
+//
+// An error says which step failed: the *fs.PathError with the operation "fork/exec"
+// wraps a *[spawn.Error]. There is one exception. If the program file or Dir can't
+// be used, the *fs.PathError has a bare errno, as with os/exec.
 //
 // # What stays open
 //
-// This process keeps the null device open, for reading and for writing, each from
-// the first nil stream of its kind on: two descriptors at most, from 3 up and
-// close-on-exec. A child has one pidfd here, that of [Cmd.Process]; while somebody
-// waits for a child that lives long, there is an epoll instance for all of them.
-// For those of package spawn see there.
+// This process keeps the null device open, once for reading and once for writing.
+// Each is opened when a stream of its kind is nil for the first time. So there are
+// at most two descriptors. They are numbered from 3 up and close-on-exec.
+//
+// Each child has one pidfd in this process, which belongs to [Cmd.Process]. While a
+// goroutine waits for a long-lived child, there is one epoll instance for all such
+// children. Package spawn documents the descriptors that it keeps itself.
 //
 // # What is new
 //
 // The fields [Cmd.Actions], [Cmd.Attr], [Cmd.Logger], [Cmd.Tree], [Cmd.TreeStrict],
-// [Cmd.MaxOutput] and [Cmd.InheritAll] do nothing while they are zero. With Tree the
-// end of the context takes the processes that the child has made, too, and
-// [Cmd.Wait] does not wait for them beyond that; [Cmd.TreeHolds] says whether some
-// may escape.
+// [Cmd.MaxOutput] and [Cmd.InheritAll] are new. Their zero values do nothing. With
+// Tree the end of the context also ends the processes that the child has made, and
+// [Cmd.Wait] does not wait for them any longer. [Cmd.TreeHolds] says whether some
+// of these processes may escape.
 //
 // # Platforms
 //
-// The engine runs on linux/amd64 and linux/arm64. Elsewhere, and with the build
-// tag spawn_forkexec, os.StartProcess makes the children: all that os/exec has
-// works as there, and a field of this package's own that is set is an error that
-// matches [errors.ErrUnsupported], but for Logger, MaxOutput and InheritAll.
+// The engine runs on linux/amd64 and linux/arm64. Elsewhere, and with the build tag
+// spawn_forkexec, os.StartProcess makes the children. Everything that os/exec has
+// then works as it does there. Of the new fields Logger, MaxOutput and InheritAll
+// work there. If you set another one, the error matches [errors.ErrUnsupported].
 package exec

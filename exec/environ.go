@@ -7,7 +7,8 @@ import (
 	"github.com/safespawn/spawn/internal/environ"
 )
 
-// Environ is a copy of the environment in which the program would run now.
+// Environ returns a copy of the environment that the program would get if it were
+// started now.
 func (c *Cmd) Environ() []string {
 	env, _ := c.environ() // what could not be used is left out
 	return env

@@ -16,128 +16,155 @@ import (
 )
 
 type (
-	// Error is os/exec's: a program that could not be looked up.
+	// Error is os/exec's Error: the reason why a program was not found.
 	Error = osexec.Error
-	// ExitError is os/exec's: a program that ended with a status other than 0.
+	// ExitError is os/exec's ExitError: a program has ended with a non-zero status,
+	// or by a signal.
 	ExitError = osexec.ExitError
 )
 
 var (
-	// ErrDot is os/exec's: the program was found in the current directory.
+	// ErrDot is os/exec's ErrDot: the program was found in the current directory.
 	ErrDot = osexec.ErrDot
-	// ErrNotFound is os/exec's: the program was found in no directory.
+	// ErrNotFound is os/exec's ErrNotFound: the program was not found in any
+	// directory.
 	ErrNotFound = osexec.ErrNotFound
-	// ErrWaitDelay is os/exec's: streams were still open after WaitDelay.
+	// ErrWaitDelay is os/exec's ErrWaitDelay: a stream was still open after
+	// WaitDelay.
 	ErrWaitDelay = osexec.ErrWaitDelay
-	// ErrMaxOutput is what an error matches when the program wrote more than
+	// ErrMaxOutput matches the error of a program that has written more than
 	// [Cmd.MaxOutput].
 	ErrMaxOutput = errors.New("exec: more output than MaxOutput")
-	// ErrTreeNotHeld is what an error matches when no control group holds the
-	// processes of a Cmd with Tree. It also matches the reason, such as
-	// [io/fs.ErrPermission], and [errors.ErrUnsupported] where there is no cgroup
-	// version 2.
+	// ErrTreeNotHeld matches an error that says that no control group holds the
+	// processes of a Cmd with Tree. The error also matches the reason, such as
+	// [io/fs.ErrPermission]. Without cgroup version 2 it also matches
+	// [errors.ErrUnsupported].
 	ErrTreeNotHeld = errors.New("exec: no control group holds the tree")
 )
 
-// LookPath is os/exec's: it looks for a program in the directories of PATH.
+// LookPath is os/exec's LookPath: it searches the directories of PATH for a
+// program.
 func LookPath(file string) (string, error) { return osexec.LookPath(file) }
 
-// Cmd is a program to be run, or that runs. It can be used once. A Cmd must not
-// be changed by several goroutines at once, nor between Start and Wait.
+// Cmd is a program to be run, or a running program. Use a Cmd once. Do not change
+// it from several goroutines at once, nor between Start and Wait.
 type Cmd struct {
-	// Path is the program file, the only field that must be set. A relative one
-	// is resolved in Dir.
+	// Path is the program file. It is the only field that you must set. A relative
+	// path is resolved in Dir.
 	Path string
-	// Args is the argument vector, the program's name included. Empty means Path
-	// alone.
+	// Args is the argument vector, including the program's name. If Args is empty,
+	// it is Path alone.
 	Args []string
-	// Env is the environment, as "key=value"; of several entries for a key the
-	// last counts. Nil means this process's environment, and PWD if Dir is set.
-	// On Windows SYSTEMROOT is added where it is missing.
+	// Env is the environment, as "key=value". If a key occurs several times, its
+	// last entry counts. If Env is nil, the program gets this process's
+	// environment, with PWD if Dir is set. On Windows a missing SYSTEMROOT is
+	// added.
 	Env []string
-	// Dir is the working directory of the program. Empty means this process's.
+	// Dir is the working directory of the program. If Dir is empty, it is this
+	// process's working directory.
 	Dir string
 
-	// Stdin is the standard input. Nil means the null device, for reading only. The
-	// child has an *os.File itself, which is made blocking, as by os/exec; from any
-	// other reader a goroutine copies to a pipe, and Wait waits for the copying to
-	// end: at the end of the input, at a failure to write, or after WaitDelay.
+	// Stdin is the standard input.
+	//
+	// If Stdin is nil, it is the null device, open for reading.
+	//
+	// If Stdin is an *os.File, the child has the file itself. The file becomes
+	// blocking in this process, too, as with os/exec. You may close it after Start.
+	//
+	// From any other reader a goroutine copies to a pipe. Wait waits for the
+	// goroutine: it ends at the end of the input, at an error of the reader or of
+	// the pipe, or after WaitDelay.
 	Stdin io.Reader
-	// Stdout and Stderr are the standard output and error. Nil means the null
-	// device, for writing only. The child has an *os.File itself, which is made
-	// blocking; to any other writer the output is copied from a pipe, and Wait waits
-	// for the pipe's end. Where both are the same writer, one goroutine at a time
-	// calls Write.
+	// Stdout and Stderr are the standard output and the standard error.
+	//
+	// If one is nil, it is the null device, open for writing.
+	//
+	// If one is an *os.File, the child has the file itself. The file becomes
+	// blocking in this process, too. You may close it after Start.
+	//
+	// To any other writer the output is copied from a pipe. Wait waits for the end
+	// of the pipe, or for WaitDelay. If both are the same writer, at most one
+	// goroutine at a time calls Write.
 	Stdout, Stderr io.Writer
-	// ExtraFiles are descriptors 3 and up of the program, and are made blocking; a nil
-	// entry leaves its number closed. It is not supported on Windows.
+	// ExtraFiles are the descriptors 3 and up of the program: entry i is descriptor
+	// 3+i. A nil entry leaves its number closed. The files become blocking, and
+	// stay yours to close. Windows does not support ExtraFiles.
 	ExtraFiles []*os.File
 
-	// SysProcAttr is attributes that depend on the system. All of them work here
-	// as with os/exec. A field that is set and that this version does not know, as
-	// a newer Go may have it, is an error that matches [errors.ErrUnsupported].
+	// SysProcAttr holds the attributes of package syscall. All of them work as with
+	// os/exec. A newer Go may have fields that this version does not know. If such
+	// a field is set, Start returns an error that matches [errors.ErrUnsupported].
 	SysProcAttr *syscall.SysProcAttr
 
-	// Process is the process, once started.
+	// Process is the process. Start sets it.
 	Process *os.Process
-	// ProcessState is how the process ended; Wait sets it.
+	// ProcessState says how the process ended. Wait sets it.
 	ProcessState *os.ProcessState
 
-	// Err is why the program was not found; Start returns it. It may be set to
-	// nil to run a program for which it is ErrDot.
+	// Err is the reason why Command did not find the program. Start returns it. If
+	// Err is ErrDot and you want to run the program all the same, set Err to nil.
 	Err error
 
 	// Cancel is called when the context ends before Wait has seen the end of the
-	// process. It needs CommandContext, which sets it to kill. If it returns nil
-	// and the process is successful all the same, Wait returns the context's
-	// error; [os.ErrProcessDone] says that the process had ended, and any other
-	// error is wrapped and returned by Wait if nothing else went wrong.
+	// process. Cancel needs CommandContext, which sets it to Kill. If you set it to
+	// nil, nothing happens when the context ends, until WaitDelay is over.
+	//
+	// The result of Cancel matters if nothing else has gone wrong. If it is nil,
+	// and the process succeeds all the same, Wait returns the context's error. If
+	// it is [os.ErrProcessDone], the process had ended already, and Wait returns
+	// nil. Wait wraps and returns any other error.
 	Cancel func() error
-	// WaitDelay bounds what Wait waits for: the end of the process once the
-	// context has ended, and of the pipes once either has. The process is killed
-	// then, the pipes are closed when what is in them by then has been copied, and
-	// the error is ErrWaitDelay if there is no other. Zero means no bound.
+	// WaitDelay bounds the waiting in Wait. Zero means no bound. The delay begins
+	// when the context ends or when the process ends, whichever is first. When the
+	// delay is over, a process that still runs is killed. Pipes that are still open
+	// are closed, after their contents so far have been copied. If there is no
+	// other error, Wait then returns ErrWaitDelay.
 	WaitDelay time.Duration
 
-	// Actions is done after the standard streams and ExtraFiles are in place. The
-	// zero value is nothing.
+	// Actions are performed in the child after the standard streams and ExtraFiles
+	// are in their places. The zero value does nothing.
 	Actions spawn.FileActions
-	// Attr is attributes besides those of SysProcAttr, which it must not
-	// contradict.
+	// Attr holds attributes in addition to those of SysProcAttr. The two must not
+	// contradict each other. Nil means none.
 	Attr attr.List
-	// Logger, where not nil, gets a debug line when the process starts and when
-	// it ends.
+	// Logger gets a debug line when the process starts and when it ends. Nil means
+	// no log.
 	Logger spawn.Logger
-	// Tree makes the Cmd responsible for the processes that the child makes, too.
-	// The child lives in a control group of its own, where one can be made, and
-	// leads a process group. TreeHolds says whether it has the former: a process
-	// that has left the process group, by setsid or setpgid, escapes without.
+	// Tree makes the Cmd responsible for the descendants of the child, too. Linux.
 	//
-	// The end of the context and Kill take all of them, also when the child has
-	// ended before. Wait returns soon after: when the child has ended and the
-	// context has, or WaitDelay is over, the pipes are closed. Its error then
-	// matches the context's and is an *[ExitError] to errors.As. What is left of
-	// the tree when Wait has nothing to wait for any more is killed.
+	// If possible, the child lives in a control group of its own, and all of its
+	// descendants with it. If no control group can be made, the child leads a
+	// process group. A process that leaves the process group, by setsid or setpgid,
+	// then escapes. TreeHolds says which of the two holds the tree.
 	//
-	// When this process has ended without Wait, its trees live on until the next
-	// process in the same control group starts one: that ends them.
+	// The end of the context and Kill end the whole tree, even if the child itself
+	// has ended before. Wait returns soon after. It closes the pipes when the child
+	// has ended and, in addition, the context has ended or WaitDelay is over. If
+	// the context has ended, the error of Wait matches the context's error, and
+	// errors.As finds an *[ExitError] in it. When Wait has nothing left to wait
+	// for, it kills the rest of the tree.
 	//
-	// In a process with a controlling terminal a child in a control group leads no
-	// process group, unless SysProcAttr says so: it may read the terminal whenever
-	// this process may, and gets its signals. Without a control group, a child whose
-	// Stdin is the terminal is put into its foreground, from start to Wait, where this
-	// process was there: the keyboard then interrupts the child alone, and stops
-	// both. Any other is in the background, and stopped when it reads the terminal.
-	// Linux.
+	// If this process ends without Wait, its trees live on. The next process in the
+	// same control group ends them when it starts a tree.
+	//
+	// The terminal: if this process has a controlling terminal, a child in a
+	// control group leads no process group, unless SysProcAttr asks for one. The
+	// child may read the terminal whenever this process may, and gets its signals.
+	// Without a control group the child leads a process group. If Stdin is the
+	// terminal, and this process is in its foreground, the child is put into the
+	// foreground from Start to Wait. The keyboard then interrupts the child alone,
+	// and stops both. Any other child is in the background, and is stopped when it
+	// reads the terminal.
 	Tree bool
-	// TreeStrict is Tree, but that Start fails where no control group can be made;
-	// the error matches [ErrTreeNotHeld], and why.
+	// TreeStrict is Tree, but Start fails if no control group can be made. The
+	// error matches [ErrTreeNotHeld] and the reason.
 	TreeStrict bool
-	// MaxOutput is how many bytes Output and CombinedOutput return at most; 0
-	// means any number. When there are more, the process is killed as at the end
-	// of a context, and the error matches [ErrMaxOutput].
+	// MaxOutput is the largest number of bytes that Output and CombinedOutput
+	// return. Zero means no limit. A program that writes more is killed as at the
+	// end of a context, and the error matches [ErrMaxOutput].
 	MaxOutput int
-	// InheritAll lets the child have every descriptor that is not close-on-exec.
+	// InheritAll lets the child have every descriptor of this process that is not
+	// close-on-exec, as os/exec does.
 	InheritAll bool
 
 	ctx       context.Context
@@ -153,8 +180,9 @@ type Cmd struct {
 	cut       bool // the output was more than MaxOutput
 }
 
-// Command makes a Cmd that runs a program with arguments. A name without a
-// directory is looked up in PATH; where that fails, Err is set.
+// Command returns a Cmd that runs a program with the given arguments. It looks up a
+// name without a directory in PATH. If the look-up fails, it sets Err, and Start
+// returns the error.
 func Command(name string, arg ...string) *Cmd {
 	c := &Cmd{Path: name, Args: append([]string{name}, arg...)}
 	c.watchLeak()
@@ -170,8 +198,10 @@ func Command(name string, arg ...string) *Cmd {
 	return c
 }
 
-// CommandContext is Command with a context, whose end kills the process. It can
-// be made to do something else by setting Cancel and WaitDelay.
+// CommandContext is like [Command], but the end of the context kills the process,
+// and with Tree its descendants. Set Cancel and WaitDelay to do something else. The
+// context also bounds Start: a child that hangs on its way to the program is killed
+// when the context ends. A nil context panics.
 func CommandContext(ctx context.Context, name string, arg ...string) *Cmd {
 	if ctx == nil {
 		panic("nil Context")
@@ -182,7 +212,7 @@ func CommandContext(ctx context.Context, name string, arg ...string) *Cmd {
 	return c
 }
 
-// String is the program and its arguments, to be read by people.
+// String returns the program and its arguments, for people to read.
 func (c *Cmd) String() string {
 	if c.Err != nil {
 		return strings.Join(c.Args, " ")
@@ -193,8 +223,8 @@ func (c *Cmd) String() string {
 	return c.Path + " " + strings.Join(c.Args[1:], " ")
 }
 
-// Kill kills the process and, with Tree, all that it has made. It returns
-// [os.ErrProcessDone] when there is nothing to kill.
+// Kill kills the process and, with Tree, its descendants. If there is nothing to
+// kill, it returns [os.ErrProcessDone].
 func (c *Cmd) Kill() error {
 	if c.Process == nil {
 		return errors.New("exec: not started")
@@ -205,12 +235,15 @@ func (c *Cmd) Kill() error {
 	return c.Process.Kill()
 }
 
-// TreeHolds says, after Start with Tree, what keeps the tree together. Nil means a
-// control group of its own: whatever the child makes is in it, unless it is moved
-// by a process that may write to another group, as root may. An error, which
-// matches [ErrTreeNotHeld], means the process group alone, and says why; after Wait
-// it may also be about processes that could not be killed, or a directory below
-// the group that could not be removed.
+// TreeHolds says what keeps the tree together. Call it after Start with Tree.
+//
+// A nil error means that a control group of its own holds the tree. All descendants
+// of the child are in the group. Only a process that may write to another group,
+// such as one of root, can move one out.
+//
+// An error matches [ErrTreeNotHeld]. It means that only the process group holds the
+// tree, and says why. After Wait the error may also be about processes that could
+// not be killed, or about a directory below the group that could not be removed.
 func (c *Cmd) TreeHolds() error {
 	switch {
 	case c.Process == nil:

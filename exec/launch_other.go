@@ -15,7 +15,8 @@ import (
 	"github.com/safespawn/spawn"
 )
 
-// Features is spawn.Features, and tree_cgroup, which is not available.
+// Features returns the features of [spawn.Features] and tree_cgroup, which is not
+// available here.
 func Features() spawn.FeatureSet {
 	return append(spawn.Features(), spawn.Feature{Name: "tree_cgroup", Since: "5.7", Use: "used by the engine"})
 }

@@ -11,8 +11,9 @@ import (
 // keptOfStderr is how much Output keeps of each end of the standard error.
 const keptOfStderr = 32 << 10
 
-// Output runs the program and returns its standard output. Unless Stderr is set,
-// an *ExitError has both ends of the standard error.
+// Output runs the program and returns its standard output. Stdout must be nil. If
+// Stderr is nil, ExitError.Stderr has the first and the last 32 KiB of the standard
+// error. The errors are those of [Cmd.Run].
 func (c *Cmd) Output() ([]byte, error) {
 	if c.Stdout != nil {
 		return nil, errors.New("exec: Stdout already set")
@@ -32,8 +33,8 @@ func (c *Cmd) Output() ([]byte, error) {
 	return out.data, err
 }
 
-// CombinedOutput runs the program and returns its standard output and standard
-// error together.
+// CombinedOutput runs the program and returns its standard output and its standard
+// error together. Stdout and Stderr must be nil. The errors are those of [Cmd.Run].
 func (c *Cmd) CombinedOutput() ([]byte, error) {
 	if c.Stdout != nil {
 		return nil, errors.New("exec: Stdout already set")

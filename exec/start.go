@@ -8,9 +8,10 @@ import (
 	"sync/atomic"
 )
 
-// Run starts the program and waits for it. The error is nil when it could be
-// started, ended with status 0, and its streams could be copied; an *ExitError
-// when it ended otherwise.
+// Run starts the program and waits for it to end.
+//
+// The error is nil if the program started, ended with status 0, and its streams
+// were copied. If the program ended in another way, the error is an *[ExitError].
 func (c *Cmd) Run() error {
 	// With a bound on the time, or with Tree, the copying must not hold up Wait.
 	c.streams.inline = c.WaitDelay == 0 && !c.keeps()
@@ -20,8 +21,8 @@ func (c *Cmd) Run() error {
 	return c.Wait()
 }
 
-// Start starts the program. When it returns nil, Process is set, and Wait must be
-// called to release what it needs.
+// Start starts the program and does not wait for its end. If the error is nil,
+// Process is set, and you must call Wait to release the resources of the Cmd.
 func (c *Cmd) Start() error {
 	if err := c.begin(); err != nil {
 		return err

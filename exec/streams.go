@@ -242,8 +242,9 @@ func same(a, b io.Writer) (equal bool) {
 	return a == b
 }
 
-// StdinPipe is a pipe to the program's standard input. Wait closes it; the caller
-// may do so earlier, as for a program that reads to the end.
+// StdinPipe returns a pipe to the program's standard input. Call it before Start.
+// Wait closes the pipe. If the program reads to the end of its input, close the
+// pipe earlier.
 func (c *Cmd) StdinPipe() (io.WriteCloser, error) {
 	if c.Stdin != nil {
 		return nil, errors.New("exec: Stdin already set")
@@ -257,13 +258,14 @@ func (c *Cmd) StdinPipe() (io.WriteCloser, error) {
 	return w, nil
 }
 
-// StdoutPipe is a pipe from the program's standard output. Wait closes it, so all
-// must have been read before; Run must not be used with it.
+// StdoutPipe returns a pipe from the program's standard output. Call it before
+// Start. Wait closes the pipe, so read everything before you call Wait. For the
+// same reason do not use StdoutPipe with Run.
 func (c *Cmd) StdoutPipe() (io.ReadCloser, error) {
 	return c.outputPipe(&c.Stdout, "Stdout")
 }
 
-// StderrPipe is StdoutPipe for the standard error.
+// StderrPipe is like [Cmd.StdoutPipe], for the standard error.
 func (c *Cmd) StderrPipe() (io.ReadCloser, error) {
 	return c.outputPipe(&c.Stderr, "Stderr")
 }

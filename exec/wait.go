@@ -86,9 +86,9 @@ func (c *Cmd) closePipes() {
 	<-c.streams.copied()
 }
 
-// Wait waits for the program to end and for the copying of its streams, and
-// releases everything. It must be called once, after Start. The error is as that
-// of Run.
+// Wait waits for the program to end and for the copying of its streams, and then
+// releases the resources of the Cmd. Call it once, after Start. The errors are
+// those of [Cmd.Run].
 func (c *Cmd) Wait() error {
 	if c.Process == nil {
 		return errors.New("exec: not started")
