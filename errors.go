@@ -110,6 +110,16 @@ func (e *Error) Unwrap() error { return e.Err }
 // ignored. From Linux 6.15 on the status is found all the same.
 var ErrStatusTaken = errors.New("spawn: exit status was taken by another waiter, or SIGCHLD is ignored")
 
+// ofStart is wrap for what has failed at a start: the error of a context stays as
+// it is.
+func ofStart(path string, err error) error {
+	var e *plan.Error
+	if errors.As(err, &e) {
+		return wrap(path, err)
+	}
+	return err
+}
+
 // wrap makes an Error of what the planner found wrong.
 func wrap(path string, err error) error {
 	var e *plan.Error

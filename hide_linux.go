@@ -5,6 +5,7 @@ package spawn
 import (
 	"golang.org/x/sys/unix"
 
+	"github.com/safespawn/spawn/internal/dumpable"
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
 )
@@ -23,12 +24,12 @@ type hiding struct {
 // be that, so it is cleared once more after them.
 func (e *engine) lowerHiding(p *plan.Plan) {
 	user := entersUserNamespace(p)
-	e.use = dumpableUse{files: p.OwnFiles, maps: e.maps != nil}
+	e.use = dumpable.Use{Files: p.OwnFiles, Maps: e.maps != nil}
 	if !user && !p.Credentials {
 		return
 	}
-	e.use.early = p.Clone.Bits&unix.CLONE_NEWUSER != 0
-	e.use.changes = e.use.early || e.feat.SharedMemory
+	e.use.Early = p.Clone.Bits&unix.CLONE_NEWUSER != 0
+	e.use.Changes = e.use.Early || e.feat.SharedMemory
 	b := p.Builder()
 	h := &hiding{b.Var(), b.Var(), e.feat.SharedMemory, p.IDMap != nil && p.Unshare.Bits&unix.CLONE_NEWUSER != 0}
 	clear := func(ph plan.Phase, unless raw.Var) {
@@ -61,44 +62,18 @@ func entersUserNamespace(p *plan.Plan) bool {
 
 // set tells the child what to do. A flag of 2, that of a set-user-ID program, can't
 // be put back, and does not need to be cleared.
-func (h *hiding) set(r *raw.Run, hold *dumpableHold) {
+func (h *hiding) set(r *raw.Run, hold *dumpable.Hold) {
 	if h == nil {
 		return
 	}
 	old, root := 1, unix.Geteuid() == 0
 	if h.shared {
-		old = hold.old
+		old = hold.Old()
 	}
 	if old == 1 && (root || !h.ownMaps) {
 		r.Set(h.early, 1)
 	}
 	if old != 2 {
 		r.Set(h.late, 1)
-	}
-}
-
-// opened says that this process has opened what it needs of the child's files in
-// /proc, so that others may go on, and clears the flag if it had to wait for that.
-func (h *dumpableHold) opened() error {
-	if h == nil || !h.maps {
-		return nil
-	}
-	d := &dumpable
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if h.early && !h.root && !h.files {
-		if err := d.clear(); err != nil {
-			return plan.StartError("dumpable", err)
-		}
-	}
-	h.maps = false
-	d.admit()
-	return nil
-}
-
-// leaveThread says that end will be called on another thread than begin.
-func (h *dumpableHold) leaveThread() {
-	if h != nil {
-		h.ids = nil
 	}
 }

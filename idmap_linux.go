@@ -89,7 +89,7 @@ func (g *mapGate) pass(a *attempt) error {
 	}
 	err := g.writeAll(a)
 	if err == nil {
-		err = a.hold.opened()
+		err = a.hold.Opened()
 	}
 	if err == nil {
 		_, err = ignoringEINTR(func() (int, error) { return unix.Write(g.write, []byte{'.'}) })

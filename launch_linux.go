@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/safespawn/spawn/internal/dumpable"
 	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
@@ -76,10 +77,10 @@ func (p *Program) launchHere(ctx context.Context) (*Process, error) {
 	if p.nofile != 0 && limitRaised() {
 		a.r.Set(p.nofile, 1)
 	}
-	hold, err := dumpable.begin(ctx, p.use)
+	hold, err := dumpable.Begin(ctx, p.use)
 	if err != nil {
 		a.release()
-		return nil, flagError(p.path, err)
+		return nil, ofStart(p.path, err)
 	}
 	a.hold = hold
 	p.hiding.set(a.r, hold)
@@ -97,7 +98,7 @@ type attempt struct {
 	way    way
 	unseen bool
 
-	hold       *dumpableHold // nil where the dumpable flag does not matter
+	hold       *dumpable.Hold // nil where the dumpable flag does not matter
 	pid, pidfd int
 	gate       *mapGate // nil where no maps are to be written
 	record     *recordPipe
@@ -121,7 +122,7 @@ func (a *attempt) run() (*Process, error) {
 func (a *attempt) release() {
 	a.takeBack()
 	a.record.close()
-	a.hold.end()
+	a.hold.End()
 	a.r.Free()
 	*a = attempt{}
 	attempts.Put(a)
@@ -197,7 +198,7 @@ func (a *attempt) clone() (errno syscall.Errno, err error) {
 // must not come to execve, which it has been told.
 func (a *attempt) leave() {
 	a.keep()
-	a.hold.leaveThread()
+	a.hold.LeaveThread()
 	go func() {
 		for !a.over(restTime) {
 		}

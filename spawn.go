@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/dumpable"
 	"github.com/safespawn/spawn/internal/environ"
 	"github.com/safespawn/spawn/internal/logs"
 	"github.com/safespawn/spawn/internal/plan"
@@ -260,3 +261,11 @@ func (s *Spec) env() []string {
 	}
 	return s.Env
 }
+
+// SetDumpable sets or clears the dumpable flag of this process, as prctl with
+// PR_SET_DUMPABLE does, but in agreement with starts that are under way. While a
+// child that others may reach shares this process's memory the flag is cleared; to
+// set it takes effect after that, and to clear it is not undone then, as it would
+// be if made by prctl at that moment: nothing tells the two apart. It works on Linux;
+// elsewhere the error matches [errors.ErrUnsupported]. See PR_SET_DUMPABLE(2const).
+func SetDumpable(on bool) error { return dumpable.Set(on) }

@@ -11,8 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn/internal/attrlist"
-	"github.com/safespawn/spawn/internal/kernel"
+	"github.com/safespawn/spawn/internal/dumpable"
 	"github.com/safespawn/spawn/internal/highfd"
+	"github.com/safespawn/spawn/internal/kernel"
 	"github.com/safespawn/spawn/internal/nofile"
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
@@ -37,7 +38,7 @@ type engine struct {
 	copying *Program // the same without slots; nil where there are none
 	apart   *Program // the same in a copy of the memory; nil where there is no other cgroup
 	cgroup  plan.File
-	use     dumpableUse
+	use     dumpable.Use
 	hiding  *hiding // nil where nobody new can reach the child
 	lasting bool    // the child is made by a thread that lasts
 	way     way

@@ -13,6 +13,7 @@ import (
 
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/attrlist"
+	"github.com/safespawn/spawn/internal/dumpable"
 	"github.com/safespawn/spawn/internal/plan"
 )
 
@@ -138,11 +139,11 @@ func (p *Program) launch(ctx context.Context) (*Process, error) {
 		return nil, wrap(p.path, err)
 	}
 	if p.attr.Credential != nil {
-		hold, err := dumpable.begin(ctx, dumpableUse{changes: true})
+		hold, err := dumpable.Begin(ctx, dumpable.Use{Changes: true})
 		if err != nil {
-			return nil, flagError(p.path, err)
+			return nil, ofStart(p.path, err)
 		}
-		defer hold.end()
+		defer hold.End()
 	}
 	proc, err := p.startProcess(ctx, how)
 	if err != nil {

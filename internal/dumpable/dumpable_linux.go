@@ -1,4 +1,6 @@
-package spawn
+// Package dumpable keeps the dumpable flag of this process over children that share
+// its memory.
+package dumpable
 
 import (
 	"context"
@@ -11,7 +13,7 @@ import (
 	"github.com/safespawn/spawn/internal/plan"
 )
 
-// dumpable keeps this process's dumpable flag over children that others may reach
+// own keeps this process's dumpable flag over children that others may reach
 // who may not reach this process: for these the flag is cleared, because who may
 // trace the child may read and write the memory that they share, and the flag
 // belongs to the memory. See PR_SET_DUMPABLE(2const) and docs/security.md.
@@ -21,12 +23,12 @@ import (
 // their way to execve together with children for which it is cleared. Which of them
 // come first is decided by the order of their starts; but while one waits for a child
 // that is older, which may take long, others that need not wait for that pass it.
-var dumpable dumpableFlag
+var own flag
 
-type dumpableFlag struct {
+type flag struct {
 	mu       sync.Mutex
-	active   []*dumpableHold
-	queue    []*dumpableHold
+	active   []*Hold
+	queue    []*Hold
 	begun    uint64 // how many starts there have been
 	changes  int    // those of active for which the flag is cleared
 	old      int    // the flag before the first of changes
@@ -35,41 +37,49 @@ type dumpableFlag struct {
 	moved    bool   // this process has changed its own ids meanwhile
 }
 
-// dumpableUse is what a start does with regard to the flag.
-type dumpableUse struct {
-	files   bool // the child writes files of its own in /proc
-	maps    bool // this process opens files of the child's in /proc
-	changes bool // the flag is cleared before the child's execve
-	early   bool // and before clone, where that is possible
+// Use is what a start does with regard to the flag.
+type Use struct {
+	Files   bool // the child writes files of its own in /proc
+	Maps    bool // this process opens files of the child's in /proc
+	Changes bool // the flag is cleared before the child's execve
+	Early   bool // and before clone, where that is possible
 }
 
-func (u dumpableUse) writes() bool { return u.files || u.maps }
+func (u Use) writes() bool { return u.Files || u.Maps }
 
-func (u dumpableUse) conflicts(o dumpableUse) bool {
-	return u.writes() && o.changes || u.changes && o.writes()
+func (u Use) conflicts(o Use) bool {
+	return u.writes() && o.Changes || u.Changes && o.writes()
 }
 
-// dumpableHold is a start between begin and end.
-type dumpableHold struct {
-	dumpableUse
+// Hold is a start between Begin and End.
+type Hold struct {
+	Use
 	number uint64 // in the order of starts
 	root   bool
-	ids    []int // nil: end is on another thread
+	ids    []int // nil: End is on another thread
 	old    int
 	ready  chan struct{} // closed when it has begun
 	err    error
 }
 
-// dumpableTries bounds how often a call that fails is tried.
-const dumpableTries = 3
+// tries bounds how often a call that fails is tried.
+const tries = 3
 
-// begin says that a child is about to be made, and waits for others where it has
+// Begin says that a child is about to be made, and waits for others where it has
 // to. A start for which the flag does not matter has no hold.
-func (d *dumpableFlag) begin(ctx context.Context, u dumpableUse) (*dumpableHold, error) {
-	if u == (dumpableUse{}) {
+func Begin(ctx context.Context, u Use) (*Hold, error) {
+	h, err := own.begin(ctx, u)
+	if errno, ok := err.(syscall.Errno); ok {
+		return nil, plan.StartError("dumpable", errno)
+	}
+	return h, err
+}
+
+func (d *flag) begin(ctx context.Context, u Use) (*Hold, error) {
+	if u == (Use{}) {
 		return nil, nil
 	}
-	h := &dumpableHold{dumpableUse: u, root: unix.Geteuid() == 0, ids: ownIDs()}
+	h := &Hold{Use: u, root: unix.Geteuid() == 0, ids: ownIDs()}
 	d.mu.Lock()
 	d.begun++
 	h.number = d.begun
@@ -96,14 +106,14 @@ func (d *dumpableFlag) begin(ctx context.Context, u dumpableUse) (*dumpableHold,
 	return nil, ctx.Err()
 }
 
-// end says that the child is past execve or dead. The flag is restored after the
+// End says that the child is past execve or dead. The flag is restored after the
 // last for which it is cleared, not earlier: until then our memory is shared with
 // somebody whom others may reach.
-func (h *dumpableHold) end() {
+func (h *Hold) End() {
 	if h == nil {
 		return
 	}
-	d := &dumpable
+	d := &own
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.uncount(h)
@@ -111,21 +121,21 @@ func (h *dumpableHold) end() {
 }
 
 // admits reports whether h may begin, with others that have been waiting for longer.
-func (d *dumpableFlag) admits(h *dumpableHold, waiting []*dumpableHold) bool {
-	return !d.excludes(h, d.begun+1) && !slices.ContainsFunc(waiting, func(w *dumpableHold) bool {
-		return h.conflicts(w.dumpableUse) && !d.excludes(w, w.number)
+func (d *flag) admits(h *Hold, waiting []*Hold) bool {
+	return !d.excludes(h, d.begun+1) && !slices.ContainsFunc(waiting, func(w *Hold) bool {
+		return h.conflicts(w.Use) && !d.excludes(w, w.number)
 	})
 }
 
 // excludes reports whether h has to wait for a start before that of a number.
-func (d *dumpableFlag) excludes(h *dumpableHold, before uint64) bool {
-	return d.settling && h.writes() || slices.ContainsFunc(d.active, func(o *dumpableHold) bool {
-		return o.number < before && h.conflicts(o.dumpableUse)
+func (d *flag) excludes(h *Hold, before uint64) bool {
+	return d.settling && h.writes() || slices.ContainsFunc(d.active, func(o *Hold) bool {
+		return o.number < before && h.conflicts(o.Use)
 	})
 }
 
-func (d *dumpableFlag) count(h *dumpableHold) error {
-	if h.changes {
+func (d *flag) count(h *Hold) error {
+	if h.Changes {
 		if d.changes == 0 && !d.owed {
 			old, err := getDumpable()
 			if err != nil {
@@ -133,7 +143,7 @@ func (d *dumpableFlag) count(h *dumpableHold) error {
 			}
 			d.old = old
 		}
-		if h.early && (h.root || !h.writes()) {
+		if h.Early && (h.root || !h.writes()) {
 			if err := d.clear(); err != nil {
 				return err
 			}
@@ -146,10 +156,10 @@ func (d *dumpableFlag) count(h *dumpableHold) error {
 	return nil
 }
 
-func (d *dumpableFlag) uncount(h *dumpableHold) {
+func (d *flag) uncount(h *Hold) {
 	i := slices.Index(d.active, h)
 	d.active = slices.Delete(d.active, i, i+1)
-	if !h.changes {
+	if !h.Changes {
 		return
 	}
 	d.changes--
@@ -161,7 +171,7 @@ func (d *dumpableFlag) uncount(h *dumpableHold) {
 }
 
 // admit lets those begin that wait for nothing any more.
-func (d *dumpableFlag) admit() {
+func (d *flag) admit() {
 	for i := 0; i < len(d.queue); {
 		h := d.queue[i]
 		if !d.admits(h, d.queue[:i]) {
@@ -176,7 +186,7 @@ func (d *dumpableFlag) admit() {
 
 // settle restores the flag. A child of package os/exec may share our memory, too,
 // with other ids than ours. Who holds ForkLock for reading knows that there is none.
-func (d *dumpableFlag) settle() {
+func (d *flag) settle() {
 	if syscall.ForkLock.TryRLock() {
 		d.restore()
 		syscall.ForkLock.RUnlock()
@@ -186,7 +196,7 @@ func (d *dumpableFlag) settle() {
 	}
 }
 
-func (d *dumpableFlag) settleLater() {
+func (d *flag) settleLater() {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	d.mu.Lock()
@@ -202,13 +212,13 @@ func (d *dumpableFlag) settleLater() {
 // that, or where the kernel has cleared it because this process has changed its own
 // ids. A value of 2 is what the kernel clears it to where fs.suid_dumpable is 2; it
 // can't be set.
-func (d *dumpableFlag) restore() {
+func (d *flag) restore() {
 	d.owed = false
 	if d.moved {
 		d.moved = false
 		return
 	}
-	for range dumpableTries {
+	for range tries {
 		v, err := getDumpable()
 		if err == nil && (d.old == 1 && v != 1 || d.old == 0 && v == 2) {
 			err = setDumpable(d.old)
@@ -221,11 +231,11 @@ func (d *dumpableFlag) restore() {
 }
 
 // clear clears the flag; one that is 2 is no less.
-func (d *dumpableFlag) clear() (err error) {
+func (d *flag) clear() (err error) {
 	if d.old == 2 {
 		return nil
 	}
-	for range dumpableTries {
+	for range tries {
 		if err = setDumpable(0); err == nil {
 			return nil
 		}
@@ -233,16 +243,10 @@ func (d *dumpableFlag) clear() (err error) {
 	return err
 }
 
-// flagError is the error of begin, or opened, as Start returns it.
-func flagError(path string, err error) error {
-	if errno, ok := err.(syscall.Errno); ok {
-		return wrap(path, plan.StartError("dumpable", errno))
-	}
-	return err
-}
+// Set is SetDumpable of package spawn.
+func Set(on bool) error { return own.set(on) }
 
-// set is SetDumpable.
-func (d *dumpableFlag) set(on bool) error {
+func (d *flag) set(on bool) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	v := 0
@@ -261,16 +265,8 @@ func (d *dumpableFlag) set(on bool) error {
 	return nil
 }
 
-// SetDumpable sets or clears the dumpable flag of this process, as prctl with
-// PR_SET_DUMPABLE does, but in agreement with starts that are under way. While a
-// child that others may reach shares this process's memory the flag is cleared; to
-// set it takes effect after that, and to clear it is not undone then, as it would
-// be if made by prctl at that moment: nothing tells the two apart. It works on Linux;
-// elsewhere the error matches [errors.ErrUnsupported]. See PR_SET_DUMPABLE(2const).
-func SetDumpable(on bool) error { return dumpable.set(on) }
-
 func getDumpable() (v int, err error) {
-	for range dumpableTries {
+	for range tries {
 		if v, err = unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0); err == nil {
 			return v, nil
 		}
@@ -286,4 +282,33 @@ func ownIDs() []int {
 	r, e, s := unix.Getresuid()
 	rg, eg, sg := unix.Getresgid()
 	return []int{r, e, s, rg, eg, sg}
+}
+
+// Opened says that this process has opened what it needs of the child's files in
+// /proc, so that others may go on, and clears the flag if it had to wait for that.
+func (h *Hold) Opened() error {
+	if h == nil || !h.Maps {
+		return nil
+	}
+	d := &own
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if h.Early && !h.root && !h.Files {
+		if err := d.clear(); err != nil {
+			return plan.StartError("dumpable", err)
+		}
+	}
+	h.Maps = false
+	d.admit()
+	return nil
+}
+
+// Old is the flag as it was before the first of the children for which it is cleared.
+func (h *Hold) Old() int { return h.old }
+
+// LeaveThread says that End will be called on another thread than Begin.
+func (h *Hold) LeaveThread() {
+	if h != nil {
+		h.ids = nil
+	}
 }
