@@ -8,22 +8,27 @@ import (
 	"github.com/safespawn/spawn/internal/plan"
 )
 
-// FileActions is what the child does to its descriptors and its working
-// directory, in the order of the calls, as posix_spawn_file_actions_t.
+// FileActions is the list of things that the child does to its descriptors and its
+// working directory before its program begins, like posix_spawn_file_actions_t. The
+// child performs the actions in the order of the calls.
 //
-// The zero value lets the child inherit those of 0, 1 and 2 that are open here and
-// not close-on-exec when it is started, and nothing else, whatever close-on-exec
-// flags other descriptors carry. What an action names as its target the child has,
-// too, until a later action closes it.
+// The zero value is an empty list. The child then has those of the descriptors 0, 1
+// and 2 that are open in this process and not close-on-exec at the time of the
+// start. It has no other descriptor, even if others are not close-on-exec. The
+// child also has the target of each action, until a later action closes it.
 //
-// Descriptors that are passed as numbers are the child's at that point: those of
-// this process at first, and then what earlier actions made of them. An
-// *os.File always means the file that it is in this process, whatever has become
-// of its number in the child, so files can be given any numbers in any order.
+// A descriptor given as a number is the child's descriptor at that point. At first
+// the child's numbers are those of this process, and then each action changes them.
+// An *os.File, in contrast, always means the file that it is in this process, even
+// if an earlier action has put another file at its number. So you can give files
+// any numbers in any order.
 //
-// The methods only record; mistakes are found by Compile and named by the index
-// of the action. A FileActions may be copied, and what is added to a copy is in no
-// other; it is not for concurrent use, but copies of it are.
+// The methods only record an action. [Compile], [Start] and [Run] check it, and an
+// error names the action's index.
+//
+// You may copy a FileActions: an action added to a copy is in no other copy. Do not
+// use one FileActions from several goroutines at once. Its copies may be used at
+// once.
 type FileActions struct {
 	list []plan.Action
 	room *room // that list is in; nil while there are no actions
@@ -36,74 +41,79 @@ type room struct {
 	first [4]plan.Action // of a list that is no longer; the standard streams and one more
 }
 
-// Open opens a file as descriptor fd, which is closed first if it is open. The
-// flags are those of os.OpenFile; a relative path is resolved in the child's
-// working directory at that point. The child opens it with its own credentials.
-// See open(2).
+// Open opens a file as descriptor fd, and closes fd first if it is open. The flags
+// and perm are those of os.OpenFile. A relative path is resolved in the child's
+// working directory at that point. The child opens the file with its own
+// credentials, in its own root directory and with its own umask. See open(2).
 func (a *FileActions) Open(fd int, path string, flag int, perm fs.FileMode) {
 	a.add(plan.Action{Kind: plan.ActOpen, FD: fd, From: plan.AtFdcwd, Path: path, Flag: flag, Perm: perm})
 }
 
-// OpenAt is Open with relative paths resolved in the directory dirfd, which may
-// be the same number as fd. See openat(2).
+// OpenAt is like [FileActions.Open], but a relative path is resolved in the
+// directory that is open as dirfd. The numbers dirfd and fd may be the same. See
+// openat(2).
 func (a *FileActions) OpenAt(fd, dirfd int, path string, flag int, perm fs.FileMode) {
 	a.add(plan.Action{Kind: plan.ActOpenAt, FD: fd, From: dirfd, Path: path, Flag: flag, Perm: perm})
 }
 
-// Dup2 makes descriptor to the same open file as from. Dup2(n, n) keeps n open
-// over execve. It does not keep from. See dup(2).
+// Dup2 makes descriptor to a duplicate of descriptor from. Dup2(n, n) keeps n open
+// over execve. Otherwise Dup2 does not keep from. See dup(2).
 func (a *FileActions) Dup2(from, to int) { a.add(plan.Action{Kind: plan.ActDup2, FD: to, From: from}) }
 
-// File makes f descriptor to of the child. f keeps its flags, its offset, which
-// the child shares, and its deadlines, and stays the caller's: it may be closed
-// once Start has returned, or for a compiled Program after the last Start.
+// File makes f descriptor to of the child. The file f stays yours. You may close it
+// once Start has returned; with a Program you may close it after the last Start. In
+// this process f keeps its flags and its deadlines. The child shares its offset.
 //
-// Few programs expect a descriptor that does not block, as package os makes the ends
-// of pipes, FIFOs and terminals. Where f is one, the child gets it opened anew,
-// blocking, while f stays as it is. That takes /proc, and a file that this process
-// may open; else, and for sockets, the child's does not block either: call f.Fd
-// first where this process has no more use for f. Dup2 and Inherit always pass what
-// is there. Other systems than Linux can't open a pipe anew.
+// Few programs expect a non-blocking descriptor, but package os makes the ends of
+// pipes, FIFOs and terminals non-blocking. So on Linux the child gets such an f
+// opened anew, as a blocking file, and f stays as it is. This takes /proc, and a
+// file that this process may open. It does not work for sockets. If f can't be
+// opened anew, the child's descriptor is non-blocking, too. To avoid this, call
+// f.Fd first, if this process has no more use for f. Other systems can't open a
+// pipe anew. [FileActions.Dup2] and [FileActions.Inherit] always pass the
+// descriptor as it is.
 func (a *FileActions) File(f *os.File, to int) {
 	a.add(plan.Action{Kind: plan.ActFile, FD: to, File: f})
 }
 
-// Close closes descriptor fd. It is no error if it isn't open. See close(2).
+// Close closes descriptor fd. It is not an error if fd is not open. See close(2).
 func (a *FileActions) Close(fd int) { a.add(plan.Action{Kind: plan.ActClose, FD: fd}) }
 
-// CloseFrom closes all descriptors from fd on. What earlier actions put there is
-// closed, too; what later ones put there stays. See closefrom(3).
+// CloseFrom closes all descriptors from fd on, including the targets of earlier
+// actions. The targets of later actions stay open. See closefrom(3).
 func (a *FileActions) CloseFrom(fd int) { a.add(plan.Action{Kind: plan.ActCloseFrom, FD: fd}) }
 
-// Inherit lets the child have descriptor fd of this process under the same
-// number, also if it is close-on-exec here.
+// Inherit lets the child have descriptor fd of this process under the same number,
+// even if it is close-on-exec in this process.
 func (a *FileActions) Inherit(fd int) { a.add(plan.Action{Kind: plan.ActInherit, FD: fd}) }
 
 // InheritAll lets the child have every descriptor of this process that is not
-// close-on-exec, as fork and exec do, wherever it stands in the order. The cost
-// of a spawn then grows with the number of open files.
+// close-on-exec, as fork and exec do. Its place in the order does not matter. The
+// cost of a spawn then grows with the number of open files.
 func (a *FileActions) InheritAll() { a.add(plan.Action{Kind: plan.ActInheritAll}) }
 
-// Chdir changes the working directory: of later actions that have relative paths
-// and of the program, whose own path if relative is resolved there as well. See
-// chdir(2).
+// Chdir changes the working directory of the program and of the later actions. A
+// relative path of a later action, and a relative Spec.Path, are resolved there.
+// See chdir(2).
 func (a *FileActions) Chdir(path string) { a.add(plan.Action{Kind: plan.ActChdir, Path: path}) }
 
-// Fchdir is Chdir to the directory that is open as fd. See chdir(2).
+// Fchdir is like [FileActions.Chdir], to the directory that is open as fd. See
+// chdir(2).
 func (a *FileActions) Fchdir(fd int) { a.add(plan.Action{Kind: plan.ActFchdir, FD: fd}) }
 
-// Tcsetpgrp makes the child's process group the foreground one of the terminal
-// fd, usually together with attr.Setpgid. See tcsetpgrp(3).
+// Tcsetpgrp makes the child's process group the foreground process group of the
+// terminal that is open as fd. It is mostly used together with attr.Setpgid. See
+// tcsetpgrp(3).
 func (a *FileActions) Tcsetpgrp(fd int) { a.add(plan.Action{Kind: plan.ActTcsetpgrp, FD: fd}) }
 
-// Append adds the actions of b.
+// Append adds the actions of b, in their order.
 func (a *FileActions) Append(b *FileActions) {
 	for _, x := range b.list {
 		a.add(x)
 	}
 }
 
-// Len is how many actions there are.
+// Len returns the number of actions.
 func (a *FileActions) Len() int { return len(a.list) }
 
 // add puts x into the next place. If there is none, or a copy has it, the list

@@ -11,7 +11,7 @@ import (
 	"github.com/safespawn/spawn/internal/plan"
 )
 
-// Part is what an Error is about, and what its Index counts in.
+// Part says what an Error is about, and thus what its Index counts.
 type Part uint8
 
 // The parts of a start. PartSpec and PartStart have no Index.
@@ -24,7 +24,7 @@ const (
 	PartStart  = Part(plan.PartStart)  // what each start does: clone and execve, mostly
 )
 
-// String is the part in one word, such as "action".
+// String returns the part as one word, such as "action".
 func (p Part) String() string {
 	switch p {
 	case PartSpec:
@@ -43,29 +43,29 @@ func (p Part) String() string {
 	return "Part(" + strconv.Itoa(int(p)) + ")"
 }
 
-// Error is why a process was not started. The child, if there was one, has been
-// reaped.
+// Error is the reason why a process was not started. If there was a child, it has
+// been reaped.
 type Error struct {
 	// Path is the program, as in the Spec.
 	Path string
-	// Part says whether it is about the Spec, an argument, an entry of the
-	// environment, a file action, an attribute, or the start itself.
+	// Part says whether the error is about a field of the Spec, an argument, an
+	// entry of the environment, a file action, an attribute, or the start itself.
 	Part Part
-	// Step is what failed: a file action ("open"), what an attribute does
+	// Step is the failed step: a file action ("open"), the action of an attribute
 	// ("setresuid"), "clone", "execve", or a field of the Spec ("args").
 	Step string
-	// Index is that of the string in Spec.Args or Spec.Env, of the file action in
-	// Spec.Actions, or of the attribute in Spec.Attr, as Part says; -1 for PartSpec
-	// and PartStart.
+	// Index is the position in the list that Part names: Spec.Args, Spec.Env,
+	// Spec.Actions or Spec.Attr. It is -1 for PartSpec and PartStart.
 	Index int
-	// Object is what the step acted on: a path, a descriptor, an id.
+	// Object is the thing that the step acted on: a path, a descriptor, an id.
 	Object string
-	// Err is why: a syscall.Errno, or an error that wraps one, for bad input and
-	// for what the kernel does not have; that matches errors.ErrUnsupported, too.
+	// Err is the cause: a syscall.Errno or an error that wraps one. Bad input wraps
+	// EINVAL or E2BIG. An error about something that the kernel lacks also matches
+	// errors.ErrUnsupported.
 	Err error
-	// Hint is more about the cause, for people: what an errno alone does not tell,
-	// as far as this process could find it out after the failure. It is empty
-	// where nothing is known, and its text may change.
+	// Hint says more about the cause, for people. This process looks for it after
+	// the failure, because an errno alone does not tell. Hint is empty if nothing
+	// was found. Its text may change.
 	Hint string
 }
 
@@ -105,9 +105,9 @@ func printable(s string) string {
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// ErrStatusTaken is returned by Wait when the child has ended but its status is
-// not to be had: somebody else in this process has waited for it, or SIGCHLD is
-// ignored. From Linux 6.15 on the status is found all the same.
+// ErrStatusTaken is the error of [Process.Wait] if the child has ended but its
+// status is lost: somebody else in this process has waited for the child, or
+// SIGCHLD is ignored. From Linux 6.15 on, Wait finds the status all the same.
 var ErrStatusTaken = errors.New("spawn: exit status was taken by another waiter, or SIGCHLD is ignored")
 
 // ofStart is wrap for what has failed at a start: the error of a context stays as

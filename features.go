@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// FeatureSet is what the kernel gives to this library, as [Features] found it.
+// FeatureSet lists what the kernel offers to this library, as [Features] found it.
 type FeatureSet []Feature
 
-// Feature is one thing that a kernel may or may not give.
+// Feature is one thing that a kernel may or may not offer.
 type Feature struct {
 	Name      string // as in FeatureSet.Has
 	Available bool
@@ -26,7 +26,7 @@ func (s FeatureSet) Has(name string) bool {
 	return false
 }
 
-// String is a table, a line for each feature.
+// String returns a table with a line for each feature.
 func (s FeatureSet) String() string {
 	var b strings.Builder
 	for _, f := range s {
@@ -39,17 +39,17 @@ func (s FeatureSet) String() string {
 	return b.String()
 }
 
-// Features says what this kernel gives: found by doing, not by looking at its
-// version. A call that is refused, or killed for, by a seccomp filter counts as not
-// available, also when the filter comes later; a shortage at the moment, of
-// descriptors, processes or memory, says nothing. The features are:
+// Features says what this kernel offers. It tries the calls, rather than look at
+// the kernel's version. If a seccomp filter refuses a call, or kills for it, the
+// call counts as missing, even if the filter is installed later. A shortage of
+// descriptors, processes or memory decides nothing. The features are:
 //
 //	engine         children are made by clone, not by os.StartProcess
-//	clone3         clone3 with CLONE_CLEAR_SIGHAND; else clone
-//	cgroup         CLONE_INTO_CGROUP; else the child moves itself
-//	close_range    close_range with CLOSE_RANGE_UNSHARE; else descriptors are closed one by one
-//	pidfd          CLONE_PIDFD, waitid and pidfd_send_signal; else a thread waits for each child
-//	pidfd_info     PIDFD_GET_INFO has the exit status, also when somebody else waited
-//	waitid         waitid; else wait4, and looks again and again at children that live long
-//	shared_memory  CLONE_VM shares memory; else failures come by pipe
+//	clone3         clone3 with CLONE_CLEAR_SIGHAND; without it, clone
+//	cgroup         CLONE_INTO_CGROUP; without it, the child moves itself
+//	close_range    close_range with CLOSE_RANGE_UNSHARE; without it, descriptors are closed one by one
+//	pidfd          CLONE_PIDFD, waitid and pidfd_send_signal; without it, a thread waits for each child
+//	pidfd_info     PIDFD_GET_INFO has the exit status, even if somebody else has waited
+//	waitid         waitid; without it, wait4, and a repeated look at children that live long
+//	shared_memory  CLONE_VM shares memory; without it, failures come by a pipe
 func Features() FeatureSet { return featureSet() }

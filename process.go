@@ -14,11 +14,11 @@ import (
 	"github.com/safespawn/spawn/internal/logs"
 )
 
-// Process is a child that runs its program. All methods may be called at any
-// time from any goroutine.
+// Process is a child that runs its program. You may call all methods at any time,
+// from any goroutine.
 //
-// A Process that becomes unreachable before anybody has waited for it is
-// released: no zombie and no descriptor is left behind.
+// If a Process becomes unreachable before anybody has waited for it, it is
+// released: no zombie and no descriptor remains.
 type Process struct {
 	pid     int
 	log     Logger
@@ -46,14 +46,16 @@ func newProcess(pid int, c child) *Process {
 // abandoned is the finalizer of a Process that nobody has waited for.
 func (p *Process) abandoned() { p.Done() }
 
-// Pid is the process id. It may be that of another process once Wait or Done
-// have reported the end.
+// Pid returns the process id of the child. Once Wait or Done have reported the end,
+// the same number may be the id of another process.
 func (p *Process) Pid() int { return p.pid }
 
-// Wait waits for the child to end, or for ctx, whose error it then returns; the
-// child is not touched by that. It may be called any number of times, at once or
-// later, and the results are the same. A status other than 0 is no error.
-// ErrStatusTaken is, where the status was lost.
+// Wait waits for the child to end and returns its state. A non-zero status is not
+// an error. If the status was lost, the error is [ErrStatusTaken].
+//
+// If ctx ends first, Wait returns ctx.Err() and does not touch the child. You may
+// call Wait any number of times, at once or one after the other, and the result is
+// always the same.
 func (p *Process) Wait(ctx context.Context) (*ProcessState, error) {
 	if p.shortWait(ctx) {
 		return p.state, p.err
@@ -74,8 +76,9 @@ func (p *Process) Wait(ctx context.Context) (*ProcessState, error) {
 	return p.state, p.err
 }
 
-// Done is closed when the child has ended, was reaped, and the logger has heard of
-// that. Wait then returns at once.
+// Done returns a channel. The channel is closed when the child has ended and was
+// reaped, and the logger has its line about the end. After that Wait returns at
+// once.
 func (p *Process) Done() <-chan struct{} {
 	if p.begins() {
 		go p.reap()
@@ -83,15 +86,18 @@ func (p *Process) Done() <-chan struct{} {
 	return p.done
 }
 
-// WaitExited waits for the child to end, or for ctx, whose error it then returns,
-// and leaves it unreaped: for callers that hand the reaping to somebody else, and
-// that must still know when. It returns at once where the child was reaped, by
-// Wait or by anybody. It may be called any number of times, and costs no more than
-// Wait. Linux with pidfds; with a thread for each child without them; an error
-// that matches [errors.ErrUnsupported] where the engine is missing.
+// WaitExited waits for the child to end and does not reap it. Use it if somebody
+// else is to reap the child, and you must still know when it has ended. If the
+// child has been reaped, by Wait or by anybody, WaitExited returns at once. If ctx
+// ends first, it returns ctx.Err(). You may call it any number of times. It costs
+// no more than Wait.
 //
-// When somebody else has reaped the child, [Process.Release] lets go of what is
-// left of it.
+// WaitExited needs the engine; without it the error matches
+// [errors.ErrUnsupported]. If the kernel has no pidfds, a thread waits for each
+// child.
+//
+// When somebody else has reaped the child, call [Process.Release] to let go of its
+// pidfd.
 func (p *Process) WaitExited(ctx context.Context) error { return p.waitExited(ctx) }
 
 // begins reports whether it is for the caller to reap the child. It makes
@@ -109,9 +115,9 @@ func (p *Process) begins() bool {
 	return !p.over
 }
 
-// Release lets go of the child, which is reaped in the background when it ends.
-// The other methods go on working, other than those of os.Process: Wait still
-// waits for the end, and Signal sends.
+// Release lets go of the child: it is reaped in the background when it ends. Unlike
+// the methods of an os.Process after its Release, all methods go on working: Wait
+// still waits for the end, and Signal still sends. The error is always nil.
 func (p *Process) Release() error {
 	if !p.tryReap() {
 		p.Done()
@@ -119,10 +125,12 @@ func (p *Process) Release() error {
 	return nil
 }
 
-// Disown lets go of the child without reaping it, now or later: that is for
-// somebody else to do, who knows its pid. Afterwards Wait and the methods that
-// send signals behave as if that had happened. It reports whether somebody has
-// reaped the child already, so that its pid may be that of another process.
+// Disown lets go of the child without reaping it, now or later. Whoever knows its
+// pid must reap it. From now on Wait returns [ErrStatusTaken], and Signal returns
+// os.ErrProcessDone.
+//
+// Disown reports whether somebody has reaped the child already. If so, its pid may
+// be the pid of another process.
 func (p *Process) Disown() (reaped bool) {
 	p.mu.Lock()
 	defer p.unlock()
@@ -133,12 +141,14 @@ func (p *Process) Disown() (reaped bool) {
 	return p.disown()
 }
 
-// Kill sends SIGKILL. The errors are those of Signal.
+// Kill sends SIGKILL to the child, and not to the processes that the child has
+// started. The errors are those of [Process.Signal].
 func (p *Process) Kill() error { return p.Signal(os.Kill) }
 
-// Signal sends a signal. It returns os.ErrProcessDone when the child has been
-// reaped; no other process ever gets the signal. The error matches fs.ErrPermission
-// where the child has changed to ids that this process may not signal; see kill(2).
+// Signal sends a signal to the child. If the child has been reaped, it sends
+// nothing and returns os.ErrProcessDone; no other process ever gets the signal. If
+// the child has changed to ids that this process may not signal, the error matches
+// fs.ErrPermission. See kill(2).
 func (p *Process) Signal(sig os.Signal) error {
 	p.mu.Lock()
 	defer p.unlock()
@@ -202,39 +212,42 @@ func (p *Process) logExit() {
 	}
 }
 
-// ProcessState is how a child ended and what it has used.
+// ProcessState says how a child ended, and what it has used.
 type ProcessState struct {
 	pid    int
 	status syscall.WaitStatus
 	usage  *syscall.Rusage
 }
 
-// Pid is the process id that the child had.
+// Pid returns the process id that the child had.
 func (s *ProcessState) Pid() int { return s.pid }
 
-// Exited reports whether the child called exit, rather than being killed.
+// Exited reports whether the child exited by itself, rather than by a signal.
 func (s *ProcessState) Exited() bool { return s.status.Exited() }
 
-// ExitCode is the status that the child exited with, -1 if it was killed.
+// ExitCode returns the status of a child that exited, and -1 for a child that was
+// killed.
 func (s *ProcessState) ExitCode() int { return s.status.ExitStatus() }
 
-// Signaled reports whether the child was killed by a signal.
+// Signaled reports whether a signal killed the child.
 func (s *ProcessState) Signaled() bool { return s.status.Signaled() }
 
-// Signal is the signal that killed the child, -1 if it exited.
+// Signal returns the signal that killed the child, and -1 if the child exited.
 func (s *ProcessState) Signal() syscall.Signal { return s.status.Signal() }
 
 // Success reports whether the child exited with status 0.
 func (s *ProcessState) Success() bool { return s.status.ExitStatus() == 0 }
 
-// Sys is the status as the system has it, a syscall.WaitStatus.
+// Sys returns the status as the system has it: a syscall.WaitStatus.
 func (s *ProcessState) Sys() any { return s.status }
 
-// Rusage is what the child and those of its children that it waited for have
-// used; nil where the status was taken by another waiter. See getrusage(2).
+// Rusage returns the resources that the child has used, including those of its
+// children that it has waited for. It returns nil if another waiter took the
+// status. See getrusage(2).
 func (s *ProcessState) Rusage() *syscall.Rusage { return s.usage }
 
-// UserTime is the CPU time spent in user mode.
+// UserTime returns the CPU time spent in user mode. It is 0 if another waiter took
+// the status.
 func (s *ProcessState) UserTime() time.Duration {
 	if s.usage == nil {
 		return 0
@@ -242,7 +255,8 @@ func (s *ProcessState) UserTime() time.Duration {
 	return userTime(s.usage)
 }
 
-// SystemTime is the CPU time spent in the kernel.
+// SystemTime returns the CPU time spent in the kernel. It is 0 if another waiter
+// took the status.
 func (s *ProcessState) SystemTime() time.Duration {
 	if s.usage == nil {
 		return 0
@@ -250,9 +264,9 @@ func (s *ProcessState) SystemTime() time.Duration {
 	return systemTime(s.usage)
 }
 
-// MaxRSS is the largest amount of memory that was resident, in bytes; 0 where
-// the system doesn't tell. On Linux what this process had at the time of the
-// start counts, too: the child shares it until execve.
+// MaxRSS returns the largest amount of resident memory, in bytes. It is 0 if the
+// system does not tell. On Linux it is at least the memory that this process had at
+// the time of the start, because the child shares this memory until execve.
 func (s *ProcessState) MaxRSS() int64 {
 	if s.usage == nil {
 		return 0
@@ -260,7 +274,8 @@ func (s *ProcessState) MaxRSS() int64 {
 	return maxRSS(s.usage)
 }
 
-// String is as that of os.ProcessState: "exit status 1", "signal: killed".
+// String formats the state as os.ProcessState does: "exit status 1", "signal:
+// killed".
 func (s *ProcessState) String() string {
 	switch {
 	case s == nil:

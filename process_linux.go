@@ -47,10 +47,10 @@ func (c *child) signal(pid int, sig os.Signal) error {
 	return err
 }
 
-// WithPidfd calls f with a descriptor of the process, which is f's only for the
-// time of the call. It returns what f returns, os.ErrProcessDone when the child
-// has been reaped, and errors.ErrUnsupported where the kernel has no pidfds;
-// Linux 5.4. See pidfd_open(2).
+// WithPidfd calls f with a pidfd of the child and returns the result of f. The
+// descriptor is f's only during the call: f must neither close it nor keep it. If
+// the child has been reaped, WithPidfd returns os.ErrProcessDone. If the kernel has
+// no pidfds, the error matches errors.ErrUnsupported. Linux 5.4. See pidfd_open(2).
 func (p *Process) WithPidfd(f func(fd uintptr) error) error {
 	fd, err := p.dupPidfd()
 	if err != nil {

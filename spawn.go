@@ -18,41 +18,42 @@ import (
 	"github.com/safespawn/spawn/internal/plan"
 )
 
-// Spec says what to run and how.
+// Spec says which program to run, and how.
 type Spec struct {
 	// Path is the program file. There is no search in PATH. A relative path is
-	// resolved in the child's working directory, at execve.
+	// resolved at execve, in the child's working directory.
 	Path string
-	// Args is the argument vector, Args[0] included. Nil means Path alone.
+	// Args is the argument vector, including Args[0]. Nil means Path alone. An
+	// empty Args that is not nil is an error.
 	Args []string
-	// Env is the environment, as "key=value". Of entries with the same key the last
-	// counts, and the program gets no other, so that to append is to override, as
-	// with attr.LookupEnv. Nil means
-	// this process's environment at the time of Compile; empty but not nil means
-	// none.
+	// Env is the environment, as "key=value". If a key occurs several times, its
+	// last entry counts, and the program gets only that entry. So you override a
+	// variable by appending, as with attr.LookupEnv. Nil means this process's
+	// environment at the time of Compile. An empty Env that is not nil means no
+	// environment.
 	Env []string
-	// Actions is what happens to descriptors and working directory. The zero
-	// value lets the child have 0, 1 and 2 and nothing else.
+	// Actions are performed in the child, in order. With the zero value the child
+	// has the descriptors 0, 1 and 2 and no other.
 	Actions FileActions
-	// Attr is the attributes, in any order.
+	// Attr holds the attributes, in any order. Nil means none.
 	Attr attr.List
-	// Logger, where not nil, gets a debug line for each spawn and each exit, and
-	// once a warning for each thing that this kernel lacks and that costs
-	// something. Arguments and environment are never logged.
+	// Logger gets a debug line for each spawn and each exit. It also gets one
+	// warning for each missing feature of this kernel that costs time or threads.
+	// Arguments and environment are never logged. Nil means no log.
 	Logger Logger
 }
 
-// Logger writes log entries. A *zap.Logger is a Logger. A nil pointer, such as a nil
-// *zap.Logger, counts as no Logger.
+// Logger writes log entries. A *zap.Logger is a Logger. A nil pointer, such as a
+// nil *zap.Logger, counts as no Logger.
 type Logger interface {
-	// Check returns an entry to be written, or nil where entries of the level are
-	// not logged.
+	// Check returns an entry to be written. It returns nil if entries of the level
+	// are not logged.
 	Check(level zapcore.Level, message string) *zapcore.CheckedEntry
 }
 
-// Program is a Spec that was validated and made ready. It is immutable and may
-// be started any number of times, also at once. The files that its actions and
-// attributes name must stay open for as long as it is used.
+// Program is a compiled Spec. It never changes, and you may start it any number of
+// times, from any number of goroutines at once. The files that its actions and
+// attributes name must stay open while you use it.
 type Program struct {
 	path string
 	log  Logger
@@ -61,21 +62,22 @@ type Program struct {
 
 // Step is one system call of a child.
 type Step struct {
-	// Part, Name, Index and Object are those of the Error if it fails.
+	// Part, Name, Index and Object are those of the Error if the call fails.
 	Part   Part
 	Name   string
 	Index  int
 	Object string
-	// Syscall is the name of the system call, Number its number on this machine.
+	// Syscall is the name of the system call. Number is its number on this machine.
 	Syscall string
 	Number  int
-	// Args are its arguments as far as they are known before the child runs.
+	// Args are the arguments, as far as they are known before the child runs.
 	Args []StepArg
-	// Note says in words when the call is left out or repeated, and what it gives;
-	// mostly it is empty.
+	// Note says in words when the call is left out or repeated, and what it yields.
+	// It is mostly empty.
 	Note string
-	// Optional says that the call may be left out. Repeated says that it may be made
-	// any number of times, Args[0] counting up; such a call is Optional, too.
+	// Optional says that the call may be left out. Repeated says that the call may
+	// be made any number of times, with Args[0] counting up. A repeated call is
+	// Optional, too.
 	Optional, Repeated bool
 }
 
@@ -86,7 +88,7 @@ type StepArg struct {
 	Known bool // whether Value is; otherwise the child finds it out
 }
 
-// String is the call as strace would show it, and the note.
+// String formats the call as strace does, followed by the note.
 func (s Step) String() string {
 	args := make([]string, len(s.Args))
 	for i, a := range s.Args {
@@ -99,8 +101,8 @@ func (s Step) String() string {
 	return call
 }
 
-// Compile validates s and makes it ready to be started many times. It starts
-// nothing; an error is an *Error and names what is wrong.
+// Compile checks s and prepares it to be started many times. It starts nothing. An
+// error is an [*Error] and says what is wrong with s.
 func Compile(s *Spec) (*Program, error) { return compile(s, false) }
 
 // compile makes a program; one that is run but once must be released.
@@ -119,12 +121,12 @@ func compile(s *Spec, once bool) (*Program, error) {
 	return p, nil
 }
 
-// Start starts a child and returns once it runs the program, or with the error
-// that kept it from doing so.
+// Start starts a child and returns when the child runs its program. If the child
+// does not get there, Start returns the reason as an [*Error].
 //
-// ctx bounds Start alone: when it ends while the child is still on its way to
-// execve, however stuck, the child is killed and reaped and the error is
-// ctx.Err(). It has no influence on a child once Start has returned.
+// ctx bounds Start alone. If ctx ends while the child is still on its way to
+// execve, even if it is stuck, the child is killed and reaped, and the error is
+// ctx.Err(). Once Start has returned, ctx has no influence on the child.
 func Start(ctx context.Context, s *Spec) (*Process, error) {
 	p, err := compile(s, true)
 	if err != nil {
@@ -134,11 +136,14 @@ func Start(ctx context.Context, s *Spec) (*Process, error) {
 	return p.Start(ctx)
 }
 
-// Run starts a child and waits for it. When ctx ends, the child is killed and
-// reaped; the error is ctx.Err() then, and the state says how the child ended,
-// if it got as far as being started. A child that this process has no permission
-// to kill is released, and the error matches fs.ErrPermission, too. A status other
-// than 0 is no error.
+// Run starts a child and waits for it. A non-zero status is not an error: look at
+// the state. An error means that the child was not started, that its status was
+// lost, or that ctx has ended.
+//
+// When ctx ends, the child is killed and reaped, and the error is ctx.Err(). If the
+// child had been started, the state says how it ended. If this process has no
+// permission to kill the child, the child is released, and the error also matches
+// fs.ErrPermission.
 func Run(ctx context.Context, s *Spec) (*ProcessState, error) {
 	proc, err := Start(ctx, s)
 	if err != nil {
@@ -147,7 +152,7 @@ func Run(ctx context.Context, s *Spec) (*ProcessState, error) {
 	return proc.run(ctx)
 }
 
-// Start is like the function Start.
+// Start starts the program as the function [Start] starts a Spec.
 func (p *Program) Start(ctx context.Context) (*Process, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -179,7 +184,7 @@ func (p *Program) warn(what string) {
 	}
 }
 
-// Run is like the function Run.
+// Run runs the program as the function [Run] runs a Spec.
 func (p *Program) Run(ctx context.Context) (*ProcessState, error) {
 	proc, err := p.Start(ctx)
 	if err != nil {
@@ -262,10 +267,14 @@ func (s *Spec) env() []string {
 	return s.Env
 }
 
-// SetDumpable sets or clears the dumpable flag of this process, as prctl with
-// PR_SET_DUMPABLE does, but in agreement with starts that are under way. While a
-// child that others may reach shares this process's memory the flag is cleared; to
-// set it takes effect after that, and to clear it is not undone then, as it would
-// be if made by prctl at that moment: nothing tells the two apart. It works on Linux;
-// elsewhere the error matches [errors.ErrUnsupported]. See PR_SET_DUMPABLE(2const).
+// SetDumpable sets or clears the dumpable flag of this process. Use it in place of
+// prctl with PR_SET_DUMPABLE, because a start may have cleared the flag for a
+// moment: while a child that others may reach shares this process's memory, the
+// flag is cleared.
+//
+// In this time, setting the flag takes effect when the last such child is past
+// execve. Clearing the flag at this moment stays in effect afterwards. With prctl,
+// the library could not tell your clearing from its own, and would undo it.
+// SetDumpable works on Linux; elsewhere the error matches [errors.ErrUnsupported].
+// See PR_SET_DUMPABLE(2const).
 func SetDumpable(on bool) error { return dumpable.Set(on) }

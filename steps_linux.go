@@ -17,8 +17,8 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// Steps are the child's system calls between clone and execve, in order. Some
-// depend on the moment of the start; their notes say so.
+// Steps returns the child's system calls between clone and execve, in order. Some
+// calls depend on the moment of the start; their notes say so.
 func (p *Program) Steps() []Step {
 	calls := p.prog.Calls()
 	steps := make([]Step, len(calls))
