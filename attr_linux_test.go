@@ -210,7 +210,7 @@ func TestIgnoredFromOutside(t *testing.T) {
 var _ = registerHelper("look at ignored", func(args []string) int {
 	for _, change := range spawn.Without {
 		restore := spawn.Force(change)
-		for _, list := range []attr.List{nil, {attr.SigDefault{}}} {
+		for _, list := range []attr.List{nil, {attr.InheritIgnored{}}} {
 			out, _, err := tryOutput(&spawn.Spec{Path: args[0], Args: []string{"cat", "/proc/self/status"}, Attr: list})
 			if err != nil {
 				fmt.Println(err)

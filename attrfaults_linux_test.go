@@ -138,7 +138,7 @@ func TestBadValues(t *testing.T) {
 		checkFault(t, err, want{bad.step, 1, bad.object, []syscall.Errno{unix.EINVAL}})
 	}
 	complete(t, rows, because(map[string]string{
-		"has no value": "Setsid DetachTTY ResetIDs NoNewPrivs Ptrace CoreSched ChildSubreaper " +
+		"has no value": "InheritIgnored Setsid DetachTTY ResetIDs NoNewPrivs Ptrace CoreSched ChildSubreaper " +
 			"StartSuspended MemoryDenyWriteExec NoHugePages MergePages",
 	}))
 }
@@ -347,7 +347,7 @@ func failsWith(s *spawn.Spec, marker string, w want) error {
 // TestEveryDenied is that TestWithoutPrivilege has them all.
 func TestEveryDenied(t *testing.T) {
 	complete(t, rowsOf(denied), because(map[string]string{
-		"needs no privilege": "SigMask SigDefault SigIgnore Setsid DetachTTY Foreground Umask RlimitToHard ResetIDs NoNewPrivs " +
+		"needs no privilege": "SigMask InheritIgnored SigDefault SigIgnore Setsid DetachTTY Foreground Umask RlimitToHard ResetIDs NoNewPrivs " +
 			"ParentDeathSignal Ptrace CPUAffinity NUMAPolicy TimerSlack CoreSched Personality ChildSubreaper " +
 			"StartSuspended CoredumpFilter MemoryDenyWriteExec NoHugePages MergePages",
 		"needs a security module, see TestExecLabel": "SELinuxContext AppArmorProfile",

@@ -185,7 +185,7 @@ func (m missing) try() error {
 // TestEveryMissing is that TestOlderKernels has them all.
 func TestEveryMissing(t *testing.T) {
 	complete(t, rowsOf(missingAttrs), because(map[string]string{
-		"in every kernel that Go runs on": "SigMask SigDefault SigIgnore Setsid Setpgid ControllingTTY ControllingFD DetachTTY Foreground " +
+		"in every kernel that Go runs on": "SigMask InheritIgnored SigDefault SigIgnore Setsid Setpgid ControllingTTY ControllingFD DetachTTY Foreground " +
 			"Umask Nice Rlimit RlimitToHard NoFile NoFilePolicy Chroot PivotRoot SecureBits ParentDeathSignal CPUAffinity " +
 			"TimerSlack Personality",
 		"done in another way, see eachEngine":        "Cgroup",

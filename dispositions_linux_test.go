@@ -43,11 +43,13 @@ func TestSignalDispositions(t *testing.T) {
 		want uint64
 	}{
 		{"clean slate", nil, 0},
-		{"inherited", attr.List{attr.SigDefault{}}, all},
-		{"one reset", attr.List{attr.SigDefault{syscall.SIGINT}}, without(syscall.SIGINT)},
+		{"clean slate, with a list", attr.List{attr.SigDefault{syscall.SIGINT}}, 0},
+		{"inherited", attr.List{attr.InheritIgnored{}}, all},
+		{"inherited, with an empty list", attr.List{attr.SigDefault{}, attr.InheritIgnored{}}, all},
+		{"one reset", attr.List{attr.InheritIgnored{}, attr.SigDefault{syscall.SIGINT}}, without(syscall.SIGINT)},
 		{"clean slate but one", attr.List{attr.SigIgnore{syscall.SIGHUP}}, sigset(syscall.SIGHUP)},
 		{"one the same", attr.List{attr.SigIgnore{syscall.SIGINT, 64}}, sigset(syscall.SIGINT, 64)},
-		{"reset and ignored", attr.List{attr.SigIgnore{syscall.SIGQUIT}, attr.SigDefault{syscall.SIGUSR2, syscall.SIGUSR1}},
+		{"reset and ignored", attr.List{attr.SigIgnore{syscall.SIGQUIT}, attr.InheritIgnored{}, attr.SigDefault{syscall.SIGUSR2, syscall.SIGUSR1}},
 			without(syscall.SIGUSR1, syscall.SIGUSR2) | sigset(syscall.SIGQUIT)},
 	}
 	eachEngine(t, func(t *testing.T) {
@@ -135,7 +137,7 @@ var needsC = []string{"C ignores", "C ignores, Notify some", "C ignores, Notify 
 	"Ignore, Notify, Stop and C"}
 
 // TestDispositionsAsInOSExec compares what programs ignore that are started by
-// os/exec, by package exec and with SigDefault{}, and that start clean: whatever
+// os/exec, by package exec and with InheritIgnored, and that start clean: whatever
 // the process has ignored, by itself, in C, or from its own start on.
 func TestDispositionsAsInOSExec(t *testing.T) {
 	atStart := map[string]attr.SigIgnore{
@@ -170,8 +172,8 @@ var _ = registerHelper("compare dispositions", func(args []string) int {
 	for _, name := range []string{"nothing", "clone3", "shared_memory"} {
 		restore := spawn.Force(spawn.Without[name])
 		for what, got := range map[string]uint64{
-			"package exec": ignoredBy(cat, byExec), "SigDefault{}": ignoredBy(cat, byPackage(attr.List{attr.SigDefault{}})),
-			"compiled": ignoredBy(cat, byProgram(attr.List{attr.SigDefault{}})),
+			"package exec": ignoredBy(cat, byExec), "InheritIgnored": ignoredBy(cat, byPackage(attr.List{attr.InheritIgnored{}})),
+			"compiled": ignoredBy(cat, byProgram(attr.List{attr.InheritIgnored{}})),
 		} {
 			if got != want {
 				fmt.Printf("without %s: %s ignores %#x, with os/exec %#x\n", name, what, got, want)

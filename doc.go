@@ -52,7 +52,7 @@
 // is inherited, with three exceptions, which the parent's own needs would falsify:
 //
 //   - Signals have their default actions, also those that the parent ignores;
-//     see attr.SigIgnore and attr.SigDefault.
+//     see attr.InheritIgnored and attr.SigIgnore.
 //   - The limit of open files is the one that this process was started with: Go
 //     raises the soft limit for itself. It is left as it is where somebody has
 //     changed it since; see attr.NoFile.
@@ -69,8 +69,8 @@
 //
 //  1. A file table of its own, with only what is needed. Until then, to
 //     change a descriptor would be to change the parent's.
-//  2. Signal dispositions: SigDefault, SigIgnore. No signal is let through
-//     before the mask is set.
+//  2. Signal dispositions: InheritIgnored, SigDefault, SigIgnore. No signal is
+//     let through before the mask is set.
 //  3. Setsid, or Setpgid and then Foreground. Only the leader of a session
 //     gets a controlling terminal, and Tcsetpgrp is about the new group.
 //  4. Joining a cgroup, where the child can't be made in it. It limits the

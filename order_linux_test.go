@@ -59,7 +59,7 @@ func allAttributes(t *testing.T) []*spawn.Spec {
 	null, ruleset := open(), open()
 	one := []attr.IDMapEntry{{Size: 1}}
 	most := &spawn.Spec{Path: "/bin/true", Attr: attr.List{
-		attr.SigMask{}, attr.SigDefault{1}, attr.SigIgnore{2}, attr.Setsid{}, attr.ControllingTTY{File: null}, attr.DetachTTY{},
+		attr.SigMask{}, attr.InheritIgnored{}, attr.SigDefault{1}, attr.SigIgnore{2}, attr.Setsid{}, attr.ControllingTTY{File: null}, attr.DetachTTY{},
 		attr.Cgroup{Dir: null}, attr.OOMScoreAdj(1), attr.RlimitToHard(3), attr.Rlimit{Resource: 4}, attr.NoFile{Soft: 20, Hard: 20},
 		attr.SchedPolicy{UtilMin: 1}, attr.Nice(1), attr.CPUAffinity{0}, attr.NUMAPolicy{}, attr.IOPrio{}, attr.CoreSched{},
 		attr.TimerSlack(1), attr.JoinNamespace{File: null, Types: unix.CLONE_NEWNET},
@@ -82,7 +82,7 @@ func allAttributes(t *testing.T) []*spawn.Spec {
 	a.Fchdir(10)
 	a.Tcsetpgrp(0)
 	other := &spawn.Spec{Path: "/bin/true", Attr: attr.List{
-		attr.Setpgid{}, attr.Foreground{File: null}, attr.RlimitToHard(unix.RLIMIT_NOFILE), attr.IDs{Root: true}, attr.PivotRoot("/"),
+		attr.Setpgid{}, attr.Foreground{File: null}, attr.NoFileOriginal, attr.IDs{Root: true}, attr.PivotRoot("/"),
 		attr.Namespaces{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS}, attr.IDMap{UID: one, GID: one, Setgroups: true},
 		attr.OnlyCapabilities(1),
 	}}

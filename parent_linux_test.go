@@ -25,8 +25,8 @@ func battery(t *testing.T) []*spawn.Spec {
 	root := filepath.Dir(ok)
 	_, tty := openPTY(t)
 	lists := []attr.List{
-		{attr.SigMask{1, 2, 3}, attr.SigDefault{1}, attr.SigIgnore{2, 3}},
-		{attr.SigDefault{}, attr.Setpgid{}},
+		{attr.SigMask{1, 2, 3}, attr.InheritIgnored{}, attr.SigDefault{1}, attr.SigIgnore{2, 3}},
+		{attr.InheritIgnored{}, attr.Setpgid{}},
 		{attr.Setsid{}, attr.ControllingTTY{File: tty}},
 		{attr.Umask(0o123), attr.Nice(19), attr.NoNewPrivs{}},
 		{attr.NoFile{Soft: 20, Hard: 30}, attr.Rlimit{Resource: unix.RLIMIT_CPU, Soft: 10, Hard: 20}},

@@ -27,11 +27,11 @@ func eachAttribute(t *testing.T) map[string]*spawn.Spec {
 	mounts := attr.Namespaces{Flags: withUser(unix.CLONE_NEWNS)}
 	specs := map[string]*spawn.Spec{}
 	for _, list := range []attr.List{
-		{attr.SigMask{1}}, {attr.SigDefault{1}}, {attr.SigIgnore{2}}, {attr.Setsid{}}, {attr.Setpgid{}},
+		{attr.SigMask{1}}, {attr.InheritIgnored{}}, {attr.SigDefault{1}}, {attr.SigIgnore{2}}, {attr.Setsid{}}, {attr.Setpgid{}},
 		{attr.ControllingTTY{File: tty}, attr.Setsid{}}, {attr.ControllingFD{FD: 0}, attr.Setsid{}}, {attr.DetachTTY{}},
 		{attr.Foreground{File: tty}, attr.Setpgid{}},
 		{attr.Umask(0o123)}, {attr.Nice(19)}, {attr.Rlimit{Resource: unix.RLIMIT_CPU, Soft: 10, Hard: 20}},
-		{attr.RlimitToHard(unix.RLIMIT_CORE)}, {attr.NoFile{Soft: 20, Hard: 30}}, {attr.RlimitToHard(unix.RLIMIT_NOFILE)},
+		{attr.RlimitToHard(unix.RLIMIT_CORE)}, {attr.NoFile{Soft: 20, Hard: 30}}, {attr.NoFileCurrent},
 		{attr.Credential{UID: nobody, GID: nobody, KeepGroups: true}}, {attr.ResetIDs{}},
 		{attr.IDs{RUID: attr.KeepID, EUID: nobody, RGID: attr.KeepID, EGID: nobody, KeepGroups: true}},
 		{attr.Chroot(dir), user}, {attr.PivotRoot(dir), mounts}, {attr.Mounts{{Target: dir + "/tmp", FSType: "tmpfs"}}, mounts},

@@ -38,7 +38,7 @@ func TestUnsupported(t *testing.T) {
 	}
 	cases := []startError{
 		attribute("Umask", 0, attr.Umask(0o77)),
-		attribute("Nice", 1, attr.SigDefault{}, attr.Nice(19)),
+		attribute("Nice", 1, attr.InheritIgnored{}, attr.Nice(19)),
 		attribute("Rlimit", 0, attr.Rlimit{}),
 		attribute("NoFile", 0, attr.NoFile{Soft: 10, Hard: 10}),
 		attribute("SigMask", 0, attr.SigMask{}),

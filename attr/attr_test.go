@@ -46,8 +46,8 @@ func TestValid(t *testing.T) {
 	for i, list := range []attr.List{
 		nil,
 		{},
-		{attr.SigMask{}, attr.SigDefault{}, attr.SigIgnore{}},
-		{attr.SigMask{1, 64, 9}, attr.SigDefault{2, 3}, attr.SigIgnore{1, 64}},
+		{attr.SigMask{}, attr.SigDefault{}, attr.SigIgnore{}, attr.InheritIgnored{}},
+		{attr.SigMask{1, 64, 9}, attr.SigDefault{2, 3}, attr.SigIgnore{1, 64}, attr.InheritIgnored{}},
 		{attr.ControllingTTY{File: anyFile}, attr.Setsid{}}, // in this order, too
 		{attr.Setpgid{}, attr.Umask(0o777), attr.Nice(-20)},
 		{attr.Setpgid{Pgid: 1<<31 - 1}, attr.Umask(0), attr.Nice(19)},
@@ -154,7 +154,7 @@ func TestOutOfRange(t *testing.T) {
 
 func TestTwice(t *testing.T) {
 	for _, a := range []attr.Attr{
-		attr.SigMask{}, attr.SigDefault{}, attr.SigIgnore{}, attr.Setsid{}, attr.Setpgid{}, attr.Umask(0), attr.Nice(0),
+		attr.SigMask{}, attr.InheritIgnored{}, attr.SigDefault{}, attr.SigIgnore{}, attr.Setsid{}, attr.Setpgid{}, attr.Umask(0), attr.Nice(0),
 		attr.NoFile{}, attr.Rlimit{}, attr.Credential{Root: true}, attr.ResetIDs{}, attr.Chroot("/"), attr.NoNewPrivs{},
 		attr.Cgroup{Dir: anyFile}, attr.ControllingTTY{File: anyFile},
 		attr.Namespaces{Flags: newUTS}, attr.Unshare{Flags: newUTS}, attr.IDMap{UID: ids(0, 0, 1)},

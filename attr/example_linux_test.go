@@ -32,7 +32,8 @@ func Example_process() {
 	list := attr.List{
 		attr.Setsid{}, // or attr.Setpgid{} for a process group
 		attr.Umask(0o027),
-		attr.SigDefault{}, // what Go ignores stays ignored, as with os/exec
+		attr.InheritIgnored{},           // what this process ignores stays ignored, as with os/exec
+		attr.SigDefault{syscall.SIGHUP}, // but for this one
 		attr.SigIgnore{syscall.SIGPIPE},
 		attr.SigMask{syscall.SIGUSR1},
 		attr.ParentDeathSignal(syscall.SIGTERM),

@@ -16,21 +16,25 @@ import (
 // [StartSuspended]. See sigprocmask(2).
 type SigMask []syscall.Signal
 
-// SigDefault is the set of signals that are reset to their default action.
+// InheritIgnored leaves signals ignored that this process ignores, as os/exec does.
+// Without it every signal has its default action in the child, save those in
+// [SigIgnore]: a clean slate. A signal in [SigDefault] is reset all the same.
 //
-// Without the attribute every signal has its default action in the child, save
-// those in [SigIgnore]: a clean slate, also where this process ignores some.
-// With it the child is as os/exec makes it, but for the signals listed here: what
-// package os/signal has been told to ignore stays ignored, and what was ignored
-// when this process was started, as by nohup(1), for SIGHUP, SIGINT, SIGCONT,
-// SIGTSTP, SIGTTIN and SIGTTOU. SigDefault{} therefore inherits these. What C code
-// ignores is reset, as is a SIGPIPE that was ignored at the start; only the last
-// four are inherited whoever ignores them.
+// This process ignores a signal if package os/signal has been told so, or if the
+// signal was ignored when this process was started, as by nohup(1), and is one of
+// SIGHUP, SIGINT, SIGCONT, SIGTSTP, SIGTTIN and SIGTTOU. The last four count whoever
+// ignores them. What else C code ignores is reset, as is a SIGPIPE that was ignored at
+// the start. Any Unix. See sigaction(2).
+type InheritIgnored struct{}
+
+// SigDefault lists signals that are reset to their default action. It is for those
+// that [InheritIgnored] would leave ignored; a signal can't be in [SigIgnore] as well.
+// The empty list changes nothing, and works on any Unix.
 //
-// Handlers never survive execve. Where no C code has been called, an action that
-// Go code changes by a system call of its own after the first spawn is seen for
-// SIGHUP, SIGINT, SIGPIPE and SIGCHLD; other signals must be listed to be reset. Any
-// Unix, when empty. See sigaction(2).
+// Without InheritIgnored all signals are reset, and handlers never survive execve. One
+// case remains for the list: in a process that has not called C code, an action that
+// Go code changes by a system call of its own, after the first spawn, is seen for
+// SIGHUP, SIGINT, SIGPIPE and SIGCHLD alone. See sigaction(2).
 type SigDefault []syscall.Signal
 
 // SigIgnore is the set of signals that the child ignores. See sigaction(2).
@@ -66,8 +70,18 @@ func (s SigMask) lower(p *plan.Plan) {
 	p.Call(plan.Mask, raw.RtSigprocmask, raw.Int(sigSetmask), p.Builder().Words(set), raw.Int(0), raw.Int(sigsetBytes))
 }
 
+func (InheritIgnored) check(c *plan.Claims) error {
+	return c.Claim(plan.InheritedSignals, "attr.InheritIgnored")
+}
+
+// lower adds nothing: with the claim, the engine resets fewer signals.
+func (InheritIgnored) lower(*plan.Plan) {}
+
+// fallback has nothing to ask for: os.StartProcess does it.
+func (InheritIgnored) fallback(*plan.ForkExec) error { return nil }
+
 func (s SigDefault) check(c *plan.Claims) error {
-	if err := c.Claim(plan.InheritedSignals, "attr.SigDefault"); err != nil {
+	if err := c.Claim("default signals", "attr.SigDefault"); err != nil {
 		return err
 	}
 	return claimSignals(c, s, "sigdefault", "attr.SigDefault")

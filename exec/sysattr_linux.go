@@ -87,7 +87,7 @@ func noTerminal(files []*os.File, n int) error {
 
 // inheritIgnored makes the program ignore what this process ignores, as with
 // nohup(1). It is not to be changed; it has no room for more.
-var inheritIgnored = slices.Clip(attr.List{attr.SigDefault{}})
+var inheritIgnored = slices.Clip(attr.List{attr.InheritIgnored{}})
 
 // attributes is Attr, and then what SysProcAttr says.
 func (c *Cmd) attributes() (l sysList, err error) {
@@ -96,8 +96,8 @@ func (c *Cmd) attributes() (l sysList, err error) {
 		l.list = inheritIgnored
 	} else {
 		l.list = slices.Clip(c.Attr)
-		if !hasType[attr.SigDefault](c.Attr) {
-			l.add(attr.SigDefault{})
+		if !hasType[attr.InheritIgnored](c.Attr) {
+			l.add(attr.InheritIgnored{})
 		}
 	}
 	if sys == nil {

@@ -12,7 +12,7 @@ var flagOf = map[string]string{
 	"Capabilities": "--caps or --cap-*", "Cgroup": "--cgroup", "ChildSubreaper": "--subreaper", "Chroot": "--chroot",
 	"ControllingFD": "--ctty", "CoreSched": "--core-sched", "CoredumpFilter": "--coredump-filter", "Credential": "--user",
 	"DetachTTY": "--detach-tty", "Domainname": "--domainname", "Foreground": "--foreground", "Hostname": "--hostname",
-	"IDMap": "--uid-map and --gid-map", "IDs": "--groups, --ruid and the like", "IOPrio": "--ioprio",
+	"IDMap": "--uid-map and --gid-map", "InheritIgnored": "--sig-default", "IDs": "--groups, --ruid and the like", "IOPrio": "--ioprio",
 	"JoinNamespace": "--join", "Landlock": "--landlock", "MemoryDenyWriteExec": "--deny-write-exec",
 	"MergePages": "--merge-pages", "Mounts": "--mount", "NUMAPolicy": "--numa", "NewLandlock": "--landlock",
 	"Namespaces": "--new", "Nice": "--nice", "NoFile": "--rlimit", "NoFilePolicy": "--rlimit",

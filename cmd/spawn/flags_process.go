@@ -57,16 +57,14 @@ func (o *options) processFlags() []cli.Flag {
 }
 
 func (o *options) processAttributes() (list attr.List, err error) {
-	// HUP, INT, TSTP, TTIN and TTOU stay ignored where the caller ignores them, so
-	// that nohup(1) works. Of others the Go runtime of this process, which handles
-	// them, leaves nothing to inherit.
-	if o.sigDefault == nil {
-		o.sigDefault = attr.SigDefault{}
-	}
 	if o.setsid && o.detachTTY {
 		return nil, errors.New("--detach-tty: contradicts --setsid, after which there is no terminal")
 	}
-	list = append(list, o.sigDefault)
+	// HUP, INT, TSTP, TTIN and TTOU stay ignored where the caller ignores them, so
+	// that nohup(1) works. Of others the Go runtime of this process, which handles
+	// them, leaves nothing to inherit.
+	list = append(list, attr.InheritIgnored{})
+	when(&list, o.sigDefault != nil, o.sigDefault)
 	when(&list, o.sigIgnore != nil, o.sigIgnore)
 	when(&list, o.sigBlock != nil, o.sigBlock)
 	put(&list, o.umask)

@@ -44,7 +44,7 @@ const (
 var Phases = [numPhases]struct{ Does, Why string }{
 	FileTable: {"A file table of its own, with only what is needed",
 		"Until then, to change a descriptor would be to change the parent's"},
-	Signals: {"Signal dispositions: SigDefault, SigIgnore",
+	Signals: {"Signal dispositions: InheritIgnored, SigDefault, SigIgnore",
 		"No signal is let through before the mask is set"},
 	Session: {"Setsid, or Setpgid and then Foreground",
 		"Only the leader of a session gets a controlling terminal, and Tcsetpgrp is about the new group"},
