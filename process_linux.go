@@ -282,9 +282,3 @@ func (p *Process) unregister() {
 		p.closePidfd()
 	}
 }
-
-func userTime(u *syscall.Rusage) time.Duration { return time.Duration(u.Utime.Nano()) }
-
-func systemTime(u *syscall.Rusage) time.Duration { return time.Duration(u.Stime.Nano()) }
-
-func maxRSS(u *syscall.Rusage) int64 { return u.Maxrss << 10 }

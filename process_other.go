@@ -10,20 +10,14 @@ import (
 	"runtime"
 	"syscall"
 
+	"github.com/safespawn/spawn/internal/forkexec"
 	"github.com/safespawn/spawn/internal/plan"
 )
 
 // child is what a child is known by while it hasn't been reaped.
-type child struct {
-	proc *os.Process
-}
+type child struct{ forkexec.Child }
 
-func (c *child) signal(_ int, sig os.Signal) error {
-	if _, ok := sig.(syscall.Signal); !ok {
-		return syscall.EINVAL
-	}
-	return c.proc.Signal(sig)
-}
+func (c *child) signal(_ int, sig os.Signal) error { return c.Signal(sig) }
 
 // WithPidfd calls f with a pidfd of the child and returns the result of f. The
 // descriptor is f's only during the call: f must neither close it nor keep it. If
@@ -39,12 +33,11 @@ func (p *Process) WithPidfd(f func(fd uintptr) error) error {
 	if over {
 		return os.ErrProcessDone
 	}
-	var inner error
-	err := p.child.proc.WithHandle(func(fd uintptr) { inner = f(fd) })
+	err := p.child.WithPidfd(f)
 	if errors.Is(err, os.ErrNoHandle) {
 		return missing("Process.WithPidfd", "pidfds", "5.4")
 	}
-	return errors.Join(err, inner)
+	return err
 }
 
 // shortWait only looks whether the child is over: the system has no wait that
@@ -70,7 +63,7 @@ func (p *Process) waitExited(context.Context) error {
 // called off, and whether the child was reaped can't be known.
 func (p *Process) disown() (reaped bool) {
 	if p.done == nil {
-		_ = p.child.proc.Release()
+		p.child.Release()
 		p.finish(nil, ErrStatusTaken)
 	}
 	return false
@@ -78,18 +71,13 @@ func (p *Process) disown() (reaped bool) {
 
 // reap waits for the end. It costs a thread.
 func (p *Process) reap() {
-	ended, err := p.child.proc.Wait()
+	status, usage, err := p.child.Wait()
 	var state *ProcessState
-	switch {
-	case err == nil:
-		state = &ProcessState{pid: p.pid}
-		state.status, _ = ended.Sys().(syscall.WaitStatus)
-		state.usage, _ = ended.SysUsage().(*syscall.Rusage)
-	case errors.Is(err, syscall.ECHILD):
+	switch err {
+	case nil:
+		state = &ProcessState{pid: p.pid, status: status, usage: usage}
+	case syscall.ECHILD:
 		err = ErrStatusTaken
-	}
-	if err != nil {
-		_ = p.child.proc.Release() // the pidfd; Wait does it if it succeeds
 	}
 	p.mu.Lock()
 	defer p.unlock()

@@ -1,6 +1,6 @@
-//go:build unix && (!linux || android || !(amd64 || arm64) || spawn_forkexec)
+//go:build unix
 
-package spawn
+package forkexec
 
 import (
 	"errors"
@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -24,25 +23,25 @@ func checkAttributes(attr.List) error { return nil }
 
 // spare is how many numbers above those of the child package syscall needs on
 // the way, one for its pipe and one for each file that it has to move.
-func (e *engine) spare() int { return len(e.files.needs) + 2 }
+func (p *Program) spare() int { return len(p.files.needs) + 2 }
 
 // checkActions finds what the parent can't do for the child.
-func (e *engine) checkActions() error {
+func (p *Program) checkActions() error {
 	limit := highfd.Limit()
-	for i := range e.actions {
-		x := &e.actions[i]
+	for i := range p.actions {
+		x := &p.actions[i]
 		var what string
 		switch x.Kind {
 		case plan.ActOpen, plan.ActOpenAt:
-			what = e.openProblem()
+			what = p.openProblem()
 		case plan.ActFchdir:
 			if runtime.GOOS != "linux" {
 				what = "FileActions.Fchdir"
-			} else if e.attr.Chroot != "" {
+			} else if p.attr.Chroot != "" {
 				what = "FileActions.Fchdir with attr.Chroot"
 			}
 		case plan.ActTcsetpgrp:
-			if !e.attr.Setpgid {
+			if !p.attr.Setpgid {
 				what = "FileActions.Tcsetpgrp without attr.Setpgid"
 			}
 		}
@@ -50,7 +49,7 @@ func (e *engine) checkActions() error {
 			if x.FD >= limit {
 				return x.ErrorAt(i, plan.Invalid("descriptor %d is out of range, RLIMIT_NOFILE is %d", x.FD, limit))
 			}
-			if x.FD >= limit-e.spare() {
+			if x.FD >= limit-p.spare() {
 				what = "a descriptor so close to RLIMIT_NOFILE"
 			}
 		}
@@ -63,11 +62,11 @@ func (e *engine) checkActions() error {
 
 // openProblem says why a file can't be opened by the parent: it is to be opened
 // in another root directory, or with other rights.
-func (e *engine) openProblem() string {
-	if e.attr.Chroot != "" {
+func (p *Program) openProblem() string {
+	if p.attr.Chroot != "" {
 		return "FileActions.Open with attr.Chroot"
 	}
-	c := e.attr.Credential
+	c := p.attr.Credential
 	if c == nil || c.KeepGroups && int(c.UID) == os.Geteuid() && int(c.GID) == os.Getegid() {
 		return ""
 	}
@@ -155,34 +154,34 @@ func (n *need) checkDir(held heldFiles) error {
 }
 
 // procAttr says to os.StartProcess what to do.
-func (e *engine) procAttr(held *heldFiles) (*os.ProcAttr, error) {
-	f := &e.files
-	files := make([]*os.File, e.tableSize())
+func (p *Program) procAttr(held *heldFiles) (*os.ProcAttr, error) {
+	f := &p.files
+	files := make([]*os.File, p.tableSize())
 	f.place(*held, files)
 	if f.all {
-		if err := e.inheritRest(held, files); err != nil {
+		if err := p.inheritRest(held, files); err != nil {
 			return nil, err
 		}
 	}
 	sys := &syscall.SysProcAttr{
-		Setsid: e.attr.Setsid, Setpgid: e.attr.Setpgid, Pgid: e.attr.Pgid, Chroot: e.attr.Chroot,
+		Setsid: p.attr.Setsid, Setpgid: p.attr.Setpgid, Pgid: p.attr.Pgid, Chroot: p.attr.Chroot,
 	}
-	if c := e.attr.Credential; c != nil {
+	if c := p.attr.Credential; c != nil {
 		sys.Credential = &syscall.Credential{Uid: c.UID, Gid: c.GID, Groups: c.Groups, NoSetGroups: c.KeepGroups}
 	}
-	if e.tty >= 0 {
-		sys.Setctty, sys.Ctty = true, e.tty
+	if p.tty >= 0 {
+		sys.Setctty, sys.Ctty = true, p.tty
 	}
 	if f.foreground != none {
 		sys.Foreground, sys.Ctty = true, int((*held)[f.foreground].Fd())
 	}
-	return &os.ProcAttr{Dir: e.dir(*held), Env: e.env, Files: files, Sys: sys}, nil
+	return &os.ProcAttr{Dir: p.dir(*held), Env: p.env, Files: files, Sys: sys}, nil
 }
 
 // dir is the working directory for the child. A directory that is only known by
 // its descriptor has a name on Linux.
-func (e *engine) dir(held heldFiles) string {
-	cwd := e.files.cwd
+func (p *Program) dir(held heldFiles) string {
+	cwd := p.files.cwd
 	if cwd.dir == none {
 		return cwd.path
 	}
@@ -191,8 +190,8 @@ func (e *engine) dir(held heldFiles) string {
 
 // tableSize is how many descriptors package syscall has to see to: it closes
 // those below that number which have no file.
-func (e *engine) tableSize() int {
-	f := &e.files
+func (p *Program) tableSize() int {
+	f := &p.files
 	if f.all && f.closedFrom == math.MaxInt {
 		return f.top
 	}
@@ -234,14 +233,14 @@ func inheritable(fd int) bool {
 }
 
 // inheritRest fills the gaps in files, which would be closed.
-func (e *engine) inheritRest(held *heldFiles, files []*os.File) error {
+func (p *Program) inheritRest(held *heldFiles, files []*os.File) error {
 	for n := 3; n < len(files); n++ {
-		if files[n] != nil || e.files.closed(n) || !inheritable(n) {
+		if files[n] != nil || p.files.closed(n) || !inheritable(n) {
 			continue
 		}
 		fd, err := highfd.Dup(n)
 		if err != nil {
-			i := slices.IndexFunc(e.actions, func(x plan.Action) bool { return x.Kind == plan.ActInheritAll })
+			i := slices.IndexFunc(p.actions, func(x plan.Action) bool { return x.Kind == plan.ActInheritAll })
 			return &plan.Error{Part: plan.PartAction, Step: plan.ActInheritAll.String(), Index: i, Object: strconv.Itoa(n), Err: err}
 		}
 		files[n] = os.NewFile(uintptr(fd), "spawn")
@@ -252,18 +251,3 @@ func (e *engine) inheritRest(held *heldFiles, files []*os.File) error {
 
 // busy reports whether a program is open for writing.
 func busy(err error) bool { return errors.Is(err, syscall.ETXTBSY) }
-
-func userTime(u *syscall.Rusage) time.Duration { return time.Duration(u.Utime.Nano()) }
-
-func systemTime(u *syscall.Rusage) time.Duration { return time.Duration(u.Stime.Nano()) }
-
-// maxRSS knows who tells, and in which unit.
-func maxRSS(u *syscall.Rusage) int64 {
-	switch runtime.GOOS {
-	case "darwin", "ios":
-		return int64(u.Maxrss)
-	case "solaris", "illumos":
-		return 0
-	}
-	return int64(u.Maxrss) << 10
-}

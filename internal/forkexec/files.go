@@ -1,13 +1,13 @@
-//go:build !linux || android || !(amd64 || arm64) || spawn_forkexec
-
-package spawn
+package forkexec
 
 import (
+	"fmt"
 	"io/fs"
 	"maps"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/safespawn/spawn/internal/plan"
 )
@@ -201,6 +201,27 @@ func (f *filePlan) changeDir(i int, x *plan.Action) error {
 	return nil
 }
 
+// numberFor is the lowest descriptor of the child that is the same file as fd of this
+// process, or -1.
+func (f *filePlan) numberFor(fd int) int {
+	for _, n := range f.numbers() {
+		entry := f.table[n]
+		if entry.need == shut {
+			continue
+		}
+		switch need := &f.needs[entry.need]; need.kind {
+		case needNumber, needFile:
+			if need.fd == fd {
+				return n
+			}
+		}
+	}
+	return -1
+}
+
+// numbers is those of the table, in order.
+func (f *filePlan) numbers() []int { return slices.Sorted(maps.Keys(f.table)) }
+
 // numberOf is the descriptor of an open file in this process.
 func numberOf(f *os.File) (fd int, err error) {
 	err = withNumber(f, func(n int) error { fd = n; return nil })
@@ -239,16 +260,24 @@ func (h *heldFiles) close() {
 }
 
 // hold sees to all needs. What it returns is to be closed also when it fails.
-func (e *engine) hold() (held heldFiles, err error) {
-	for i := range e.files.needs {
-		n := &e.files.needs[i]
+func (p *Program) hold() (held heldFiles, err error) {
+	for i := range p.files.needs {
+		n := &p.files.needs[i]
 		f, err := n.get(held)
 		if err != nil {
-			return held, e.actions[n.action].ErrorAt(n.action, err)
+			return held, p.needError(n, err)
 		}
 		held = append(held, f)
 	}
 	return held, nil
+}
+
+// needError is the error of a need, which an action may ask for.
+func (p *Program) needError(n *need, err error) error {
+	if n.action < 0 {
+		return &plan.Error{Part: plan.PartStart, Step: "file table", Index: -1, Object: fmt.Sprintf("fd %d", n.fd), Err: err}
+	}
+	return p.actions[n.action].ErrorAt(n.action, err)
 }
 
 // place puts held files where the child has them.

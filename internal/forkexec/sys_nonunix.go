@@ -1,11 +1,9 @@
 //go:build !unix
 
-package spawn
+package forkexec
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"syscall"
 
@@ -27,22 +25,22 @@ func checkAttributes(list attr.List) error {
 
 // checkActions finds what can't be done: descriptors other than 0, 1 and 2, and
 // what takes a directory or a terminal by number.
-func (e *engine) checkActions() error {
-	for i := range e.actions {
-		x := &e.actions[i]
+func (p *Program) checkActions() error {
+	for i := range p.actions {
+		x := &p.actions[i]
 		switch {
 		case x.Kind == plan.ActFchdir, x.Kind == plan.ActTcsetpgrp, x.Kind == plan.ActOpenAt && x.From != plan.AtFdcwd:
 			return x.ErrorAt(i, plan.Unsupported("FileActions."+x.Kind.String()))
 		}
 	}
-	for i := range e.files.needs {
-		if n := &e.files.needs[i]; n.kind == needNumber && n.fd > 2 {
-			return e.actions[n.action].ErrorAt(n.action, plan.Unsupported("a descriptor above 2"))
+	for i := range p.files.needs {
+		if n := &p.files.needs[i]; n.kind == needNumber && n.fd > 2 {
+			return p.actions[n.action].ErrorAt(n.action, plan.Unsupported("a descriptor above 2"))
 		}
 	}
-	for n, entry := range e.files.table {
+	for n, entry := range p.files.table {
 		if n > 2 && entry.need != shut {
-			return e.actions[entry.action].ErrorAt(entry.action, plan.Unsupported("a descriptor above 2"))
+			return p.actions[entry.action].ErrorAt(entry.action, plan.Unsupported("a descriptor above 2"))
 		}
 	}
 	return nil
@@ -70,21 +68,12 @@ func (n *need) checkDir() error {
 	return bare(err)
 }
 
-// bare is an error without the path, which ours has.
-func bare(err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		return pe.Err
-	}
-	return err
-}
-
 // busy is for Unix: a program that is open for writing.
 func busy(error) bool { return false }
 
 // procAttr says to os.StartProcess what to do.
-func (e *engine) procAttr(held *heldFiles) (*os.ProcAttr, error) {
+func (p *Program) procAttr(held *heldFiles) (*os.ProcAttr, error) {
 	files := make([]*os.File, 3)
-	e.files.place(*held, files)
-	return &os.ProcAttr{Dir: e.files.cwd.path, Env: e.env, Files: files}, nil
+	p.files.place(*held, files)
+	return &os.ProcAttr{Dir: p.files.cwd.path, Env: p.env, Files: files}, nil
 }

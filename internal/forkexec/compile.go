@@ -1,0 +1,98 @@
+// Package forkexec makes children by os.StartProcess, for systems without the clone
+// engine. It is compiled and tested on all of them; the tag spawn_forkexec decides
+// only whether package spawn uses it where there is the engine.
+//
+// The file actions are the parent's work: at each start it opens and duplicates,
+// in order, the files of the child, and hands them over as a table. What only
+// the child itself can do is an error of Compile. Two promises of the clone engine
+// are weaker here:
+//
+//   - Signals that this process ignores stay ignored in the child.
+//   - A descriptor above those that are named is closed only where open ones can
+//     be listed at little cost, which is on Linux and Darwin; elsewhere the child
+//     has it unless it is close-on-exec.
+package forkexec
+
+import (
+	"slices"
+
+	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/attrlist"
+	"github.com/safespawn/spawn/internal/plan"
+)
+
+// Input is what to run and how. Path, Argv, Env and Actions were checked before.
+type Input struct {
+	Path      string
+	Argv, Env []string
+	Actions   []plan.Action
+	Attr      attr.List
+}
+
+// Program is an Input for os.StartProcess.
+type Program struct {
+	path      string
+	argv, env []string
+	actions   []plan.Action
+	attr      plan.ForkExec
+	files     filePlan
+	tty       int // number in the child of its controlling terminal, or -1
+}
+
+// Compile makes a Program, which keeps nothing of in but its open files. Errors are
+// of the type *plan.Error, and match errors.ErrUnsupported where the clone engine
+// could do it.
+func Compile(in *Input) (*Program, error) {
+	var claims plan.Claims
+	if err := attrlist.Check(in.Attr, &claims); err != nil {
+		return nil, err
+	}
+	// An env of nil would be this process's environment at the time of the start.
+	p := &Program{
+		path: in.Path, argv: slices.Clone(in.Argv), env: append([]string{}, in.Env...),
+		actions: slices.Clone(in.Actions), tty: -1,
+	}
+	if err := p.setAttributes(in.Attr); err != nil {
+		return nil, err
+	}
+	var err error
+	if p.files, err = planFiles(p.actions, p.attr.Chroot != ""); err != nil {
+		return nil, err
+	}
+	if err := p.checkActions(); err != nil {
+		return nil, err
+	}
+	if err := p.findTerminal(in.Attr); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *Program) setAttributes(list attr.List) error {
+	if err := attrlist.Fallback(list, &p.attr); err != nil {
+		return err
+	}
+	if c := p.attr.Credential; c != nil {
+		c.Groups = slices.Clone(c.Groups)
+	}
+	return checkAttributes(list)
+}
+
+// findTerminal finds the number at which the child has its terminal.
+func (p *Program) findTerminal(list attr.List) error {
+	if p.attr.TTY == nil {
+		return nil
+	}
+	index := slices.IndexFunc(list, func(a attr.Attr) bool { _, ok := a.(attr.ControllingTTY); return ok })
+	problem := func(err error) error {
+		return plan.AttrError("ctty", index, p.attr.TTY.Name(), err)
+	}
+	fd, err := numberOf(p.attr.TTY)
+	if err != nil {
+		return problem(err)
+	}
+	if p.tty = p.files.numberFor(fd); p.tty < 0 {
+		return problem(plan.Unsupported("attr.ControllingTTY with a file that no descriptor of the child is"))
+	}
+	return nil
+}

@@ -1,0 +1,115 @@
+package forkexec
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/safespawn/spawn/internal/dumpable"
+	"github.com/safespawn/spawn/internal/plan"
+)
+
+// Start makes a child. Neither opening a file nor os.StartProcess can be
+// interrupted, so when ctx ends they are left to themselves: the files are closed,
+// and the child, if it still comes to that, is killed and reaped. Errors are of the
+// type *plan.Error, or that of ctx.
+func (p *Program) Start(ctx context.Context) (Child, error) {
+	if ctx.Done() == nil {
+		return p.launch(ctx)
+	}
+	type result struct {
+		child Child
+		err   error
+	}
+	started := make(chan result)
+	go func() {
+		child, err := p.launch(ctx)
+		select {
+		case started <- result{child, err}:
+		case <-ctx.Done():
+			if err == nil {
+				child.discard()
+			}
+		}
+	}()
+	select {
+	case r := <-started:
+		return r.child, r.err
+	case <-ctx.Done():
+		return Child{}, ctx.Err()
+	}
+}
+
+// launch gets hold of the files and starts the program.
+func (p *Program) launch(ctx context.Context) (Child, error) {
+	held, err := p.hold()
+	defer held.close()
+	if err != nil {
+		return Child{}, err
+	}
+	how, err := p.procAttr(&held)
+	if err != nil {
+		return Child{}, err
+	}
+	if p.attr.Credential != nil {
+		hold, err := dumpable.Begin(ctx, dumpable.Use{Changes: true})
+		if err != nil {
+			return Child{}, err
+		}
+		defer hold.End()
+	}
+	return p.startProcess(ctx, how)
+}
+
+// busyRetries bounds how often a program is tried that is open for writing,
+// usually by another child that is about to exec: about 0.15 s.
+const (
+	busyRetries = 15
+	busyPause   = 10 * time.Millisecond
+)
+
+func (p *Program) startProcess(ctx context.Context, how *os.ProcAttr) (Child, error) {
+	for try := 0; ; try++ {
+		// Descriptors are taken by number, and once ctx has ended Start may have
+		// returned and the caller closed them.
+		if err := ctx.Err(); err != nil {
+			return Child{}, err
+		}
+		proc, err := os.StartProcess(p.path, p.argv, how)
+		if err == nil {
+			return Child{proc}, nil
+		}
+		if try == busyRetries || !busy(err) {
+			return Child{}, p.execError(err)
+		}
+		time.Sleep(busyPause)
+	}
+}
+
+// execError is the error of os.StartProcess, which does not tell what failed.
+func (p *Program) execError(err error) error {
+	err = bare(err)
+	e := &plan.Error{Part: plan.PartStart, Step: "execve", Index: -1, Object: p.path, Err: err}
+	switch err {
+	case syscall.EAGAIN, syscall.ENOMEM, syscall.EMFILE, syscall.ENFILE:
+		e.Step, e.Object = "clone", ""
+		return e
+	}
+	// Without another root what attributes do can't find anything missing.
+	if p.attr != (plan.ForkExec{}) && (err != syscall.ENOENT || p.attr.Chroot != "") {
+		e.Object += ", or an attribute"
+	}
+	return e
+}
+
+// bare is an error without the path, which ours has.
+func bare(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}
