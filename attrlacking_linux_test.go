@@ -171,8 +171,8 @@ func (m missing) try() error {
 		if how != "" || !errors.Is(err, errors.ErrUnsupported) || out != "" {
 			return fmt.Errorf("%w: %s; want %+v; output %q", err, how, m.want, out)
 		}
-		var e *spawn.Error
-		if errors.As(err, &e) && e.Err == m.want.errnos[0] {
+		var lack *spawn.UnsupportedError
+		if !errors.As(err, &lack) || lack.What == "" {
 			return fmt.Errorf("%w: does not say what is missing", err)
 		}
 		text = err.Error()

@@ -39,8 +39,8 @@ func (p *Program) refusedByClone(e *Error, errno syscall.Errno) {
 	switch {
 	case p.clone.Bits != 0 && (p.cgroup.File == nil || ofNamespaces(errno)):
 		e.Part, e.Index, e.Object = PartAttr, p.clone.Index, p.clone.Object
-		if needs := lacksNamespaces(p.clone.Bits); errno == unix.EINVAL && needs != "" {
-			e.Err = &lacking{needs, errno}
+		if lacks := lacksNamespaces(p.clone.Bits); errno == unix.EINVAL && lacks.what != "" {
+			e.Err = lacks.errorFor(errno)
 			return
 		}
 		e.Hint = p.noNamespace("clone", p.clone.Bits, errno)

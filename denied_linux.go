@@ -40,8 +40,8 @@ var needs = map[string]need{
 	"gid_map":        {unix.CAP_SETGID, false, false, "no more than the own id, without Setgroups"},
 	"bounding":       {unix.CAP_SETPCAP, false, false, ""},
 	"securebits":     {unix.CAP_SETPCAP, false, true, ""},
-	"seccomp":        {unix.CAP_SYS_ADMIN, false, true, "attr.NoNewPrivs"},
-	"landlock":       {unix.CAP_SYS_ADMIN, false, true, "attr.NoNewPrivs"},
+	"seccomp":        {unix.CAP_SYS_ADMIN, false, true, "no_new_privs"},
+	"landlock":       {unix.CAP_SYS_ADMIN, false, true, "no_new_privs"},
 	"ctty":           {unix.CAP_SYS_ADMIN, true, true, "a terminal that is no other session's"},
 	"clone":          {unix.CAP_SYS_ADMIN, false, false, "a new user namespace with it"},
 	"unshare":        {unix.CAP_SYS_ADMIN, false, false, "a new user namespace with it"},
@@ -69,7 +69,7 @@ func (v *view) missingCap(step string) string {
 	has, maps := mine.effective.has(n.capability), step == "uid_map" || step == "gid_map"
 	switch {
 	case maps && v.ownMaps:
-		return "a child that made the namespace by itself, with attr.Unshare, maps its own id only"
+		return "a child that made the namespace by itself, with unshare, maps its own id only"
 	case n.initial && inner:
 		return orElse("needs "+names.Capability(n.capability)+" in the initial user namespace", n.or)
 	case v.userns && !maps:
@@ -130,7 +130,7 @@ func (d *diagnosis) withoutPrivs() string {
 	if _, ok := has[attr.NoNewPrivs](&d.view); ok {
 		return ""
 	}
-	return "without attr.NoNewPrivs"
+	return "without no_new_privs"
 }
 
 func isDumpable() bool {

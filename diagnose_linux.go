@@ -182,16 +182,16 @@ func (d *diagnosis) mayForbid(errno syscall.Errno) string {
 	refused := errno == unix.EACCES || errno == unix.EPERM
 	var may []string
 	if refused && d.ruled {
-		may = append(may, "attr.Landlock")
+		may = append(may, "Landlock")
 	}
 	if _, ok := has[attr.SELinuxContext](&d.view); ok && refused {
-		may = append(may, "the policy for attr.SELinuxContext")
+		may = append(may, "the policy of SELinux")
 	}
 	if _, ok := has[attr.AppArmorProfile](&d.view); ok && (refused || errno == unix.ENOENT) {
-		may = append(may, "the policy for attr.AppArmorProfile")
+		may = append(may, "the policy of AppArmor")
 	}
 	if s, ok := has[attr.Seccomp](&d.view); ok && errnos(s)[errno] {
-		may = append(may, "attr.Seccomp")
+		may = append(may, "the seccomp filter")
 	}
 	if len(may) == 0 {
 		return ""

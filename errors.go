@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"unicode"
 
+	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/plan"
 )
 
@@ -105,6 +106,10 @@ func printable(s string) string {
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
+// UnsupportedError says what this kernel or platform does not have, and since which
+// version of Linux it is there.
+type UnsupportedError = attr.UnsupportedError
+
 // ErrStatusTaken is the error of [Process.Wait] if the child has ended but its
 // status is lost: somebody else in this process has waited for the child, or
 // SIGCHLD is ignored. From Linux 6.15 on, Wait finds the status all the same.
@@ -136,5 +141,5 @@ func tooLong(n int) error {
 
 // missing is the error for something that the kernel does not have.
 func missing(what, feature, since string) error {
-	return fmt.Errorf("spawn: %s needs %s (Linux %s): %w", what, feature, since, errors.ErrUnsupported)
+	return fmt.Errorf("spawn: %s: %w", what, &UnsupportedError{What: feature, Since: since})
 }

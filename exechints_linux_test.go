@@ -191,7 +191,7 @@ func TestLimitOfArguments(t *testing.T) {
 func TestRefusedByFilter(t *testing.T) {
 	for _, errno := range []syscall.Errno{unix.ENOSYS, unix.EOPNOTSUPP, unix.EPERM} {
 		s := &spawn.Spec{Path: "/bin/true", Attr: attr.List{attr.NoNewPrivs{}, refuse(errno, unix.SYS_EXECVE)}}
-		checkTold(t, s, told{s.Path, errno, []string{"attr.Seccomp"}})
+		checkTold(t, s, told{s.Path, errno, []string{"the seccomp filter"}})
 		_, err := spawn.Start(context.Background(), s)
 		if errors.Is(err, errors.ErrUnsupported) {
 			t.Errorf("%v: the kernel has it", err)

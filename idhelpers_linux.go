@@ -4,7 +4,6 @@ package spawn
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os/exec"
 	"strconv"
@@ -30,7 +29,7 @@ func findHelpers(files []mapFile) error {
 		path, err := exec.LookPath(name)
 		if err != nil {
 			return plan.AttrError(f.name, f.index, name,
-				fmt.Errorf("attr.IDMap with Helpers needs %s(1), of shadow or uidmap: %w: %w", name, err, errors.ErrUnsupported))
+				&UnsupportedError{What: name + "(1), of shadow or uidmap", Err: err})
 		}
 		f.helper = path
 	}

@@ -15,18 +15,13 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// lacking is an error of the kernel that says what it does not have.
-type lacking struct {
-	needs string
-	errno syscall.Errno
+// lacking is what a step needs of the kernel, and the version that brought it; nothing
+// where it is not known to lack anything.
+type lacking struct{ what, since string }
+
+func (l lacking) errorFor(errno syscall.Errno) error {
+	return &UnsupportedError{What: l.what, Since: l.since, Err: errno}
 }
-
-func (l *lacking) Error() string { return "needs " + l.needs + ": " + l.errno.Error() }
-
-// Unwrap returns the errno.
-func (l *lacking) Unwrap() error { return l.errno }
-
-func (l *lacking) Is(target error) bool { return target == errors.ErrUnsupported }
 
 // notLacking is an errno that says nothing about the kernel: only of what the kernel
 // lacks an error is to match errors.ErrUnsupported, and package syscall has ENOSYS and
@@ -64,42 +59,42 @@ type failed struct {
 
 // lacks is what a step needs of the kernel, where its errno can mean nothing else.
 // Go runs on Linux 3.2 and later, so what is older is not here.
-var lacks = map[failed]string{
-	{"no_new_privs", unix.EINVAL}:    "Linux 3.5",
-	{"subreaper", unix.EINVAL}:       "Linux 3.4",
-	{"core_sched", unix.EINVAL}:      "Linux 5.14 with CONFIG_SCHED_CORE",
-	{"core_sched", unix.ENODEV}:      "a CPU with SMT",
-	{"mdwe", unix.EINVAL}:            "Linux 6.3",
-	{"thp_disable", unix.EINVAL}:     "Linux 3.15",
-	{"memory_merge", unix.EINVAL}:    "Linux 6.4 with CONFIG_KSM",
-	{"sched", unix.ENOSYS}:           "Linux 3.14",
+var lacks = map[failed]lacking{
+	{"no_new_privs", unix.EINVAL}:    {"no_new_privs", "3.5"},
+	{"subreaper", unix.EINVAL}:       {"PR_SET_CHILD_SUBREAPER", "3.4"},
+	{"core_sched", unix.EINVAL}:      {"CONFIG_SCHED_CORE", "5.14"},
+	{"core_sched", unix.ENODEV}:      {"a CPU with SMT", ""},
+	{"mdwe", unix.EINVAL}:            {"PR_SET_MDWE", "6.3"},
+	{"thp_disable", unix.EINVAL}:     {"PR_SET_THP_DISABLE", "3.15"},
+	{"memory_merge", unix.EINVAL}:    {"CONFIG_KSM", "6.4"},
+	{"sched", unix.ENOSYS}:           {"sched_setattr", "3.14"},
 	{"sched_util", unix.ENOSYS}:      utilClamps,
 	{"sched_util", unix.E2BIG}:       utilClamps,
 	{"sched_util", unix.ENOTSUP}:     utilClamps,
-	{"mempolicy", unix.ENOSYS}:       "CONFIG_NUMA",
-	{"ioprio", unix.ENOSYS}:          "CONFIG_BLOCK",
-	{"keyring", unix.ENOSYS}:         "CONFIG_KEYS",
-	{"landlock", unix.ENOSYS}:        "Linux 5.13 with CONFIG_SECURITY_LANDLOCK",
-	{"landlock", unix.ENOTSUP}:       "Landlock to be enabled, as by lsm=landlock at boot",
-	{"landlock", unix.EINVAL}:        "a kernel that knows the flags, which began with Linux 6.15",
-	{"seccomp", unix.ENOSYS}:         "Linux 3.17 with CONFIG_SECCOMP_FILTER",
+	{"mempolicy", unix.ENOSYS}:       {"CONFIG_NUMA", ""},
+	{"ioprio", unix.ENOSYS}:          {"CONFIG_BLOCK", ""},
+	{"keyring", unix.ENOSYS}:         {"CONFIG_KEYS", ""},
+	{"landlock", unix.ENOSYS}:        {"CONFIG_SECURITY_LANDLOCK", "5.13"},
+	{"landlock", unix.ENOTSUP}:       {"Landlock to be enabled, as by lsm=landlock at boot", ""},
+	{"landlock", unix.EINVAL}:        {"flags of landlock_restrict_self", "6.15"},
+	{"seccomp", unix.ENOSYS}:         {"CONFIG_SECCOMP_FILTER", "3.17"},
 	{"setgroups", unix.ENOSYS}:       multiUser,
 	{"setresgid", unix.ENOSYS}:       multiUser,
 	{"setresuid", unix.ENOSYS}:       multiUser,
 	{"capset", unix.ENOSYS}:          multiUser,
 	{"securebits", unix.ENOSYS}:      multiUser,
-	{"mount", unix.ENODEV}:           "this file system in the kernel",
+	{"mount", unix.ENODEV}:           {"this file system in the kernel", ""},
 	{"oom_score_adj", unix.ENOENT}:   procMounted,
-	{"coredump_filter", unix.ENOENT}: procMounted + ", and CONFIG_ELF_CORE",
+	{"coredump_filter", unix.ENOENT}: {"/proc to be mounted, and CONFIG_ELF_CORE", ""},
 	{"uid_map", unix.ENOENT}:         procMounted,
 	{"gid_map", unix.ENOENT}:         procMounted,
-	{"setgroups", unix.ENOENT}:       procMounted + ", and Linux 3.19",
+	{"setgroups", unix.ENOENT}:       {"/proc to be mounted, with a file setgroups", "3.19"},
 }
 
-const (
-	utilClamps  = "Linux 5.3 with CONFIG_UCLAMP_TASK"
-	multiUser   = "CONFIG_MULTIUSER"
-	procMounted = "/proc to be mounted"
+var (
+	utilClamps  = lacking{"CONFIG_UCLAMP_TASK", "5.3"}
+	multiUser   = lacking{"CONFIG_MULTIUSER", ""}
+	procMounted = lacking{"/proc to be mounted", ""}
 )
 
 // stepError is the error of a step of the child other than execve.
@@ -172,25 +167,25 @@ func (p *Program) hintOf(step raw.Step, errno syscall.Errno) string {
 
 // whyFailed is the error of a step of the child.
 func (p *Program) whyFailed(step raw.Step, errno syscall.Errno) error {
-	needs := lacks[failed{step.Name, errno}]
-	if errno == unix.EINVAL && needs == "" {
-		needs = p.lacksForEINVAL(step)
+	l := lacks[failed{step.Name, errno}]
+	if errno == unix.EINVAL && l.what == "" {
+		l = p.lacksForEINVAL(step)
 	}
-	if needs == "" {
+	if l.what == "" {
 		return errno
 	}
-	return &lacking{needs, errno}
+	return l.errorFor(errno)
 }
 
 // lacksForEINVAL is lacks where only the kernel itself can tell. It is asked now
 // that the step has failed.
-func (p *Program) lacksForEINVAL(step raw.Step) string {
+func (p *Program) lacksForEINVAL(step raw.Step) lacking {
 	switch step.Name {
 	case "ambient":
 		if !knowsPrctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_IS_SET, 0) {
-			return "Linux 4.3"
+			return lacking{"PR_CAP_AMBIENT", "4.3"}
 		}
-		return "a kernel that knows this capability"
+		return lacking{"a kernel that knows this capability", ""}
 	case "seccomp":
 		return lacksFilter(p.argument(raw.Seccomp, 1))
 	case "unshare":
@@ -198,10 +193,10 @@ func (p *Program) lacksForEINVAL(step raw.Step) string {
 	case "setns":
 		// A capability came with that version, too.
 		if p.joinsByPidfd(step.Index) && !knowsPrctl(unix.PR_CAPBSET_READ, unix.CAP_BPF, 0) {
-			return "Linux 5.8, for a pidfd"
+			return lacking{"setns for a pidfd", "5.8"}
 		}
 	}
-	return ""
+	return lacking{}
 }
 
 // argument is a number that the child's first call of a kind gets.
@@ -221,40 +216,39 @@ func knowsPrctl(option int, arg2, arg3 uintptr) bool {
 
 // lacksFilter asks for a filter at no address: a kernel that knows the flags says
 // EFAULT.
-func lacksFilter(flags uint64) string {
+func lacksFilter(flags uint64) lacking {
 	for _, x := range []struct {
-		bit   uint64
-		needs string
+		bit uint64
+		lacking
 	}{
-		{0, "CONFIG_SECCOMP_FILTER"},
-		{unix.SECCOMP_FILTER_FLAG_LOG, "Linux 4.14, for SECCOMP_FILTER_FLAG_LOG"},
-		{unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW, "Linux 4.17, for SECCOMP_FILTER_FLAG_SPEC_ALLOW"},
+		{0, lacking{"CONFIG_SECCOMP_FILTER", "3.5"}},
+		{unix.SECCOMP_FILTER_FLAG_LOG, lacking{"SECCOMP_FILTER_FLAG_LOG", "4.14"}},
+		{unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW, lacking{"SECCOMP_FILTER_FLAG_SPEC_ALLOW", "4.17"}},
 	} {
 		if flags&x.bit != x.bit {
 			continue
 		}
 		if _, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(x.bit), 0); errno == unix.EINVAL {
-			return x.needs
+			return x.lacking
 		}
 	}
-	return ""
+	return lacking{}
 }
 
 // namespaceDir has a file for each kind of namespace that the kernel has.
 var namespaceDir = "/proc/self/ns/"
 
-// lacksNamespaces says which of the namespaces the kernel does not have.
-func lacksNamespaces(flags uint64) string {
+// lacksNamespaces is the first of the namespaces that the kernel does not have.
+func lacksNamespaces(flags uint64) lacking {
 	if _, err := os.Stat(namespaceDir); err != nil {
-		return "" // no /proc
+		return lacking{} // no /proc
 	}
-	var needs []string
 	for _, k := range plan.NamespaceKinds {
 		if _, err := os.Lstat(namespaceDir + k.Name); flags&k.Flag != 0 && errors.Is(err, os.ErrNotExist) {
-			needs = append(needs, k.Needs)
+			return lacking{k.Needs, k.Since}
 		}
 	}
-	return strings.Join(needs, ", ")
+	return lacking{}
 }
 
 // joinsByPidfd reports whether namespaces are joined by a pidfd.

@@ -3,8 +3,6 @@
 package spawn
 
 import (
-	"errors"
-	"fmt"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -29,7 +27,7 @@ func (e *engine) lowerNamespaces(p *plan.Plan) error {
 	e.clone = p.Clone
 	if e.clone.Bits&unix.CLONE_NEWTIME != 0 && !e.feat.Clone3 {
 		return plan.AttrError("clone", p.Clone.Index, p.Clone.Object,
-			fmt.Errorf("a time namespace needs clone3 (Linux 5.5): %w", errors.ErrUnsupported))
+			&UnsupportedError{What: "clone3, for a time namespace", Since: "5.6"})
 	}
 	own := p.Unshare.Bits&unix.CLONE_NEWUSER != 0
 	if p.IDMap != nil && !own {

@@ -4,8 +4,6 @@ package spawn
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"os"
 	"sync/atomic"
 	"syscall"
@@ -184,7 +182,7 @@ func (p *Process) reap() { p.await((*Process).tryReap) }
 // waitExited is WaitExited.
 func (p *Process) waitExited(ctx context.Context) error {
 	if !kernel.Current().Waitid && p.blind() {
-		return fmt.Errorf("spawn: Process.WaitExited needs waitid, pidfds or /proc: %w", errors.ErrUnsupported)
+		return missing("Process.WaitExited", "waitid, pidfds or /proc", "")
 	}
 	if p.shortLook(ctx, (*Process).hasEnded) {
 		return nil

@@ -5,7 +5,6 @@ package spawn
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"runtime"
 	"syscall"
@@ -25,7 +24,7 @@ func (c *child) signal(_ int, sig os.Signal) error { return c.Signal(sig) }
 // no pidfds, the error matches errors.ErrUnsupported. Linux 5.4. See pidfd_open(2).
 func (p *Process) WithPidfd(f func(fd uintptr) error) error {
 	if runtime.GOOS != "linux" {
-		return fmt.Errorf("spawn: %w", plan.Unsupported("Process.WithPidfd"))
+		return missing("Process.WithPidfd", "pidfds", "5.4")
 	}
 	p.mu.Lock()
 	over := p.over
@@ -56,7 +55,7 @@ func (p *Process) waitExited(context.Context) error {
 	if p.tryReap() {
 		return nil
 	}
-	return fmt.Errorf("spawn: %w", plan.Unsupported("Process.WaitExited"))
+	return missing("Process.WaitExited", "the clone engine", plan.Engine)
 }
 
 // disown is Disown. The caller holds p.mu. A wait that is under way can't be

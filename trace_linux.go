@@ -82,7 +82,7 @@ func (tr *tracing) finish(ctx context.Context, p *Process) error {
 	case 0, unix.ESRCH: // killed meanwhile
 		return nil
 	case unix.EIO:
-		return &lacking{"Linux 3.11", errno}
+		return &UnsupportedError{What: "PTRACE_SETSIGMASK", Since: "3.11", Err: errno}
 	}
 	return errno
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/safespawn/spawn/attr"
@@ -84,15 +85,16 @@ func TestContradictions(t *testing.T) {
 		for _, pair := range [][2]attr.Attr{{x.a, x.b}, {x.b, x.a}} {
 			list := append(attr.List{pair[0], attr.Nice(1), pair[1]}, x.with...)
 			wrong(t, list, 2)
-			var c *plan.Conflict
+			var c *attr.ConflictError
 			var e *plan.Error
 			err := check(list)
 			if !errors.As(err, &c) || !errors.As(err, &e) {
 				t.Errorf("%#v: %v", list, err)
 				continue
 			}
-			if first, last := fmt.Sprintf("%T", pair[0]), fmt.Sprintf("%T", pair[1]); c.A != last || c.B != first || e.Step != last {
-				t.Errorf("%#v: %s: %+v, want %s and %s", list, e.Step, c, last, first)
+			first, last := strings.TrimPrefix(fmt.Sprintf("%T", pair[0]), "attr."), strings.TrimPrefix(fmt.Sprintf("%T", pair[1]), "attr.")
+			if c.A != last || c.B != first || c.Why == "" || e.Object != last || !errors.Is(err, syscall.EINVAL) {
+				t.Errorf("%#v: %s: %+v, want %s and %s", list, e.Object, c, last, first)
 			}
 		}
 	}

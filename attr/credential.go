@@ -126,7 +126,7 @@ func (ResetIDs) lower(p *plan.Plan) {
 func (ResetIDs) fallback(f *plan.ForkExec) error {
 	uid, gid := os.Getuid(), os.Getgid()
 	if uid < 0 || gid < 0 {
-		return plan.Unsupported("attr.ResetIDs")
+		return &UnsupportedError{What: "attr.ResetIDs", Since: plan.Engine}
 	}
 	if uid == os.Geteuid() && gid == os.Getegid() {
 		return nil

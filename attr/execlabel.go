@@ -2,7 +2,6 @@ package attr
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -43,7 +42,7 @@ func checkLabel(c *plan.Claims, lsm, label, by string) error {
 		return invalid(lsm, label, "empty, over %d bytes, or with a NUL byte or a newline", maxLabel)
 	}
 	if isInactive(lsm) {
-		err := fmt.Errorf("%s needs the security module %s, which is not active: %w", by, lsm, errors.ErrUnsupported)
+		err := &UnsupportedError{What: "the security module " + lsm + " to be active"}
 		return plan.AttrError(lsm, -1, label, err)
 	}
 	return c.Claim(execLabel, by)

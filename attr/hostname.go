@@ -25,7 +25,7 @@ func checkHostname(c *plan.Claims, step, name, by string) error {
 	if len(name) > maxHostname || strings.IndexByte(name, 0) >= 0 {
 		return invalid(step, name, "longer than %d bytes, or with a NUL byte", maxHostname)
 	}
-	c.Need(ownNamespace("uts"), by, "a namespace of CLONE_NEWUTS, new or joined")
+	c.Need(ownNamespace("uts"), by, "uts", "attr.Namespaces", "attr.Unshare", "attr.JoinNamespace")
 	return c.Claim("the name by "+step, by)
 }
 

@@ -1,7 +1,6 @@
 package attr
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -42,7 +41,7 @@ type LandlockRuleset struct {
 
 // NewLandlock makes a ruleset; closing it is up to the caller. It needs no
 // privilege, but search permission on the way to the paths. What the kernel
-// lacks is an error that matches [errors.ErrUnsupported] and says since when it is
+// lacks is an [UnsupportedError] that says since when it is
 // there: the rules need Linux 6.10, and 6.12 with NoSignals or NoAbstractUnix. See
 // landlock(7).
 func NewLandlock(rules LandlockRules) (*LandlockRuleset, error) {
@@ -138,8 +137,7 @@ func (r LandlockRules) handled(abi int) (h [landlockKinds]uint64, dropped []stri
 			continue
 		}
 		if !r.BestEffort {
-			return h, nil, fmt.Errorf("%s needs Linux %s (version %d of Landlock, this kernel has %d): %w",
-				x.name, x.since, x.abi, abi, errors.ErrUnsupported)
+			return h, nil, &UnsupportedError{What: fmt.Sprintf("%s, of version %d of Landlock, where this kernel has %d", x.name, x.abi, abi), Since: x.since}
 		}
 		h[x.kind] &^= x.bits
 		dropped = append(dropped, x.name)

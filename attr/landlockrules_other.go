@@ -2,11 +2,6 @@
 
 package attr
 
-import (
-	"errors"
-	"fmt"
-)
-
 func newLandlock(LandlockRules) (*LandlockRuleset, error) {
-	return nil, fmt.Errorf("only Linux has Landlock: %w", errors.ErrUnsupported)
+	return nil, &UnsupportedError{What: "Landlock", Since: "5.13"}
 }

@@ -22,11 +22,11 @@ func checkList(l List, c *plan.Claims) error {
 		}
 		c.Attr(i)
 		if err := a.check(c); err != nil {
-			return at(i, err)
+			return at(i, ofClaims(err))
 		}
 	}
 	if err := c.Unmet(); err != nil {
-		return err
+		return ofClaims(err)
 	}
 	return checkDeathSignal(l)
 }
@@ -48,7 +48,7 @@ type withFallback interface {
 // fallbackList asks os.StartProcess for all attributes.
 func fallbackList(l List, f *plan.ForkExec) error {
 	for i, a := range l {
-		err := plan.Unsupported(fmt.Sprintf("%T", a))
+		var err error = &UnsupportedError{What: fmt.Sprintf("%T", a), Since: plan.Engine}
 		if w, ok := a.(withFallback); ok {
 			err = w.fallback(f)
 		}

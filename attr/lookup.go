@@ -22,7 +22,7 @@ import (
 // privilege even so. Any Unix.
 func LookupCredential(name string) (Credential, error) {
 	if os.Getuid() < 0 {
-		return Credential{}, fmt.Errorf("attr.LookupCredential: user ids are not numbers here: %w", errors.ErrUnsupported)
+		return Credential{}, fmt.Errorf("attr.LookupCredential: %w", &UnsupportedError{What: "user ids that are numbers", Since: "any Unix"})
 	}
 	u, group, err := findUser(name)
 	if err != nil {

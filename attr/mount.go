@@ -74,7 +74,7 @@ func (m Mount) check() error {
 }
 
 func needMounts(c *plan.Claims, by string) {
-	c.Need(mountsOfOwn, by, "attr.Namespaces or attr.Unshare with CLONE_NEWNS")
+	c.Need(mountsOfOwn, by, "mnt", "attr.Namespaces", "attr.Unshare")
 }
 
 func (m Mount) object() string {

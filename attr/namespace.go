@@ -173,7 +173,7 @@ func (m IDMap) check(c *plan.Claims) error {
 			}
 		}
 	}
-	c.Need(userNamespace, "attr.IDMap", "attr.Namespaces or attr.Unshare with CLONE_NEWUSER")
+	c.Need(userNamespace, "attr.IDMap", "user", "attr.Namespaces", "attr.Unshare")
 	claims := []string{"the id maps"}
 	if m.Helpers {
 		claims = append(claims, mapsFromHere)
@@ -193,7 +193,7 @@ func (m IDMap) check(c *plan.Claims) error {
 // needMaps is for attributes that set ids, of which a new user namespace has none
 // before they are mapped.
 func needMaps(c *plan.Claims, by string, uid, gid, groups bool) {
-	const why = "it has no ids without attr.IDMap"
+	const why = "a new user namespace has no ids that are not mapped"
 	if uid {
 		c.Bar(userNamespace, by, mappedUIDs, why)
 	}

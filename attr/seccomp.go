@@ -51,7 +51,7 @@ const (
 // else with no_new_privs, which it may have from its parent.
 func needPrivs(c *plan.Claims, by string) {
 	if !hasNoNewPrivs() {
-		c.Bar(noSysAdmin, by, noNewPrivs, "without CAP_SYS_ADMIN it takes attr.NoNewPrivs")
+		c.Bar(noSysAdmin, by, noNewPrivs, "without CAP_SYS_ADMIN it takes no_new_privs")
 	}
 }
 

@@ -93,7 +93,7 @@ func (s SigDefault) fallback(*plan.ForkExec) error {
 	if len(s) == 0 {
 		return nil
 	}
-	return plan.Unsupported("attr.SigDefault with signals")
+	return &UnsupportedError{What: "attr.SigDefault with signals", Since: plan.Engine}
 }
 
 func (s SigIgnore) check(c *plan.Claims) error {

@@ -57,7 +57,7 @@ func (DetachTTY) lower(p *plan.Plan) {
 // by Setsid alone.
 func needSession(c *plan.Claims, by string) {
 	c.Bar(newGroup, by, "", "the child has to lead a session")
-	c.Need(newSession, by, "attr.Setsid")
+	c.Need(newSession, by, "", "attr.Setsid")
 }
 
 func (t ControllingTTY) check(c *plan.Claims) error {
@@ -89,7 +89,7 @@ func (f Foreground) check(c *plan.Claims) error {
 	if f.File == nil {
 		return invalid("foreground", "", "nil file")
 	}
-	c.Need(newGroup, "attr.Foreground", "attr.Setpgid")
+	c.Need(newGroup, "attr.Foreground", "", "attr.Setpgid")
 	return c.Claim(theForeground, "attr.Foreground")
 }
 

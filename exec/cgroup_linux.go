@@ -156,12 +156,12 @@ func ownCgroup() (string, error) {
 			return underMount(strings.TrimSuffix(path, "\n"), string(mounts))
 		}
 	}
-	return "", fmt.Errorf("this process is in no cgroup v2: %w", errors.ErrUnsupported)
+	return "", &spawn.UnsupportedError{What: "this process to be in a cgroup v2"}
 }
 
 // underMount finds a control group in the file system.
 func underMount(path, mounts string) (string, error) {
-	err := fmt.Errorf("no cgroup v2 is mounted: %w", errors.ErrUnsupported)
+	var err error = &spawn.UnsupportedError{What: "a cgroup v2 to be mounted"}
 	for line := range strings.Lines(mounts) {
 		// ID PARENT DEVICE ROOT POINT OPTIONS... - TYPE SOURCE OPTIONS
 		mount, kind, _ := strings.Cut(line, " - ")

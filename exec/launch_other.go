@@ -4,7 +4,6 @@ package exec
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 
@@ -72,5 +71,5 @@ func (c *Cmd) logStart(path string) {
 }
 
 func (c *Cmd) unsupported(what string) error {
-	return fmt.Errorf("exec: %s is not supported on this platform: %w", what, errors.ErrUnsupported)
+	return fmt.Errorf("exec: %w", &spawn.UnsupportedError{What: what, Since: "linux on amd64 or arm64"})
 }

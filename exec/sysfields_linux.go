@@ -3,18 +3,17 @@
 package exec
 
 import (
-	"errors"
-	"fmt"
 	"reflect"
 	"slices"
 	"sync"
 
+	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
 )
 
 // errUnknownField is about a field that a newer Go has. What it asks for may be a
 // sandbox: without it the program must not run.
-var errUnknownField = fmt.Errorf("a field that this version of package exec does not know: %w", errors.ErrUnsupported)
+var errUnknownField = &spawn.UnsupportedError{What: "a newer version of package exec, which knows the field"}
 
 // fieldSet finds fields of a struct that are not known and that are set.
 type fieldSet struct {

@@ -2,8 +2,11 @@ package main
 
 import (
 	"cmp"
-	"regexp"
+	"errors"
 	"strings"
+
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/attr"
 )
 
 // flagOf is the flag of each attribute, for messages of the library.
@@ -25,20 +28,41 @@ var flagOf = map[string]string{
 	"Umask": "--umask", "Unshare": "--unshare",
 }
 
-var (
-	attributeName = regexp.MustCompile(`\battr\.\w+`)
-	cloneFlag     = regexp.MustCompile(`\bCLONE_NEW[A-Z]+`)
-)
+// flagFor is the flag of an attribute, or where it has none its name.
+func flagFor(name string) string { return cmp.Or(flagOf[name], "attr."+name) }
 
-// inFlags puts flags for attributes into a message, and names for namespaces.
-func inFlags(s string) string {
-	s = attributeName.ReplaceAllStringFunc(s, func(name string) string {
-		return cmp.Or(flagOf[strings.TrimPrefix(name, "attr.")], name)
-	})
-	return cloneFlag.ReplaceAllStringFunc(s, func(name string) string {
-		if name == "CLONE_NEWNS" {
-			return "mount"
+// inFlags is an error, with flags for attributes.
+func inFlags(err error) string {
+	var conflict *attr.ConflictError
+	var need *attr.NeedError
+	var lack *spawn.UnsupportedError
+	switch {
+	case errors.As(err, &conflict) && conflict.A == conflict.B:
+		return flagFor(conflict.A) + " twice: " + conflict.Why
+	case errors.As(err, &conflict):
+		return flagFor(conflict.A) + " contradicts " + flagFor(conflict.B) + ": " + conflict.Why
+	case errors.As(err, &need):
+		return flagFor(need.Attr) + " needs " + needed(need)
+	case errors.As(err, &lack):
+		if name, ok := strings.CutPrefix(lack.What, "attr."); ok {
+			return flagFor(name) + " needs " + lack.Since
 		}
-		return strings.ToLower(strings.TrimPrefix(name, "CLONE_NEW"))
-	})
+	}
+	return err.Error()
+}
+
+// needed is what an attribute needs, as a flag of namespaces where it is about one.
+func needed(need *attr.NeedError) string {
+	flags := make([]string, len(need.Of))
+	for i, of := range need.Of {
+		flags[i] = flagFor(of)
+	}
+	text := strings.Join(flags, " or ")
+	switch need.Namespace {
+	case "":
+		return text
+	case "mnt":
+		return text + " with mount"
+	}
+	return text + " with " + need.Namespace
 }

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"os"
 	"strings"
 	"testing"
 
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/testenv/attrnames"
 )
 
@@ -28,12 +31,19 @@ func TestFlagsOfAttributes(t *testing.T) {
 			}
 		}
 	}
-	for s, want := range map[string]string{
-		"needs attr.Namespaces or attr.Unshare with CLONE_NEWNS": "needs --new or --unshare with mount",
-		"a namespace of CLONE_NEWUTS":                            "a namespace of uts",
-		"attr.Nice and attr.SomethingElse":                       "--nice and attr.SomethingElse",
+}
+
+// TestMessagesInFlags wants what is said of attributes to be said of flags.
+func TestMessagesInFlags(t *testing.T) {
+	for want, list := range map[string]attr.List{
+		"--mount needs --new or --unshare with mount":                   {attr.Mounts{{Target: "/mnt"}}},
+		"--hostname needs --new or --unshare or --join with uts":        {attr.Hostname("x")},
+		"--foreground needs --setpgid":                                  {attr.Foreground{File: os.Stdin}},
+		"--umask twice: both decide about the umask":                    {attr.Umask(0), attr.Umask(0)},
+		"--setpgid contradicts --setsid: both decide about the session": {attr.Setsid{}, attr.Setpgid{}},
 	} {
-		if got := inFlags(s); got != want {
+		_, err := spawn.Compile(&spawn.Spec{Path: "/bin/true", Attr: list})
+		if got := message(err); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}

@@ -72,7 +72,7 @@ func (o *options) sandboxAttributes() (list attr.List, err error) {
 		}
 		r, err := attr.NewLandlock(o.rules)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("--landlock: %w", errors.Unwrap(err)) // without the name of the function
 		}
 		o.opened = append(o.opened, r)
 		o.dropped = r.Dropped()

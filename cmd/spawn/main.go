@@ -73,7 +73,7 @@ func statusOf(err error) int {
 
 // message is an error in one line, without the prefix of the library.
 func message(err error) string {
-	s := inFlags(err.Error())
+	s := inFlags(err)
 	for _, prefix := range []string{"spawn: ", "spawn "} {
 		if rest, ok := strings.CutPrefix(s, prefix); ok {
 			s = rest

@@ -58,7 +58,7 @@ func TestMemoryFlags(t *testing.T) {
 		t.Errorf("huge pages: %q", got)
 	}
 	for _, flag := range []string{"--deny-write-exec", "--merge-pages"} {
-		if r := try(t, flag, "true"); r.status != 0 && !strings.Contains(r.errOut, ": needs Linux 6.") {
+		if r := try(t, flag, "true"); r.status != 0 && !strings.Contains(r.errOut, " (Linux 6.") {
 			t.Errorf("%s: %+v", flag, r)
 		}
 	}

@@ -92,7 +92,12 @@ func (p *Program) findTerminal(list attr.List) error {
 		return problem(err)
 	}
 	if p.tty = p.files.numberFor(fd); p.tty < 0 {
-		return problem(plan.Unsupported("attr.ControllingTTY with a file that no descriptor of the child is"))
+		return problem(unsupported("attr.ControllingTTY with a file that no descriptor of the child is"))
 	}
 	return nil
+}
+
+// unsupported is the error of what only the clone engine can do.
+func unsupported(what string) error {
+	return &attr.UnsupportedError{What: what, Since: plan.Engine}
 }

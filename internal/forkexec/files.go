@@ -161,7 +161,7 @@ func (f *filePlan) apply(i int, x *plan.Action) error {
 			return err
 		}
 		if f.foreground != none {
-			return x.ErrorAt(i, plan.Unsupported("FileActions.Tcsetpgrp, called twice,"))
+			return x.ErrorAt(i, unsupported("FileActions.Tcsetpgrp, called twice,"))
 		}
 		f.foreground, f.tcsetpgrp = k, i
 	}

@@ -17,7 +17,7 @@ func checkAttributes(list attr.List) error {
 	for i := range list {
 		var f plan.ForkExec
 		if err := attrlist.Fallback(list[i:i+1], &f); err == nil && f != (plan.ForkExec{}) {
-			return plan.AttrError("attr", i, "", plan.Unsupported(fmt.Sprintf("%T", list[i])))
+			return plan.AttrError("attr", i, "", unsupported(fmt.Sprintf("%T", list[i])))
 		}
 	}
 	return nil
@@ -30,17 +30,17 @@ func (p *Program) checkActions() error {
 		x := &p.actions[i]
 		switch {
 		case x.Kind == plan.ActFchdir, x.Kind == plan.ActTcsetpgrp, x.Kind == plan.ActOpenAt && x.From != plan.AtFdcwd:
-			return x.ErrorAt(i, plan.Unsupported("FileActions."+x.Kind.String()))
+			return x.ErrorAt(i, unsupported("FileActions."+x.Kind.String()))
 		}
 	}
 	for i := range p.files.needs {
 		if n := &p.files.needs[i]; n.kind == needNumber && n.fd > 2 {
-			return p.actions[n.action].ErrorAt(n.action, plan.Unsupported("a descriptor above 2"))
+			return p.actions[n.action].ErrorAt(n.action, unsupported("a descriptor above 2"))
 		}
 	}
 	for n, entry := range p.files.table {
 		if n > 2 && entry.need != shut {
-			return p.actions[entry.action].ErrorAt(entry.action, plan.Unsupported("a descriptor above 2"))
+			return p.actions[entry.action].ErrorAt(entry.action, unsupported("a descriptor above 2"))
 		}
 	}
 	return nil

@@ -54,7 +54,7 @@ func (p *Program) checkActions() error {
 			}
 		}
 		if what != "" {
-			return x.ErrorAt(i, plan.Unsupported(what))
+			return x.ErrorAt(i, unsupported(what))
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"slices"
 	"syscall"
 )
@@ -31,7 +32,8 @@ type claim struct {
 
 type need struct {
 	claim
-	of string
+	namespace string
+	of        []string
 }
 
 type bar struct {
@@ -41,19 +43,26 @@ type bar struct {
 
 // Conflict is why two attributes can't be in one list.
 type Conflict struct {
-	A, B string // A is what the Error names as its step
-	Why  string // empty where they are about the same thing
+	A, B string // A is the later one; the same where it was given twice
+	Why  string
 }
 
-func (e *Conflict) Error() string {
-	if e.Why == "" {
-		return "contradicts " + e.B
-	}
-	return "contradicts " + e.B + ": " + e.Why
-}
+func (e *Conflict) Error() string { return "contradicts " + e.B + ": " + e.Why }
 
 // Unwrap returns EINVAL, as for all bad input.
 func (e *Conflict) Unwrap() error { return syscall.EINVAL }
+
+// Need is what an attribute lacks in its list.
+type Need struct {
+	By        string
+	Of        []string // which of them would do
+	Namespace string   // what kind they have to be about, or nothing
+}
+
+func (e *Need) Error() string { return fmt.Sprint("needs ", e.Of) }
+
+// Unwrap returns EINVAL, as for all bad input.
+func (e *Need) Unwrap() error { return syscall.EINVAL }
 
 // reset forgets all claims, but keeps their memory.
 func (c *Claims) reset() {
@@ -74,10 +83,7 @@ func (c *Claims) Claim(what, by string) error {
 		if o.what != what {
 			continue
 		}
-		if o.by == by {
-			return AttrError(by, c.index, what, Invalid("given twice"))
-		}
-		return AttrError(by, c.index, what, &Conflict{A: by, B: o.by})
+		return AttrError("attr", c.index, by, &Conflict{A: by, B: o.by, Why: "both decide about " + what})
 	}
 	c.claims = append(c.claims, claim{what, by, c.index})
 	return nil
@@ -97,9 +103,10 @@ func (c *Claims) Has(what string) bool {
 func (c *Claims) Provide(what string) { c.given = append(c.given, what) }
 
 // Need says that the attribute called by makes sense only where what is claimed
-// or provided, which the attributes called of do.
-func (c *Claims) Need(what, by, of string) {
-	c.needs = append(c.needs, need{claim{what, by, c.index}, of})
+// or provided, which the attributes called of do, about a kind of namespaces if that
+// is not empty.
+func (c *Claims) Need(what, by, namespace string, of ...string) {
+	c.needs = append(c.needs, need{claim{what, by, c.index}, namespace, of})
 }
 
 // Bar says that the attribute called by can't be where another claims what, and
@@ -120,7 +127,7 @@ func (c *Claims) barred() error {
 		if first.index > last.index {
 			first, last = last, first
 		}
-		return AttrError(last.by, last.index, b.what, &Conflict{A: last.by, B: first.by, Why: b.why})
+		return AttrError("attr", last.index, last.by, &Conflict{A: last.by, B: first.by, Why: b.why})
 	}
 	return nil
 }
@@ -133,7 +140,7 @@ func (c *Claims) Unmet() error {
 	}
 	for _, n := range c.needs {
 		if !c.Has(n.what) && !slices.Contains(c.given, n.what) {
-			return AttrError(n.by, n.index, n.what, Invalid("needs %s", n.of))
+			return AttrError("attr", n.index, n.by, &Need{By: n.by, Of: n.of, Namespace: n.namespace})
 		}
 	}
 	return nil

@@ -1,8 +1,6 @@
 package plan
 
 import (
-	"errors"
-	"fmt"
 	"os"
 )
 
@@ -23,7 +21,5 @@ type Credential struct {
 	KeepGroups bool
 }
 
-// Unsupported is the error of what the fork+exec fallback can't do.
-func Unsupported(what string) error {
-	return fmt.Errorf("%s needs the clone engine (linux on amd64 or arm64): %w", what, errors.ErrUnsupported)
-}
+// Engine is where there is what the fork+exec fallback can't do.
+const Engine = "linux on amd64 or arm64"

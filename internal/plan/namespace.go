@@ -13,19 +13,20 @@ const (
 )
 
 // NamespaceKinds are the kinds of namespaces, in the order of their flags: the name of
-// each in /proc/PID/ns, and what a kernel needs to have it.
+// each in /proc/PID/ns, and what a kernel needs to have it, since which version.
 var NamespaceKinds = [...]struct {
-	Flag        uint64
-	Name, Needs string
+	Flag         uint64
+	Name         string
+	Needs, Since string
 }{
-	{CloneNewTime, "time", "Linux 5.6 with CONFIG_TIME_NS"},
-	{CloneNewNS, "mnt", "mount namespaces"},
-	{CloneNewCgroup, "cgroup", "Linux 4.6 with CONFIG_CGROUPS"},
-	{CloneNewUTS, "uts", "CONFIG_UTS_NS"},
-	{CloneNewIPC, "ipc", "CONFIG_IPC_NS"},
-	{CloneNewUser, "user", "Linux 3.8 with CONFIG_USER_NS"},
-	{CloneNewPID, "pid", "CONFIG_PID_NS"},
-	{CloneNewNet, "net", "CONFIG_NET_NS"},
+	{CloneNewTime, "time", "CONFIG_TIME_NS", "5.6"},
+	{CloneNewNS, "mnt", "mount namespaces", ""},
+	{CloneNewCgroup, "cgroup", "CONFIG_CGROUPS", "4.6"},
+	{CloneNewUTS, "uts", "CONFIG_UTS_NS", ""},
+	{CloneNewIPC, "ipc", "CONFIG_IPC_NS", ""},
+	{CloneNewUser, "user", "CONFIG_USER_NS", "3.8"},
+	{CloneNewPID, "pid", "CONFIG_PID_NS", ""},
+	{CloneNewNet, "net", "CONFIG_NET_NS", ""},
 }
 
 // LastSignal is the last of Linux's signals.

@@ -30,7 +30,7 @@ func TestClaims(t *testing.T) {
 	}
 	c.Attr(5)
 	for _, by := range []string{"first", "second"} {
-		if e := asError(t, c.Claim("a", by)); e.Step != by || e.Index != 5 || e.Object != "a" {
+		if e := asError(t, c.Claim("a", by)); e.Part != plan.PartAttr || e.Index != 5 || e.Object != by {
 			t.Errorf("%#v", e)
 		}
 	}
@@ -42,8 +42,8 @@ func TestClaims(t *testing.T) {
 func TestNeeds(t *testing.T) {
 	var c plan.Claims
 	c.Attr(3)
-	c.Need("a", "needy", "other")
-	if e := asError(t, c.Unmet()); e.Step != "needy" || e.Index != 3 || e.Object != "a" {
+	c.Need("a", "needy", "", "other")
+	if e := asError(t, c.Unmet()); e.Part != plan.PartAttr || e.Index != 3 || e.Object != "needy" {
 		t.Errorf("%#v", e)
 	}
 	c.Attr(4)
@@ -51,12 +51,6 @@ func TestNeeds(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := c.Unmet(); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestUnsupported(t *testing.T) {
-	if err := plan.Unsupported("x"); !errors.Is(err, errors.ErrUnsupported) {
 		t.Error(err)
 	}
 }
@@ -153,7 +147,7 @@ func TestBars(t *testing.T) {
 	claim(&c, "a", "second")
 	e := asError(t, c.Unmet())
 	var x *plan.Conflict
-	if !errors.As(e, &x) || *x != (plan.Conflict{A: "second", B: "first", Why: "why"}) || e.Step != "second" || e.Index != 2 {
+	if !errors.As(e, &x) || *x != (plan.Conflict{A: "second", B: "first", Why: "why"}) || e.Object != "second" || e.Index != 2 {
 		t.Errorf("%#v, %#v", e, x)
 	}
 	c.Attr(0)
