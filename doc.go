@@ -1,14 +1,15 @@
-// Package spawn starts processes as posix_spawn(3) does: ordered file actions and
-// a set of attributes say what happens in the child before its program begins.
+// Package spawn starts processes as posix_spawn(3) does. You give it a list of file
+// actions and a set of attributes. The child performs both before its program
+// begins.
 //
-// On Linux the child shares the parent's memory while it gets ready (clone3 with
-// CLONE_VM and CLONE_VFORK). It runs no Go code, only a short assembly loop that
-// performs a list of system calls that the parent has prepared, the last of which
-// is execve. Elsewhere the same API works over os.StartProcess.
+// On Linux the child shares the parent's memory while it prepares itself (clone3
+// with CLONE_VM and CLONE_VFORK). It runs no Go code, only a short assembly loop.
+// The loop performs a list of system calls that the parent has prepared, and the
+// last of them is execve. Elsewhere the same API works over os.StartProcess.
 //
 // # Use
 //
-// Fill in a [Spec], then call [Run], or [Start] and [Process.Wait]:
+// Fill in a [Spec]. Then call [Run], or [Start] and [Process.Wait]:
 //
 //	s := &spawn.Spec{
 //		Path: "/usr/bin/sort",
@@ -19,153 +20,167 @@
 //	s.Actions.Open(1, "out.txt", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
 //	state, err := spawn.Run(ctx, s)
 //
-// The path is a file's: there is no search in PATH (see exec.LookPath), and no
-// shell. What is started often is better compiled once, by [Compile], and then
-// started with [Program.Start]. A Program is immutable and may be started from
-// any number of goroutines at once; its environment is that of the time of
-// Compile, and the files that it names must stay open for as long as it is used.
+// Path names a file. There is no search in PATH (see exec.LookPath), and no shell.
+//
+// If you start the same Spec often, compile it once with [Compile], and start the
+// result with [Program.Start]. A Program never changes, and any number of
+// goroutines may start it at once. Its environment is the one at the time of
+// Compile. The files that it names must stay open while you use it.
 //
 // # File actions and descriptors
 //
-// The child has those of the parent's descriptors 0, 1 and 2 that are open and not
-// close-on-exec, and what the actions of [FileActions] put in place, and nothing
-// else, whatever close-on-exec flags the parent's descriptors carry.
-// [FileActions.Inherit] adds one descriptor, [FileActions.InheritAll] all that fork
-// and exec would leave open. All that the package opens for itself has numbers from
-// 3 up and is close-on-exec, also where the parent has closed 0, 1 or 2.
+// The child has the parent's descriptors 0, 1 and 2, if they are open and not
+// close-on-exec. It also has the descriptors that the actions of [FileActions] put
+// in place. It has no others, whatever close-on-exec flags the parent's descriptors
+// carry. [FileActions.Inherit] adds one descriptor. [FileActions.InheritAll] adds
+// all descriptors that fork and exec would leave open.
 //
-// The actions are performed in the order of the calls. A descriptor given as a
-// number is the child's at that point, as in posix_spawn; an *os.File is always
-// the parent's file, whatever has become of its number meanwhile. So files can
-// take any numbers in any order, swapped or with gaps. Paths are resolved in the
-// child: in its working directory at that point, inside its root directory, with
-// its credentials and its umask.
+// The child performs the actions in the order of the calls. A descriptor given as a
+// number is the child's descriptor at that point, as in posix_spawn. An *os.File,
+// in contrast, is always the parent's file, even if an earlier action has put
+// another file at its number. So files can take any numbers in any order, swapped
+// or with gaps. The child resolves paths itself: in its working directory at that
+// point, inside its root directory, with its credentials and its umask.
 //
-// A file that is passed keeps its flags, offset and deadlines. The parent's copy
-// stays the caller's, to be closed once Start has returned. Package os makes the ends
-// of pipes non-blocking, which programs don't expect: the child gets them opened
-// anew, blocking, as [FileActions.File] says.
+// If you pass a file, it keeps its flags, its offset and its deadlines. The
+// parent's file stays yours; close it once Start has returned. Package os makes the
+// ends of pipes non-blocking, and few programs expect that. The child therefore
+// gets such an end opened anew, as a blocking file; see [FileActions.File].
+//
+// The descriptors that the package opens for itself have numbers from 3 up and are
+// close-on-exec, even if the parent has closed 0, 1 or 2.
 //
 // # Attributes
 //
-// [attr.List] in Spec.Attr holds the attributes, in any order. What is not listed
-// is inherited, with three exceptions, which the parent's own needs would falsify:
+// [attr.List] in Spec.Attr holds the attributes, in any order. Whatever you do not
+// list is inherited, but for three things that a Go process changes for its own
+// use:
 //
-//   - Signals have their default actions, also those that the parent ignores;
-//     see attr.InheritIgnored and attr.SigIgnore.
-//   - The limit of open files is the one that this process was started with: Go
-//     raises the soft limit for itself. It is left as it is where somebody has
-//     changed it since; see attr.NoFile.
-//   - The signal mask is that of the calling thread, which in Go is the one that
+//   - Signals have their default actions, even those that the parent ignores; see
+//     attr.InheritIgnored and attr.SigIgnore.
+//   - The limit of open files is the one that this process was started with,
+//     because Go raises the soft limit for itself. If somebody has changed the
+//     limit since, the child gets the changed one; see attr.NoFile.
+//   - The signal mask is that of the calling thread. In Go that is the mask that
 //     the process was started with; see attr.SigMask.
 //
-// An attribute given twice, or two that contradict each other, are errors of
-// Compile.
+// Compile returns an error if an attribute is given twice, or if two attributes
+// contradict each other.
 //
 // # The order of the child's steps
 //
-// The order is fixed, whatever that of the lists. Each line says what happens and
-// why not later, or not earlier; what a Spec doesn't ask for is left out.
+// The order is fixed; the order of your lists does not change it. Each line says
+// what happens, and why it happens there and not earlier or later. A step that the
+// Spec does not ask for is left out.
 //
-//  1. A file table of its own, with only what is needed. Until then, to
-//     change a descriptor would be to change the parent's.
+//  1. A file table of its own, with only the needed descriptors. Before that, a
+//     change to a descriptor would change the parent's, too.
 //  2. Signal dispositions: InheritIgnored, SigDefault, SigIgnore. No signal is
-//     let through before the mask is set.
-//  3. Setsid, or Setpgid and then Foreground. Only the leader of a session
-//     gets a controlling terminal, and Tcsetpgrp is about the new group.
-//  4. Joining a cgroup, where the child can't be made in it. It limits the
-//     CPUs, is the root of a new cgroup namespace, and takes the parent's
-//     privilege.
+//     delivered before the mask is set.
+//  3. Setsid, or Setpgid and then Foreground. Only the leader of a session gets a
+//     controlling terminal, and Tcsetpgrp is about the new group.
+//  4. Joining a cgroup, if the child can't be made in it. The cgroup limits the
+//     CPUs and is the root of a new cgroup namespace, and joining it takes the
+//     parent's privilege.
 //  5. OOMScoreAdj, CoredumpFilter, SELinuxContext, AppArmorProfile. Their files
-//     are in /proc, which another root directory may lack, and belong to root
-//     once the ids have changed.
-//  6. Limits that are raised. RLIMIT_NICE and RLIMIT_RTPRIO stand in for
-//     privilege further down.
-//  7. CPUAffinity. SchedDeadline takes only who may run on all CPUs.
+//     are in /proc. Another root directory may lack /proc, and once the ids have
+//     changed the files belong to root.
+//  6. Limits that are raised. In later steps RLIMIT_NICE and RLIMIT_RTPRIO can
+//     take the place of privilege.
+//  7. CPUAffinity. The kernel allows SchedDeadline only to a process that may run
+//     on all CPUs.
 //  8. SchedPolicy, Nice, NUMAPolicy, IOPrio, CoreSched. Other namespaces and
 //     credentials take the privilege away.
-//  9. The dumpable flag is cleared, and again after the steps that may set it.
-//     From the next step on others may reach the child who may not reach its
-//     parent, whose memory it shares.
-//  10. JoinNamespace. In a user namespace of its own, which is made next, the
-//     child has no rights to others.
-//  11. Unshare with its IDMap; its mounts are made private. What is mounted
-//     and named from here on is the child's own.
-//  12. Mounts. Their sources may be out of reach from the new root.
+//  9. Clearing the dumpable flag, and again after each step that may set it. From
+//     the next step on, processes that can't reach the parent could reach the
+//     child, which shares the parent's memory.
+//  10. JoinNamespace. In a user namespace of its own, which is made next, the child
+//     has no rights over other namespaces.
+//  11. Unshare with its IDMap; all mounts become private. Mounts and names that are
+//     made from here on are the child's own.
+//  12. Mounts. The new root might not contain their sources.
 //  13. PivotRoot or Chroot; Hostname, Domainname. Other credentials take the
 //     privilege away.
-//  14. The bounding set; what is permitted is to be kept over the change of
-//     ids. That change takes away CAP_SETPCAP, and what is not to be kept.
-//  15. Groups, gid, uid. The uid is the last, as it takes the privilege for
-//     all three away.
-//  16. Ambient capabilities. The change of uid clears them.
-//  17. SecureBits. They may forbid ambient capabilities, and need CAP_SETPCAP,
-//     which goes next.
-//  18. What is left of the capability sets. File actions can do no more than
-//     the program.
-//  19. ParentDeathSignal, SessionKeyring. The change of ids clears the signal,
-//     and says whose keyring it is.
-//  20. Umask. Files that the actions make get it.
-//  21. File actions, in the order of the calls. They have the root, the
-//     credentials and the umask of the program.
-//  22. DetachTTY, then ControllingTTY or ControllingFD. Descriptors are in
-//     their places, and the terminal's own is still open.
-//  23. Closing what is not the program's; with Landlock, after that. From here
-//     on no descriptor is needed but the ruleset.
-//  24. Limits that are lowered, NoFile among them; TimerSlack, Personality,
-//     ChildSubreaper, MemoryDenyWriteExec, NoHugePages, MergePages.
-//     RLIMIT_NOFILE would hinder the file actions, and RLIMIT_NPROC before the
-//     uid makes execve fail.
+//  14. The bounding set; the permitted capabilities are marked to survive the
+//     change of ids. The change of ids takes away CAP_SETPCAP, and all
+//     capabilities without the mark.
+//  15. Groups, gid, uid. The uid comes last, because its change takes away the
+//     privilege for all three.
+//  16. Ambient capabilities. The change of the uid clears them.
+//  17. SecureBits. They may forbid ambient capabilities, and they need CAP_SETPCAP,
+//     which the next step may drop.
+//  18. The other capability sets. File actions can do no more than the program.
+//  19. ParentDeathSignal, SessionKeyring. The change of ids clears the signal, and
+//     decides whose keyring it is.
+//  20. Umask. It applies to the files that the file actions make.
+//  21. File actions, in the order of the calls. They have the root, the credentials
+//     and the umask of the program.
+//  22. DetachTTY, then ControllingTTY or ControllingFD. The descriptors are in
+//     their places, and that of the terminal is still open.
+//  23. Closing the descriptors that the program does not get; with Landlock this
+//     comes after the Landlock step. From here on the child needs no descriptor
+//     but the ruleset's.
+//  24. Limits that are lowered, including NoFile; TimerSlack, Personality,
+//     ChildSubreaper, MemoryDenyWriteExec, NoHugePages, MergePages. A lower
+//     RLIMIT_NOFILE would hinder the file actions, and a lower RLIMIT_NPROC before
+//     the change of the uid makes execve fail.
 //  25. NoNewPrivs. Without privilege, Landlock and Seccomp need it.
-//  26. Landlock. The last path but the program's has been opened.
-//  27. Ptrace, StartSuspended. The filter may forbid it.
+//  26. Landlock. Only the program's path is still to be opened.
+//  27. Ptrace, StartSuspended. The filter of Seccomp may forbid it.
 //  28. The signal mask; a traced child gets it after execve, from this process.
-//     SIGTTOU would stop a Tcsetpgrp from the background, and the filter may
-//     forbid this call, too.
-//  29. Seccomp. The filter may forbid all but execve.
+//     With SIGTTOU unblocked a Tcsetpgrp from the background would stop the child,
+//     and the filter may forbid this call, too.
+//  29. Seccomp. The filter may forbid every call but execve.
 //  30. execve. Then the program runs.
 //
+// Where a line has several attributes, the child sets them in the order of the
+// list. Until the mask is set, all signals are blocked. So SIGTTOU can't stop a
+// child in [FileActions.Tcsetpgrp].
+//
 // With attr.Cgroup the child is in the cgroup before the first step, and with
-// attr.Namespaces in the namespaces. With an attr.IDMap for these it waits
-// before the first step until this process has written the maps, or newuidmap and
-// newgidmap have; its file table is then a copy from the start. Until the mask is
-// set all signals are blocked, so SIGTTOU can't stop a child in
-// [FileActions.Tcsetpgrp]. Where a line has several attributes, their order is that
-// of the list. [Program.Steps] shows the system calls of a program one by one, and
-// so does the command: spawn --explain. docs/attributes.md has a table of all
-// attributes, and of those that exclude each other.
+// attr.Namespaces it is in the namespaces. With an attr.IDMap for attr.Namespaces
+// the child waits before the first step, until this process, or newuidmap and
+// newgidmap, have written the maps. Its file table is then a copy from the start.
+//
+// [Program.Steps] returns the system calls of a program one by one, and the command
+// spawn --explain prints them. docs/attributes.md has a table of all attributes,
+// and a table of those that exclude each other.
 //
 // # The child's contract
 //
-// Between clone and execve the child calls no function and returns from none,
-// touches no stack, allocates nothing, takes no lock, handles no signal, and
-// writes to memory nothing but its result. Package internal/raw has the details
-// and the tests. For the parent this means:
+// Between clone and execve the child calls no function and returns from none. It
+// touches no stack, allocates nothing, takes no lock and handles no signal. It
+// writes to no memory but that of its result. Package internal/raw has the details
+// and the tests.
 //
-//   - Its memory is neither copied nor changed: the cost of a spawn does not
-//     depend on the size of the heap, and no memory is reserved for a copy. The
-//     exceptions are attr.CoredumpFilter, attr.MemoryDenyWriteExec,
-//     attr.NoHugePages and attr.MergePages, which belong to the memory, and
-//     attr.Cgroup where the kernel might end this process with the child when
-//     memory runs out: such a child gets a copy, as fork makes it.
-//   - Its descriptors are not copied: the child shares the table until its first
-//     step, which keeps the low ones only. The cost does not depend on how many
-//     files are open. Files with numbers from 64 on are put on low ones for the
-//     time of the start, so they don't make the copy a long one; for that the
-//     library keeps 13 descriptors, open on /dev/null for its path only, from the
-//     first start that passes a file. Where there were no low numbers left by
-//     then, or more such files at once, the copy is a long one.
+// For the parent this means:
+//
+//   - Its memory is neither copied nor changed. The cost of a spawn does not depend
+//     on the size of the heap, and no memory is reserved for a copy. There are
+//     exceptions: attr.CoredumpFilter, attr.MemoryDenyWriteExec, attr.NoHugePages
+//     and attr.MergePages belong to the memory, so a child with one of them gets a
+//     copy, as fork makes it. So does a child with attr.Cgroup, if the kernel might
+//     end this process with the child when memory runs out.
+//   - Its descriptors are not copied. The child shares the parent's table until its
+//     first step, which copies only the low descriptors. The cost does not depend
+//     on the number of open files.
+//   - The child's copy of the table is as long as the highest number it needs. So a
+//     start moves files numbered 64 and up to low numbers for its duration. The
+//     library reserves 13 low descriptors for this, on /dev/null (O_PATH), at the
+//     first start that passes a file. If no low number is free by then, or if more
+//     such files are passed at once, the copy is a long one.
 //   - Nothing waits for the child but the calling goroutine and its thread. The
 //     scheduler and the garbage collector go on, however long the child takes.
-//     Where its steps may take long (paths that are opened or entered, mounts, id
-//     maps, a cgroup, FileActions.InheritAll), signals reach the thread meanwhile,
-//     and so does what concerns every thread of the process: syscall.Setgroups,
-//     syscall.AllThreadsSyscall, a debugger. Elsewhere the thread sleeps in clone,
-//     for the microseconds until execve; that is cheaper by about 4 µs.
-//   - It holds no lock meanwhile. syscall.ForkLock is taken for
-//     FileActions.InheritAll, and for a child with a copy of the memory, until the
-//     child is made. Other starts do not wait for whoever holds it: their children
-//     get no descriptor that was not named.
+//     Steps that open or enter a path, mount, write id maps or join a cgroup may
+//     take long, and so may FileActions.InheritAll. With such steps the thread is
+//     reachable while it waits: by signals, by syscall.Setgroups and
+//     syscall.AllThreadsSyscall, and by a debugger. Without such steps the thread
+//     sleeps in clone, for the microseconds until execve. That is cheaper by about
+//     4 µs.
+//   - It holds no lock while the child is on its way. Until the child is made, a
+//     start takes syscall.ForkLock for FileActions.InheritAll, and for a child with
+//     a copy of the memory. Other starts do not wait for a holder of that lock,
+//     because their children get no unnamed descriptor anyway.
 //   - Its signal mask, dispositions, working directory, umask, limits and ids are
 //     never changed. Its dumpable flag is cleared while a child that others may
 //     reach shares its memory, and restored when the last such child is past
@@ -173,139 +188,161 @@
 //
 // # Errors
 //
-// A failure to start is an [*Error]: it says which [Part] of the start failed (an
-// argument, a file action, an attribute), at which index and in which step, names the
-// object, and wraps the system's error number.
+// The error of a failed start is an [*Error]. It says which [Part] of the start
+// failed (an argument, a file action, an attribute), at which index and in which
+// step. It names the object, and wraps the system's error number.
 //
 //	spawn /usr/bin/sort: open in.txt: no such file or directory
 //
-// So errors.Is(err, fs.ErrNotExist) holds, and errors.As says whether it was the
-// program that is missing, an input file, or the interpreter of a script. The
-// child has been reaped by then. Bad input is found before there is a child and
-// wraps syscall.EINVAL; arguments that are too long wrap syscall.E2BIG. Errors
-// that wrap [errors.ErrUnsupported] say what is missing, and from which kernel on
-// it is there; an errno that is about a file, a cgroup or a filter, and not about the
-// kernel, does not match it. The error of a context is returned as it is.
+// For this error errors.Is(err, fs.ErrNotExist) holds, and the fields of the Error
+// say whether the program is missing, an input file, or the interpreter of a
+// script. The child has been reaped by the time that you get the error.
 //
-// What an errno does not tell is looked for after the failure, and is in the error's
-// Hint: which of a chain of interpreters is missing, and who named it; the directory
-// that the child's ids are not let through; a file system that is mounted noexec; the
-// capability that a step takes, as docs/attributes.md has it, where it is missing; and
-// which limit is reached, of processes or of namespaces, and of which cgroup.
+// Bad input is found before there is a child, and wraps syscall.EINVAL. Arguments
+// that are too long wrap syscall.E2BIG. An error that matches
+// [errors.ErrUnsupported] says what is missing, and which kernel has it first. An
+// errno that is about a file, a cgroup or a filter, and not about the kernel, does
+// not match it. If the context ends, the error is that of the context.
+//
+// An errno alone does not say everything. After a failure the package looks for
+// more, and puts it into the Hint of the error:
+//
+//   - which of a chain of interpreters is missing, and which file names it;
+//   - which directory the child's ids may not pass;
+//   - that a file system is mounted noexec;
+//   - which capability a step needs, if it is missing (docs/attributes.md lists
+//     them);
+//   - which limit of processes or namespaces is reached, and of which cgroup.
+//
+// An example:
 //
 //	spawn /srv/job: execve /opt/python: no such file or directory (interpreter of /srv/job; there is no /opt)
 //
-// Nothing is said where the child's root, mounts or working directory are others than
-// this process's, and nothing is quoted that the child could not have read.
+// There is no hint if the child's root, mounts or working directory differ from
+// those of this process. A hint quotes nothing that the child could not have read.
 //
-// execve is tried again, for about 0.15 s, while the program is open for writing
-// ("text file busy"): in a program with many goroutines that is mostly a child
-// made at the same time, which holds a copy of the descriptor for microseconds.
+// While the program file is open for writing ("text file busy"), execve is tried
+// again, for about 0.15 s. In a program with many goroutines the reason is mostly a
+// child that was made at the same time, and holds a copy of the descriptor for
+// microseconds.
 //
 // # Waiting
 //
-// [Process.Wait] may be called any number of times, from any goroutines, and
-// always gives the same result. [Process.Done] is a channel for select, and
-// [Process.WaitExited] leaves the child for somebody else to reap. Waiting costs
-// a goroutine and no thread: it parks on the child's pidfd, after looking for the
-// end in a loop for up to 100 µs, less where the processor is wanted by others.
-// At most 16 goroutines do so at a time. docs/performance.md has the numbers.
+// You may call [Process.Wait] any number of times, from any number of goroutines,
+// and it always gives the same result. [Process.Done] is a channel for select.
+// [Process.WaitExited] waits too, but leaves the child for somebody else to reap.
 //
-// [Process.Release] leaves a child to be reaped in the background, and so is one
-// whose Process is garbage. No signal is ever sent to a pid that was reaped.
-// [ErrStatusTaken] is the result where another waiter took the status, such as a
-// loop around wait4(-1), unless the kernel has pidfd_info.
+// Waiting costs a goroutine and no thread. At first the goroutine looks for the end
+// in a loop, for up to 100 µs. The loop is shorter if others want the processor,
+// and at most 16 goroutines are in it at a time. Then the goroutine parks on the
+// child's pidfd. docs/performance.md has the numbers.
+//
+// After [Process.Release] a child is reaped in the background. So is a child whose
+// Process becomes unreachable. No signal is ever sent to a pid that was reaped.
+// Another waiter, such as a loop around wait4(-1), may take the status of a child.
+// Wait then finds it by pidfd_info; on kernels without it, the error is
+// [ErrStatusTaken].
 //
 // # Cancellation
 //
-// The context of [Start] bounds the start alone: when it ends while the child is
-// on its way to execve, held up by a FIFO, a dead file server or a frozen cgroup,
-// the child is killed and reaped. A child that has started is not touched. The
-// context of Run bounds its life: when it ends, the child is killed with SIGKILL
-// and reaped. That of Wait bounds the waiting alone. In each case the error is
-// the context's.
+// The context of [Start] bounds the start alone. The child may be held up on its
+// way to execve, by a FIFO, a dead file server or a frozen cgroup. If the context
+// ends in this time, the child is killed and reaped. A child that has started is
+// not touched.
+//
+// The context of [Run] bounds the life of the child: when it ends, the child is
+// killed with SIGKILL and reaped. The context of [Process.Wait] bounds the waiting
+// alone. In each case the error is that of the context.
 //
 // # Kernel features and fallbacks
 //
-// Any kernel that Go supports will do. [Features] tells what this one gives,
-// found by doing: a call that a container's seccomp filter refuses, or kills for,
-// counts as missing. Where a filter comes later and refuses, the start that finds out
-// is made again in the way that is left, and a Program is made ready again.
+// The engine works on any kernel that Go supports. [Features] says what your kernel
+// offers, and finds out by trying. If a container's seccomp filter refuses a call,
+// or kills for it, the call counts as missing. If a filter is installed later and
+// refuses a call, the start that finds out is made again in the remaining way, and
+// a Program is compiled again.
 //
 //	feature        Linux  without it
 //	clone3         5.5    clone; signal handlers are reset one by one; no time namespaces
 //	cgroup         5.7    the child moves itself to its cgroup, in step 4
 //	close_range    5.9    the file table is copied, descriptors are closed one by one
 //	pidfd          5.4    a thread for each child that is waited for; no WithPidfd
-//	pidfd_info     6.15   ErrStatusTaken where somebody else has waited
+//	pidfd_info     6.15   ErrStatusTaken if somebody else has waited
 //	waitid         -      filters: wait4; children that live long are looked at every 50 ms
 //	shared_memory  -      emulators: memory is copied, failures come by a pipe
 //
 // # Logging
 //
-// Spec.Logger gets a debug line for each spawn and each exit, and a warning, once
-// a process, for each of the features that are missing and cost time or threads.
-// Arguments and environment are never logged. A nil Logger costs nothing. A
-// *zap.Logger is a Logger.
+// Spec.Logger gets a debug line for each spawn and each exit. It also gets a
+// warning for each missing feature that costs time or threads, once in the life of
+// the process. Arguments and environment are never logged. A nil Logger costs
+// nothing. A *zap.Logger is a Logger.
 //
 // # Other platforms
 //
-// The engine is for linux/amd64 and linux/arm64, but not for Android, whose seccomp
-// filter kills a process for a call that it does not know. Elsewhere children are
-// made by os.StartProcess: the parent performs the file actions, in order, as far
-// as it can, and those attributes work whose documentation says "any Unix". All
-// else is an error that matches [errors.ErrUnsupported], before anything has
-// happened. Of the promises above these are weaker there:
+// The engine is for linux/amd64 and linux/arm64. It is not for Android, whose
+// seccomp filter kills a process for an unknown call. Elsewhere os.StartProcess
+// makes the children. The parent performs the file actions, in order, as far as it
+// can. The attributes whose documentation says "Any Unix" work on any Unix.
+// Everything else is an error that matches [errors.ErrUnsupported], before anything
+// has happened.
+//
+// Of the promises above, these are weaker there:
 //
 //   - Signals that the parent ignores stay ignored in the child.
-//   - Descriptors that were not named are closed on Linux and Darwin; elsewhere
-//     the child has those of them that are not close-on-exec.
-//   - Files are opened by the parent, which excludes attr.Chroot and other
-//     credentials than its own.
-//   - The error of os.StartProcess does not tell which step failed.
-//   - Each child that is waited for holds a thread, and ErrStatusTaken is the
-//     result where somebody else has waited.
+//   - On Linux and Darwin unnamed descriptors are closed. Elsewhere the child has
+//     those unnamed descriptors that are not close-on-exec.
+//   - The parent opens the files. This excludes attr.Chroot, and credentials other
+//     than the parent's own.
+//   - The error of os.StartProcess does not say which step failed.
+//   - A thread waits for each child. If somebody else has waited, the error is
+//     ErrStatusTaken.
 //
 // # Build tags
 //
-// With spawn_forkexec Linux uses os.StartProcess, too. With spawn_nolinkname the
-// engine does without the two functions of the runtime that tell the scheduler of
-// a blocking system call: a child that is stuck before execve then holds up the
-// garbage collector, and with it the program.
+// With spawn_forkexec the package uses os.StartProcess on Linux, too.
+//
+// With spawn_nolinkname the engine does without the two functions of the runtime
+// that tell the scheduler about a blocking system call. A child that is stuck
+// before execve then holds up the garbage collector, and with it the program.
 //
 // # Limits
 //
-//   - A socket can't be opened anew: one that is non-blocking, as that of
-//     net.Conn.File, is so in the child, which few programs expect. Call Fd on it
-//     before the spawn where the parent has no more use for it. The same goes for
-//     the ends of os.Pipe where there is no /proc, and on other systems than Linux.
-//   - Other code in the process that closes, or overwrites with dup2, descriptors
-//     that are not its own may hit this package's. It looks before it overwrites any
-//     of its own, but between the look and the act there is a moment.
-//   - attr.ParentDeathSignal keeps up to 8 threads, each with a goroutine, made
-//     when they are needed. When so many children are held up before execve, the
-//     next Start waits, for as long as its context lets it.
-//   - Killing ends the child alone, not what it has started in turn.
-//   - A child that can't be killed before execve, because it has another user's ids
-//     or is in an uninterruptible sleep, is left behind when the context of its start
-//     ends, and reaped later. It does not get as far as its program, unless it has a
-//     copy of the memory. Without such a context Start waits for it.
-//   - With attr.OOMScoreAdj the thread sleeps in clone until execve, also where steps
-//     may take long; the kernel would set the parent's score as well. With
-//     attr.IDMap for attr.Namespaces or with FileActions.InheritAll beside it the
-//     child gets a copy of the memory.
-//   - While a child that changes ids or capabilities, or enters a user namespace, is
-//     on its way to execve, this process is not dumpable: most files of /proc/self
-//     belong to root for that time. Where this process is not root, such a start
-//     and one that writes files of /proc (attr.IDMap, attr.OOMScoreAdj and those
-//     beside it) wait for each other, for as long as their contexts let them. So
-//     two such children must not wait for each other before execve, by a FIFO say.
+//   - A socket can't be opened anew. A non-blocking socket, such as that of
+//     net.Conn.File, is non-blocking in the child, and few programs expect that. If
+//     the parent has no more use for it, call Fd on it before the spawn. The same
+//     goes for the ends of os.Pipe without /proc, and on systems other than Linux.
+//   - Other code in the process may close descriptors that are not its own, or
+//     overwrite them with dup2. Such code may hit this package's descriptors. The
+//     package looks before it overwrites one of its own, but there is a moment
+//     between the look and the act.
+//   - attr.ParentDeathSignal keeps up to 8 threads, each with a goroutine. They are
+//     made when they are needed. If 8 children are held up before execve at once,
+//     the next Start waits for as long as its context lets it.
+//   - Kill ends the child alone, and not the processes that the child has started.
+//   - A child that has another user's ids, or is in an uninterruptible sleep, may
+//     be impossible to kill before execve. If the context of its start ends, such a
+//     child is left behind and reaped later. It does not get as far as its program,
+//     unless it has a copy of the memory. Without such a context Start waits for
+//     it.
+//   - With attr.OOMScoreAdj the thread always sleeps in clone until execve, even if
+//     steps may take long; otherwise the kernel would set the parent's score as
+//     well. If attr.IDMap for attr.Namespaces or FileActions.InheritAll come in
+//     addition, the child gets a copy of the memory.
+//   - While a child that changes ids or capabilities, or enters a user namespace,
+//     is on its way to execve, this process is not dumpable: most files of
+//     /proc/self belong to root for that time.
+//   - If this process is not root, a start of such a child and a start that writes
+//     files of /proc (attr.IDMap, attr.OOMScoreAdj and the attributes of the same
+//     step) wait for each other, for as long as their contexts let them. So two
+//     such children must not wait for each other before execve, by a FIFO for
+//     example.
 //   - Descriptors must be below RLIMIT_NOFILE, in the child as in the parent.
-//   - Plan 9 has no signals that Go calls so; the package does not build there.
-//   - A filter of attr.Seccomp must allow execve, and exit_group where execve
-//     fails; one that doesn't is refused, as far as that can be seen.
-//   - The child's dumpable flag can't be set: execve resets it. A program sets it
-//     itself.
-//   - A SIGSTOP or SIGTRAP for a child that is traced, by attr.Ptrace or
-//     attr.StartSuspended, holds up Start if it comes before execve.
+//   - The package does not build on Plan 9, where package syscall has no Signal.
+//   - A filter of attr.Seccomp must allow execve, and exit_group for the case that
+//     execve fails. Compile refuses other filters, as far as it can tell.
+//   - You can't set the child's dumpable flag, because execve resets it. A program
+//     must set it itself.
+//   - If a child is traced, by attr.Ptrace or attr.StartSuspended, a SIGSTOP or
+//     SIGTRAP that comes before execve holds up Start.
 package spawn
