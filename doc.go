@@ -276,7 +276,8 @@
 // Spec.Logger gets a debug line for each spawn and each exit. It also gets a
 // warning for each missing feature that costs time or threads, once in the life of
 // the process. Arguments and environment are never logged. A nil Logger costs
-// nothing. A *zap.Logger is a Logger.
+// nothing. A *zap.Logger is a Logger, and package slogspawn makes one of a
+// *slog.Logger.
 //
 // # Other platforms
 //

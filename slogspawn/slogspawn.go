@@ -1,0 +1,61 @@
+// Package slogspawn logs by package log/slog what packages spawn and exec do:
+//
+//	spec.Logger = slogspawn.New(slog.Default())
+package slogspawn
+
+import (
+	"context"
+	"log/slog"
+	"runtime"
+	"time"
+
+	"go.uber.org/zap/zapcore"
+)
+
+// Logger is a spawn.Logger that writes to a slog.Handler. [New] makes one.
+type Logger struct{ handler slog.Handler }
+
+// New returns a Logger that writes to the handler of l. If l is nil, so is the
+// Logger, and counts as none.
+//
+// Debug, info, warn and error are the levels of the same name. The levels above
+// error, which zap has, are 12, 16 and 20; none of them panics or ends the program.
+// Errors stay errors for the handler, durations and times what they are, objects
+// and namespaces become groups, and a fmt.Stringer its text. The source is where
+// the entry was made.
+func New(l *slog.Logger) *Logger {
+	if l == nil {
+		return nil
+	}
+	return &Logger{l.Handler()}
+}
+
+// Check returns an entry to be written, or nil where the handler has no use for the
+// level.
+func (l *Logger) Check(level zapcore.Level, message string) *zapcore.CheckedEntry {
+	if !l.handler.Enabled(context.Background(), slogLevel(level)) {
+		return nil
+	}
+	var caller [1]uintptr
+	runtime.Callers(2, caller[:])
+	e := zapcore.Entry{Level: level, Time: time.Now(), Message: message}
+	var none *zapcore.CheckedEntry
+	return none.AddCore(e, writer{zapcore.NewNopCore(), l.handler, caller[0]})
+}
+
+// slogLevel is the level of the same name: both packages have equal steps between
+// debug, info, warn and error.
+func slogLevel(l zapcore.Level) slog.Level { return slog.Level(l) * slog.LevelWarn }
+
+// writer writes one entry.
+type writer struct {
+	zapcore.Core // which an entry asks for nothing else
+	handler      slog.Handler
+	caller       uintptr
+}
+
+func (w writer) Write(e zapcore.Entry, list []zapcore.Field) error {
+	r := slog.NewRecord(e.Time, slogLevel(e.Level), e.Message, w.caller)
+	r.AddAttrs(attrs(list)...)
+	return w.handler.Handle(context.Background(), r)
+}
