@@ -19,6 +19,7 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/lookup"
 )
 
 // noBusybox skips what busybox does otherwise: it gives up a set-user-ID
@@ -74,7 +75,7 @@ func TestRunAs(t *testing.T) {
 		names = append(names, member)
 	}
 	for _, name := range names {
-		cr, err := attr.LookupCredential(name)
+		cr, err := lookup.Credential(name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,11 +98,11 @@ func TestRunAs(t *testing.T) {
 		"nobody:4321":   {UID: nobody, GID: 4321, Groups: []uint32{4321}},
 		"54321:4321":    {UID: 54321, GID: 4321, Groups: []uint32{4321}},
 	} {
-		if got, err := attr.LookupCredential(name); err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
+		if got, err := lookup.Credential(name); err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
-	env, err := attr.LookupEnv("nobody")
+	env, err := lookup.Env("nobody")
 	if want := []string{"HOME=/nonexistent", "USER=nobody", "LOGNAME=nobody", "SHELL=/usr/sbin/nologin"}; err != nil || !slices.Equal(env, want) {
 		if line, _ := exec.Command("grep", "^nobody:", "/etc/passwd").Output(); strings.HasSuffix(string(line), ":/nonexistent:/usr/sbin/nologin\n") {
 			t.Errorf("%q, %v", env, err)
@@ -130,21 +131,6 @@ func sameFields(a, b string) bool {
 	slices.Sort(x)
 	slices.Sort(y)
 	return slices.Equal(x, y)
-}
-
-func TestRunAsUnknown(t *testing.T) {
-	for _, name := range []string{"", ":", ":daemon", "nobody:", "no such user", "54321", "nobody:no such group", "4294967295:1", "-1"} {
-		if cr, err := attr.LookupCredential(name); err == nil {
-			t.Errorf("%q: %+v", name, cr)
-		}
-	}
-	if env, err := attr.LookupEnv("54321:1"); err == nil {
-		t.Errorf("%q", env)
-	}
-	var unknown user.UnknownUserError
-	if _, err := attr.LookupCredential("no such user"); !errors.As(err, &unknown) {
-		t.Errorf("%v", err)
-	}
 }
 
 func TestPersonality(t *testing.T) {
@@ -232,10 +218,10 @@ func init() {
 	unprivileged["own user"] = ownUser
 }
 
-// ownUser wants LookupCredential of the user who this process is already to need no privilege,
+// ownUser wants lookup.Credential of the user who this process is already to need no privilege,
 // and ids that are others' to be refused.
 func ownUser(string) error {
-	cr, err := attr.LookupCredential(fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid()))
+	cr, err := lookup.Credential(fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid()))
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ import (
 // [ResetIDs].
 //
 // A UID or GID that is 0 is an error of Compile, as it is more often forgotten than
-// meant; with Root it is root's. [LookupCredential] sets Root where it finds such an id. In a new user namespace the ids are those of its [IDMap], which must
+// meant; with Root it is root's. lookup.Credential sets Root where it finds such an id. In a new user namespace the ids are those of its [IDMap], which must
 // allow setgroups for Groups.
 //
 // The dumpable flag of this process is cleared while such a child is on its way to

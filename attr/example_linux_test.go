@@ -16,6 +16,7 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/lookup"
 )
 
 // output runs a script of the shell and prints what it does.
@@ -101,12 +102,12 @@ func Example_limits() {
 }
 
 // As another user, with the user's groups and environment.
-func ExampleLookupCredential() {
-	user, err := attr.LookupCredential("nobody")
+func Example_lookup() {
+	user, err := lookup.Credential("nobody")
 	if err != nil {
 		log.Fatal(err)
 	}
-	env, err := attr.LookupEnv("nobody")
+	env, err := lookup.Env("nobody")
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -21,7 +21,7 @@ var flagOf = map[string]string{
 	"Namespaces": "--new", "Nice": "--nice", "NoFile": "--rlimit", "NoFilePolicy": "--rlimit",
 	"NoHugePages": "--no-huge-pages", "NoNewPrivs": "--no-new-privs", "OOMScoreAdj": "--oom-score-adj",
 	"ParentDeathSignal": "--parent-death", "Personality": "--personality", "PivotRoot": "--pivot-root",
-	"ResetIDs": "--reset-ids", "Rlimit": "--rlimit", "RlimitToHard": "--rlimit", "LookupCredential": "--user", "LookupEnv": "--user-env",
+	"ResetIDs": "--reset-ids", "Rlimit": "--rlimit", "RlimitToHard": "--rlimit",
 	"SELinuxContext": "--selinux-context", "SchedPolicy": "--sched", "Seccomp": "--seccomp", "SecureBits": "--securebits",
 	"SessionKeyring": "--keyring", "Setpgid": "--setpgid", "Setsid": "--setsid", "SigDefault": "--sig-default",
 	"SigIgnore": "--sig-ignore", "SigMask": "--sig-block", "StartSuspended": "--stopped", "TimerSlack": "--timer-slack",

@@ -13,6 +13,7 @@ import (
 
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/names"
+	"github.com/safespawn/spawn/lookup"
 )
 
 // identity is the flags of ids and privileges.
@@ -109,7 +110,7 @@ func (o *options) idAttributes() (list attr.List, err error) {
 // credential is what --user means. A process without privilege can't change its
 // groups, so those of the user that it is already are kept as they are.
 func (o *options) credential() (attr.Credential, error) {
-	cr, err := attr.LookupCredential(o.user)
+	cr, err := lookup.Credential(o.user)
 	uid, gid := int(cr.UID), int(cr.GID)
 	switch {
 	case o.groups != nil || o.keepGroups:

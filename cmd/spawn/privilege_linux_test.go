@@ -12,6 +12,7 @@ import (
 
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/lookup"
 )
 
 func TestIDFlags(t *testing.T) {
@@ -61,7 +62,7 @@ func TestUserKeepsGroups(t *testing.T) {
 
 func TestUserEnv(t *testing.T) {
 	needEngine(t, "--explain", "--subreaper")
-	want, err := attr.LookupEnv("0")
+	want, err := lookup.Env("0")
 	if err != nil {
 		testenv.Skip(t, "uid 0 has no name")
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/lookup"
 )
 
 // spec says to the library what the options say.
@@ -84,7 +85,7 @@ func (o *options) environment(env []string) ([]string, error) {
 		env = []string{}
 	}
 	if o.userEnv {
-		list, err := attr.LookupEnv(o.user)
+		list, err := lookup.Env(o.user)
 		if err != nil {
 			return nil, fmt.Errorf("--user-env: %w", err)
 		}

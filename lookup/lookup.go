@@ -1,4 +1,7 @@
-package attr
+// Package lookup finds the ids and the environment of users, by package os/user.
+// It is apart from package attr because a program that imports os/user links the
+// system's C library, where it is compiled with cgo, and takes longer to start.
+package lookup
 
 import (
 	"cmp"
@@ -10,35 +13,35 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/plan"
 )
 
-// LookupCredential is the credentials of a user as initgroups(3) would have them: "user",
-// "user:group", or numbers for either. The user's supplementary groups are looked
-// up now, by package os/user. With a group that is the gid, instead of the user's
-// own. A uid that nobody has needs a group, and has no others. If all ids
-// are those of this process already, the groups are kept, as to set them needs
-// privilege even so. Any Unix.
-func LookupCredential(name string) (Credential, error) {
+// Credential returns the credentials of a user as initgroups(3) would set them. The
+// name is "user" or "user:group", or has numbers for either. A group in the name is
+// the gid, instead of the user's own. A uid that nobody has needs a group in the
+// name, and has no other groups. If all ids are those of this process already, the
+// groups are kept, because to set them needs privilege even so. Any Unix.
+func Credential(name string) (attr.Credential, error) {
 	if os.Getuid() < 0 {
-		return Credential{}, fmt.Errorf("attr.LookupCredential: %w", &UnsupportedError{What: "user ids that are numbers", Since: "any Unix"})
+		return attr.Credential{}, fmt.Errorf("lookup.Credential: %w", &attr.UnsupportedError{What: "user ids that are numbers", Since: "any Unix"})
 	}
 	u, group, err := findUser(name)
 	if err != nil {
-		return Credential{}, err
+		return attr.Credential{}, err
 	}
-	cr := Credential{}
+	cr := attr.Credential{}
 	if cr.UID, err = parseID(u.Uid); err != nil {
-		return Credential{}, err
+		return attr.Credential{}, err
 	}
 	if cr.GID, err = parseID(cmp.Or(group, u.Gid)); err != nil {
-		return Credential{}, err
+		return attr.Credential{}, err
 	}
 	if u.Username != "" {
 		list, err := u.GroupIds()
 		if err != nil {
-			return Credential{}, err
+			return attr.Credential{}, err
 		}
 		for _, text := range list {
 			if group != "" && text == u.Gid {
@@ -46,7 +49,7 @@ func LookupCredential(name string) (Credential, error) {
 			}
 			id, err := parseID(text)
 			if err != nil {
-				return Credential{}, err
+				return attr.Credential{}, err
 			}
 			cr.Groups = append(cr.Groups, id)
 		}
@@ -54,7 +57,7 @@ func LookupCredential(name string) (Credential, error) {
 	if !slices.Contains(cr.Groups, cr.GID) {
 		cr.Groups = append(cr.Groups, cr.GID)
 	}
-	if cr.isOurs() {
+	if isOurs(cr) {
 		cr.Groups, cr.KeepGroups = nil, true
 	}
 	cr.Groups = slices.Clip(cr.Groups) // the callers' copies share them
@@ -63,7 +66,7 @@ func LookupCredential(name string) (Credential, error) {
 }
 
 // isOurs says that there is nothing to change.
-func (cr Credential) isOurs() bool {
+func isOurs(cr attr.Credential) bool {
 	groups, err := os.Getgroups()
 	if err != nil || int(cr.UID) != os.Getuid() || int(cr.UID) != os.Geteuid() || int(cr.GID) != os.Getgid() || int(cr.GID) != os.Getegid() {
 		return false
@@ -74,12 +77,12 @@ func (cr Credential) isOurs() bool {
 		!slices.ContainsFunc(groups, func(id int) bool { return !theirs(id) })
 }
 
-// LookupEnv is HOME, USER, LOGNAME and SHELL of a user, named as for [LookupCredential], in the
+// Env returns HOME, USER, LOGNAME and SHELL of a user, named as for [Credential], in the
 // form of an environment: appended to another, as os.Environ's, it overrides what is
 // there. The shell is that of /etc/passwd, and /bin/sh if empty
 // there; SHELL is left out for a user who is not in the file. A uid that nobody
 // has is an error.
-func LookupEnv(name string) ([]string, error) {
+func Env(name string) ([]string, error) {
 	u, _, err := findUser(name)
 	if err != nil {
 		return nil, err
@@ -138,7 +141,7 @@ func isNumber(s string) bool {
 
 func parseID(s string) (uint32, error) {
 	n, err := strconv.ParseUint(s, 10, 32)
-	if err != nil || uint32(n) == KeepID {
+	if err != nil || uint32(n) == attr.KeepID {
 		return 0, plan.Invalid("%q is not an id", s)
 	}
 	return uint32(n), nil
