@@ -67,7 +67,7 @@ func (p *Program) launchHere(ctx context.Context) (*Process, error) {
 	if slot != 0 {
 		a.r.Set(p.fds.slot, uint64(slot))
 	}
-	_, a.unseen = ctx.(plan.Unseen)
+	a.unseen, _ = ctx.(*plan.Unseen)
 	a.c = raw.Clone{Flags: p.flags(a.r) | a.way.flags(), Legacy: !p.feat.Clone3, ErrFD: -1}
 	if p.cgroup.File != nil && p.feat.Cgroup {
 		a.c.Flags |= unix.CLONE_INTO_CGROUP
@@ -96,7 +96,7 @@ type attempt struct {
 	r      *raw.Run
 	c      raw.Clone
 	way    way
-	unseen bool
+	unseen *plan.Unseen // nil where somebody sees to a child that is forgotten
 
 	hold       *dumpable.Hold // nil where the dumpable flag does not matter
 	pid, pidfd int
@@ -225,7 +225,10 @@ func (a *attempt) result(killed bool, unmapped error) (*Process, error) {
 	}
 	if !failed && !killed && unmapped == nil {
 		traced := a.tracing != nil && !a.tracing.Suspend
-		if a.unseen {
+		if a.unseen != nil && a.log == nil { // a logger may panic before whoever starts it looks
+			if a.unseen.Take && a.pidfd >= 0 && a.feat.Pidfd && a.feat.Waitid {
+				a.unseen.Pidfd, a.pidfd = a.pidfd, -1
+			}
 			return &Process{pid: a.pid, child: child{pidfd: a.pidfd, traced: traced}}, nil
 		}
 		return newProcess(a.pid, child{pidfd: a.pidfd, traced: traced}), nil

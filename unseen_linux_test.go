@@ -32,7 +32,7 @@ func countPidfds() (n int) {
 // TestUnseen waits for children that nobody else knows of, as those of
 // exec.Cmd.Run.
 func TestUnseen(t *testing.T) {
-	ctx := plan.Unseen{Context: context.Background()}
+	ctx := &plan.Unseen{Context: context.Background()}
 	unseen := func(t *testing.T, s *spawn.Spec) *spawn.Process {
 		p, err := spawn.Start(ctx, s)
 		if err != nil {
@@ -83,7 +83,7 @@ func TestUnseenCostsNoThread(t *testing.T) {
 	if !spawn.Features().Has("pidfd") {
 		skip(t, "no pidfds")
 	}
-	ctx := plan.Unseen{Context: context.Background()}
+	ctx := &plan.Unseen{Context: context.Background()}
 	const children = 200
 	before := countThreads(t)
 	var wg sync.WaitGroup
@@ -113,7 +113,7 @@ func TestUnseenAndReused(t *testing.T) {
 	if !spawn.Features().Has("pidfd") {
 		skip(t, "no pidfds")
 	}
-	ctx := plan.Unseen{Context: context.Background()}
+	ctx := &plan.Unseen{Context: context.Background()}
 	for _, waiting := range []bool{false, true} {
 		for tries := 0; ; tries++ {
 			if tries == 50 {

@@ -24,14 +24,32 @@ import (
 // there is of it is that of os.Process, whose methods close it.
 type child struct {
 	process *os.Process
+	own     *raw.OSChild   // process is its own; nil where package os has made that
+	stray   bool           // the handle's number is somebody else's
 	proc    *spawn.Process // nil unless Tree needs it, or process has no handle
 	traced  bool           // Wait returns at stops, too, as long as there is no tree
 	lost    bool           // somebody has reaped it, before process was made
 }
 
-// adopt makes an *os.Process of the child. That goes by the pid, which is the
-// child's own until it is reaped.
-func (c *Cmd) adopt(proc *spawn.Process) {
+// knowsOS reports whether an *os.Process may be made here. Tests change it.
+var knowsOS = raw.KnowsOS
+
+// adopt makes an *os.Process of the child, which has the pidfd as its handle. Where
+// that is 0 package os makes the process, which goes by the pid: it is the child's own
+// until it is reaped.
+func (c *Cmd) adopt(proc *spawn.Process, pidfd int) {
+	if pidfd != 0 {
+		own := raw.NewOSChild(proc.Pid(), pidfd)
+		c.child = child{process: own.Process(), own: own, traced: c.traces()}
+	} else {
+		c.child = c.find(proc)
+	}
+	c.Process = c.child.process
+	c.givePidfd()
+}
+
+// find makes the process by way of package os.
+func (c *Cmd) find(proc *spawn.Process) child {
 	p, handle := find(proc.Pid())
 	var lost bool
 	if c.tree == nil && handle {
@@ -47,9 +65,7 @@ func (c *Cmd) adopt(proc *spawn.Process) {
 	if lost {
 		p, proc = ended(p.Pid), nil
 	}
-	c.Process = p
-	c.child = child{p, proc, c.tree == nil && c.traces(), lost}
-	c.givePidfd()
+	return child{process: p, proc: proc, traced: c.tree == nil && c.traces(), lost: lost}
 }
 
 // find is os.FindProcess. It reports whether the process has a handle, which then
@@ -115,13 +131,13 @@ func (c *child) awaitExec() {
 	}
 }
 
-// wait returns when the child has ended, or when reap is to wait for it. It is
-// still to be reaped.
+// wait returns when the child has ended, or when reap is to wait for it. Where
+// process is its own it may be reaped.
 func (c *child) wait() {
 	if c.traced || c.lost {
 		return
 	}
-	err := c.process.WithHandle(func(h uintptr) { awaitHandle(int(h)) })
+	err := c.process.WithHandle(func(h uintptr) { c.awaitHandle(int(h)) })
 	if errors.Is(err, os.ErrNoHandle) && c.proc != nil {
 		_ = c.proc.WaitExited(context.Background()) // no error but the context's matters
 	}
@@ -132,11 +148,34 @@ func (c *child) reap() (*os.ProcessState, error) {
 	if c.lost {
 		return nil, os.NewSyscallError("waitid", syscall.ECHILD)
 	}
+	if c.stray {
+		return c.reapByPid()
+	}
+	if c.own != nil && c.own.Exit().PID != 0 {
+		return c.own.End(), nil
+	}
 	state, err := c.process.Wait()
 	for tries := 3; tries > 0 && err != nil && !errors.Is(err, syscall.ECHILD) && !errors.Is(err, syscall.EINVAL); tries-- {
 		state, err = c.process.Wait() // or the child stays a zombie
 	}
 	return state, err
+}
+
+// reapByPid reaps a child that has no handle any more.
+func (c *child) reapByPid() (*os.ProcessState, error) {
+	c.own.Forsake()
+	if errno := raw.Waitid(unix.P_PID, c.own.PID(), unix.WEXITED, c.own.Exit()); errno != 0 {
+		c.own.End()
+		return nil, os.NewSyscallError("waitid", errno)
+	}
+	return c.own.End(), nil
+}
+
+// keep has the handle closed when nobody waits for the child.
+func (c *child) keep() {
+	if c.own != nil {
+		c.own.Keep()
+	}
 }
 
 // release lets go of the child, after it has been reaped.
@@ -147,17 +186,31 @@ func (c *child) release() {
 }
 
 // awaitHandle returns when the child of a pidfd has ended.
-func awaitHandle(pidfd int) {
-	if !shortWait(pidfd) && !ends.await(pidfd) {
-		var x raw.Exit
-		raw.Waitid(unix.P_PIDFD, pidfd, unix.WEXITED|unix.WNOWAIT, &x)
+func (c *child) awaitHandle(pidfd int) {
+	if !c.shortWait(pidfd) {
+		if !ends.await(pidfd) {
+			var x raw.Exit
+			raw.Waitid(unix.P_PIDFD, pidfd, unix.WEXITED|unix.WNOWAIT, &x)
+		}
+		c.hasEnded(pidfd)
 	}
 }
 
-// hasEnded reports whether there is nothing to wait for any more.
-func hasEnded(pidfd int) bool {
-	var x raw.Exit
-	errno := raw.Waitid(unix.P_PIDFD, pidfd, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, &x)
+// hasEnded reports whether there is nothing to wait for any more. It reaps the child
+// where process is its own.
+func (c *child) hasEnded(pidfd int) bool {
+	if c.own == nil {
+		var x raw.Exit
+		errno := raw.Waitid(unix.P_PIDFD, pidfd, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, &x)
+		return errno != 0 || x.PID != 0
+	}
+	if !c.own.Holds(pidfd) {
+		c.stray = true
+		return true
+	}
+	x := c.own.Exit()
+	errno := raw.Waitid(unix.P_PIDFD, pidfd, unix.WEXITED|unix.WNOHANG, x)
+	c.stray = errno == unix.EBADF || x.PID != 0 && x.PID != c.own.PID()
 	return errno != 0 || x.PID != 0
 }
 
@@ -172,8 +225,8 @@ var shortWaits atomic.Int32
 
 // shortWait looks for the end of the child for a short time, if there is a place
 // for it, and reports whether it has come.
-func shortWait(pidfd int) (over bool) {
-	if hasEnded(pidfd) {
+func (c *child) shortWait(pidfd int) (over bool) {
+	if c.hasEnded(pidfd) {
 		return true
 	}
 	defer shortWaits.Add(-1)
@@ -181,7 +234,7 @@ func shortWait(pidfd int) (over bool) {
 		return false
 	}
 	raw.Spin(shortWaitTime, func() bool {
-		over = hasEnded(pidfd)
+		over = c.hasEnded(pidfd)
 		return over
 	})
 	return over

@@ -30,15 +30,16 @@ func (c *Cmd) launch(ctx context.Context, path string, files []*os.File, env []s
 	}
 	s.Attr = sys.list
 	var proc *spawn.Process
+	unseen := &plan.Unseen{Context: ctx, Take: knowsOS()}
 	if c.keeps() {
 		proc, c.tree, err = c.startTree(ctx, &s)
 	} else {
-		proc, err = spawn.Start(plan.Unseen{Context: ctx}, &s) // adopt sees to the child
+		proc, err = spawn.Start(unseen, &s) // adopt sees to the child
 	}
 	if err != nil {
 		return c.startError(path, own, err)
 	}
-	c.adopt(proc)
+	c.adopt(proc, unseen.Pidfd)
 	return nil
 }
 

@@ -25,6 +25,8 @@ type child struct{ process *os.Process }
 
 func (child) awaitExec() {}
 
+func (child) keep() {}
+
 func (child) wait() {}
 
 func (c child) reap() (*os.ProcessState, error) { return c.process.Wait() }

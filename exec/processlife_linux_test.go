@@ -40,6 +40,16 @@ func subjectsWith(sys *syscall.SysProcAttr, name string, args ...string) map[str
 	}
 }
 
+// eachMaking runs a test with processes that are made here, and with those of package
+// os.
+func eachMaking(t *testing.T, f func(t *testing.T)) {
+	t.Run("here", f)
+	t.Run("by os", func(t *testing.T) {
+		defer exec.ForceForeignOS()()
+		f(t)
+	})
+}
+
 // pidfds is how many there are in this process.
 func pidfds() (n int) {
 	entries, _ := os.ReadDir("/proc/self/fd")
@@ -54,7 +64,9 @@ func pidfds() (n int) {
 
 // TestOneHandle wants no more pidfds of children than os/exec has, and none of one
 // that was waited for, or released, by way of Process.
-func TestOneHandle(t *testing.T) {
+func TestOneHandle(t *testing.T) { eachMaking(t, oneHandle) }
+
+func oneHandle(t *testing.T) {
 	const children = 5
 	for end, let := range map[string]func(s subject) error{
 		"Process.Wait":    func(s subject) error { _, err := s.process().Wait(); return err },
@@ -115,7 +127,9 @@ func kill(t *testing.T, pid int) {
 
 // TestProcessAsThere does with Process, ProcessState and the pid what users of
 // os/exec do, and compares.
-func TestProcessAsThere(t *testing.T) {
+func TestProcessAsThere(t *testing.T) { eachMaking(t, processAsThere) }
+
+func processAsThere(t *testing.T) {
 	for name, do := range map[string]func(s subject) string{
 		"Wait, Process.Wait": func(s subject) string {
 			err := s.Wait()
@@ -219,7 +233,9 @@ func byPid(pid int) string {
 }
 
 // TestProcessAfterRun looks at what Run leaves.
-func TestProcessAfterRun(t *testing.T) {
+func TestProcessAfterRun(t *testing.T) { eachMaking(t, processAfterRun) }
+
+func processAfterRun(t *testing.T) {
 	got := map[string]string{}
 	for who, s := range subjects("/bin/sh", "-c", "exit 5") {
 		err := s.Run()
@@ -249,7 +265,9 @@ func TestSIGCHLD(t *testing.T) {
 }
 
 // TestPidFD is the caller's own and blocks, as with os/exec.
-func TestPidFD(t *testing.T) {
+func TestPidFD(t *testing.T) { eachMaking(t, pidFD) }
+
+func pidFD(t *testing.T) {
 	for _, who := range []string{"os/exec", "here"} {
 		fd := -1
 		s := subjectsWith(&syscall.SysProcAttr{PidFD: &fd}, "/bin/sh", "-c", "exit 5")[who]
@@ -274,7 +292,9 @@ func TestPidFD(t *testing.T) {
 }
 
 // TestTracedStop has a thread wait for the first stop of the child that it traces.
-func TestTracedStop(t *testing.T) {
+func TestTracedStop(t *testing.T) { eachMaking(t, stopsTraced) }
+
+func stopsTraced(t *testing.T) {
 	for name, wait := range map[string]func(s subject) (*os.ProcessState, error){
 		"Wait":         func(s subject) (*os.ProcessState, error) { err := s.Wait(); return s.state(), err },
 		"Process.Wait": func(s subject) (*os.ProcessState, error) { return s.process().Wait() },

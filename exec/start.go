@@ -18,7 +18,15 @@ func (c *Cmd) Run() error {
 	if err := c.begin(); err != nil {
 		return err
 	}
-	return c.Wait()
+	over := false
+	defer func() {
+		if !over {
+			c.child.keep()
+		}
+	}()
+	err := c.Wait()
+	over = c.ProcessState != nil
+	return err
 }
 
 // Start starts the program and does not wait for its end. If the error is nil,
@@ -27,6 +35,7 @@ func (c *Cmd) Start() error {
 	if err := c.begin(); err != nil {
 		return err
 	}
+	c.child.keep()
 	c.child.awaitExec()
 	return nil
 }

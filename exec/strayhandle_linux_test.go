@@ -1,0 +1,134 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package exec_test
+
+import (
+	"errors"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/exec"
+	"github.com/safespawn/spawn/internal/testenv"
+)
+
+// handleOf is the number of a process's handle.
+func handleOf(t *testing.T, p *os.Process) (fd int) {
+	t.Helper()
+	if err := p.WithHandle(func(h uintptr) { fd = int(h) }); err != nil {
+		testenv.Skip(t, "no handles: "+err.Error())
+	}
+	return fd
+}
+
+// exits is a program that is to be started, and that exits when end is called.
+func exits(t *testing.T, status string) (c *exec.Cmd, end func()) {
+	t.Helper()
+	c = exec.Command("/bin/sh", "-c", "read x; exit "+status)
+	in, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, func() {
+		go func() {
+			time.Sleep(10 * time.Millisecond)
+			in.Close()
+		}()
+	}
+}
+
+// TestStrayCloseOfHandle has other code close a handle, by mistake, before Wait. Its
+// number comes to another child's, or to a file.
+func TestStrayCloseOfHandle(t *testing.T) {
+	if !spawn.Features().Has("pidfd") {
+		testenv.Skip(t, "no pidfds")
+	}
+	first, endFirst := exits(t, "5")
+	second, endSecond := exits(t, "6")
+	third, endThird := exits(t, "7")
+	start := func(c *exec.Cmd) int {
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		return handleOf(t, c.Process)
+	}
+	fd := start(first)
+	if err := unix.Close(fd); err != nil {
+		t.Fatal(err)
+	}
+	for n := -1; n != fd; { // until it is the lowest number
+		var err error
+		if n, err = unix.Dup(1); err != nil {
+			t.Fatal(err)
+		}
+		if n != fd {
+			defer unix.Close(n)
+		}
+	}
+	if err := unix.Close(fd); err != nil {
+		t.Fatal(err)
+	}
+	if start(second) != fd {
+		t.Fatal("the number was not used again")
+	}
+	endFirst()
+	_ = first.Wait() // 5
+	if s := first.ProcessState; s == nil || s.ExitCode() != 5 || s.Pid() != first.Process.Pid {
+		t.Errorf("the first: %v", s)
+	}
+	endSecond()
+	_ = second.Wait() // 6
+	if s := second.ProcessState; s == nil || s.ExitCode() != 6 || s.Pid() != second.Process.Pid {
+		t.Errorf("the second: %v", s)
+	}
+
+	fd = start(third)
+	file, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if err := unix.Dup3(int(file.Fd()), fd, unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	endThird()
+	_ = third.Wait() // 7
+	if s := third.ProcessState; s == nil || s.ExitCode() != 7 {
+		t.Errorf("the third: %v", s)
+	}
+	if err := unix.Close(fd); err != nil {
+		t.Errorf("somebody's file was closed: %v", err)
+	}
+}
+
+// TestLostInRun has the kernel reap the child of Run. What then is garbage holds no
+// descriptor.
+func TestLostInRun(t *testing.T) {
+	for range 2 {
+		runtime.GC() // for what other tests have left
+		time.Sleep(10 * time.Millisecond)
+	}
+	before := pidfds()
+	signal.Ignore(syscall.SIGCHLD)
+	err := exec.Command("/bin/true").Run()
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGCHLD) // Reset alone would leave it ignored
+	signal.Stop(c)
+	if !errors.Is(err, syscall.ECHILD) {
+		t.Errorf("got %v", err)
+	}
+	for range 1000 {
+		runtime.GC()
+		if pidfds() == before {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Errorf("%d pidfds are left", pidfds()-before)
+}

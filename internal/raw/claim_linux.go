@@ -1,0 +1,26 @@
+//go:build amd64 || arm64
+
+package raw
+
+import "sync/atomic"
+
+// claims counts, for each number of a descriptor, how often the kernel has given it to
+// a pidfd of this library.
+var claims [1 << 16]atomic.Uint32
+
+// Claim is whose a number of a pidfd is. Other code may close the number, by mistake;
+// the kernel then gives it to the next pidfd, whose owner claims it.
+type Claim struct{ n uint32 }
+
+// ClaimPidfd claims the number of a pidfd that was just made.
+func ClaimPidfd(fd int) Claim {
+	if fd < 0 || fd >= len(claims) {
+		return Claim{}
+	}
+	return Claim{claims[fd].Add(1)}
+}
+
+// Holds reports whether nobody has claimed the number since.
+func (c Claim) Holds(fd int) bool {
+	return fd < 0 || fd >= len(claims) || claims[fd].Load() == c.n
+}

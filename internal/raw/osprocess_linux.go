@@ -1,0 +1,155 @@
+//go:build amd64 || arm64
+
+package raw
+
+import (
+	"errors"
+	"os"
+	"reflect"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// osProcess is os.Process, as far as it is known here. Package os makes one of a pid
+// alone, and opens a second pidfd for it.
+type osProcess struct {
+	Pid     int
+	state   atomic.Uint32
+	_       sync.RWMutex
+	handle  *osHandle
+	cleanup runtime.Cleanup // of handle
+}
+
+// osHandle is the pidfd of an os.Process, which is closed with the last reference.
+type osHandle struct {
+	handle uintptr
+	refs   atomic.Int32
+}
+
+// osState is os.ProcessState.
+type osState struct {
+	pid    int
+	status syscall.WaitStatus
+	rusage *syscall.Rusage
+}
+
+// osDone is the state of an os.Process that was waited for.
+const osDone = 1
+
+// release gives up a reference.
+func (h *osHandle) release() {
+	if h.refs.Add(-1) == 0 {
+		unix.Close(int(h.handle))
+	}
+}
+
+// OSChild is a child as package os knows it: a process, and how it ended.
+type OSChild struct {
+	process os.Process // first, so that it may have a finalizer
+	state   os.ProcessState
+	exit    Exit
+	pid     int
+	claim   Claim
+}
+
+// KnowsOS reports whether package os has its types as they are known here, so that
+// NewOSChild may be called.
+var KnowsOS = sync.OnceValue(func() bool {
+	return alike(reflect.TypeFor[os.Process](), reflect.TypeFor[osProcess]()) &&
+		alike(reflect.TypeFor[os.ProcessState](), reflect.TypeFor[osState]()) && tryOSChild()
+})
+
+// alike reports whether two types have the same fields in the same places.
+func alike(a, b reflect.Type) bool {
+	if a == b {
+		return true
+	}
+	if a.Kind() != b.Kind() || a.Size() != b.Size() {
+		return false
+	}
+	switch a.Kind() {
+	case reflect.Pointer:
+		return alike(a.Elem(), b.Elem())
+	case reflect.Struct:
+		if a.NumField() != b.NumField() {
+			return false
+		}
+		for i := range a.NumField() {
+			x, y := a.Field(i), b.Field(i)
+			if x.Offset != y.Offset || y.Name != "_" && x.Name != y.Name || !alike(x.Type, y.Type) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
+
+// tryOSChild reports whether package os understands an OSChild. It has no descriptor.
+func tryOSChild() bool {
+	c := NewOSChild(1, -1)
+	c.Keep()
+	p, handle := c.Process(), 0
+	err := p.WithHandle(func(h uintptr) { handle = int(h) })
+	if err != nil || handle != -1 || p.Pid != 1 {
+		return false
+	}
+	c.exit = Exit{PID: 1, Status: waitStatus(cldExited, 3)}
+	s := c.End()
+	_, werr := p.Wait()
+	return errors.Is(p.WithHandle(func(uintptr) {}), os.ErrProcessDone) && errors.Is(werr, unix.ECHILD) &&
+		s.Pid() == 1 && s.ExitCode() == 3 && s.SysUsage() == &c.exit.Usage
+}
+
+// NewOSChild makes an OSChild of a child that has not been reaped. The pidfd is the
+// process's from then on. Keep or End must be called, or the process be waited for.
+func NewOSChild(pid, pidfd int) *OSChild {
+	c, h := &OSChild{pid: pid, claim: ClaimPidfd(pidfd)}, &osHandle{handle: uintptr(pidfd)}
+	h.refs.Store(1)
+	c.os().Pid, c.os().handle = pid, h
+	return c
+}
+
+func (c *OSChild) os() *osProcess { return (*osProcess)(unsafe.Pointer(&c.process)) }
+
+// Keep has the pidfd closed when the process is garbage, as that of any os.Process.
+func (c *OSChild) Keep() {
+	p := c.os()
+	p.cleanup = runtime.AddCleanup(&c.process, (*osHandle).release, p.handle)
+}
+
+// PID is the process id, also when the process was released.
+func (c *OSChild) PID() int { return c.pid }
+
+// Holds reports whether a pidfd is the child's as far as that is known: other code may
+// have closed it, and its number have come to another child.
+func (c *OSChild) Holds(pidfd int) bool { return c.claim.Holds(pidfd) }
+
+// Process is the process.
+func (c *OSChild) Process() *os.Process { return &c.process }
+
+// Exit is for how the child ended, which whoever reaps it finds out. After End it is
+// not to be changed.
+func (c *OSChild) Exit() *Exit { return &c.exit }
+
+// Forsake says that the number of the pidfd is somebody else's, so that it must not be
+// closed.
+func (c *OSChild) Forsake() { c.os().handle.handle = ^uintptr(0) }
+
+// End says that the child was reaped, so that the process does not use the pidfd any
+// more, as os.Process.Wait does. It returns how the child ended, according to Exit.
+func (c *OSChild) End() *os.ProcessState {
+	if p := c.os(); p.state.CompareAndSwap(0, osDone) {
+		p.cleanup.Stop()
+		p.handle.release()
+	}
+	runtime.KeepAlive(c)
+	s := (*osState)(unsafe.Pointer(&c.state))
+	s.pid, s.status, s.rusage = c.pid, c.exit.Status, &c.exit.Usage
+	return &c.state
+}

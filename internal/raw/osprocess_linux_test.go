@@ -1,0 +1,118 @@
+//go:build amd64 || arm64
+
+package raw
+
+import (
+	"os"
+	"reflect"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/testenv"
+)
+
+// TestKnowsOS fails with a version of Go whose package os has other types: package
+// exec then costs a pidfd more for each child.
+func TestKnowsOS(t *testing.T) {
+	if !KnowsOS() {
+		t.Errorf("os.Process is %v", reflect.TypeFor[os.Process]())
+	}
+}
+
+// TestAlike wants every difference to be seen.
+func TestAlike(t *testing.T) {
+	type handle struct {
+		handle uintptr
+		refs   atomic.Int32
+	}
+	type same struct {
+		Pid     int
+		state   atomic.Uint32
+		sigMu   sync.RWMutex
+		handle  *handle
+		cleanup runtime.Cleanup
+	}
+	type name struct {
+		Pid     int
+		status  atomic.Uint32
+		sigMu   sync.RWMutex
+		handle  *handle
+		cleanup runtime.Cleanup
+	}
+	type order struct {
+		Pid     int
+		state   atomic.Uint32
+		sigMu   sync.RWMutex
+		cleanup runtime.Cleanup
+		handle  *handle
+	}
+	type kind struct {
+		Pid     int
+		state   atomic.Int32
+		sigMu   sync.RWMutex
+		handle  *handle
+		cleanup runtime.Cleanup
+	}
+	type deeper struct {
+		Pid    int
+		state  atomic.Uint32
+		sigMu  sync.RWMutex
+		handle *struct {
+			handle uintptr
+			refs   atomic.Uint32
+		}
+		cleanup runtime.Cleanup
+	}
+	type more struct {
+		Pid     int
+		state   atomic.Uint32
+		sigMu   sync.RWMutex
+		handle  *handle
+		cleanup runtime.Cleanup
+		_       struct{}
+	}
+	for like, t2 := range map[reflect.Type]bool{
+		reflect.TypeFor[same](): true, reflect.TypeFor[name](): false, reflect.TypeFor[order](): false,
+		reflect.TypeFor[kind](): false, reflect.TypeFor[deeper](): false, reflect.TypeFor[more](): false, reflect.TypeFor[int](): false,
+	} {
+		if alike(like, reflect.TypeFor[osProcess]()) != t2 {
+			t.Errorf("%v: not %v", like, t2)
+		}
+	}
+}
+
+// TestOSChildIsClosed wants a pidfd to be closed once, by whoever ends the process or
+// by the collector.
+func TestOSChildIsClosed(t *testing.T) {
+	if !KnowsOS() {
+		testenv.Skip(t, "another version of Go")
+	}
+	for name, end := range map[string]func(c *OSChild){
+		"End":          func(c *OSChild) { c.End() },
+		"End, kept":    func(c *OSChild) { c.Keep(); c.End(); c.End() },
+		"Release":      func(c *OSChild) { c.Keep(); _ = c.Process().Release() },
+		"the user has": func(c *OSChild) { _ = c.Process().WithHandle(func(uintptr) { c.End() }) },
+		"garbage":      func(c *OSChild) { c.Keep() },
+	} {
+		fd, err := unix.PidfdOpen(os.Getpid(), 0)
+		if err != nil {
+			testenv.Skip(t, "no pidfds")
+		}
+		end(NewOSChild(os.Getpid(), fd))
+		for range 1000 {
+			if _, err = unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil {
+				break
+			}
+			runtime.GC()
+			time.Sleep(time.Millisecond)
+		}
+		if err != unix.EBADF {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
