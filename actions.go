@@ -56,13 +56,14 @@ func (a *FileActions) OpenAt(fd, dirfd int, path string, flag int, perm fs.FileM
 	a.add(plan.Action{Kind: plan.ActOpenAt, FD: fd, From: dirfd, Path: path, Flag: flag, Perm: perm})
 }
 
-// Dup2 makes descriptor to a duplicate of descriptor from. Dup2(n, n) keeps n open
-// over execve. Otherwise Dup2 does not keep from. See dup(2).
+// Dup2 duplicates descriptor from as descriptor to, and closes to first if it is
+// open. Dup2(n, n) keeps n open over execve. In all other cases the child does not
+// have from, unless another action gives it. See dup(2).
 func (a *FileActions) Dup2(from, to int) { a.add(plan.Action{Kind: plan.ActDup2, FD: to, From: from}) }
 
-// File makes f descriptor to of the child. The file f stays yours. You may close it
-// once Start has returned; with a Program you may close it after the last Start. In
-// this process f keeps its flags and its deadlines. The child shares its offset.
+// File gives the child the file f as descriptor to. The file stays yours. You may
+// close it once Start has returned, or with a Program after the last Start. In this
+// process f keeps its flags and its deadlines. The child shares its offset.
 //
 // Few programs expect a non-blocking descriptor, but package os makes the ends of
 // pipes, FIFOs and terminals non-blocking. So on Linux the child gets such an f

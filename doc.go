@@ -80,7 +80,7 @@
 //  3. Setsid, or Setpgid and then Foreground. Only the leader of a session gets a
 //     controlling terminal, and Tcsetpgrp is about the new group.
 //  4. Joining a cgroup, if the child can't be made in it. The cgroup limits the
-//     CPUs and is the root of a new cgroup namespace, and joining it takes the
+//     CPUs and is the root of a new cgroup namespace, and joining it needs the
 //     parent's privilege.
 //  5. OOMScoreAdj, CoredumpFilter, SELinuxContext, AppArmorProfile. Their files
 //     are in /proc. Another root directory may lack /proc, and once the ids have
@@ -133,7 +133,7 @@
 //  29. Seccomp. The filter may forbid every call but execve.
 //  30. execve. Then the program runs.
 //
-// Where a line has several attributes, the child sets them in the order of the
+// Where a line has several attributes, the child sets them in the order of your
 // list. Until the mask is set, all signals are blocked. So SIGTTOU can't stop a
 // child in [FileActions.Tcsetpgrp].
 //
@@ -218,8 +218,9 @@
 //
 //	spawn /srv/job: execve /opt/python: no such file or directory (interpreter of /srv/job; there is no /opt)
 //
-// There is no hint if the child's root, mounts or working directory differ from
-// those of this process. A hint quotes nothing that the child could not have read.
+// If the child's root, mounts or working directory differ from those of this
+// process, there is no hint about paths. A hint quotes nothing that the child could
+// not have read.
 //
 // While the program file is open for writing ("text file busy"), execve is tried
 // again, for about 0.15 s. In a program with many goroutines the reason is mostly a
@@ -240,8 +241,8 @@
 // After [Process.Release] a child is reaped in the background. So is a child whose
 // Process becomes unreachable. No signal is ever sent to a pid that was reaped.
 // Another waiter, such as a loop around wait4(-1), may take the status of a child.
-// Wait then finds it by pidfd_info; on kernels without it, the error is
-// [ErrStatusTaken].
+// If the kernel has pidfd_info, Wait finds the status all the same. If it has not,
+// the error is [ErrStatusTaken].
 //
 // # Cancellation
 //
@@ -324,8 +325,8 @@
 //   - A child that has another user's ids, or is in an uninterruptible sleep, may
 //     be impossible to kill before execve. If the context of its start ends, such a
 //     child is left behind and reaped later. It does not get as far as its program,
-//     unless it has a copy of the memory. Without such a context Start waits for
-//     it.
+//     unless it has a copy of the memory. If the context does not end, Start waits
+//     for the child.
 //   - With attr.OOMScoreAdj the thread always sleeps in clone until execve, even if
 //     steps may take long; otherwise the kernel would set the parent's score as
 //     well. If attr.IDMap for attr.Namespaces or FileActions.InheritAll come in

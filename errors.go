@@ -70,6 +70,8 @@ type Error struct {
 	Hint string
 }
 
+// Error returns the path, the step, the object, the cause and the hint, in one
+// line.
 func (e *Error) Error() string {
 	var s strings.Builder
 	s.WriteString("spawn ")

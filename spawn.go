@@ -28,7 +28,7 @@ type Spec struct {
 	Args []string
 	// Env is the environment, as "key=value". If a key occurs several times, its
 	// last entry counts, and the program gets only that entry. So you override a
-	// variable by appending, as with lookup.Env. Nil means this process's
+	// variable by appending, as with attr.LookupEnv. Nil means this process's
 	// environment at the time of Compile. An empty Env that is not nil means no
 	// environment.
 	Env []string
@@ -43,8 +43,8 @@ type Spec struct {
 	Logger Logger
 }
 
-// Logger writes log entries. A *zap.Logger is a Logger, and package slogspawn makes
-// one of a *slog.Logger. A nil pointer, such as a nil *zap.Logger, counts as no Logger.
+// Logger writes log entries. A *zap.Logger is a Logger. A nil pointer, such as a
+// nil *zap.Logger, counts as no Logger.
 type Logger interface {
 	// Check returns an entry to be written. It returns nil if entries of the level
 	// are not logged.
@@ -272,9 +272,11 @@ func (s *Spec) env() []string {
 // moment: while a child that others may reach shares this process's memory, the
 // flag is cleared.
 //
-// In this time, setting the flag takes effect when the last such child is past
-// execve. Clearing the flag at this moment stays in effect afterwards. With prctl,
-// the library could not tell your clearing from its own, and would undo it.
+// While a start has cleared the flag, SetDumpable(true) takes effect when the last
+// such child is past execve, and SetDumpable(false) keeps the flag cleared
+// afterwards. If you cleared the flag by prctl in this time, the library could not
+// tell your change from its own, and would undo it.
+//
 // SetDumpable works on Linux; elsewhere the error matches [errors.ErrUnsupported].
 // See PR_SET_DUMPABLE(2const).
 func SetDumpable(on bool) error { return dumpable.Set(on) }

@@ -49,7 +49,7 @@ var Phases = [numPhases]struct{ Does, Why string }{
 	Session: {"Setsid, or Setpgid and then Foreground",
 		"Only the leader of a session gets a controlling terminal, and Tcsetpgrp is about the new group"},
 	Cgroup: {"Joining a cgroup, if the child can't be made in it",
-		"The cgroup limits the CPUs and is the root of a new cgroup namespace, and joining it takes the parent's privilege"},
+		"The cgroup limits the CPUs and is the root of a new cgroup namespace, and joining it needs the parent's privilege"},
 	HostFiles: {"OOMScoreAdj, CoredumpFilter, SELinuxContext, AppArmorProfile",
 		"Their files are in /proc. Another root directory may lack /proc, and once the ids have changed the files belong to root"},
 	RaiseLimits: {"Limits that are raised",
