@@ -8,12 +8,13 @@ import (
 	"testing"
 
 	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
 // directory is the one that a program is in.
 func directory(t testing.TB, a spawn.FileActions) string {
 	t.Helper()
-	p, err := spawn.Compile(&spawn.Spec{Path: testBinary(t), Actions: a})
+	p, err := spawn.Compile(&spawn.Spec{Path: testenv.Self(t), Actions: a})
 	if err != nil {
 		t.Error(err)
 		return ""
@@ -82,7 +83,7 @@ func TestActionsAppendSelf(t *testing.T) {
 
 // TestSpecTemplate has many use a copy of one Spec at once.
 func TestSpecTemplate(t *testing.T) {
-	base := spawn.Spec{Path: testBinary(t)}
+	base := spawn.Spec{Path: testenv.Self(t)}
 	base.Actions.Open(0, os.DevNull, os.O_RDONLY, 0)
 	root := t.TempDir()
 	var group sync.WaitGroup

@@ -12,13 +12,14 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
 // TestAllocations bounds what a spawn allocates, with a nil Logger. A child that
 // outlives the short wait costs a few more than others.
 func TestAllocations(t *testing.T) {
 	ctx := context.Background()
-	s := &spawn.Spec{Path: program(t, filepath.Join(t.TempDir(), "program"), 0)}
+	s := &spawn.Spec{Path: testenv.Program(t, filepath.Join(t.TempDir(), "program"), 0)}
 	p, err := spawn.Compile(s)
 	if err != nil {
 		t.Fatal(err)
@@ -36,7 +37,7 @@ func TestAllocations(t *testing.T) {
 				t.Errorf("%s: %v, %v", c.what, state, err)
 			}
 		})
-		if n > c.most && !raceEnabled() {
+		if n > c.most && !testenv.RaceEnabled() {
 			t.Errorf("%s allocates %v times, more than %v", c.what, n, c.most)
 		}
 	}
@@ -45,7 +46,7 @@ func TestAllocations(t *testing.T) {
 // TestLoggerAllocations wants a Logger that logs nothing to cost nothing: a nil
 // *zap.Logger, and one that has debug lines switched off.
 func TestLoggerAllocations(t *testing.T) {
-	path := program(t, filepath.Join(t.TempDir(), "program"), 0)
+	path := testenv.Program(t, filepath.Join(t.TempDir(), "program"), 0)
 	count := func(logger spawn.Logger) (run, spec float64) {
 		s := &spawn.Spec{Path: path, Logger: logger}
 		p, err := spawn.Compile(s)
@@ -63,14 +64,14 @@ func TestLoggerAllocations(t *testing.T) {
 	run, spec := count(nil)
 	for name, logger := range map[string]*zap.Logger{"nil": nil, "warnings": zap.NewNop().WithOptions(zap.IncreaseLevel(zap.WarnLevel))} {
 		r, s := count(logger)
-		if (r > run || s > spec) && !raceEnabled() {
+		if (r > run || s > spec) && !testenv.RaceEnabled() {
 			t.Errorf("%s: Program.Run allocates %v times and Run %v, without %v and %v", name, r, s, run, spec)
 		}
 	}
 }
 
 func BenchmarkRun(b *testing.B) {
-	s := &spawn.Spec{Path: program(b, filepath.Join(b.TempDir(), "program"), 0)}
+	s := &spawn.Spec{Path: testenv.Program(b, filepath.Join(b.TempDir(), "program"), 0)}
 	p, err := spawn.Compile(s)
 	if err != nil {
 		b.Fatal(err)

@@ -16,6 +16,8 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // secret is what attackers are after.
@@ -56,7 +58,7 @@ var attacks = map[string]func(pid int, at uintptr) error{
 	"seize": func(pid int, _ uintptr) error { return unix.PtraceSeize(pid) }, // let go at the attacker's end
 }
 
-var _ = registerHelper("attacker", func(args []string) int {
+var _ = testenv.RegisterHelper("attacker", func(args []string) int {
 	pid, _ := strconv.Atoi(args[0])
 	at, _ := strconv.ParseUint(args[1], 0, 64)
 	for _, name := range []string{"mem", "process_vm_readv", "pidfd_getfd", "environ", "seize"} {
@@ -73,19 +75,19 @@ func attackers(ns *os.File) map[string]attr.List {
 		"root":        nil,
 		"capless":     {attr.NoCapabilities()},
 		"chown":       {attr.OnlyCapabilities(unix.CAP_CHOWN)},
-		"user":        {attr.Credential{UID: nobody, GID: nobody}},
-		"user, gid 0": {attr.Credential{UID: nobody, Root: true}},
+		"user":        {attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody}},
+		"user, gid 0": {attr.Credential{UID: testenv.Nobody, Root: true}},
 		"user 100000": {attr.Credential{UID: 100000, GID: 100000}},
 		"sandbox":     {attr.JoinNamespace{File: ns, Types: unix.CLONE_NEWUSER}, attr.Credential{Root: true}},
 	}
 }
 
 // An attacker must not be a child of this process: its start would clear the flag.
-var _ = registerHelper("starts an attacker", func(args []string) int {
+var _ = testenv.RegisterHelper("starts an attacker", func(args []string) int {
 	ns, err := os.Open(args[1])
 	if err == nil {
 		defer ns.Close()
-		s := &spawn.Spec{Args: append([]string{helperPrefix + "attacker"}, args[2:]...)}
+		s := &spawn.Spec{Args: append([]string{testenv.HelperPrefix + "attacker"}, args[2:]...)}
 		s.Path, err = os.Executable()
 		s.Attr = attackers(ns)[args[0]]
 		if err == nil {
@@ -101,28 +103,28 @@ var _ = registerHelper("starts an attacker", func(args []string) int {
 // attack is by which ways an attacker gets at pid.
 func attack(t *testing.T, binary string, ns *os.File, name string, pid int) string {
 	t.Helper()
-	helper(t, "attacker")
-	s := helper(t, "starts an attacker", name, ns.Name(), strconv.Itoa(pid), fmt.Sprintf("%p", &secret[0]))
+	spawntest.Helper(t, "attacker")
+	s := spawntest.Helper(t, "starts an attacker", name, ns.Name(), strconv.Itoa(pid), fmt.Sprintf("%p", &secret[0]))
 	s.Path = binary
-	return strings.TrimSpace(output(t, s))
+	return strings.TrimSpace(spawntest.Output(t, s))
 }
 
 // publicBinary is the test binary where anybody can run it.
 func publicBinary(t testing.TB) string {
 	t.Helper()
-	binary, err := os.ReadFile(testBinary(t))
+	binary, err := os.ReadFile(testenv.Self(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(publicDir(t), "test")
-	write(t, path, string(binary), 0o755)
+	path := filepath.Join(testenv.PublicDir(t), "test")
+	testenv.Write(t, path, string(binary), 0o755)
 	return path
 }
 
 // heldOpening is a child of this process that waits for the other end of a FIFO, 0
 // if there is none after a long time.
 func heldOpening() int {
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(testenv.Patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		lists, _ := filepath.Glob("/proc/self/task/*/children")
 		for _, list := range lists {
 			pids, _ := os.ReadFile(list)
@@ -139,16 +141,16 @@ func heldOpening() int {
 }
 
 // holdChild starts a child that waits in its file actions for what letGo does.
-func holdChild(t *testing.T, start func(s *spawn.Spec) <-chan started, list attr.List) (pid int, letGo func()) {
+func holdChild(t *testing.T, start func(s *spawn.Spec) <-chan spawntest.Started, list attr.List) (pid int, letGo func()) {
 	t.Helper()
-	fifo := filepath.Join(publicDir(t), "fifo")
+	fifo := filepath.Join(testenv.PublicDir(t), "fifo")
 	if err := unix.Mkfifo(fifo, 0); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Chmod(fifo, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	s := shell(":", list...)
+	s := spawntest.Shell(":", list...)
 	s.Actions.Open(0, fifo, os.O_RDONLY, 0)
 	result := start(s)
 	pid = heldOpening()
@@ -162,13 +164,13 @@ func holdChild(t *testing.T, start func(s *spawn.Spec) <-chan started, list attr
 			return
 		}
 		defer w.Close()
-		r := await(t, "start", result)
-		if r.err != nil {
-			t.Errorf("%v: %v", list, r.err)
+		r := testenv.Await(t, "start", result)
+		if r.Err != nil {
+			t.Errorf("%v: %v", list, r.Err)
 			return
 		}
 		w.Close()
-		if _, err := r.p.Wait(context.Background()); err != nil {
+		if _, err := r.Process.Wait(context.Background()); err != nil {
 			t.Error(err)
 		}
 	}
@@ -178,7 +180,7 @@ func holdChild(t *testing.T, start func(s *spawn.Spec) <-chan started, list attr
 func sandbox(t *testing.T) *os.File {
 	t.Helper()
 	ids := []attr.IDMapEntry{{HostID: 100000, Size: 65536}}
-	s := shell("echo; exec sleep 1000", attr.Namespaces{Flags: unix.CLONE_NEWUSER},
+	s := spawntest.Shell("echo; exec sleep 1000", attr.Namespaces{Flags: unix.CLONE_NEWUSER},
 		attr.IDMap{UID: ids, GID: ids, Setgroups: true}, attr.Credential{Root: true})
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -210,10 +212,10 @@ func sandbox(t *testing.T) *os.File {
 // to get at the memory of a child that is on its way to execve. The rows are those
 // of docs/security.md.
 func TestAttackers(t *testing.T) {
-	needRoot(t)
-	needNamespaces(t, unix.CLONE_NEWUSER)
+	testenv.NeedRoot(t)
+	spawntest.NeedNamespaces(t, unix.CLONE_NEWUSER)
 	ns, binary := sandbox(t), publicBinary(t)
-	user := attr.Credential{UID: nobody, GID: nobody}
+	user := attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody}
 	ids := []attr.IDMapEntry{{HostID: 100000, Size: 65536}}
 	own := attr.IDMap{UID: []attr.IDMapEntry{{Size: 1}}, GID: []attr.IDMapEntry{{Size: 1}}}
 	everything := attr.IDMap{UID: ids, GID: ids, Setgroups: true}
@@ -245,11 +247,11 @@ func TestAttackers(t *testing.T) {
 		{"user", attr.List{user}},
 		{"user", attr.List{user, attr.AmbientCaps{unix.CAP_NET_BIND_SERVICE}}},
 		{"user", attr.List{user, attr.OnlyCapabilities()}},
-		{"user", attr.List{attr.IDs{RUID: nobody, EUID: nobody, RGID: nobody, EGID: nobody}}},
+		{"user", attr.List{attr.IDs{RUID: testenv.Nobody, EUID: testenv.Nobody, RGID: testenv.Nobody, EGID: testenv.Nobody}}},
 	}
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		for _, row := range rows {
-			pid, letGo := holdChild(t, func(s *spawn.Spec) <-chan started { return startHeld(context.Background(), s) }, row.list)
+			pid, letGo := holdChild(t, func(s *spawn.Spec) <-chan spawntest.Started { return spawntest.StartHeld(context.Background(), s) }, row.list)
 			if ways := attack(t, binary, ns, "root", pid); ways != "mem process_vm_readv pidfd_getfd environ seize" {
 				t.Errorf("%v: with all rights: %s", row.list, ways)
 			}
@@ -272,7 +274,7 @@ func TestAttackers(t *testing.T) {
 // TestAttackMixedIDs is about a thread that has put its privilege aside, and a child
 // that gives it up. The kernel clears no flag for that, as the effective id stays.
 func TestAttackMixedIDs(t *testing.T) {
-	needRoot(t)
+	testenv.NeedRoot(t)
 	binary := publicBinary(t)
 	ns, err := os.Open("/proc/self/ns/user")
 	if err != nil {
@@ -280,22 +282,22 @@ func TestAttackMixedIDs(t *testing.T) {
 	}
 	defer ns.Close()
 	defer func() { _ = spawn.SetDumpable(true) }()
-	pid, letGo := holdChild(t, func(s *spawn.Spec) <-chan started {
-		result := make(chan started, 1)
-		go onThread(func() {
-			if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, 0, nobody, 0); errno != 0 {
-				result <- started{nil, errno}
+	pid, letGo := holdChild(t, func(s *spawn.Spec) <-chan spawntest.Started {
+		result := make(chan spawntest.Started, 1)
+		go testenv.OnThread(func() {
+			if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, 0, testenv.Nobody, 0); errno != 0 {
+				result <- spawntest.Started{Process: nil, Err: errno}
 				return
 			}
 			if err := spawn.SetDumpable(true); err != nil {
-				result <- started{nil, err}
+				result <- spawntest.Started{Process: nil, Err: err}
 				return
 			}
 			p, err := spawn.Start(context.Background(), s)
-			result <- started{p, err}
+			result <- spawntest.Started{Process: p, Err: err}
 		})
 		return result
-	}, attr.List{attr.Credential{UID: nobody, KeepGroups: true, Root: true}})
+	}, attr.List{attr.Credential{UID: testenv.Nobody, KeepGroups: true, Root: true}})
 	if ways := attack(t, binary, ns, "user, gid 0", pid); ways != "" {
 		t.Errorf("by %s", ways)
 	}

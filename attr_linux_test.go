@@ -3,13 +3,10 @@
 package spawn_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -19,112 +16,16 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/kernel"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
-
-// catSpec is a Spec of cat printing what /proc has about it. A helper would not do:
-// the Go runtime changes dispositions and limits before main.
-func catSpec(t testing.TB, list ...attr.Attr) *spawn.Spec {
-	t.Helper()
-	cat, err := exec.LookPath("cat")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &spawn.Spec{
-		Path: cat,
-		Args: []string{"cat", "/proc/self/status", "/proc/self/limits", "/proc/self/cgroup", "/proc/self/stat"},
-		Attr: list,
-	}
-}
-
-// seen is what a process looked like from inside.
-type seen struct {
-	status map[string]string    // /proc/self/status
-	limits map[string][2]string // /proc/self/limits: soft, hard
-	cgroup string               // of the v2 hierarchy
-	stat   []string             // /proc/self/stat from the state on
-}
-
-func parseSeen(out string) seen {
-	s := seen{status: map[string]string{}, limits: map[string][2]string{}}
-	for line := range strings.Lines(out) {
-		line = strings.TrimRight(line, "\n")
-		_, stat, isStat := strings.Cut(line, " (cat) ")
-		switch {
-		case isStat:
-			s.stat = strings.Fields(stat)
-		case strings.HasPrefix(line, "Max "):
-			f := strings.Fields(line[26:])
-			s.limits[strings.TrimSpace(line[:26])] = [2]string{f[0], f[1]}
-		case strings.HasPrefix(line, "0::"):
-			s.cgroup = line[3:]
-		default:
-			if key, value, ok := strings.Cut(line, ":\t"); ok {
-				s.status[key] = strings.TrimSpace(value)
-			}
-		}
-	}
-	return s
-}
-
-// Fields of /proc/pid/stat, counted from the state.
-const (
-	statPgrp    = 2
-	statSession = 3
-	statTTY     = 4
-	statFg      = 5
-	statNice    = 16
-)
-
-func (s seen) number(t testing.TB, field int) int {
-	t.Helper()
-	if field >= len(s.stat) {
-		t.Fatalf("no field %d in %q", field, s.stat)
-	}
-	n, err := strconv.Atoi(s.stat[field])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
-func (s seen) pid() string { return s.status["Pid"] }
-
-func (s seen) signals(t testing.TB, key string) uint64 {
-	t.Helper()
-	set, err := strconv.ParseUint(s.status[key], 16, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return set
-}
-
-func sigset(sigs ...syscall.Signal) (set uint64) {
-	for _, sig := range sigs {
-		set |= 1 << (sig - 1)
-	}
-	return set
-}
-
-// seenWith runs cat with attributes.
-func seenWith(t testing.TB, list ...attr.Attr) seen {
-	t.Helper()
-	return parseSeen(output(t, catSpec(t, list...)))
-}
 
 func limitText(n uint64) string {
 	if n == unix.RLIM_INFINITY {
 		return "unlimited"
 	}
 	return strconv.FormatUint(n, 10)
-}
-
-func getLimit(t testing.TB, resource int) unix.Rlimit {
-	t.Helper()
-	var l unix.Rlimit
-	if err := unix.Getrlimit(resource, &l); err != nil {
-		t.Fatal(err)
-	}
-	return l
 }
 
 // myNice is the nice value of the calling thread.
@@ -137,25 +38,8 @@ func myNice(t testing.TB) int {
 	return 20 - n // the system call returns it so
 }
 
-// onThread runs f on a thread of its own that ends with it, so that f may change
-// what belongs to a thread. It is not the first thread, which /proc/self is about.
-func onThread(f func()) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // never unlocked
-		if unix.Gettid() == os.Getpid() {
-			defer runtime.UnlockOSThread()
-			onThread(f)
-			return
-		}
-		f()
-	}()
-	<-done
-}
-
 func TestSignalMask(t *testing.T) {
-	blocked := sigset(syscall.SIGUSR2, syscall.SIGTERM)
+	blocked := testenv.Sigset(syscall.SIGUSR2, syscall.SIGTERM)
 	tests := []struct {
 		name string
 		list attr.List
@@ -163,22 +47,22 @@ func TestSignalMask(t *testing.T) {
 	}{
 		{"absent", nil, blocked},
 		{"empty", attr.List{attr.SigMask{}}, 0},
-		{"some", attr.List{attr.SigMask{syscall.SIGUSR1, syscall.SIGHUP, 64}}, sigset(syscall.SIGUSR1, syscall.SIGHUP, 64)},
+		{"some", attr.List{attr.SigMask{syscall.SIGUSR1, syscall.SIGHUP, 64}}, testenv.Sigset(syscall.SIGUSR1, syscall.SIGHUP, 64)},
 	}
-	eachEngine(t, func(t *testing.T) {
-		onThread(func() {
+	spawntest.EachEngine(t, func(t *testing.T) {
+		testenv.OnThread(func() {
 			set := unix.Sigset_t{Val: [16]uint64{blocked}}
 			if err := unix.PthreadSigmask(unix.SIG_SETMASK, &set, nil); err != nil {
 				t.Error(err)
 				return
 			}
 			for _, test := range tests {
-				out, _, err := tryOutput(catSpec(t, test.list...))
+				out, _, err := spawntest.TryOutput(spawntest.Cat(t, test.list...))
 				if err != nil {
 					t.Error(err)
 					return
 				}
-				if got := parseSeen(out).signals(t, "SigBlk"); got != test.want {
+				if got := testenv.ParseSeen(out).Signals(t, "SigBlk"); got != test.want {
 					t.Errorf("%s: blocked %#x, want %#x", test.name, got, test.want)
 				}
 			}
@@ -193,10 +77,10 @@ func TestSignalMask(t *testing.T) {
 // TestIgnoredFromOutside has a parent that was itself started with a signal
 // ignored, as by nohup.
 func TestIgnoredFromOutside(t *testing.T) {
-	s := helper(t, "look at ignored", catSpec(t).Path)
+	s := spawntest.Helper(t, "look at ignored", spawntest.Cat(t).Path)
 	s.Attr = attr.List{attr.SigIgnore{syscall.SIGHUP}}
-	got := strings.Fields(output(t, s))
-	if len(got) != 2*len(spawn.Without) {
+	got := strings.Fields(spawntest.Output(t, s))
+	if len(got) != 2*len(spawntest.Without) {
 		t.Fatalf("got %q", got)
 	}
 	for i, set := range got {
@@ -207,16 +91,16 @@ func TestIgnoredFromOutside(t *testing.T) {
 }
 
 // It says what children ignore that start clean, and that inherit.
-var _ = registerHelper("look at ignored", func(args []string) int {
-	for _, change := range spawn.Without {
-		restore := spawn.Force(change)
+var _ = testenv.RegisterHelper("look at ignored", func(args []string) int {
+	for _, change := range spawntest.Without {
+		restore := kernel.ForTest(change)
 		for _, list := range []attr.List{nil, {attr.InheritIgnored{}}} {
-			out, _, err := tryOutput(&spawn.Spec{Path: args[0], Args: []string{"cat", "/proc/self/status"}, Attr: list})
+			out, _, err := spawntest.TryOutput(&spawn.Spec{Path: args[0], Args: []string{"cat", "/proc/self/status"}, Attr: list})
 			if err != nil {
 				fmt.Println(err)
 				return 1
 			}
-			set, _ := strconv.ParseUint(parseSeen(out).status["SigIgn"], 16, 64)
+			set, _ := strconv.ParseUint(testenv.ParseSeen(out).Status["SigIgn"], 16, 64)
 			fmt.Println(set)
 		}
 		restore()
@@ -230,8 +114,8 @@ func TestSessionAndGroup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eachEngine(t, func(t *testing.T) {
-		leader, end := liveChild(t, attr.Setpgid{})
+	spawntest.EachEngine(t, func(t *testing.T) {
+		leader, end := spawntest.LiveChild(t, attr.Setpgid{})
 		defer end()
 		tests := []struct {
 			name          string
@@ -244,62 +128,30 @@ func TestSessionAndGroup(t *testing.T) {
 			{"existing group", attr.List{attr.Setpgid{Pgid: leader.Pid()}}, me, leader.Pid()},
 		}
 		for _, test := range tests {
-			s := seenWith(t, test.list...)
-			pid, _ := strconv.Atoi(s.pid())
+			s := spawntest.SeenWith(t, test.list...)
+			pid, _ := strconv.Atoi(s.PID())
 			orSelf := func(n int) int {
 				if n == itself {
 					return pid
 				}
 				return n
 			}
-			if got := s.number(t, statSession); got != orSelf(test.session) {
+			if got := s.Number(t, testenv.StatSession); got != orSelf(test.session) {
 				t.Errorf("%s: session %d, want %d", test.name, got, orSelf(test.session))
 			}
-			if got := s.number(t, statPgrp); got != orSelf(test.pgrp) {
+			if got := s.Number(t, testenv.StatPgrp); got != orSelf(test.pgrp) {
 				t.Errorf("%s: group %d, want %d", test.name, got, orSelf(test.pgrp))
 			}
 		}
 	})
 }
 
-// liveChild starts a cat that lives until end is called.
-func liveChild(t testing.TB, list ...attr.Attr) (p *spawn.Process, end func()) {
-	t.Helper()
-	return liveChildIn(t, "/", list...)
-}
-
-func liveChildIn(t testing.TB, dir string, list ...attr.Attr) (p *spawn.Process, end func()) {
-	t.Helper()
-	s := catSpec(t, list...)
-	s.Actions.Chdir(dir)
-	s.Args = s.Args[:1]
-	// Not os.Pipe: its ends don't block, and cat gives up at once.
-	var fds [2]int
-	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
-		t.Fatal(err)
-	}
-	r, w := os.NewFile(uintptr(fds[0]), "r"), os.NewFile(uintptr(fds[1]), "w")
-	s.Actions.File(r, 0)
-	p, err := spawn.Start(context.Background(), s)
-	r.Close()
-	if err != nil {
-		w.Close()
-		t.Fatal(err)
-	}
-	return p, func() {
-		w.Close()
-		if _, err := p.Wait(context.Background()); err != nil && !errors.Is(err, spawn.ErrStatusTaken) {
-			t.Error(err)
-		}
-	}
-}
-
 func TestUmask(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		made := filepath.Join(t.TempDir(), "made")
-		s := catSpec(t, attr.Umask(0o027))
+		s := spawntest.Cat(t, attr.Umask(0o027))
 		s.Actions.Open(5, made, os.O_CREATE|os.O_WRONLY, 0o666)
-		if got := parseSeen(output(t, s)).status["Umask"]; got != "0027" {
+		if got := testenv.ParseSeen(spawntest.Output(t, s)).Status["Umask"]; got != "0027" {
 			t.Errorf("umask %s", got)
 		}
 		st, err := os.Stat(made)
@@ -310,7 +162,7 @@ func TestUmask(t *testing.T) {
 			t.Errorf("a file action made %v", st.Mode())
 		}
 		for _, u := range []int{0, 0o777} {
-			if got := seenWith(t, attr.Umask(u)).status["Umask"]; got != fmt.Sprintf("%04o", u) {
+			if got := spawntest.SeenWith(t, attr.Umask(u)).Status["Umask"]; got != fmt.Sprintf("%04o", u) {
 				t.Errorf("umask %s, want %04o", got, u)
 			}
 		}
@@ -318,29 +170,29 @@ func TestUmask(t *testing.T) {
 }
 
 func TestNice(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
-		if got := seenWith(t, attr.Nice(min(myNice(t)+3, 19))).number(t, statNice); got != min(myNice(t)+3, 19) {
+	spawntest.EachEngine(t, func(t *testing.T) {
+		if got := spawntest.SeenWith(t, attr.Nice(min(myNice(t)+3, 19))).Number(t, testenv.StatNice); got != min(myNice(t)+3, 19) {
 			t.Errorf("nice %d", got)
 		}
 	})
 	t.Run("below", func(t *testing.T) {
-		needRoot(t)
-		if got := seenWith(t, attr.Nice(-7)).number(t, statNice); got != -7 {
+		testenv.NeedRoot(t)
+		if got := spawntest.SeenWith(t, attr.Nice(-7)).Number(t, testenv.StatNice); got != -7 {
 			t.Errorf("nice %d", got)
 		}
 	})
 }
 
 func TestNoNewPrivs(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
-		if got := seenWith(t, attr.NoNewPrivs{}).status["NoNewPrivs"]; got != "1" {
+	spawntest.EachEngine(t, func(t *testing.T) {
+		if got := spawntest.SeenWith(t, attr.NoNewPrivs{}).Status["NoNewPrivs"]; got != "1" {
 			t.Errorf("no_new_privs is %s", got)
 		}
 	})
 }
 
 func TestRlimit(t *testing.T) {
-	was := getLimit(t, unix.RLIMIT_MEMLOCK)
+	was := testenv.GetLimit(t, unix.RLIMIT_MEMLOCK)
 	low := unix.Rlimit{Cur: min(was.Cur, 4096), Max: was.Max}
 	if err := unix.Setrlimit(unix.RLIMIT_MEMLOCK, &low); err != nil {
 		t.Fatal(err)
@@ -360,10 +212,10 @@ func TestRlimit(t *testing.T) {
 		{"zero", unix.RLIMIT_CORE, "Max core file size", 0, 0},
 		{"processes", unix.RLIMIT_NPROC, "Max processes", 0, 0},
 	}
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		for _, test := range tests {
-			s := seenWith(t, attr.Rlimit{Resource: test.resource, Soft: test.soft, Hard: test.hard})
-			if got, want := s.limits[test.row], [2]string{limitText(test.soft), limitText(test.hard)}; got != want {
+			s := spawntest.SeenWith(t, attr.Rlimit{Resource: test.resource, Soft: test.soft, Hard: test.hard})
+			if got, want := s.Limits[test.row], [2]string{limitText(test.soft), limitText(test.hard)}; got != want {
 				t.Errorf("%s: %q, want %q", test.name, got, want)
 			}
 		}
@@ -379,22 +231,22 @@ func TestNoFileBelowActions(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer null.Close()
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		for _, a := range []attr.Attr{
 			attr.NoFile{Soft: 16, Hard: 16},
 			attr.Rlimit{Resource: unix.RLIMIT_NOFILE, Soft: 16, Hard: 16},
 		} {
-			s := catSpec(t, a)
+			s := spawntest.Cat(t, a)
 			s.Args = append(s.Args, "/proc/self/fd/100")
 			s.Actions.File(null, 100)
-			if got := parseSeen(output(t, s)).limits[openFilesRow]; got != [2]string{"16", "16"} {
+			if got := testenv.ParseSeen(spawntest.Output(t, s)).Limits[openFilesRow]; got != [2]string{"16", "16"} {
 				t.Errorf("%T: %q", a, got)
 			}
 		}
 	})
 }
 
-var _ = registerHelper("look at limits", func(args []string) int {
+var _ = testenv.RegisterHelper("look at limits", func(args []string) int {
 	if args[1] != "" {
 		n, _ := strconv.ParseUint(args[1], 10, 64)
 		var l syscall.Rlimit
@@ -406,15 +258,15 @@ var _ = registerHelper("look at limits", func(args []string) int {
 			return 1
 		}
 	}
-	for _, change := range spawn.Without {
-		restore := spawn.Force(change)
-		out, _, err := tryOutput(&spawn.Spec{Path: args[0], Args: []string{"cat", "/proc/self/limits"}})
+	for _, change := range spawntest.Without {
+		restore := kernel.ForTest(change)
+		out, _, err := spawntest.TryOutput(&spawn.Spec{Path: args[0], Args: []string{"cat", "/proc/self/limits"}})
 		restore()
 		if err != nil {
 			fmt.Println(err)
 			return 1
 		}
-		fmt.Println(parseSeen(out).limits[openFilesRow][0])
+		fmt.Println(testenv.ParseSeen(out).Limits[openFilesRow][0])
 	}
 	return 0
 })
@@ -422,7 +274,7 @@ var _ = registerHelper("look at limits", func(args []string) int {
 // TestOriginalNoFile wants children to have the soft limit that the program was
 // started with, unless it has chosen another one.
 func TestOriginalNoFile(t *testing.T) {
-	hard := getLimit(t, unix.RLIMIT_NOFILE).Max
+	hard := testenv.GetLimit(t, unix.RLIMIT_NOFILE).Max
 	tests := []struct {
 		name, set, want string
 		soft            uint64
@@ -433,10 +285,10 @@ func TestOriginalNoFile(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			s := helper(t, "look at limits", catSpec(t).Path, test.set)
+			s := spawntest.Helper(t, "look at limits", spawntest.Cat(t).Path, test.set)
 			s.Attr = attr.List{attr.NoFile{Soft: test.soft, Hard: hard}}
-			got := strings.Fields(output(t, s))
-			if len(got) != len(spawn.Without) {
+			got := strings.Fields(spawntest.Output(t, s))
+			if len(got) != len(spawntest.Without) {
 				t.Fatalf("got %q", got)
 			}
 			for _, g := range got {
@@ -457,13 +309,13 @@ func TestContradictionFromCompile(t *testing.T) {
 		{attr.Nice(3), attr.ControllingTTY{File: os.Stdin}},
 		{attr.Nice(3), nil},
 	} {
-		_, err := spawn.Compile(catSpec(t, list...))
+		_, err := spawn.Compile(spawntest.Cat(t, list...))
 		var e *spawn.Error
 		if !errors.As(err, &e) || !errors.Is(err, syscall.EINVAL) {
 			t.Errorf("%d: %v", i, err)
 			continue
 		}
-		if e.Index != 1 || e.Step == "" || e.Path != catSpec(t).Path {
+		if e.Index != 1 || e.Step == "" || e.Path != spawntest.Cat(t).Path {
 			t.Errorf("%d: %#v", i, e)
 		}
 	}

@@ -17,9 +17,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"strconv"
+
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/attrnames"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // typeName is the name of an attribute.
@@ -31,7 +35,7 @@ func allNames(t testing.TB) []string {
 	t.Helper()
 	names, err := attrnames.In("attr")
 	if errors.Is(err, os.ErrNotExist) {
-		skip(t, "no source of package attr")
+		testenv.Skip(t, "no source of package attr")
 	} else if err != nil {
 		t.Fatal(err)
 	}
@@ -134,8 +138,8 @@ func TestBadValues(t *testing.T) {
 	rows := map[string]bool{}
 	for _, bad := range badValues {
 		rows[typeName(bad.a)] = true
-		_, err := spawn.Compile(shell(":", attr.NoNewPrivs{}, bad.a, attr.Setsid{}))
-		checkFault(t, err, want{bad.step, 1, bad.object, []syscall.Errno{unix.EINVAL}})
+		_, err := spawn.Compile(spawntest.Shell(":", attr.NoNewPrivs{}, bad.a, attr.Setsid{}))
+		spawntest.CheckFault(t, err, spawntest.Fails(bad.step, 1, bad.object, unix.EINVAL))
 	}
 	complete(t, rows, because(map[string]string{
 		"has no value": "InheritIgnored Setsid DetachTTY ResetIDs NoNewPrivs Ptrace CoreSched ChildSubreaper " +
@@ -145,38 +149,38 @@ func TestBadValues(t *testing.T) {
 
 // denied gives a Spec attributes of which a user is not allowed the second. It
 // fails with errNothing where the machine has nothing that could be refused.
-var denied = map[string]func(s *spawn.Spec) (want, error){
-	"Setpgid": second(attr.Setpgid{Pgid: 1<<31 - 1}, want{"setpgid", 1, itoa(1<<31 - 1), eperm}),
-	"Nice":    second(attr.Nice(-20), want{"nice", 1, "-20", []syscall.Errno{unix.EACCES}}),
+var denied = map[string]func(s *spawn.Spec) (spawntest.Want, error){
+	"Setpgid": second(attr.Setpgid{Pgid: 1<<31 - 1}, spawntest.Fails("setpgid", 1, strconv.Itoa(1<<31-1), eperm...)),
+	"Nice":    second(attr.Nice(-20), spawntest.Fails("nice", 1, "-20", unix.EACCES)),
 	"Rlimit": second(attr.Rlimit{Resource: unix.RLIMIT_CORE, Soft: 5, Hard: 1 << 40},
-		want{"rlimit", 1, fmt.Sprintf("RLIMIT_CORE soft=5 hard=%d", 1<<40), eperm}),
-	"NoFile":       second(attr.NoFile{Soft: 5, Hard: 1 << 40}, want{"rlimit", 1, fmt.Sprintf("RLIMIT_NOFILE soft=5 hard=%d", 1<<40), eperm}),
+		spawntest.Fails("rlimit", 1, fmt.Sprintf("RLIMIT_CORE soft=5 hard=%d", 1<<40), eperm...)),
+	"NoFile":       second(attr.NoFile{Soft: 5, Hard: 1 << 40}, spawntest.Fails("rlimit", 1, fmt.Sprintf("RLIMIT_NOFILE soft=5 hard=%d", 1<<40), eperm...)),
 	"NoFilePolicy": originalLimit,
-	"Credential":   second(attr.Credential{UID: 1, KeepGroups: true, Root: true}, want{"setresuid", 1, "1", eperm}),
+	"Credential":   second(attr.Credential{UID: 1, KeepGroups: true, Root: true}, spawntest.Fails("setresuid", 1, "1", eperm...)),
 	"IDs": second(attr.IDs{RUID: attr.KeepID, EUID: 1, RGID: attr.KeepID, EGID: attr.KeepID, KeepGroups: true},
-		want{"setresuid", 1, "real=kept effective=1", eperm}),
-	"Chroot":         second(attr.Chroot("/"), want{"chroot", 1, "/", eperm}),
+		spawntest.Fails("setresuid", 1, "real=kept effective=1", eperm...)),
+	"Chroot":         second(attr.Chroot("/"), spawntest.Fails("chroot", 1, "/", eperm...)),
 	"Cgroup":         rootCgroup,
-	"ControllingTTY": func(s *spawn.Spec) (want, error) { return otherTerminal(s, false) },
-	"ControllingFD":  func(s *spawn.Spec) (want, error) { return otherTerminal(s, true) },
-	"Namespaces":     second(attr.Namespaces{Flags: unix.CLONE_NEWUTS}, want{"clone", 1, "uts", eperm}),
-	"Unshare":        second(attr.Unshare{Flags: unix.CLONE_NEWUTS}, want{"unshare", 1, "uts", eperm}),
+	"ControllingTTY": func(s *spawn.Spec) (spawntest.Want, error) { return otherTerminal(s, false) },
+	"ControllingFD":  func(s *spawn.Spec) (spawntest.Want, error) { return otherTerminal(s, true) },
+	"Namespaces":     second(attr.Namespaces{Flags: unix.CLONE_NEWUTS}, spawntest.Fails("clone", 1, "uts", eperm...)),
+	"Unshare":        second(attr.Unshare{Flags: unix.CLONE_NEWUTS}, spawntest.Fails("unshare", 1, "uts", eperm...)),
 	"JoinNamespace":  ownUTS,
 	"IDMap":          rootMap,
-	"AmbientCaps":    second(attr.AmbientCaps{21}, want{"capset", 1, "[CAP_SYS_ADMIN]", eperm}),
+	"AmbientCaps":    second(attr.AmbientCaps{21}, spawntest.Fails("capset", 1, "[CAP_SYS_ADMIN]", eperm...)),
 	"Capabilities": second(attr.Capabilities{Effective: []int{21}, Permitted: []int{21}},
-		want{"capset", 1, "effective=[CAP_SYS_ADMIN] permitted=[CAP_SYS_ADMIN]", eperm}),
-	"SecureBits":  second(attr.SecureBits(1), want{"securebits", 1, "0x1", eperm}),
-	"SchedPolicy": second(attr.SchedPolicy{Policy: attr.SchedFIFO, Priority: 1}, want{"sched", 1, "FIFO priority=1", eperm}),
+		spawntest.Fails("capset", 1, "effective=[CAP_SYS_ADMIN] permitted=[CAP_SYS_ADMIN]", eperm...)),
+	"SecureBits":  second(attr.SecureBits(1), spawntest.Fails("securebits", 1, "0x1", eperm...)),
+	"SchedPolicy": second(attr.SchedPolicy{Policy: attr.SchedFIFO, Priority: 1}, spawntest.Fails("sched", 1, "FIFO priority=1", eperm...)),
 	"SchedPolicy, deadline": second(attr.SchedPolicy{Policy: attr.SchedDeadline, Runtime: 1e6, Deadline: 1e7, ResetOnFork: true},
-		want{"sched", 1, "DEADLINE runtime=1ms deadline=10ms period=0s reset-on-fork", eperm}),
-	"IOPrio":      second(attr.IOPrio{Class: attr.IOPrioRealTime, Level: 1}, want{"ioprio", 1, "class=1 level=1", eperm}),
-	"OOMScoreAdj": second(attr.OOMScoreAdj(-1000), want{"oom_score_adj", 1, "-1000", []syscall.Errno{unix.EACCES}}),
+		spawntest.Fails("sched", 1, "DEADLINE runtime=1ms deadline=10ms period=0s reset-on-fork", eperm...)),
+	"IOPrio":      second(attr.IOPrio{Class: attr.IOPrioRealTime, Level: 1}, spawntest.Fails("ioprio", 1, "class=1 level=1", eperm...)),
+	"OOMScoreAdj": second(attr.OOMScoreAdj(-1000), spawntest.Fails("oom_score_adj", 1, "-1000", unix.EACCES)),
 	"SessionKeyring": second(attr.SessionKeyring(".spawn"),
-		want{"keyring", 1, ".spawn", []syscall.Errno{unix.EPERM, unix.ENOSYS}}),
+		spawntest.Fails("keyring", 1, ".spawn", unix.EPERM, unix.ENOSYS)),
 	"Landlock": ownRuleset,
-	"Seccomp": second(refuse(unix.EXDEV, unix.SYS_UNAME),
-		want{"seccomp", 1, "4 instructions", []syscall.Errno{unix.EACCES}}),
+	"Seccomp": second(spawntest.Refuse(unix.EXDEV, unix.SYS_UNAME),
+		spawntest.Fails("seccomp", 1, "4 instructions", unix.EACCES)),
 }
 
 // kept is what no collection must close meanwhile.
@@ -187,8 +191,8 @@ var (
 	errNothing = errors.New("nothing to be refused")
 )
 
-func second(a attr.Attr, w want) func(*spawn.Spec) (want, error) {
-	return func(s *spawn.Spec) (want, error) {
+func second(a attr.Attr, w spawntest.Want) func(*spawn.Spec) (spawntest.Want, error) {
+	return func(s *spawn.Spec) (spawntest.Want, error) {
 		if cr, ok := a.(attr.Credential); ok {
 			cr.GID = uint32(os.Getgid())
 			a = cr
@@ -199,54 +203,54 @@ func second(a attr.Attr, w want) func(*spawn.Spec) (want, error) {
 }
 
 // originalLimit lowers the hard limit that the process was started with.
-func originalLimit(s *spawn.Spec) (want, error) {
+func originalLimit(s *spawn.Spec) (spawntest.Want, error) {
 	var was unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &was); err != nil {
-		return want{}, err
+		return spawntest.Want{}, err
 	}
 	err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: was.Max - 1, Max: was.Max - 1})
 	s.Attr = attr.List{attr.Umask(0o22), attr.NoFileOriginal}
 	p, cerr := spawn.Compile(s)
 	if err := errors.Join(err, cerr); err != nil {
-		return want{}, err
+		return spawntest.Want{}, err
 	}
-	w := want{step: "rlimit", index: 1, errnos: eperm}
+	w := spawntest.Want{Step: "rlimit", Index: 1, Errnos: eperm}
 	for _, s := range p.Steps() {
 		if s.Name == "rlimit" {
-			w.object = s.Object
+			w.Object = s.Object
 		}
 	}
 	return w, nil
 }
 
-func rootCgroup(s *spawn.Spec) (want, error) {
+func rootCgroup(s *spawn.Spec) (spawntest.Want, error) {
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
-		return want{}, err
+		return spawntest.Want{}, err
 	}
 	for line := range strings.Lines(string(mounts)) {
 		before, after, _ := strings.Cut(line, " - ")
 		if f := strings.Fields(before); strings.HasPrefix(after, "cgroup2 ") && len(f) > 4 {
 			dir, err := os.Open(f[4])
 			s.Attr = attr.List{attr.Umask(0o22), attr.Cgroup{Dir: dir}}
-			return want{"cgroup", 1, f[4], []syscall.Errno{unix.EACCES}}, err
+			return spawntest.Fails("cgroup", 1, f[4], unix.EACCES), err
 		}
 	}
-	return want{}, errNothing
+	return spawntest.Want{}, errNothing
 }
 
 // otherTerminal is that of another session.
-func otherTerminal(s *spawn.Spec, byNumber bool) (want, error) {
-	master, tty, err := newPTY()
+func otherTerminal(s *spawn.Spec, byNumber bool) (spawntest.Want, error) {
+	master, tty, err := testenv.NewPTY()
 	if err != nil {
-		return want{}, errNothing
+		return spawntest.Want{}, errNothing
 	}
 	kept = append(kept, master)
-	other := shell("exec sleep 1000", attr.ControllingTTY{File: tty}, attr.Setsid{}, attr.ParentDeathSignal(unix.SIGKILL))
+	other := spawntest.Shell("exec sleep 1000", attr.ControllingTTY{File: tty}, attr.Setsid{}, attr.ParentDeathSignal(unix.SIGKILL))
 	s.Attr = attr.List{attr.Setsid{}, attr.ControllingTTY{File: tty}}
-	w := want{"ctty", 1, tty.Name(), eperm}
+	w := spawntest.Fails("ctty", 1, tty.Name(), eperm...)
 	if byNumber {
-		s.Attr[1], w.object = attr.ControllingFD{FD: 5, Steal: true}, "5"
+		s.Attr[1], w.Object = attr.ControllingFD{FD: 5, Steal: true}, "5"
 		s.Actions.File(tty, 5)
 	}
 	p, err := spawn.Start(context.Background(), other)
@@ -254,37 +258,37 @@ func otherTerminal(s *spawn.Spec, byNumber bool) (want, error) {
 	return w, err
 }
 
-func ownUTS(s *spawn.Spec) (want, error) {
+func ownUTS(s *spawn.Spec) (spawntest.Want, error) {
 	const path = "/proc/self/ns/uts"
 	f, err := os.Open(path)
 	s.Attr = attr.List{attr.Umask(0o22), attr.JoinNamespace{File: f, Types: unix.CLONE_NEWUTS}}
-	return want{"setns", 1, path + " uts", eperm}, err
+	return spawntest.Fails("setns", 1, path+" uts", eperm...), err
 }
 
 // rootMap maps what is not this user's.
-func rootMap(s *spawn.Spec) (want, error) {
+func rootMap(s *spawn.Spec) (spawntest.Want, error) {
 	user := attr.Namespaces{Flags: unix.CLONE_NEWUSER}
-	if _, err := spawn.Run(context.Background(), shell(":", user)); err != nil {
-		return want{}, errNothing
+	if _, err := spawn.Run(context.Background(), spawntest.Shell(":", user)); err != nil {
+		return spawntest.Want{}, errNothing
 	}
 	s.Attr = attr.List{user, attr.IDMap{UID: []attr.IDMapEntry{{Size: 1}}}}
-	return want{"uid_map", 1, "0 0 1", eperm}, nil
+	return spawntest.Fails("uid_map", 1, "0 0 1", eperm...), nil
 }
 
-func ownRuleset(s *spawn.Spec) (want, error) {
-	if !hasLandlock() {
-		return want{}, errNothing
+func ownRuleset(s *spawn.Spec) (spawntest.Want, error) {
+	if !spawntest.HasLandlock() {
+		return spawntest.Want{}, errNothing
 	}
 	r, err := attr.NewLandlock(attr.LandlockRules{Execute: []string{"/"}, BestEffort: true})
 	if err != nil {
-		return want{}, err
+		return spawntest.Want{}, err
 	}
 	s.Attr = attr.List{attr.Umask(0o22), r.Attr()}
-	return want{"landlock", 1, "landlock-ruleset", eperm}, nil
+	return spawntest.Fails("landlock", 1, "landlock-ruleset", eperm...), nil
 }
 
 func init() {
-	unprivileged["attributes"] = func(dir string) error {
+	spawntest.Unprivileged("attributes", func(dir string) error {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		spawn.Features() // what it opens
@@ -295,18 +299,18 @@ func init() {
 			}
 		}
 		return errors.Join(all...)
-	}
+	})
 }
 
 // isDenied has limits that may have allowed it gone.
-func isDenied(dir string, prepare func(s *spawn.Spec) (want, error)) error {
+func isDenied(dir string, prepare func(s *spawn.Spec) (spawntest.Want, error)) error {
 	for _, resource := range []int{unix.RLIMIT_CORE, unix.RLIMIT_RTPRIO, unix.RLIMIT_NICE} {
 		if err := unix.Setrlimit(resource, &unix.Rlimit{}); err != nil {
 			return err
 		}
 	}
 	marker := filepath.Join(dir, "marker")
-	s := shell(": >" + marker)
+	s := spawntest.Shell(": >" + marker)
 	kept = append(kept, s)
 	w, err := prepare(s)
 	if err == errNothing {
@@ -314,24 +318,24 @@ func isDenied(dir string, prepare func(s *spawn.Spec) (want, error)) error {
 	} else if err != nil {
 		return err
 	}
-	return eachEngineError(func(string) error { return failsWith(s, marker, w) })
+	return spawntest.EachEngineError(func(string) error { return failsWith(s, marker, w) })
 }
 
 // failsWith wants an error that names the attribute, no program to have run that
 // would make a marker, and nothing to have changed here.
-func failsWith(s *spawn.Spec, marker string, w want) error {
+func failsWith(s *spawn.Spec, marker string, w spawntest.Want) error {
 	before, err := takePortrait()
 	if err != nil {
 		return err
 	}
 	_, err = spawn.Start(context.Background(), s)
-	if how := w.differs(err); how != "" {
+	if how := w.Differs(err); how != "" {
 		return fmt.Errorf("%w: %s; want %+v", err, how, w)
 	}
 	if _, err := os.Stat(marker); !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("the program has run: %w", err)
 	}
-	if hasZombie() {
+	if testenv.HasZombie() {
 		return errors.New("a zombie")
 	}
 	after, err := takePortrait()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // refusal makes a system call fail, if all that is said of its arguments is so.
@@ -34,23 +35,23 @@ type argument struct {
 // feign makes a filter of refusals.
 func feign(refusals []refusal) attr.Seccomp {
 	load := func(offset int) attr.SockFilter {
-		return bpf(unix.BPF_LD|unix.BPF_W|unix.BPF_ABS, 0, 0, uint32(offset))
+		return spawntest.BPF(unix.BPF_LD|unix.BPF_W|unix.BPF_ABS, 0, 0, uint32(offset))
 	}
 	var f []attr.SockFilter
 	for _, r := range refusals {
 		rest := uint8(2*len(r.args) + 1) // to be passed over
-		f = append(f, load(0), bpf(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, 0, rest, uint32(r.call)))
+		f = append(f, load(0), spawntest.BPF(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, 0, rest, uint32(r.call)))
 		for _, a := range r.args {
 			rest -= 2
 			op := uint16(unix.BPF_JEQ)
 			if a.bits {
 				op = unix.BPF_JSET
 			}
-			f = append(f, load(16+8*a.n), bpf(unix.BPF_JMP|op|unix.BPF_K, 0, rest, a.value))
+			f = append(f, load(16+8*a.n), spawntest.BPF(unix.BPF_JMP|op|unix.BPF_K, 0, rest, a.value))
 		}
-		f = append(f, bpf(unix.BPF_RET|unix.BPF_K, 0, 0, unix.SECCOMP_RET_ERRNO|uint32(r.errno)))
+		f = append(f, spawntest.BPF(unix.BPF_RET|unix.BPF_K, 0, 0, unix.SECCOMP_RET_ERRNO|uint32(r.errno)))
 	}
-	return attr.Seccomp{Filter: append(f, bpf(unix.BPF_RET|unix.BPF_K, 0, 0, unix.SECCOMP_RET_ALLOW))}
+	return attr.Seccomp{Filter: append(f, spawntest.BPF(unix.BPF_RET|unix.BPF_K, 0, 0, unix.SECCOMP_RET_ALLOW))}
 }
 
 // without is a kernel that does not have a call, or that knows no such option.
@@ -67,7 +68,7 @@ var withoutSigmask = []refusal{{unix.SYS_PTRACE, unix.EIO, []argument{{0, 0x420b
 type missing struct {
 	kernel []refusal
 	list   attr.List
-	want   want
+	want   spawntest.Want
 	root   bool // only root gets as far
 }
 
@@ -87,9 +88,9 @@ var missingAttrs = map[string]missing{
 	"StartSuspended": alone(withoutSigmask, attr.StartSuspended{}, "suspend", "", unix.EIO),
 	"Ptrace":         alone(withoutSigmask, attr.Ptrace{}, "ptrace", "", unix.EIO),
 	"AmbientCaps": {withoutOption(unix.PR_CAP_AMBIENT), attr.List{attr.Umask(0o22), attr.AmbientCaps{0}},
-		want{"ambient", 1, "CAP_CHOWN", []syscall.Errno{unix.EINVAL}}, true},
+		spawntest.Fails("ambient", 1, "CAP_CHOWN", unix.EINVAL), true},
 	"AmbientCaps, number": {without(unix.SYS_ACCT, unix.ENOSYS), attr.List{attr.Umask(0o22), attr.AmbientCaps{63}},
-		want{"ambient", 1, "capability 63", []syscall.Errno{unix.EINVAL}}, true},
+		spawntest.Fails("ambient", 1, "capability 63", unix.EINVAL), true},
 	"Capabilities": alone(withoutOption(unix.PR_CAP_AMBIENT), attr.Capabilities{Ambient: []int{}}, "ambient", "", unix.EINVAL),
 	"SchedPolicy": alone(without(unix.SYS_SCHED_SETATTR, unix.ENOSYS), attr.SchedPolicy{Policy: attr.SchedDeadline, Runtime: 1e6, Deadline: 1e7},
 		"sched", "DEADLINE runtime=1ms deadline=10ms period=0s", unix.ENOSYS),
@@ -120,26 +121,26 @@ var missingAttrs = map[string]missing{
 		attr.JoinNamespace{Types: unix.CLONE_NEWUTS}, "setns", "self uts", unix.EINVAL),
 	"IDMap": {[]refusal{{unix.SYS_UNSHARE, 0, nil}, {unix.SYS_OPENAT, unix.ENOENT, []argument{{2, procWrite, false}}}},
 		attr.List{attr.Unshare{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: []attr.IDMapEntry{{Size: 1}}}},
-		want{"uid_map", 1, "0 0 1", []syscall.Errno{unix.ENOENT}}, false},
+		spawntest.Fails("uid_map", 1, "0 0 1", unix.ENOENT), false},
 	"Mounts": {[]refusal{{unix.SYS_UNSHARE, 0, nil}, {unix.SYS_MOUNT, unix.ENODEV, []argument{{3, 0, false}}}, {unix.SYS_MOUNT, 0, nil}},
 		attr.List{attr.Unshare{Flags: unix.CLONE_NEWNS}, attr.Mounts{{Target: "/missing", FSType: "ext4"}}},
-		want{"mount", 1, "/missing", []syscall.Errno{unix.ENODEV}}, false},
+		spawntest.Fails("mount", 1, "/missing", unix.ENODEV), false},
 }
 
 // alone is an attribute that needs no other.
 func alone(kernel []refusal, a attr.Attr, step, object string, errno syscall.Errno) missing {
-	return missing{kernel, attr.List{attr.Umask(0o22), a}, want{step, 1, object, []syscall.Errno{errno}}, false}
+	return missing{kernel, attr.List{attr.Umask(0o22), a}, spawntest.Fails(step, 1, object, errno), false}
 }
 
 func landlocked(kernel []refusal, flags uint, errno syscall.Errno) missing {
 	return missing{kernel, attr.List{attr.NoNewPrivs{}, attr.Landlock{RulesetFD: 1, Flags: flags}},
-		want{"landlock", 1, "descriptor 1", []syscall.Errno{errno}}, false}
+		spawntest.Fails("landlock", 1, "descriptor 1", errno), false}
 }
 
 func filtered(kernel []refusal, flags uint, errno syscall.Errno) missing {
-	f := refuse(unix.EXDEV, unix.SYS_UNAME)
+	f := spawntest.Refuse(unix.EXDEV, unix.SYS_UNAME)
 	f.Flags = flags
-	return missing{kernel, attr.List{attr.NoNewPrivs{}, f}, want{"seccomp", 1, "4 instructions", []syscall.Errno{errno}}, false}
+	return missing{kernel, attr.List{attr.NoNewPrivs{}, f}, spawntest.Fails("seccomp", 1, "4 instructions", errno), false}
 }
 
 func init() {
@@ -165,9 +166,9 @@ func (m missing) try() error {
 		m.list[1] = j
 	}
 	var text string
-	err := eachEngineError(func(string) error {
-		out, _, err := tryOutput(shell("echo it ran", m.list...))
-		how := m.want.differs(err)
+	err := spawntest.EachEngineError(func(string) error {
+		out, _, err := spawntest.TryOutput(spawntest.Shell("echo it ran", m.list...))
+		how := m.want.Differs(err)
 		if how != "" || !errors.Is(err, errors.ErrUnsupported) || out != "" {
 			return fmt.Errorf("%w: %s; want %+v; output %q", err, how, m.want, out)
 		}
@@ -201,13 +202,13 @@ func TestMissingOnlyWhereSure(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	scratch := attr.Seccomp{Filter: []attr.SockFilter{bpf(unix.BPF_LD|unix.BPF_MEM, 0, 0, 3), bpf(unix.BPF_RET|unix.BPF_K, 0, 0, unix.SECCOMP_RET_ALLOW)}}
+	scratch := attr.Seccomp{Filter: []attr.SockFilter{spawntest.BPF(unix.BPF_LD|unix.BPF_MEM, 0, 0, 3), spawntest.BPF(unix.BPF_RET|unix.BPF_K, 0, 0, unix.SECCOMP_RET_ALLOW)}}
 	for _, list := range []attr.List{
 		{attr.NoNewPrivs{}, scratch},
 		{attr.Nice(19), attr.JoinNamespace{File: file}},
 		{attr.Nice(19), attr.CPUAffinity{65535}},
 	} {
-		_, err := spawn.Start(context.Background(), shell(":", list...))
+		_, err := spawn.Start(context.Background(), spawntest.Shell(":", list...))
 		if !errors.Is(err, unix.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
 			t.Errorf("%v: %v", list, err)
 		}

@@ -19,6 +19,8 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // heldSpecs are children that are held up before execve, in ways that are waited for
@@ -36,8 +38,8 @@ func heldSpecs(fifo string) map[string]*spawn.Spec {
 	dir.Actions.OpenAt(5, -100, fifo, os.O_RDONLY, 0)
 	return map[string]*spawn.Spec{
 		"open": plain(), "chdir": dir, "InheritAll": inherit, "copied memory": plain(attr.NoHugePages{}),
-		"parent death": plain(attr.ParentDeathSignal(unix.SIGTERM)), "id maps": mappedBy(":"),
-		"copied and mapped": mappedBy(":", attr.OOMScoreAdj(500)),
+		"parent death": plain(attr.ParentDeathSignal(unix.SIGTERM)), "id maps": spawntest.MappedBy(":"),
+		"copied and mapped": spawntest.MappedBy(":", attr.OOMScoreAdj(500)),
 	}
 }
 
@@ -47,22 +49,22 @@ func allThreads() { _ = syscall.Setgid(os.Getgid()) }
 // TestAllThreadsBesideHeld changes what concerns every thread while children are held
 // up before execve, for which other threads wait. It would never return.
 func TestAllThreadsBesideHeld(t *testing.T) {
-	dir := publicDir(t)
+	dir := testenv.PublicDir(t)
 	fifo := filepath.Join(dir, "fifo")
 	if err := unix.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, state, err := tryOutput(shell(":", attr.Namespaces{Flags: unix.CLONE_NEWUSER}))
+	_, state, err := spawntest.TryOutput(spawntest.Shell(":", attr.Namespaces{Flags: unix.CLONE_NEWUSER}))
 	namespaces := err == nil && state.Success()
-	newHelpers(t, "exec sleep 600")
+	spawntest.NewIDHelpers(t, "exec sleep 600")
 	for name := range heldSpecs(fifo) {
 		t.Run(name, func(t *testing.T) {
 			if !namespaces && strings.Contains(name, "map") {
-				skip(t, "no user namespaces")
+				testenv.Skip(t, "no user namespaces")
 			}
-			ctx, cancel := context.WithTimeout(context.Background(), 3*patience)
+			ctx, cancel := context.WithTimeout(context.Background(), 3*testenv.Patience)
 			defer cancel()
-			s := helper(t, "all threads", name, fifo)
+			s := spawntest.Helper(t, "all threads", name, fifo)
 			s.Actions.Inherit(2)
 			if state, err := spawn.Run(ctx, s); err != nil || !state.Success() {
 				t.Errorf("%v, %v", state, err)
@@ -71,21 +73,21 @@ func TestAllThreadsBesideHeld(t *testing.T) {
 	}
 }
 
-var _ = registerHelper("all threads", func(args []string) int {
+var _ = testenv.RegisterHelper("all threads", func(args []string) int {
 	s := heldSpecs(args[1])[args[0]]
-	err := eachEngineError(func(engine string) error {
+	err := spawntest.EachEngineError(func(engine string) error {
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		result := startHeld(ctx, s)
+		result := spawntest.StartHeld(ctx, s)
 		allThreads()
 		select {
 		case r := <-result:
-			return fmt.Errorf("it was not held up: %v, %w", r.p, r.err)
+			return fmt.Errorf("it was not held up: %v, %w", r.Process, r.Err)
 		default:
 		}
 		cancel()
-		if r := <-result; !errors.Is(r.err, context.Canceled) {
-			return fmt.Errorf("%v, %w", r.p, r.err)
+		if r := <-result; !errors.Is(r.Err, context.Canceled) {
+			return fmt.Errorf("%v, %w", r.Process, r.Err)
 		}
 		return nil
 	})
@@ -99,23 +101,23 @@ var _ = registerHelper("all threads", func(args []string) int {
 // TestAllThreadsStorm has a goroutine change all threads all the time while others
 // start children of every kind.
 func TestAllThreadsStorm(t *testing.T) {
-	needNamespaces(t, unix.CLONE_NEWUSER)
-	ctx, cancel := context.WithTimeout(context.Background(), 3*patience)
+	spawntest.NeedNamespaces(t, unix.CLONE_NEWUSER)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*testenv.Patience)
 	defer cancel()
-	s := helper(t, "all threads storm")
+	s := spawntest.Helper(t, "all threads storm")
 	s.Actions.Inherit(2)
 	if state, err := spawn.Run(ctx, s); err != nil || !state.Success() {
 		t.Errorf("%v, %v", state, err)
 	}
 }
 
-var _ = registerHelper("all threads storm", func([]string) int {
-	uid, gid := mapOwn()
+var _ = testenv.RegisterHelper("all threads storm", func([]string) int {
+	uid, gid := spawntest.MapOwn()
 	kinds := []*spawn.Spec{
-		shell(":"), shell(":", attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: uid, GID: gid}),
-		shell(":", attr.NoHugePages{}), shell(":", attr.ParentDeathSignal(unix.SIGTERM)),
-		withActions(shell(":"), func(a *spawn.FileActions) { a.Chdir("/") }),
-		withActions(shell(":"), func(a *spawn.FileActions) { a.InheritAll() }),
+		spawntest.Shell(":"), spawntest.Shell(":", attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: uid, GID: gid}),
+		spawntest.Shell(":", attr.NoHugePages{}), spawntest.Shell(":", attr.ParentDeathSignal(unix.SIGTERM)),
+		spawntest.WithActions(spawntest.Shell(":"), func(a *spawn.FileActions) { a.Chdir("/") }),
+		spawntest.WithActions(spawntest.Shell(":"), func(a *spawn.FileActions) { a.InheritAll() }),
 	}
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -129,8 +131,8 @@ var _ = registerHelper("all threads storm", func([]string) int {
 			}
 		}
 	}()
-	err := eachEngineError(func(string) error {
-		return atOnce(4, func() error {
+	err := spawntest.EachEngineError(func(string) error {
+		return testenv.AtOnce(4, func() error {
 			for _, s := range kinds {
 				if state, err := spawn.Run(context.Background(), s); err != nil || !state.Success() {
 					return fmt.Errorf("%v, %w", state, err)
@@ -152,25 +154,25 @@ var _ = registerHelper("all threads storm", func([]string) int {
 // maps: only what its program will have, and the end of a pipe; that of another where
 // it does not share memory.
 func TestUnmappedHoldsNothing(t *testing.T) {
-	needNamespaces(t, unix.CLONE_NEWUSER)
-	dir := publicDir(t)
+	spawntest.NeedNamespaces(t, unix.CLONE_NEWUSER)
+	dir := testenv.PublicDir(t)
 	reached := filepath.Join(dir, "fifo")
 	if err := unix.Mkfifo(reached, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	newHelpers(t, "echo $pid >"+reached+"; exec sleep 600")
+	spawntest.NewIDHelpers(t, "echo $pid >"+reached+"; exec sleep 600")
 	file, err := os.Create(filepath.Join(dir, "file"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		result := make(chan started, 1)
+		result := make(chan spawntest.Started, 1)
 		go func() {
-			p, err := spawn.Start(ctx, mappedBy(":"))
-			result <- started{p, err}
+			p, err := spawn.Start(ctx, spawntest.MappedBy(":"))
+			result <- spawntest.Started{Process: p, Err: err}
 		}()
 		pid, err := os.ReadFile(reached)
 		if err != nil {
@@ -181,10 +183,10 @@ func TestUnmappedHoldsNothing(t *testing.T) {
 			want = 5
 		}
 		fds := "/proc/" + strings.TrimSpace(string(pid)) + "/fd"
-		for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		for deadline := time.Now().Add(testenv.Patience); ; time.Sleep(time.Millisecond) {
 			entries, err := os.ReadDir(fds)
 			if errors.Is(err, os.ErrPermission) {
-				skip(t, "the descriptors of a child are not to be seen: "+err.Error())
+				testenv.Skip(t, "the descriptors of a child are not to be seen: "+err.Error())
 			}
 			if err == nil && len(entries) == want {
 				break
@@ -195,7 +197,7 @@ func TestUnmappedHoldsNothing(t *testing.T) {
 			}
 		}
 		cancel()
-		if r := await(t, "start", result); !errors.Is(r.err, context.Canceled) {
+		if r := testenv.Await(t, "start", result); !errors.Is(r.Err, context.Canceled) {
 			t.Errorf("%+v", r)
 		}
 	})
@@ -205,7 +207,7 @@ func TestUnmappedHoldsNothing(t *testing.T) {
 // make descriptors close-on-exec. Only what inherits all of them waits for that, for
 // as long as its context lets it.
 func TestForkLockHolders(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		all := &spawn.Spec{Path: "/bin/true"}
 		all.Actions.InheritAll()
 		syscall.ForkLock.RLock()
@@ -213,7 +215,7 @@ func TestForkLockHolders(t *testing.T) {
 		if err := unix.Pipe(leaky[:]); err != nil { // without O_CLOEXEC
 			t.Fatal(err)
 		}
-		out := output(t, shell("ls /proc/self/fd"))
+		out := spawntest.Output(t, spawntest.Shell("ls /proc/self/fd"))
 		if n := len(strings.Fields(out)); n != 4 { // 0, 1, 2 and that of ls
 			t.Errorf("the child has %q", out)
 		}
@@ -244,19 +246,19 @@ func TestForkLockHolders(t *testing.T) {
 // TestForkLockIsReleased makes children with os/exec while one that inherits all
 // descriptors is held up.
 func TestForkLockIsReleased(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
-		s, _ := heldSpec(t)
+	spawntest.EachEngine(t, func(t *testing.T) {
+		s, _ := spawntest.Held(t)
 		s.Actions.InheritAll()
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		result := startHeld(ctx, s)
+		result := spawntest.StartHeld(ctx, s)
 		done := make(chan error, 1)
 		go func() { done <- osexec.Command("/bin/true").Run() }()
-		if err := await(t, "os/exec", done); err != nil {
+		if err := testenv.Await(t, "os/exec", done); err != nil {
 			t.Error(err)
 		}
 		cancel()
-		if r := await(t, "start", result); !errors.Is(r.err, context.Canceled) {
+		if r := testenv.Await(t, "start", result); !errors.Is(r.Err, context.Canceled) {
 			t.Errorf("%+v", r)
 		}
 	})
@@ -266,8 +268,8 @@ func TestForkLockIsReleased(t *testing.T) {
 // user by then, so that this process may not kill it: the start ends, and the program
 // does not run later.
 func TestCancelOfOthers(t *testing.T) {
-	needRoot(t)
-	dir := publicDir(t)
+	testenv.NeedRoot(t)
+	dir := testenv.PublicDir(t)
 	fifo, ran := filepath.Join(dir, "fifo"), filepath.Join(dir, "ran")
 	if err := unix.Mkfifo(fifo, 0o666); err != nil {
 		t.Fatal(err)
@@ -277,31 +279,31 @@ func TestCancelOfOthers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s := helper(t, "cancel of others", fifo, ran)
-	runByNobody(t, s)
+	s := spawntest.Helper(t, "cancel of others", fifo, ran)
+	spawntest.RunByNobody(t, s)
 	s.Attr = append(s.Attr, attr.AmbientCaps{unix.CAP_SETUID, unix.CAP_SETGID})
-	succeeds(t, s)
+	spawntest.Succeeds(t, s)
 	if _, err := os.Stat(ran); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the program ran: %v", err)
 	}
 }
 
-var _ = registerHelper("cancel of others", func(args []string) int {
-	s := shell(": >"+args[1], attr.Credential{UID: 4321, GID: 4321})
+var _ = testenv.RegisterHelper("cancel of others", func(args []string) int {
+	s := spawntest.Shell(": >"+args[1], attr.Credential{UID: 4321, GID: 4321})
 	s.Actions.Open(5, args[0], os.O_RDONLY, 0)
-	err := eachEngineError(func(engine string) error {
+	err := spawntest.EachEngineError(func(engine string) error {
 		if engine == "shared_memory" || engine == "anything" {
 			return nil // what has memory of its own can't be told
 		}
 		ctx, cancel := context.WithCancel(context.Background())
-		result := startHeld(ctx, s)
+		result := spawntest.StartHeld(ctx, s)
 		cancel()
 		select {
 		case r := <-result:
-			if !errors.Is(r.err, context.Canceled) {
-				return fmt.Errorf("%v, %w", r.p, r.err)
+			if !errors.Is(r.Err, context.Canceled) {
+				return fmt.Errorf("%v, %w", r.Process, r.Err)
 			}
-		case <-time.After(patience):
+		case <-time.After(testenv.Patience):
 			return errors.New("it goes on")
 		}
 		w, err := os.OpenFile(args[0], os.O_WRONLY, 0) // lets the child go on
@@ -309,7 +311,7 @@ var _ = registerHelper("cancel of others", func(args []string) int {
 			return err
 		}
 		defer w.Close()
-		for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		for deadline := time.Now().Add(testenv.Patience); ; time.Sleep(time.Millisecond) {
 			if unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil) == unix.ECHILD {
 				return nil
 			}
@@ -328,42 +330,42 @@ var _ = registerHelper("cancel of others", func(args []string) int {
 // TestCopiedBesideFrozen makes children with memory of their own while others are
 // made that are frozen before they do anything, and have copies of all descriptors.
 func TestCopiedBesideFrozen(t *testing.T) {
-	dir, _ := newCgroup(t)
+	dir, _ := testenv.NewCgroup(t)
 	if err := os.WriteFile(filepath.Join(dir.Name(), "cgroup.freeze"), []byte("1"), 0); err != nil {
-		skip(t, "no cgroup.freeze: "+err.Error())
+		testenv.Skip(t, "no cgroup.freeze: "+err.Error())
 	}
-	defer spawn.Force(spawn.Without["close_range"])()
+	defer spawntest.Force("close_range")()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	frozen := &spawn.Spec{Path: "/bin/true", Attr: attr.List{attr.Cgroup{Dir: dir}}}
 	copied := &spawn.Spec{Path: "/bin/true", Attr: attr.List{attr.NoHugePages{}}}
-	var held []<-chan started
+	var held []<-chan spawntest.Started
 	for range 20 {
 		done := make(chan error, 1)
 		go func() {
 			_, err := spawn.Run(context.Background(), copied)
 			done <- err
 		}()
-		held = append(held, startHeld(ctx, frozen))
-		if err := await(t, "a copied child", done); err != nil {
+		held = append(held, spawntest.StartHeld(ctx, frozen))
+		if err := testenv.Await(t, "a copied child", done); err != nil {
 			t.Error(err)
 		}
 	}
 	cancel()
 	for _, h := range held {
-		await(t, "frozen child", h)
+		testenv.Await(t, "frozen child", h)
 	}
 }
 
 // TestRefusedCalls makes calls of the parent's own fail, and wants an error, or
 // success, and nothing to hang or to be left.
 func TestRefusedCalls(t *testing.T) {
-	needNamespaces(t, unix.CLONE_NEWUSER)
+	spawntest.NeedNamespaces(t, unix.CLONE_NEWUSER)
 	for name, filter := range refusedCalls {
 		t.Run(name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			ctx, cancel := context.WithTimeout(context.Background(), testenv.Patience)
 			defer cancel()
-			s := helper(t, "refused calls", name)
+			s := spawntest.Helper(t, "refused calls", name)
 			s.Actions.Inherit(2)
 			s.Attr = attr.List{attr.NoNewPrivs{}, attr.Seccomp{Filter: filter}}
 			if state, err := spawn.Run(ctx, s); err != nil || !state.Success() {
@@ -408,13 +410,13 @@ func refuseIf(nr uint32, args ...filterArg) []attr.SockFilter {
 		attr.SockFilter{Code: unix.BPF_RET, K: unix.SECCOMP_RET_ALLOW})
 }
 
-var _ = registerHelper("refused calls", func(args []string) int {
-	uid, gid := mapOwn()
-	mapped := shell(":", attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: uid, GID: gid})
-	plain := shell(":")
+var _ = testenv.RegisterHelper("refused calls", func(args []string) int {
+	uid, gid := spawntest.MapOwn()
+	mapped := spawntest.Shell(":", attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: uid, GID: gid})
+	plain := spawntest.Shell(":")
 	spawn.Features()
-	before := inventory{fds: openFDs()}
-	err := eachEngineError(func(engine string) error {
+	before := testenv.OpenFDs()
+	err := spawntest.EachEngineError(func(engine string) error {
 		for _, s := range []*spawn.Spec{mapped, plain} {
 			p, err := spawn.Start(context.Background(), s)
 			if err == nil {
@@ -428,8 +430,8 @@ var _ = registerHelper("refused calls", func(args []string) int {
 				return errors.New("no error")
 			}
 		}
-		if leaks := (inventory{fds: openFDs(), children: childState()}).leaks(before); len(leaks) > 0 {
-			return fmt.Errorf("left: %q", leaks)
+		if leaks := testenv.FDsSince(before); len(leaks) > 0 || !testenv.Soon(func() bool { return !testenv.HasChild() }) {
+			return fmt.Errorf("left: %q, or a child", leaks)
 		}
 		return nil
 	})
@@ -443,19 +445,19 @@ var _ = registerHelper("refused calls", func(args []string) int {
 // TestNoRoomForThreads wants an error where no thread and no process more can be
 // made, and not the end of the process.
 func TestNoRoomForThreads(t *testing.T) {
-	s := helper(t, "no room")
+	s := spawntest.Helper(t, "no room")
 	if os.Geteuid() == 0 {
-		runByNobody(t, s)
+		spawntest.RunByNobody(t, s)
 		s.Attr = s.Attr[:len(s.Attr)-1]
 		s.Attr = append(s.Attr, attr.Credential{UID: 54321, GID: 54321})
 	}
-	succeeds(t, s)
+	spawntest.Succeeds(t, s)
 }
 
-var _ = registerHelper("no room", func([]string) int {
+var _ = testenv.RegisterHelper("no room", func([]string) int {
 	list := []attr.List{{attr.ParentDeathSignal(unix.SIGTERM)}, nil}
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // as the runtime ends where it can't make a thread
-	idleThreads()
+	testenv.IdleThreads()
 	if err := unix.Setrlimit(unix.RLIMIT_NPROC, &unix.Rlimit{Cur: 1, Max: 1}); err != nil {
 		fmt.Println(err)
 		return 1
@@ -463,7 +465,7 @@ var _ = registerHelper("no room", func([]string) int {
 	for range 20 {
 		for _, l := range list {
 			var e *spawn.Error
-			if _, err := spawn.Start(context.Background(), shell(":", l...)); !errors.Is(err, unix.EAGAIN) || !errors.As(err, &e) {
+			if _, err := spawn.Start(context.Background(), spawntest.Shell(":", l...)); !errors.Is(err, unix.EAGAIN) || !errors.As(err, &e) {
 				fmt.Println(err)
 				return 1
 			}

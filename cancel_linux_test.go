@@ -19,6 +19,8 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // runtimeWorks runs goroutines on all processors and collects garbage.
@@ -36,19 +38,19 @@ func runtimeWorks(t testing.TB) {
 		}
 		wg.Wait()
 	}()
-	await(t, "garbage collection", done)
+	testenv.Await(t, "garbage collection", done)
 }
 
 // cancelHeld holds children before execve, more than there are processors, and
 // wants the process to go on meanwhile and the starts to end with the context.
 func cancelHeld(t *testing.T, s *spawn.Spec) {
 	t.Helper()
-	before := inventory{fds: openFDs()}
+	before := testenv.OpenFDs()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	results := make([]<-chan started, 2*runtime.GOMAXPROCS(0)+1)
+	results := make([]<-chan spawntest.Started, 2*runtime.GOMAXPROCS(0)+1)
 	for i := range results {
-		results[i] = startHeld(ctx, s)
+		results[i] = spawntest.StartHeld(ctx, s)
 	}
 	begin := time.Now()
 	runtimeWorks(t)
@@ -63,52 +65,52 @@ func cancelHeld(t *testing.T, s *spawn.Spec) {
 	}
 	cancel()
 	for _, result := range results {
-		if r := await(t, "start", result); r.p != nil || !errors.Is(r.err, context.Canceled) {
+		if r := testenv.Await(t, "start", result); r.Process != nil || !errors.Is(r.Err, context.Canceled) {
 			t.Errorf("got %+v", r)
 		}
 	}
-	checkLeft(t, before)
+	testenv.CheckFDs(t, before)
 }
 
 func TestCancelAtFIFO(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
-		s, _ := heldSpec(t)
+	spawntest.EachEngine(t, func(t *testing.T) {
+		s, _ := spawntest.Held(t)
 		cancelHeld(t, s)
 	})
 }
 
 func TestCancelInFrozenCgroup(t *testing.T) {
-	needRoot(t)
-	eachEngine(t, func(t *testing.T) {
-		dir, _ := newCgroup(t)
+	testenv.NeedRoot(t)
+	spawntest.EachEngine(t, func(t *testing.T) {
+		dir, _ := testenv.NewCgroup(t)
 		freeze := filepath.Join(dir.Name(), "cgroup.freeze")
 		if err := os.WriteFile(freeze, []byte("1"), 0); err != nil {
-			skip(t, "no cgroup.freeze: "+err.Error())
+			testenv.Skip(t, "no cgroup.freeze: "+err.Error())
 		}
 		s := &spawn.Spec{
-			Path: program(t, filepath.Join(t.TempDir(), "program"), 0),
+			Path: testenv.Program(t, filepath.Join(t.TempDir(), "program"), 0),
 			Attr: attr.List{attr.Cgroup{Dir: dir}},
 		}
 		cancelHeld(t, s)
 
 		// And once thawed, Start goes on.
-		result := startHeld(context.Background(), s)
+		result := spawntest.StartHeld(context.Background(), s)
 		if err := os.WriteFile(freeze, []byte("0"), 0); err != nil {
 			t.Fatal(err)
 		}
-		r := await(t, "start in a thawed cgroup", result)
-		if r.err != nil {
-			t.Fatal(r.err)
+		r := testenv.Await(t, "start in a thawed cgroup", result)
+		if r.Err != nil {
+			t.Fatal(r.Err)
 		}
-		if state, err := r.p.Wait(context.Background()); err != nil || !state.Success() {
+		if state, err := r.Process.Wait(context.Background()); err != nil || !state.Success() {
 			t.Errorf("%v, %v", state, err)
 		}
 	})
 }
 
 func TestDeadlineAtFIFO(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
-		s, _ := heldSpec(t)
+	spawntest.EachEngine(t, func(t *testing.T) {
+		s, _ := spawntest.Held(t)
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Millisecond)
 		defer cancel()
 		state, err := spawn.Run(ctx, s)
@@ -120,21 +122,21 @@ func TestDeadlineAtFIFO(t *testing.T) {
 
 // TestReleasedInTime has a context that could have ended Start, and ends later.
 func TestReleasedInTime(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
-		s, fifo := heldSpec(t)
+	spawntest.EachEngine(t, func(t *testing.T) {
+		s, fifo := spawntest.Held(t)
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		result := startHeld(ctx, s)
+		result := spawntest.StartHeld(ctx, s)
 		w, err := os.OpenFile(fifo, os.O_WRONLY, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer w.Close()
-		r := await(t, "start", result)
-		if r.err != nil {
-			t.Fatal(r.err)
+		r := testenv.Await(t, "start", result)
+		if r.Err != nil {
+			t.Fatal(r.Err)
 		}
-		if state, err := r.p.Wait(context.Background()); err != nil || state.ExitCode() != 7 {
+		if state, err := r.Process.Wait(context.Background()); err != nil || state.ExitCode() != 7 {
 			t.Errorf("%v, %v", state, err)
 		}
 	})
@@ -142,14 +144,14 @@ func TestReleasedInTime(t *testing.T) {
 
 // TestEndAfterStart wants a context that ends after Start to do nothing.
 func TestEndAfterStart(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		var fds [2]int
 		if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
 			t.Fatal(err)
 		}
 		r, w := os.NewFile(uintptr(fds[0]), "r"), os.NewFile(uintptr(fds[1]), "w")
 		defer r.Close()
-		s := withActions(catSpec(t), func(a *spawn.FileActions) { a.File(r, 0) })
+		s := spawntest.WithActions(spawntest.Cat(t), func(a *spawn.FileActions) { a.File(r, 0) })
 		s.Args = s.Args[:1]
 		ctx, cancel := context.WithCancel(context.Background())
 		p, err := spawn.Start(ctx, s)
@@ -170,7 +172,7 @@ func TestEndedContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	made := filepath.Join(t.TempDir(), "made")
-	s := withActions(catSpec(t), func(a *spawn.FileActions) { a.Open(5, made, os.O_CREATE, 0o600) })
+	s := spawntest.WithActions(spawntest.Cat(t), func(a *spawn.FileActions) { a.Open(5, made, os.O_CREATE, 0o600) })
 	if p, err := spawn.Start(ctx, s); p != nil || !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, %v", p, err)
 	}
@@ -184,10 +186,10 @@ func TestEndedContext(t *testing.T) {
 
 // TestCancelStorm ends contexts at any moment of many concurrent starts.
 func TestCancelStorm(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
-		held, _ := heldSpec(t)
+	spawntest.EachEngine(t, func(t *testing.T) {
+		held, _ := spawntest.Held(t)
 		quick := &spawn.Spec{Path: held.Path}
-		before := inventory{fds: openFDs()}
+		before := testenv.OpenFDs()
 		var wg sync.WaitGroup
 		var cancelled, ran atomic.Int32
 		for range 8 {
@@ -211,7 +213,7 @@ func TestCancelStorm(t *testing.T) {
 			t.Error("no start was cancelled")
 		}
 		t.Logf("%d cancelled, %d ran", cancelled.Load(), ran.Load())
-		checkLeft(t, before)
+		testenv.CheckFDs(t, before)
 	})
 }
 
@@ -237,15 +239,15 @@ func startShortly(s *spawn.Spec, d time.Duration) (ended bool, err error) {
 // with other ids shares this process's memory.
 func TestHeldWithOtherIDs(t *testing.T) {
 	quick := credentialSpec(t)
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		if dumpable(t) != 1 {
-			skip(t, "this process is not dumpable")
+			testenv.Skip(t, "this process is not dumpable")
 		}
-		fifo := filepath.Join(publicDir(t), "fifo")
+		fifo := filepath.Join(testenv.PublicDir(t), "fifo")
 		if err := unix.Mkfifo(fifo, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Chown(fifo, nobody, nobody); err != nil {
+		if err := os.Chown(fifo, testenv.Nobody, testenv.Nobody); err != nil {
 			t.Fatal(err)
 		}
 		held := *quick
@@ -253,7 +255,7 @@ func TestHeldWithOtherIDs(t *testing.T) {
 		held.Actions.Open(0, fifo, os.O_RDONLY, 0)
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		result := startHeld(ctx, &held)
+		result := spawntest.StartHeld(ctx, &held)
 		shared := spawn.Features().Has("shared_memory")
 		for deadline := time.Now().Add(10 * time.Second); shared && dumpable(t) == 1; time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) {
@@ -269,7 +271,7 @@ func TestHeldWithOtherIDs(t *testing.T) {
 			}
 		}
 		cancel()
-		await(t, "start", result)
+		testenv.Await(t, "start", result)
 		if d := dumpable(t); d != 1 {
 			t.Errorf("dumpable is %d", d)
 		}

@@ -14,8 +14,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"strconv"
+
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // capCase is an attribute that takes a capability.
@@ -43,7 +47,7 @@ func capCases(net *os.File) map[string]capCase {
 		"Capabilities":      {one(attr.NoCapabilities()), unix.EPERM, "CAP_SETPCAP"},
 		"Capabilities, set": {one(attr.Capabilities{Effective: []int{unix.CAP_BPF}}), unix.EPERM, "CAP_BPF"},
 		"SecureBits":        {one(attr.SecureBits(1)), unix.EPERM, "CAP_SETPCAP"},
-		"Seccomp":           {one(refuse(unix.EXDEV, unix.SYS_UNAME)), unix.EACCES, "CAP_SYS_ADMIN"},
+		"Seccomp":           {one(spawntest.Refuse(unix.EXDEV, unix.SYS_UNAME)), unix.EACCES, "CAP_SYS_ADMIN"},
 		"Namespaces":        {one(attr.Namespaces{Flags: unix.CLONE_NEWUTS}), unix.EPERM, "CAP_SYS_ADMIN"},
 		"Unshare":           {one(attr.Unshare{Flags: unix.CLONE_NEWNET}), unix.EPERM, "CAP_SYS_ADMIN"},
 		"JoinNamespace":     {one(attr.JoinNamespace{File: net, Types: unix.CLONE_NEWNET}), unix.EPERM, "CAP_SYS_ADMIN"},
@@ -57,8 +61,8 @@ func capCases(net *os.File) map[string]capCase {
 }
 
 func init() {
-	unprivileged["capability that is missing"] = capabilitiesMissing
-	unprivileged["not dumpable"] = notDumpable
+	spawntest.Unprivileged("capability that is missing", capabilitiesMissing)
+	spawntest.Unprivileged("not dumpable", notDumpable)
 }
 
 // capabilitiesMissing wants each refusal to name what would have helped.
@@ -131,15 +135,15 @@ func notDumpable(string) error {
 
 // TestNotForCapabilities has refusals that no capability would change.
 func TestNotForCapabilities(t *testing.T) {
-	needRoot(t)
-	other, end := liveChild(t, attr.Setsid{})
+	testenv.NeedRoot(t)
+	other, end := spawntest.LiveChild(t, attr.Setsid{})
 	defer end()
 	for _, x := range []struct {
 		list attr.List
 		want told
 	}{
 		{attr.List{attr.NoFile{Soft: 1 << 40, Hard: 1 << 40}}, told{"", unix.EPERM, []string{"fs.nr_open is "}}},
-		{attr.List{attr.Setpgid{Pgid: other.Pid()}}, told{itoa(other.Pid()), unix.EPERM, []string{""}}},
+		{attr.List{attr.Setpgid{Pgid: other.Pid()}}, told{strconv.Itoa(other.Pid()), unix.EPERM, []string{""}}},
 	} {
 		_, err := spawn.Start(context.Background(), &spawn.Spec{Path: "/bin/true", Attr: x.list})
 		var e *spawn.Error
@@ -157,7 +161,7 @@ func TestUnmappedID(t *testing.T) {
 	asMappedRoot(t, "unmapped id", 0)
 }
 
-var _ = registerHelper("unmapped id", func([]string) int {
+var _ = testenv.RegisterHelper("unmapped id", func([]string) int {
 	return tells(map[*spawn.Spec]told{
 		{Path: "/bin/true", Attr: attr.List{attr.Credential{UID: 77, GID: 77, KeepGroups: true}}}: {"77", unix.EINVAL, []string{"not mapped"}},
 		{Path: "/bin/true", Attr: attr.List{attr.Credential{UID: 77, GID: 77}}}:                   {"[]", unix.EPERM, []string{"setgroups is denied"}},

@@ -5,8 +5,6 @@ package spawn_test
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,6 +13,8 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // capWords are sets in the order of capLines, as the status has them.
@@ -30,22 +30,12 @@ func capMask(list ...int) (set uint64) {
 	return set
 }
 
-// status is that of a process or thread.
-func status(t testing.TB, pid string) seen {
-	t.Helper()
-	text, err := os.ReadFile("/proc/" + pid + "/status")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return parseSeen(string(text))
-}
-
 // TestCapabilities wants the sets that execve makes of those given.
 func TestCapabilities(t *testing.T) {
-	needRoot(t)
-	own := status(t, "thread-self")
-	bounding := own.signals(t, "CapBnd")
-	user := attr.Credential{UID: nobody, GID: nobody}
+	testenv.NeedRoot(t)
+	own := testenv.StatusOf(t, "thread-self")
+	bounding := own.Signals(t, "CapBnd")
+	user := attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody}
 	few := []int{unix.CAP_NET_BIND_SERVICE, unix.CAP_SYSLOG, unix.CAP_CHECKPOINT_RESTORE}
 	only, x := attr.OnlyCapabilities(few...), capMask(few...)
 	kill := []int{unix.CAP_KILL}
@@ -66,31 +56,31 @@ func TestCapabilities(t *testing.T) {
 		"ambient, nobody":      {attr.List{user, attr.Capabilities{Ambient: kill, Inheritable: few[:0:0]}}, ""},
 		"ambient, some nobody": {attr.List{user, attr.Capabilities{Ambient: kill, Inheritable: kill}}, capWords(k, k, k, bounding, k)},
 		"all but ambient":      {attr.List{user, attr.Capabilities{Effective: few, Permitted: few, Inheritable: few, Ambient: none}}, capWords(x, 0, 0, bounding, 0)},
-		"nothing":              {attr.List{attr.Capabilities{}}, capLines(seenWith(t))},
+		"nothing":              {attr.List{attr.Capabilities{}}, capLines(spawntest.SeenWith(t))},
 	} {
-		eachEngine(t, func(t *testing.T) {
+		spawntest.EachEngine(t, func(t *testing.T) {
 			if c.want == "" {
-				if _, err := spawn.Compile(catSpec(t, c.list...)); err == nil {
+				if _, err := spawn.Compile(spawntest.Cat(t, c.list...)); err == nil {
 					t.Error(name + ": no error")
 				}
 				return
 			}
-			if got := capLines(seenWith(t, c.list...)); got != c.want {
+			if got := capLines(spawntest.SeenWith(t, c.list...)); got != c.want {
 				t.Errorf("%s:\n%s\nwant\n%s", name, got, c.want)
 			}
 		})
 	}
-	if now := status(t, "thread-self"); capLines(now) != capLines(own) {
+	if now := testenv.StatusOf(t, "thread-self"); capLines(now) != capLines(own) {
 		t.Errorf("this process has\n%s\nhad\n%s", capLines(now), capLines(own))
 	}
 }
 
 // TestAmbientCapsCleared has a thread with an ambient capability.
 func TestAmbientCapsCleared(t *testing.T) {
-	needRoot(t)
+	testenv.NeedRoot(t)
 	kill := []int{unix.CAP_KILL}
-	eachEngine(t, func(t *testing.T) {
-		onThread(func() {
+	spawntest.EachEngine(t, func(t *testing.T) {
+		testenv.OnThread(func() {
 			hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 			var sets [2]unix.CapUserData
 			if err := unix.Capget(&hdr, &sets[0]); err != nil {
@@ -110,8 +100,8 @@ func TestAmbientCapsCleared(t *testing.T) {
 				"0000000000000020": nil,
 				"0000000000000000": {attr.Capabilities{Ambient: []int{}}},
 			} {
-				out, _, err := tryOutput(catSpec(t, list...))
-				if s := parseSeen(out); err != nil || s.status["CapAmb"] != want || s.status["CapInh"] != "0000000000000020" {
+				out, _, err := spawntest.TryOutput(spawntest.Cat(t, list...))
+				if s := testenv.ParseSeen(out); err != nil || s.Status["CapAmb"] != want || s.Status["CapInh"] != "0000000000000020" {
 					t.Errorf("%v\n%s\nwant ambient %s", err, capLines(s), want)
 				}
 			}
@@ -119,30 +109,18 @@ func TestAmbientCapsCleared(t *testing.T) {
 	})
 }
 
-var _ = registerHelper("securebits", func([]string) int {
+var _ = testenv.RegisterHelper("securebits", func([]string) int {
 	n, err := unix.PrctlRetInt(unix.PR_GET_SECUREBITS, 0, 0, 0, 0)
 	fmt.Printf("%#x %v\n", n, err)
 	return 0
 })
 
-// publicHelper is a helper that any user may run.
-func publicHelper(t testing.TB, name string, args ...string) *spawn.Spec {
-	t.Helper()
-	s := helper(t, name, args...)
-	binary, err := os.ReadFile(s.Path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Path = write(t, filepath.Join(publicDir(t), "test"), string(binary), 0o755)
-	return s
-}
-
 func TestSecureBits(t *testing.T) {
-	s := publicHelper(t, "securebits")
-	needRoot(t)
-	user := attr.Credential{UID: nobody, GID: nobody}
+	s := spawntest.PublicHelper(t, "securebits")
+	testenv.NeedRoot(t)
+	user := attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody}
 	const all = 0xef
-	before := status(t, "thread-self")
+	before := testenv.StatusOf(t, "thread-self")
 	for name, c := range map[string]struct {
 		list attr.List
 		want string
@@ -155,14 +133,14 @@ func TestSecureBits(t *testing.T) {
 		"with exact ones":      {attr.List{attr.SecureBits(all), user, attr.OnlyCapabilities(unix.CAP_KILL)}, "0xef <nil>\n"},
 	} {
 		s.Attr = c.list
-		eachEngine(t, func(t *testing.T) {
-			if got := output(t, s); got != c.want {
+		spawntest.EachEngine(t, func(t *testing.T) {
+			if got := spawntest.Output(t, s); got != c.want {
 				t.Errorf("%s: %q, want %q", name, got, c.want)
 			}
 		})
 	}
 	k := capMask(unix.CAP_KILL)
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		for name, c := range map[string]struct {
 			list attr.List
 			want uint64
@@ -172,7 +150,7 @@ func TestSecureBits(t *testing.T) {
 			"nobody":     {attr.List{user, attr.SecureBits(all)}, 0},
 			"ambient":    {attr.List{attr.SecureBits(all), attr.AmbientCaps{unix.CAP_KILL}, user}, k},
 		} {
-			if s := seenWith(t, c.list...); s.signals(t, "CapPrm") != c.want || s.signals(t, "CapEff") != c.want {
+			if s := spawntest.SeenWith(t, c.list...); s.Signals(t, "CapPrm") != c.want || s.Signals(t, "CapEff") != c.want {
 				t.Errorf("%s:\n%s\nwant %#x", name, capLines(s), c.want)
 			}
 		}
@@ -180,13 +158,13 @@ func TestSecureBits(t *testing.T) {
 	if n, err := unix.PrctlRetInt(unix.PR_GET_SECUREBITS, 0, 0, 0, 0); n != 0 || err != nil {
 		t.Errorf("this process has %#x, %v", n, err)
 	}
-	if now := status(t, "thread-self"); capLines(now) != capLines(before) {
+	if now := testenv.StatusOf(t, "thread-self"); capLines(now) != capLines(before) {
 		t.Errorf("this process has\n%s\nhad\n%s", capLines(now), capLines(before))
 	}
 }
 
 func init() {
-	unprivileged["capability sets"] = userCapabilities
+	spawntest.Unprivileged("capability sets", userCapabilities)
 }
 
 // userCapabilities is what a user can do to the sets, and can't.
@@ -194,24 +172,24 @@ func userCapabilities(string) error {
 	none, kill := []int{}, []int{unix.CAP_KILL}
 	empty := attr.Capabilities{Effective: none, Permitted: none, Inheritable: none, Ambient: none}
 	eperm := []syscall.Errno{unix.EPERM}
-	return eachEngineError(func(string) error {
-		out, _, err := tryOutput(&spawn.Spec{Path: "/bin/cat", Args: []string{"cat", "/proc/self/status"}, Attr: attr.List{empty}})
-		if err != nil || strings.Trim(parseSeen(out).status["CapPrm"], "0") != "" {
+	return spawntest.EachEngineError(func(string) error {
+		out, _, err := spawntest.TryOutput(&spawn.Spec{Path: "/bin/cat", Args: []string{"cat", "/proc/self/status"}, Attr: attr.List{empty}})
+		if err != nil || strings.Trim(testenv.ParseSeen(out).Status["CapPrm"], "0") != "" {
 			return fmt.Errorf("%w: %s", err, out)
 		}
 		for _, c := range []struct {
 			a attr.Attr
-			want
+			spawntest.Want
 		}{
-			{attr.NoCapabilities(), want{"bounding", 1, "CAP_CHOWN", eperm}},
-			{attr.Capabilities{Effective: kill, Permitted: kill}, want{"capset", 1, "effective=[CAP_KILL] permitted=[CAP_KILL]", eperm}},
-			{attr.Capabilities{Inheritable: kill}, want{"capset", 1, "inheritable=[CAP_KILL]", eperm}},
-			{attr.Capabilities{Ambient: kill}, want{"ambient", 1, "CAP_KILL", eperm}},
-			{attr.Capabilities{Ambient: kill, Inheritable: kill}, want{"capset", 1, "inheritable=[CAP_KILL]", eperm}},
-			{attr.SecureBits(1), want{"securebits", 1, "0x1", eperm}},
+			{attr.NoCapabilities(), spawntest.Fails("bounding", 1, "CAP_CHOWN", eperm...)},
+			{attr.Capabilities{Effective: kill, Permitted: kill}, spawntest.Fails("capset", 1, "effective=[CAP_KILL] permitted=[CAP_KILL]", eperm...)},
+			{attr.Capabilities{Inheritable: kill}, spawntest.Fails("capset", 1, "inheritable=[CAP_KILL]", eperm...)},
+			{attr.Capabilities{Ambient: kill}, spawntest.Fails("ambient", 1, "CAP_KILL", eperm...)},
+			{attr.Capabilities{Ambient: kill, Inheritable: kill}, spawntest.Fails("capset", 1, "inheritable=[CAP_KILL]", eperm...)},
+			{attr.SecureBits(1), spawntest.Fails("securebits", 1, "0x1", eperm...)},
 		} {
-			_, err := spawn.Start(context.Background(), shell(":", attr.Umask(0), c.a))
-			if how := c.differs(err); how != "" {
+			_, err := spawn.Start(context.Background(), spawntest.Shell(":", attr.Umask(0), c.a))
+			if how := c.Differs(err); how != "" {
 				return fmt.Errorf("%#v: %w: %s", c.a, err, how)
 			}
 		}

@@ -13,12 +13,14 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // inChroot calls f in a thread whose root is a directory that is no mount point, in a
 // mount namespace where all is shared, and returns what is mounted there afterwards.
 func inChroot(dir string, f func()) (mounts string, err error) {
-	onThread(func() {
+	testenv.OnThread(func() {
 		err = unix.Unshare(unix.CLONE_NEWNS)
 		if err != nil {
 			return
@@ -42,16 +44,16 @@ func inChroot(dir string, f func()) (mounts string, err error) {
 // TestMountsInChroot wants mounts to work where the root is no mount point, and none
 // of them to be seen outside.
 func TestMountsInChroot(t *testing.T) {
-	needRoot(t)
-	needNamespaces(t, unix.CLONE_NEWNS)
-	dir := publicDir(t)
+	testenv.NeedRoot(t)
+	spawntest.NeedNamespaces(t, unix.CLONE_NEWNS)
+	dir := testenv.PublicDir(t)
 	for _, name := range []string{"mnt", "new/mnt", "work"} {
 		if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	program(t, filepath.Join(dir, "program"), 3)
-	program(t, filepath.Join(dir, "new/program"), 4)
+	testenv.Program(t, filepath.Join(dir, "program"), 3)
+	testenv.Program(t, filepath.Join(dir, "new/program"), 4)
 	mounts := attr.Mounts{{Target: "/mnt", FSType: "tmpfs"}}
 	cases := map[string]struct {
 		list   attr.List
@@ -66,7 +68,7 @@ func TestMountsInChroot(t *testing.T) {
 		"mount, pivot":   {attr.List{attr.Namespaces{Flags: unix.CLONE_NEWNS}, attr.Mounts{{Target: "/new/mnt", FSType: "tmpfs"}}, attr.PivotRoot("new")}, 4, "/mnt/file"},
 		"mount, chroot":  {attr.List{attr.Namespaces{Flags: unix.CLONE_NEWNS}, attr.Mounts{{Target: "/new/mnt", FSType: "tmpfs"}}, attr.Chroot("/new")}, 4, "/mnt/file"},
 	}
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		for name, c := range cases {
 			var state *spawn.ProcessState
 			var err error
@@ -103,7 +105,7 @@ func TestMountStrings(t *testing.T) {
 		attr.Mounts{{Target: "/mnt", FSType: "tmpfs", Data: strings.Repeat("x", page)}}, attr.Mounts{{Target: "/mnt", Source: long}},
 		attr.Mounts{{Target: long}}, attr.Mounts{{Target: "/mnt", FSType: long}}, attr.PivotRoot(long),
 	} {
-		_, err := spawn.Compile(shell(":", own, bad))
+		_, err := spawn.Compile(spawntest.Shell(":", own, bad))
 		var e *spawn.Error
 		if !errors.As(err, &e) || e.Index != 1 || !errors.Is(err, unix.EINVAL) {
 			t.Errorf("%T: %.100v", bad, err)
@@ -115,8 +117,8 @@ func TestMountStrings(t *testing.T) {
 	// The longest that is possible has an end that counts.
 	data, last := strings.Repeat("size=1m,", page/8-2), "0700"
 	data += "mode=" + strings.Repeat("0", page-1-len(data)-len("mode=")-len(last)) + last
-	s := shell("stat -c %a /mnt", attr.Namespaces{Flags: unix.CLONE_NEWNS}, attr.Mounts{{Source: "none", Target: "/mnt", FSType: "tmpfs", Data: data}})
-	if out := output(t, s); out != "700\n" {
+	s := spawntest.Shell("stat -c %a /mnt", attr.Namespaces{Flags: unix.CLONE_NEWNS}, attr.Mounts{{Source: "none", Target: "/mnt", FSType: "tmpfs", Data: data}})
+	if out := spawntest.Output(t, s); out != "700\n" {
 		t.Errorf("%d bytes: mode %s", len(data), out)
 	}
 }

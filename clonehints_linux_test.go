@@ -17,6 +17,8 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // firstMount is where a file system of a type is mounted, with an option if that is
@@ -42,7 +44,7 @@ func TestNotACgroup(t *testing.T) {
 	if v2 := firstMount("cgroup2", ""); v2 != "" {
 		dirs[filepath.Join(v2, "cgroup.procs")] = "a file of a cgroup"
 	}
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		for dir, what := range dirs {
 			f, err := os.Open(dir)
 			if err != nil {
@@ -62,13 +64,13 @@ func TestNotACgroup(t *testing.T) {
 // testCgroup makes a cgroup below one that is mounted.
 func testCgroup(t *testing.T, mount string) string {
 	t.Helper()
-	needRoot(t)
+	testenv.NeedRoot(t)
 	if mount == "" {
-		skip(t, "no such cgroups")
+		testenv.Skip(t, "no such cgroups")
 	}
 	dir, err := os.MkdirTemp(mount, "spawn-test-")
 	if err != nil {
-		skip(t, "no cgroup can be made: "+err.Error())
+		testenv.Skip(t, "no cgroup can be made: "+err.Error())
 	}
 	t.Cleanup(func() {
 		if err := os.Remove(dir); err != nil {
@@ -88,14 +90,14 @@ func TestInvalidDomain(t *testing.T) {
 	}
 	t.Cleanup(func() { os.Remove(threads); os.Remove(invalid) })
 	if err := os.WriteFile(filepath.Join(threads, "cgroup.type"), []byte("threaded"), 0o644); err != nil {
-		skip(t, "no threaded cgroups: "+err.Error())
+		testenv.Skip(t, "no threaded cgroups: "+err.Error())
 	}
 	f, err := os.Open(invalid)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		s := &spawn.Spec{Path: "/bin/true", Attr: attr.List{attr.Cgroup{Dir: f}}}
 		checkTold(t, s, told{invalid, unix.EOPNOTSUPP, []string{"domain invalid"}})
 		if _, err := spawn.Start(context.Background(), s); errors.Is(err, errors.ErrUnsupported) {
@@ -107,7 +109,7 @@ func TestInvalidDomain(t *testing.T) {
 // TestFullCgroup has as many processes as there may be in the parent of the own
 // cgroup.
 func TestFullCgroup(t *testing.T) {
-	s := helper(t, "full cgroup")
+	s := spawntest.Helper(t, "full cgroup")
 	mount := firstMount("cgroup", "pids")
 	if mount == "" {
 		mount = firstMount("cgroup2", "")
@@ -116,20 +118,20 @@ func TestFullCgroup(t *testing.T) {
 	dir := testCgroup(t, mount)
 	inner := filepath.Join(dir, "inner")
 	if _, err := os.Stat(filepath.Join(dir, "pids.max")); err != nil {
-		skip(t, "no controller of processes")
+		testenv.Skip(t, "no controller of processes")
 	}
 	if err := os.Mkdir(inner, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.Remove(inner) })
 	s.Args = append(s.Args, dir, inner)
-	succeeds(t, s)
+	spawntest.Succeeds(t, s)
 }
 
-var _ = registerHelper("full cgroup", func(args []string) int {
+var _ = testenv.RegisterHelper("full cgroup", func(args []string) int {
 	dir, inner := args[0], args[1]
-	idleThreads()
-	err := os.WriteFile(filepath.Join(inner, "cgroup.procs"), []byte(itoa(os.Getpid())), 0o644)
+	testenv.IdleThreads()
+	err := os.WriteFile(filepath.Join(inner, "cgroup.procs"), []byte(strconv.Itoa(os.Getpid())), 0o644)
 	now, rerr := os.ReadFile(filepath.Join(dir, "pids.current"))
 	n := strings.TrimSpace(string(now))
 	err = errors.Join(err, rerr, os.WriteFile(filepath.Join(dir, "pids.max"), []byte(n), 0o644))
@@ -142,30 +144,30 @@ var _ = registerHelper("full cgroup", func(args []string) int {
 
 // TestNumbersUsedUp has a pid namespace with few numbers.
 func TestNumbersUsedUp(t *testing.T) {
-	s := helper(t, "numbers used up", program(t, filepath.Join(t.TempDir(), "true"), 0), catSpec(t).Path)
-	needRoot(t)
+	s := spawntest.Helper(t, "numbers used up", testenv.Program(t, filepath.Join(t.TempDir(), "true"), 0), spawntest.Cat(t).Path)
+	testenv.NeedRoot(t)
 	s.Attr = attr.List{
 		attr.Namespaces{Flags: unix.CLONE_NEWPID | unix.CLONE_NEWNS},
 		attr.Mounts{{Source: "proc", Target: "/proc", FSType: "proc"}},
 	}
-	out, state, err := tryOutput(s)
+	out, state, err := spawntest.TryOutput(s)
 	if err == nil && state.ExitCode() == 2 {
-		skip(t, "kernel.pid_max is for all")
+		testenv.Skip(t, "kernel.pid_max is for all")
 	}
 	if err != nil || !state.Success() {
 		t.Errorf("%v, %v: %s", state, err, out)
 	}
 }
 
-var _ = registerHelper("numbers used up", func(args []string) int {
+var _ = testenv.RegisterHelper("numbers used up", func(args []string) int {
 	before, _ := os.ReadFile("/proc/sys/kernel/osrelease")
 	var major, minor int
 	if _, err := fmt.Sscanf(string(before), "%d.%d", &major, &minor); err != nil || major < 6 || major == 6 && minor < 14 {
 		return 2
 	}
-	idleThreads()
+	testenv.IdleThreads()
 	const most = 340
-	if err := os.WriteFile("/proc/sys/kernel/pid_max", []byte(itoa(most)), 0); err != nil {
+	if err := os.WriteFile("/proc/sys/kernel/pid_max", []byte(strconv.Itoa(most)), 0); err != nil {
 		fmt.Println(err)
 		return 1
 	}
@@ -206,7 +208,7 @@ func TestTooManyNamespaces(t *testing.T) {
 	asMappedRoot(t, "too many namespaces", unix.CLONE_NEWNS)
 }
 
-var _ = registerHelper("too many namespaces", func([]string) int {
+var _ = testenv.RegisterHelper("too many namespaces", func([]string) int {
 	for _, kind := range []string{"uts", "user"} {
 		if err := os.WriteFile("/proc/sys/user/max_"+kind+"_namespaces", []byte("0"), 0); err != nil {
 			fmt.Println(err)
@@ -230,7 +232,7 @@ func TestInitHasEnded(t *testing.T) {
 	asMappedRoot(t, "init has ended", 0)
 }
 
-var _ = registerHelper("init has ended", func([]string) int {
+var _ = testenv.RegisterHelper("init has ended", func([]string) int {
 	runtime.LockOSThread()
 	spawn.Features() // which may make a child to find out
 	if err := unix.Unshare(unix.CLONE_NEWPID); err != nil {
@@ -245,12 +247,12 @@ var _ = registerHelper("init has ended", func([]string) int {
 })
 
 func init() {
-	unprivileged["limit of processes"] = limitOfProcesses
+	spawntest.Unprivileged("limit of processes", limitOfProcesses)
 }
 
 // limitOfProcesses wants RLIMIT_NPROC, its value and who has reached it.
 func limitOfProcesses(string) error {
-	idleThreads()
+	testenv.IdleThreads()
 	p, err := spawn.Compile(&spawn.Spec{Path: "/bin/true"})
 	if err != nil {
 		return err

@@ -20,6 +20,8 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 	"github.com/safespawn/spawn/internal/testenv/tiny"
 )
 
@@ -36,23 +38,23 @@ type combined struct {
 // TestCombined runs a static program, and one that reports what it finds, with
 // nearly all attributes at once.
 func TestCombined(t *testing.T) {
-	needNamespaces(t, allNewNamespaces)
-	needPivotRoot(t)
+	spawntest.NeedNamespaces(t, allNewNamespaces)
+	testenv.NeedPivotRoot(t)
 	dir := newRoot(t)
 	c := newCombined(t, dir)
-	before, host := mounts(t), hostname(t)
-	eachEngine(t, func(t *testing.T) {
+	before, host := testenv.Mounts(t), hostname(t)
+	spawntest.EachEngine(t, func(t *testing.T) {
 		s := &spawn.Spec{Path: "/static", Attr: c.list}
 		if state, err := spawn.Run(context.Background(), s); err != nil || state.ExitCode() != 42 {
 			t.Fatalf("static program: %v, %v", state, err)
 		}
-		s = helper(t, "everything")
+		s = spawntest.Helper(t, "everything")
 		s.Path, s.Attr = "/program", c.list
 		s.Actions.Open(5, "/tmp/made", os.O_CREATE|os.O_WRONLY, 0o666)
 		s.Actions.Chdir("tmp")
 		c.check(t, s)
 	})
-	if now := mounts(t); now != before || hostname(t) != host {
+	if now := testenv.Mounts(t); now != before || hostname(t) != host {
 		t.Errorf("mounts and name are\n%s%s\nwere\n%s%s", now, hostname(t), before, host)
 	}
 }
@@ -69,13 +71,13 @@ func hostname(t testing.TB) string {
 // newRoot is a root directory with places for mounts.
 func newRoot(t testing.TB) string {
 	t.Helper()
-	dir := publicDir(t)
+	dir := testenv.PublicDir(t)
 	for _, name := range append(libraries(), "proc", "tmp", "forbidden") {
 		if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	write(t, filepath.Join(dir, "program"), "", 0o755)
+	testenv.Write(t, filepath.Join(dir, "program"), "", 0o755)
 	if err := tiny.Write(filepath.Join(dir, "static"), 42); err != nil {
 		t.Fatal(err)
 	}
@@ -88,21 +90,21 @@ func newMounts(t testing.TB, dir string) attr.Mounts {
 	list := attr.Mounts{
 		{FSType: "tmpfs", Target: dir + "/tmp", Flags: unix.MS_NOSUID | unix.MS_NODEV, Data: "size=1m,mode=1777"},
 		{FSType: "proc", Target: dir + "/proc"},
-		{Source: testBinary(t), Target: dir + "/program", Flags: unix.MS_BIND},
+		{Source: testenv.Self(t), Target: dir + "/program", Flags: unix.MS_BIND},
 	}
 	for _, path := range libraries() {
 		list = append(list, attr.Mount{Source: path, Target: dir + path, Flags: unix.MS_BIND | unix.MS_REC})
 	}
-	_, _, err := tryOutput(shell(":", list, attr.Namespaces{Flags: allNewNamespaces}))
+	_, _, err := spawntest.TryOutput(spawntest.Shell(":", list, attr.Namespaces{Flags: allNewNamespaces}))
 	if errors.Is(err, unix.EPERM) {
-		skip(t, "no mounts in a user namespace: "+err.Error())
+		testenv.Skip(t, "no mounts in a user namespace: "+err.Error())
 	}
 	return list
 }
 
 // libraries are the directories of system.
 func libraries() []string {
-	return slices.DeleteFunc(system(), func(path string) bool { return strings.HasPrefix(path, "/etc/") })
+	return slices.DeleteFunc(spawntest.System(), func(path string) bool { return strings.HasPrefix(path, "/etc/") })
 }
 
 func newCombined(t testing.TB, dir string) *combined {
@@ -112,8 +114,8 @@ func newCombined(t testing.TB, dir string) *combined {
 		attr.Hostname("here"), attr.Domainname("there"), attr.Umask(0o027), attr.Setsid{}, attr.ParentDeathSignal(unix.SIGKILL),
 		attr.SigMask{unix.SIGUSR1}, attr.SigIgnore{unix.SIGHUP}, attr.ChildSubreaper{}, attr.PersonalityNoASLR)
 	c.wants("root", fmt.Sprint(names(t, dir)), "tmp", "[made]", "wd", "/tmp", "pid", "1", "session", "1", "interfaces", "[lo]",
-		"hostname", "here", "domain", "there", "mode of 5", "0640", "Umask", "0027", "personality", itoa(int(attr.PersonalityNoASLR)),
-		"SigBlk", fmt.Sprintf("%016x", sigset(unix.SIGUSR1)), "SigIgn", fmt.Sprintf("%016x", sigset(unix.SIGHUP)))
+		"hostname", "here", "domain", "there", "mode of 5", "0640", "Umask", "0027", "personality", strconv.Itoa(int(attr.PersonalityNoASLR)),
+		"SigBlk", fmt.Sprintf("%016x", testenv.Sigset(unix.SIGUSR1)), "SigIgn", fmt.Sprintf("%016x", testenv.Sigset(unix.SIGHUP)))
 	c.identity()
 	c.scheduling(t)
 	c.limits(t)
@@ -146,7 +148,7 @@ func (c *combined) wants(pairs ...string) {
 // identity is ids inside the namespace, and no capabilities. Only root can map
 // more than itself.
 func (c *combined) identity() {
-	uid, gid := mapOwn()
+	uid, gid := spawntest.MapOwn()
 	m, cr := attr.IDMap{UID: uid, GID: gid}, attr.Credential{KeepGroups: true, Root: true}
 	if os.Geteuid() == 0 {
 		more := attr.IDMapEntry{ContainerID: 1, HostID: 100000, Size: 1000}
@@ -155,8 +157,8 @@ func (c *combined) identity() {
 		c.wants("Groups", "9")
 	}
 	c.add(m, cr, attr.NoCapabilities(), attr.SecureBits(0xef), attr.NoNewPrivs{})
-	c.wants("Uid", strings.Join(slices.Repeat([]string{itoa(int(cr.UID))}, 4), "\t"),
-		"Gid", strings.Join(slices.Repeat([]string{itoa(int(cr.GID))}, 4), "\t"), "securebits", itoa(0xef), "NoNewPrivs", "1")
+	c.wants("Uid", strings.Join(slices.Repeat([]string{strconv.Itoa(int(cr.UID))}, 4), "\t"),
+		"Gid", strings.Join(slices.Repeat([]string{strconv.Itoa(int(cr.GID))}, 4), "\t"), "securebits", strconv.Itoa(0xef), "NoNewPrivs", "1")
 	for _, set := range []string{"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"} {
 		c.wants(set, "0000000000000000")
 	}
@@ -174,8 +176,8 @@ func (c *combined) scheduling(t testing.TB) {
 	}
 	c.add(attr.SchedPolicy{Policy: attr.SchedBatch, ResetOnFork: true}, attr.Nice(19), attr.CPUAffinity{cpu},
 		attr.IOPrio{Class: attr.IOPrioBestEffort, Level: 6}, attr.TimerSlack(77_000), attr.OOMScoreAdj(500))
-	c.wants("policy", itoa(attr.SchedBatch|1<<30), "priority", itoa(20-19), "Cpus_allowed_list", itoa(cpu),
-		"ioprio", itoa(attr.IOPrioBestEffort<<13|6), "slack", "77000", "oom", "500")
+	c.wants("policy", strconv.Itoa(attr.SchedBatch|1<<30), "priority", strconv.Itoa(20-19), "Cpus_allowed_list", strconv.Itoa(cpu),
+		"ioprio", strconv.Itoa(attr.IOPrioBestEffort<<13|6), "slack", "77000", "oom", "500")
 	if _, err := os.Stat("/proc/self/numa_maps"); err == nil {
 		c.add(attr.NUMAPolicy{Mode: attr.NUMALocal})
 		c.wants("numa", "[local]")
@@ -204,20 +206,20 @@ func (c *combined) limits(t testing.TB) {
 		}
 		x = min(x, l.Max)
 		c.add(attr.Rlimit{Resource: i, Soft: x, Hard: x})
-		c.wants("rlimit "+itoa(i), softHard(x, x))
+		c.wants("rlimit "+strconv.Itoa(i), softHard(x, x))
 	}
 }
 
 func (c *combined) sandbox(t testing.TB, dir string) {
 	t.Helper()
-	c.add(refuse(unix.EXDEV, unix.SYS_UNAME))
+	c.add(spawntest.Refuse(unix.EXDEV, unix.SYS_UNAME))
 	c.wants("Seccomp", "2", "uname", unix.EXDEV.Error())
-	if !hasLandlock() {
+	if !spawntest.HasLandlock() {
 		t.Log("without Landlock")
 		return
 	}
-	rules := attr.LandlockRules{Read: []string{dir}, Write: []string{dir + "/tmp"}, Execute: append(libraries(), dir, testBinary(t))}
-	c.add(newRuleset(t, rules).Attr())
+	rules := attr.LandlockRules{Read: []string{dir}, Write: []string{dir + "/tmp"}, Execute: append(libraries(), dir, testenv.Self(t))}
+	c.add(spawntest.NewRuleset(t, rules).Attr())
 	c.wants("forbidden", (&os.PathError{Op: "open", Path: "/forbidden/file", Err: unix.EACCES}).Error())
 }
 
@@ -228,7 +230,7 @@ func (c *combined) joinCgroup(t testing.TB) {
 		t.Log("without a cgroup")
 		return
 	}
-	dir, name := newCgroup(t)
+	dir, name := testenv.NewCgroup(t)
 	c.add(attr.Cgroup{Dir: dir})
 	c.cgroup = name
 }
@@ -249,7 +251,7 @@ func (c *combined) check(t *testing.T, s *spawn.Spec) {
 	if err != nil {
 		t.Errorf("%q, %v", line, err)
 	}
-	where, _ := os.ReadFile("/proc/" + itoa(p.Pid()) + "/cgroup")
+	where, _ := os.ReadFile("/proc/" + strconv.Itoa(p.Pid()) + "/cgroup")
 	in.Close()
 	if state, err := p.Wait(context.Background()); err != nil || state.ExitCode() != 7 {
 		t.Errorf("%v, %v", state, err)
@@ -272,7 +274,7 @@ func (c *combined) check(t *testing.T, s *spawn.Spec) {
 			t.Errorf("something is mounted on %s", place)
 		}
 	}
-	for name, own := range ownNamespaces("self") {
+	for name, own := range spawntest.NamespacesOf("self") {
 		if now := got["namespace "+name]; now == "" || now == own {
 			t.Errorf("%s: %q, here %q", name, now, own)
 		}
@@ -295,5 +297,5 @@ func pipe(t testing.TB) (r, w *os.File) {
 
 func ownKeyring() string {
 	id, _ := unix.KeyctlGetKeyringID(unix.KEY_SPEC_SESSION_KEYRING, false)
-	return itoa(id)
+	return strconv.Itoa(id)
 }

@@ -14,16 +14,21 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"strconv"
+
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 func init() {
-	if os.Args[0] == helperPrefix+"everything" {
+	if os.Args[0] == testenv.HelperPrefix+"everything" {
 		runtime.LockOSThread() // some of what it reports is the first thread's
 	}
 }
 
 // everything reports what it finds set, and ends when its input does.
-var _ = registerHelper("everything", func([]string) int {
+var _ = testenv.RegisterHelper("everything", func([]string) int {
 	text, err := json.Marshal(everything())
 	if err != nil {
 		return 1
@@ -34,7 +39,7 @@ var _ = registerHelper("everything", func([]string) int {
 })
 
 func everything() map[string]string {
-	r := map[string]string{"pid": itoa(os.Getpid())}
+	r := map[string]string{"pid": strconv.Itoa(os.Getpid())}
 	put := func(key string, x any, err error) {
 		if err != nil {
 			x = err
@@ -47,9 +52,9 @@ func everything() map[string]string {
 	for i := range allLimits {
 		var l unix.Rlimit
 		err := unix.Getrlimit(i, &l)
-		put("rlimit "+itoa(i), softHard(l.Cur, l.Max), err)
+		put("rlimit "+strconv.Itoa(i), softHard(l.Cur, l.Max), err)
 	}
-	for name, link := range ownNamespaces("self") {
+	for name, link := range spawntest.NamespacesOf("self") {
 		put("namespace "+name, link, nil)
 	}
 	return r
@@ -65,7 +70,7 @@ func statusOfSelf() map[string]string {
 	if err != nil {
 		return nil
 	}
-	return parseSeen(string(text)).status
+	return testenv.ParseSeen(string(text)).Status
 }
 
 // putFiles is about paths and the network.

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // spoil changes all elements of all slices that a value has.
@@ -30,7 +32,7 @@ func spoil(v reflect.Value) {
 			spoil(e)
 		}
 	case reflect.String:
-		if v.CanSet() && !strings.HasPrefix(v.String(), helperPrefix) { // all tests would run
+		if v.CanSet() && !strings.HasPrefix(v.String(), testenv.HelperPrefix) { // all tests would run
 			v.SetString("spoiled")
 		}
 	case reflect.Int:
@@ -90,15 +92,15 @@ func keepsWhatItWas(t *testing.T, s *spawn.Spec) {
 	}
 }
 
-var _ = registerHelper("arguments and environment", func(args []string) int {
+var _ = testenv.RegisterHelper("arguments and environment", func(args []string) int {
 	fmt.Println(args, os.Environ())
 	return 0
 })
 
 // TestCompiledKeeps changes a Spec that was compiled.
 func TestCompiledKeeps(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
-		s := helper(t, "arguments and environment", "a", "b")
+	spawntest.EachEngine(t, func(t *testing.T) {
+		s := spawntest.Helper(t, "arguments and environment", "a", "b")
 		s.Env = []string{"A=1", "B=2"}
 		keepsWhatItWas(t, s)
 	})

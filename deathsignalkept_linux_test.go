@@ -7,24 +7,25 @@ import (
 	"os"
 	"reflect"
 	"strings"
-	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // deathSignal is that of the first thread, which runs what initializes packages.
 var deathSignal = func() (sig int32) {
-	if len(os.Args) > 0 && os.Args[0] == helperPrefix+"death signal" {
+	if len(os.Args) > 0 && os.Args[0] == testenv.HelperPrefix+"death signal" {
 		_ = unix.Prctl(unix.PR_GET_PDEATHSIG, reflect.ValueOf(&sig).Pointer(), 0, 0, 0)
 	}
 	return sig
 }()
 
-var _ = registerHelper("death signal", func([]string) int {
+var _ = testenv.RegisterHelper("death signal", func([]string) int {
 	fmt.Println(deathSignal)
 	return 0
 })
@@ -38,7 +39,7 @@ type deathSignalCase struct {
 func deathSignalCases() map[string]deathSignalCase {
 	keep := uint32(attr.KeepID)
 	root := attr.Credential{Root: true}
-	user := attr.Credential{UID: nobody, GID: nobody}
+	user := attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody}
 	none, kill, both := []int{}, []int{unix.CAP_KILL}, []int{unix.CAP_KILL, unix.CAP_SYSLOG}
 	one := []attr.IDMapEntry{{Size: 1}}
 	reduced := attr.Capabilities{Effective: none, Permitted: none}
@@ -89,10 +90,10 @@ type unchecked struct{ attr.ParentDeathSignal }
 // TestDeathSignalKept asks the program for its signal, and wants lists with which it
 // would have none to be refused.
 func TestDeathSignalKept(t *testing.T) {
-	needRoot(t)
-	s := helper(t, "death signal")
-	forAnybody(t, s)
-	mapped := canMap()
+	testenv.NeedRoot(t)
+	s := spawntest.Helper(t, "death signal")
+	spawntest.ForAnybody(t, s)
+	mapped := spawntest.CanMap()
 	for name, c := range deathSignalCases() {
 		if !mapped && strings.Contains(fmt.Sprintf("%#v", c.list), "attr.IDMap") {
 			continue
@@ -100,14 +101,14 @@ func TestDeathSignalKept(t *testing.T) {
 		s.Attr = append(attr.List{attr.ParentDeathSignal(unix.SIGTERM)}, c.list...)
 		if c.lost {
 			_, err := spawn.Compile(s)
-			checkFault(t, err, want{"pdeathsig", 0, "SIGTERM", []syscall.Errno{unix.EINVAL}})
+			spawntest.CheckFault(t, err, spawntest.Fails("pdeathsig", 0, "SIGTERM", unix.EINVAL))
 			s.Attr[0] = unchecked{attr.ParentDeathSignal(unix.SIGTERM)}
-			if out := output(t, s); out != "0\n" {
+			if out := spawntest.Output(t, s); out != "0\n" {
 				t.Errorf("%s: refused although the program has signal %s", name, out)
 			}
 			continue
 		}
-		if out, state, err := tryOutput(s); err != nil || !state.Success() || out != "15\n" {
+		if out, state, err := spawntest.TryOutput(s); err != nil || !state.Success() || out != "15\n" {
 			t.Errorf("%s: %v, %v, signal %q", name, state, err, out)
 		}
 	}

@@ -22,6 +22,8 @@ import (
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/exec"
 	"github.com/safespawn/spawn/internal/raw/rawtest"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 func TestSignalDispositions(t *testing.T) {
@@ -32,11 +34,11 @@ func TestSignalDispositions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := parseSeen(string(status)).signals(t, "SigIgn")
-	if both := sigset(syscall.SIGINT, syscall.SIGUSR2); all&both != both {
+	all := testenv.ParseSeen(string(status)).Signals(t, "SigIgn")
+	if both := testenv.Sigset(syscall.SIGINT, syscall.SIGUSR2); all&both != both {
 		t.Fatalf("ignored here: %#x", all)
 	}
-	without := func(sigs ...syscall.Signal) uint64 { return all &^ sigset(sigs...) }
+	without := func(sigs ...syscall.Signal) uint64 { return all &^ testenv.Sigset(sigs...) }
 	tests := []struct {
 		name string
 		list attr.List
@@ -47,18 +49,18 @@ func TestSignalDispositions(t *testing.T) {
 		{"inherited", attr.List{attr.InheritIgnored{}}, all},
 		{"inherited, with an empty list", attr.List{attr.SigDefault{}, attr.InheritIgnored{}}, all},
 		{"one reset", attr.List{attr.InheritIgnored{}, attr.SigDefault{syscall.SIGINT}}, without(syscall.SIGINT)},
-		{"clean slate but one", attr.List{attr.SigIgnore{syscall.SIGHUP}}, sigset(syscall.SIGHUP)},
-		{"one the same", attr.List{attr.SigIgnore{syscall.SIGINT, 64}}, sigset(syscall.SIGINT, 64)},
+		{"clean slate but one", attr.List{attr.SigIgnore{syscall.SIGHUP}}, testenv.Sigset(syscall.SIGHUP)},
+		{"one the same", attr.List{attr.SigIgnore{syscall.SIGINT, 64}}, testenv.Sigset(syscall.SIGINT, 64)},
 		{"reset and ignored", attr.List{attr.SigIgnore{syscall.SIGQUIT}, attr.InheritIgnored{}, attr.SigDefault{syscall.SIGUSR2, syscall.SIGUSR1}},
-			without(syscall.SIGUSR1, syscall.SIGUSR2) | sigset(syscall.SIGQUIT)},
+			without(syscall.SIGUSR1, syscall.SIGUSR2) | testenv.Sigset(syscall.SIGQUIT)},
 	}
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		for _, test := range tests {
-			s := seenWith(t, test.list...)
-			if got := s.signals(t, "SigIgn"); got != test.want {
+			s := spawntest.SeenWith(t, test.list...)
+			if got := s.Signals(t, "SigIgn"); got != test.want {
 				t.Errorf("%s: ignored %#x, want %#x", test.name, got, test.want)
 			}
-			if got := s.signals(t, "SigCgt"); got != 0 {
+			if got := s.Signals(t, "SigCgt"); got != 0 {
 				t.Errorf("%s: caught %#x", test.name, got)
 			}
 		}
@@ -148,9 +150,9 @@ func TestDispositionsAsInOSExec(t *testing.T) {
 		for history := range signalHistories {
 			for _, when := range []string{"early", "late"} {
 				t.Run(name+"/"+history+"/"+when, func(t *testing.T) {
-					s := helper(t, "compare dispositions", history, when, catSpec(t).Path)
+					s := spawntest.Helper(t, "compare dispositions", history, when, spawntest.Cat(t).Path)
 					s.Attr = attr.List{ignored}
-					if out := output(t, s); out != "" {
+					if out := spawntest.Output(t, s); out != "" {
 						t.Error(out)
 					}
 				})
@@ -159,7 +161,7 @@ func TestDispositionsAsInOSExec(t *testing.T) {
 	}
 }
 
-var _ = registerHelper("compare dispositions", func(args []string) int {
+var _ = testenv.RegisterHelper("compare dispositions", func(args []string) int {
 	history, late, cat := args[0], args[1] == "late", args[2]
 	if late {
 		ignoredBy(cat, byPackage(nil))
@@ -170,7 +172,7 @@ var _ = registerHelper("compare dispositions", func(args []string) int {
 	signalHistories[history]()
 	want := ignoredBy(cat, byOSExec)
 	for _, name := range []string{"nothing", "clone3", "shared_memory"} {
-		restore := spawn.Force(spawn.Without[name])
+		restore := spawntest.Force(name)
 		for what, got := range map[string]uint64{
 			"package exec": ignoredBy(cat, byExec), "InheritIgnored": ignoredBy(cat, byPackage(attr.List{attr.InheritIgnored{}})),
 			"compiled": ignoredBy(cat, byProgram(attr.List{attr.InheritIgnored{}})),

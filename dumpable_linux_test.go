@@ -18,16 +18,18 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // TestDumpableBesideOSExec has a child of os/exec, with other ids, that is held up
 // before execve, and so shares memory, while others start and end.
 func TestDumpableBesideOSExec(t *testing.T) {
 	if dumpable(t) != 1 {
-		skip(t, "this process is not dumpable")
+		testenv.Skip(t, "this process is not dumpable")
 	}
 	quick := credentialSpec(t)
-	fifo := filepath.Join(publicDir(t), "fifo")
+	fifo := filepath.Join(testenv.PublicDir(t), "fifo")
 	if err := errors.Join(unix.Mkfifo(fifo, 0), os.Chmod(fifo, 0o666)); err != nil {
 		t.Fatal(err)
 	}
@@ -56,8 +58,8 @@ func TestDumpableBesideOSExec(t *testing.T) {
 	}
 
 	cmd := exec.Command("/bin/true")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
-	hold := startHeld(context.Background(), waitsForFIFO(t, fifo, attr.NoCapabilities()))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: testenv.Nobody, Gid: testenv.Nobody}}
+	hold := spawntest.StartHeld(context.Background(), waitsForFIFO(t, fifo, attr.NoCapabilities()))
 	if heldOpening() == 0 {
 		t.Error("the child does not open its file")
 	}
@@ -65,9 +67,9 @@ func TestDumpableBesideOSExec(t *testing.T) {
 		t.Error(err)
 	}
 	letOpen(t, fifo)
-	if r := await(t, "start", hold); r.err != nil {
-		t.Error(r.err)
-	} else if _, err := r.p.Wait(context.Background()); err != nil {
+	if r := testenv.Await(t, "start", hold); r.Err != nil {
+		t.Error(r.Err)
+	} else if _, err := r.Process.Wait(context.Background()); err != nil {
 		t.Error(err)
 	}
 	if d := dumpable(t); d != 1 {
@@ -77,7 +79,7 @@ func TestDumpableBesideOSExec(t *testing.T) {
 
 func waitsForFIFO(t *testing.T, fifo string, list ...attr.Attr) *spawn.Spec {
 	t.Helper()
-	s := shell(":", list...)
+	s := spawntest.Shell(":", list...)
 	s.Actions.Open(0, fifo, os.O_RDONLY, 0)
 	return s
 }
@@ -94,10 +96,10 @@ func letOpen(t *testing.T, fifo string) {
 // TestSetDumpable sets and clears the flag while it is cleared for a child, and at
 // other times.
 func TestSetDumpable(t *testing.T) {
-	needRoot(t)
+	testenv.NeedRoot(t)
 	was := dumpable(t) == 1
 	defer func() { _ = spawn.SetDumpable(was) }()
-	fifo := filepath.Join(publicDir(t), "fifo")
+	fifo := filepath.Join(testenv.PublicDir(t), "fifo")
 	if err := errors.Join(unix.Mkfifo(fifo, 0), os.Chmod(fifo, 0o666)); err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +109,7 @@ func TestSetDumpable(t *testing.T) {
 			if err := spawn.SetDumpable(before); err != nil || dumpable(t) != number[before] {
 				t.Fatalf("%v: %v, dumpable is %d", before, err, dumpable(t))
 			}
-			result := startHeld(context.Background(), waitsForFIFO(t, fifo, attr.NoCapabilities()))
+			result := spawntest.StartHeld(context.Background(), waitsForFIFO(t, fifo, attr.NoCapabilities()))
 			if heldOpening() == 0 {
 				t.Error("the child does not open its file")
 			}
@@ -118,9 +120,9 @@ func TestSetDumpable(t *testing.T) {
 				t.Errorf("%v, then %v: dumpable is %d beside the child", before, then, d)
 			}
 			letOpen(t, fifo)
-			if r := await(t, "start", result); r.err != nil {
-				t.Error(r.err)
-			} else if _, err := r.p.Wait(context.Background()); err != nil {
+			if r := testenv.Await(t, "start", result); r.Err != nil {
+				t.Error(r.Err)
+			} else if _, err := r.Process.Wait(context.Background()); err != nil {
 				t.Error(err)
 			}
 			if d := dumpable(t); d != number[then] {
@@ -133,32 +135,32 @@ func TestSetDumpable(t *testing.T) {
 // TestDumpableOwnIDs has the process change its ids, for which the kernel clears
 // the flag, while a child is on its way. That is not undone.
 func TestDumpableOwnIDs(t *testing.T) {
-	needRoot(t)
-	s := helper(t, "changes its own ids", publicDir(t))
-	succeeds(t, s)
+	testenv.NeedRoot(t)
+	s := spawntest.Helper(t, "changes its own ids", testenv.PublicDir(t))
+	spawntest.Succeeds(t, s)
 }
 
-var _ = registerHelper("changes its own ids", func(args []string) int {
+var _ = testenv.RegisterHelper("changes its own ids", func(args []string) int {
 	fifo := filepath.Join(args[0], "fifo")
-	held := shell(":", attr.NoCapabilities())
+	held := spawntest.Shell(":", attr.NoCapabilities())
 	held.Actions.Open(0, fifo, os.O_RDONLY, 0)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testenv.Patience)
 	defer cancel()
 	err := unix.Mkfifo(fifo, 0o666)
 	if err == nil {
 		err = os.Chmod(fifo, 0o666)
 	}
-	result := startHeld(ctx, held)
+	result := spawntest.StartHeld(ctx, held)
 	if err == nil && heldOpening() == 0 {
 		err = errors.New("the child does not open its file")
 	}
-	err = errors.Join(err, syscall.Setuid(nobody))
+	err = errors.Join(err, syscall.Setuid(testenv.Nobody))
 	w, oerr := os.OpenFile(fifo, os.O_RDWR, 0)
 	if oerr == nil {
 		w.Close()
 	}
 	r := <-result
-	err = errors.Join(err, oerr, r.err)
+	err = errors.Join(err, oerr, r.Err)
 	if d, perr := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0); d != 0 || perr != nil {
 		err = errors.Join(err, fmt.Errorf("dumpable is %d: %v", d, perr))
 	}
@@ -171,26 +173,26 @@ var _ = registerHelper("changes its own ids", func(args []string) int {
 
 // TestDumpableRefused has prctl fail, which leaves no child, and the flag as it was.
 func TestDumpableRefused(t *testing.T) {
-	needRoot(t)
+	testenv.NeedRoot(t)
 	for _, option := range []uint32{unix.PR_GET_DUMPABLE, unix.PR_SET_DUMPABLE} {
-		s := helper(t, "prctl refused")
+		s := spawntest.Helper(t, "prctl refused")
 		s.Attr = attr.List{feign([]refusal{{unix.SYS_PRCTL, unix.EXDEV, []argument{{0, option, false}}}})}
-		succeeds(t, s)
+		spawntest.Succeeds(t, s)
 	}
 }
 
-var _ = registerHelper("prctl refused", func([]string) int {
+var _ = testenv.RegisterHelper("prctl refused", func([]string) int {
 	var errs error
 	for _, list := range []attr.List{
-		{attr.Credential{UID: nobody, GID: nobody}}, {attr.NoCapabilities()}, {attr.Namespaces{Flags: unix.CLONE_NEWUSER}},
+		{attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody}}, {attr.NoCapabilities()}, {attr.Namespaces{Flags: unix.CLONE_NEWUSER}},
 	} {
-		_, err := spawn.Run(context.Background(), shell(":", list...))
+		_, err := spawn.Run(context.Background(), spawntest.Shell(":", list...))
 		var e *spawn.Error
 		if !errors.As(err, &e) || e.Step != "dumpable" || !errors.Is(err, unix.EXDEV) {
 			errs = errors.Join(errs, fmt.Errorf("%v: %w", list, err))
 		}
 	}
-	if hasZombie() {
+	if testenv.HasZombie() {
 		errs = errors.Join(errs, errors.New("a zombie"))
 	}
 	if d, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0); d != 1 && err != unix.EXDEV {
@@ -206,7 +208,7 @@ var _ = registerHelper("prctl refused", func([]string) int {
 // TestDumpableStress has starts that clear the flag, beside others of os/exec.
 func TestDumpableStress(t *testing.T) {
 	if dumpable(t) != 1 {
-		skip(t, "this process is not dumpable")
+		testenv.Skip(t, "this process is not dumpable")
 	}
 	s := credentialSpec(t)
 	stop := make(chan struct{})
@@ -225,7 +227,7 @@ func TestDumpableStress(t *testing.T) {
 			}
 		}
 	}()
-	err := atOnce(8, func() error {
+	err := testenv.AtOnce(8, func() error {
 		for range 20 {
 			if _, err := spawn.Run(context.Background(), s); err != nil {
 				return err
@@ -238,7 +240,7 @@ func TestDumpableStress(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	for deadline := time.Now().Add(patience); dumpable(t) != 1 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(testenv.Patience); dumpable(t) != 1 && time.Now().Before(deadline); {
 		runtime.Gosched()
 	}
 	if d := dumpable(t); d != 1 {
@@ -246,7 +248,7 @@ func TestDumpableStress(t *testing.T) {
 	}
 }
 
-func init() { unprivileged["hidden"] = hiddenOfUser }
+func init() { spawntest.Unprivileged("hidden", hiddenOfUser) }
 
 // hiddenOfUser wants the flag cleared for children of a user without privilege, once
 // the files are written that need it set.
@@ -257,7 +259,7 @@ func hiddenOfUser(dir string) error {
 	}
 	own := attr.IDMap{UID: []attr.IDMapEntry{{HostID: os.Getuid(), Size: 1}}}
 	made, left := attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.Unshare{Flags: unix.CLONE_NEWUSER}
-	if _, err := spawn.Run(context.Background(), shell(":", made)); err != nil {
+	if _, err := spawn.Run(context.Background(), spawntest.Shell(":", made)); err != nil {
 		return nil // no user namespaces here
 	}
 	for i, list := range []attr.List{
@@ -267,10 +269,10 @@ func hiddenOfUser(dir string) error {
 		if err := errors.Join(unix.Mkfifo(fifo, 0), os.Chmod(fifo, 0o666)); err != nil {
 			return err
 		}
-		held := shell(":", list...)
+		held := spawntest.Shell(":", list...)
 		held.Actions.Open(0, fifo, os.O_RDONLY, 0)
-		result := startHeld(context.Background(), held)
-		for deadline := time.Now().Add(patience); flag() != 0; time.Sleep(time.Millisecond) {
+		result := spawntest.StartHeld(context.Background(), held)
+		for deadline := time.Now().Add(testenv.Patience); flag() != 0; time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) {
 				return fmt.Errorf("%v: dumpable for long", list)
 			}
@@ -281,10 +283,10 @@ func hiddenOfUser(dir string) error {
 		}
 		r := <-result
 		w.Close()
-		if r.err != nil {
-			return fmt.Errorf("%v: %w", list, r.err)
+		if r.Err != nil {
+			return fmt.Errorf("%v: %w", list, r.Err)
 		}
-		if _, err := r.p.Wait(context.Background()); err != nil || flag() != 1 {
+		if _, err := r.Process.Wait(context.Background()); err != nil || flag() != 1 {
 			return fmt.Errorf("%v: %w, dumpable is %d", list, err, flag())
 		}
 	}

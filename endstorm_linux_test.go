@@ -18,24 +18,26 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // TestEndStorm starts the same programs, of every kind, from many goroutines, with
 // contexts that end at any moment, and wants nothing to be left.
 func TestEndStorm(t *testing.T) {
-	needNamespaces(t, unix.CLONE_NEWUSER)
-	uid, gid := mapOwn()
+	spawntest.NeedNamespaces(t, unix.CLONE_NEWUSER)
+	uid, gid := spawntest.MapOwn()
 	specs := map[string]*spawn.Spec{
 		"vfork":   {Path: "/bin/true", Attr: attr.List{attr.OOMScoreAdj(500)}},
-		"futex":   withActions(&spawn.Spec{Path: "/bin/true"}, func(a *spawn.FileActions) { a.Chdir("/") }),
+		"futex":   spawntest.WithActions(&spawn.Spec{Path: "/bin/true"}, func(a *spawn.FileActions) { a.Chdir("/") }),
 		"copied":  {Path: "/bin/true", Attr: attr.List{attr.NoHugePages{}}},
-		"inherit": withActions(&spawn.Spec{Path: "/bin/true"}, func(a *spawn.FileActions) { a.InheritAll() }),
+		"inherit": spawntest.WithActions(&spawn.Spec{Path: "/bin/true"}, func(a *spawn.FileActions) { a.InheritAll() }),
 		"mapped":  {Path: "/bin/true", Attr: attr.List{attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: uid, GID: gid}}},
 		"copied and mapped": {Path: "/bin/true", Attr: attr.List{attr.Namespaces{Flags: unix.CLONE_NEWUSER},
 			attr.IDMap{UID: uid, GID: gid}, attr.OOMScoreAdj(500)}},
 		"parent death": {Path: "/bin/true", Attr: attr.List{attr.ParentDeathSignal(unix.SIGTERM)}},
 	}
-	fifo := publicDir(t) + "/fifo"
+	fifo := testenv.PublicDir(t) + "/fifo"
 	if err := unix.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -44,11 +46,8 @@ func TestEndStorm(t *testing.T) {
 			specs["held: "+name] = s
 		}
 	}
-	rounds := 4
-	if *long {
-		rounds = 25
-	}
-	eachEngine(t, func(t *testing.T) {
+	rounds := testenv.Rounds(4, 25)
+	spawntest.EachEngine(t, func(t *testing.T) {
 		var programs []*spawn.Program
 		for name, s := range specs {
 			p, err := spawn.Compile(s)
@@ -60,7 +59,7 @@ func TestEndStorm(t *testing.T) {
 		if _, err := programs[0].Start(ended()); !errors.Is(err, context.Canceled) {
 			t.Fatal(err)
 		}
-		before := inventory{fds: openFDs()}
+		before := testenv.OpenFDs()
 		goroutines := runtime.NumGoroutine()
 		var wg sync.WaitGroup
 		var ran, cancelled atomic.Int32
@@ -85,7 +84,7 @@ func TestEndStorm(t *testing.T) {
 		}
 		wg.Wait()
 		t.Logf("%d ran, %d cancelled", ran.Load(), cancelled.Load())
-		checkLeft(t, before)
+		testenv.CheckFDs(t, before)
 		for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > goroutines+8; time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Errorf("%d goroutines, before %d", runtime.NumGoroutine(), goroutines)

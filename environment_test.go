@@ -5,22 +5,23 @@ import (
 	"testing"
 
 	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // TestLastOfEachVariable wants the last entry for each key to be the only one.
 func TestLastOfEachVariable(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
-		s := helper(t, "environment")
+	spawntest.EachEngine(t, func(t *testing.T) {
+		s := spawntest.Helper(t, "environment")
 		s.Env = []string{"A=1", "B=1", "HOME=/root", "A=2", "C=", "HOME=/home/x", "B=3", "C=4"}
 		before := fmt.Sprint(s.Env)
-		if got, want := output(t, s), "A=2|HOME=/home/x|B=3|C=4"; got != want {
+		if got, want := spawntest.Output(t, s), "A=2|HOME=/home/x|B=3|C=4"; got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 		for range 300 { // more than fit into a small set
 			s.Env = append(s.Env, fmt.Sprintf("V%d=", len(s.Env)))
 		}
 		s.Env = append(s.Env, "V20=last")
-		if got := output(t, s); len(got) < 300 || got[len(got)-8:] != "V20=last" {
+		if got := spawntest.Output(t, s); len(got) < 300 || got[len(got)-8:] != "V20=last" {
 			t.Errorf("%q", got)
 		}
 		if now := fmt.Sprint(s.Env[:8]); now != before {

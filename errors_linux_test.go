@@ -8,131 +8,37 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
+	"strconv"
+
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/kernel"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
-// want is what an error has to say. Any of the errnos will do: they differ with
-// the fallback that was taken.
-type want struct {
-	step   string
-	index  int
-	object string
-	errnos []syscall.Errno
-}
-
-// differs says how err is not what is wanted.
-func (w want) differs(err error) string {
-	var e *spawn.Error
-	if !errors.As(err, &e) {
-		return "not an *Error"
-	}
-	switch {
-	case e.Step != w.step:
-		return "step " + e.Step
-	case e.Index != w.index:
-		return "wrong index"
-	case e.Object != w.object:
-		return "object " + e.Object
-	case !slices.ContainsFunc(w.errnos, func(n syscall.Errno) bool { return errors.Is(err, n) }):
-		return "wrong errno"
-	case e.Path == "":
-		return "no path"
-	case (e.Part == spawn.PartSpec || e.Part == spawn.PartStart) != (e.Index < 0) || e.Part == 0:
-		return "part " + e.Part.String()
-	}
-	return ""
-}
-
-func checkFault(t testing.TB, err error, w want) {
-	t.Helper()
-	if how := w.differs(err); how != "" {
-		t.Errorf("%v (%#v): %s; want %+v", err, err, how, w)
-	}
-}
-
-// fault is a Spec that can't be started.
-type fault struct {
-	name string
-	spec *spawn.Spec
-	want want
-}
-
-// try starts all of them and wants nothing left behind.
-func try(t *testing.T, faults []fault) {
-	t.Helper()
-	eachEngine(t, func(t *testing.T) {
-		before := inventory{fds: openFDs()}
-		for _, f := range faults {
-			p, err := spawn.Start(context.Background(), f.spec)
-			if p != nil {
-				t.Fatalf("%s: it runs", f.name)
-			}
-			if how := f.want.differs(err); how != "" {
-				t.Errorf("%s: %v (%#v): %s; want %+v", f.name, err, err, how, f.want)
-			}
-		}
-		checkLeft(t, before)
-	})
-}
-
-// checkLeft wants no more descriptors than before, and no zombies. Children that
-// live are another matter.
-func checkLeft(t testing.TB, before inventory) {
-	t.Helper()
-	now := inventory{fds: openFDs()}
-	for _, leak := range now.leaks(before) {
-		t.Error("left behind:", leak)
-	}
-	for deadline := time.Now().Add(2 * time.Second); hasZombie(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Error("left behind: a zombie")
-			return
-		}
-	}
-}
-
-func hasZombie() bool {
-	var info unix.Siginfo
-	err := unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
-	return err == nil && info.Signo != 0
-}
-
 // makeFault is a fault of an action, whose index is 1.
-func makeFault(t *testing.T, step, object string, errno syscall.Errno, add func(a *spawn.FileActions)) fault {
-	s := catSpec(t)
+func makeFault(t *testing.T, step, object string, errno syscall.Errno, add func(a *spawn.FileActions)) spawntest.Fault {
+	s := spawntest.Cat(t)
 	s.Actions.Chdir("/")
 	add(&s.Actions)
-	return fault{step + " " + object, s, want{step, 1, object, []syscall.Errno{errno}}}
-}
-
-func write(t testing.TB, path, text string, mode os.FileMode) string {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(text), mode); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(path, mode); err != nil {
-		t.Fatal(err)
-	}
-	return path
+	return spawntest.Fault{Name: step + " " + object, Spec: s, Want: spawntest.Fails(step, 1, object, errno)}
 }
 
 func TestOpenFaults(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
-	file := write(t, in("file"), "", 0o600)
+	file := testenv.Write(t, in("file"), "", 0o600)
 	if err := errors.Join(os.Symlink("loop", in("loop")), unix.Mkfifo(in("fifo"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	var faults []fault
+	var faults []spawntest.Fault
 	for _, f := range []struct {
 		path  string
 		flag  int
@@ -157,11 +63,11 @@ func TestOpenFaults(t *testing.T) {
 			t.Fatal("standard input is a directory")
 		}
 	}))
-	try(t, faults)
+	spawntest.Try(t, faults)
 }
 
 func TestDescriptorFaults(t *testing.T) {
-	file, err := os.Open(write(t, filepath.Join(t.TempDir(), "file"), "", 0o600))
+	file, err := os.Open(testenv.Write(t, filepath.Join(t.TempDir(), "file"), "", 0o600))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +77,7 @@ func TestDescriptorFaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	closed.Close()
-	try(t, []fault{
+	spawntest.Try(t, []spawntest.Fault{
 		makeFault(t, "dup2", "fd 999 to 5", unix.EBADF, func(a *spawn.FileActions) { a.Dup2(999, 5) }),
 		makeFault(t, "dup2", "fd 999 to 999", unix.EBADF, func(a *spawn.FileActions) { a.Dup2(999, 999) }),
 		makeFault(t, "inherit", "fd 999", unix.EBADF, func(a *spawn.FileActions) { a.Inherit(999) }),
@@ -179,22 +85,17 @@ func TestDescriptorFaults(t *testing.T) {
 		makeFault(t, "openat", "x", unix.EBADF, func(a *spawn.FileActions) { a.OpenAt(3, 999, "x", 0, 0) }),
 		makeFault(t, "chdir", "/missing/x", unix.ENOENT, func(a *spawn.FileActions) { a.Chdir("/missing/x") }),
 		makeFault(t, "chdir", file.Name(), unix.ENOTDIR, func(a *spawn.FileActions) { a.Chdir(file.Name()) }),
-		{"fchdir", withActions(catSpec(t), func(a *spawn.FileActions) { a.File(file, 9); a.Fchdir(9) }),
-			want{"fchdir", 1, "fd 9", []syscall.Errno{unix.ENOTDIR}}},
-		{"tcsetpgrp", withActions(catSpec(t), func(a *spawn.FileActions) { a.File(file, 9); a.Tcsetpgrp(9) }),
-			want{"tcsetpgrp", 1, "fd 9", []syscall.Errno{unix.ENOTTY}}},
-		{"ctty", catSpec(t, attr.Setsid{}, attr.ControllingTTY{File: file}),
-			want{"ctty", 1, file.Name(), []syscall.Errno{unix.ENOTTY}}},
+		{Name: "fchdir", Spec: spawntest.WithActions(spawntest.Cat(t), func(a *spawn.FileActions) { a.File(file, 9); a.Fchdir(9) }),
+			Want: spawntest.Fails("fchdir", 1, "fd 9", unix.ENOTDIR)},
+		{Name: "tcsetpgrp", Spec: spawntest.WithActions(spawntest.Cat(t), func(a *spawn.FileActions) { a.File(file, 9); a.Tcsetpgrp(9) }),
+			Want: spawntest.Fails("tcsetpgrp", 1, "fd 9", unix.ENOTTY)},
+		{Name: "ctty", Spec: spawntest.Cat(t, attr.Setsid{}, attr.ControllingTTY{File: file}),
+			Want: spawntest.Fails("ctty", 1, file.Name(), unix.ENOTTY)},
 	})
-	s := withActions(catSpec(t), func(a *spawn.FileActions) { a.File(closed, 0) })
+	s := spawntest.WithActions(spawntest.Cat(t), func(a *spawn.FileActions) { a.File(closed, 0) })
 	if _, err := spawn.Start(context.Background(), s); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("a closed file: %v", err)
 	}
-}
-
-func withActions(s *spawn.Spec, add func(a *spawn.FileActions)) *spawn.Spec {
-	add(&s.Actions)
-	return s
 }
 
 func TestAttributeFaults(t *testing.T) {
@@ -203,39 +104,39 @@ func TestAttributeFaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer dir.Close()
-	other, end := liveChild(t, attr.Setsid{})
+	other, end := spawntest.LiveChild(t, attr.Setsid{})
 	defer end()
 	missing := filepath.Join(dir.Name(), "missing")
-	try(t, []fault{
-		{"group of another session", catSpec(t, attr.Nice(19), attr.Setpgid{Pgid: other.Pid()}),
-			want{"setpgid", 1, itoa(other.Pid()), []syscall.Errno{unix.EPERM}}},
-		{"no such group", catSpec(t, attr.Setpgid{Pgid: math.MaxInt32}),
-			want{"setpgid", 0, itoa(math.MaxInt32), []syscall.Errno{unix.EPERM, unix.ESRCH}}},
-		{"not a cgroup", catSpec(t, attr.Cgroup{Dir: dir}),
-			want{"cgroup", 0, dir.Name(), []syscall.Errno{unix.EBADF}}},
-		{"no such root", catSpec(t, attr.Umask(0), attr.Chroot(missing)),
-			want{"chroot", 1, missing, []syscall.Errno{unix.ENOENT}}},
+	spawntest.Try(t, []spawntest.Fault{
+		{Name: "group of another session", Spec: spawntest.Cat(t, attr.Nice(19), attr.Setpgid{Pgid: other.Pid()}),
+			Want: spawntest.Fails("setpgid", 1, strconv.Itoa(other.Pid()), unix.EPERM)},
+		{Name: "no such group", Spec: spawntest.Cat(t, attr.Setpgid{Pgid: math.MaxInt32}),
+			Want: spawntest.Fails("setpgid", 0, strconv.Itoa(math.MaxInt32), unix.EPERM, unix.ESRCH)},
+		{Name: "not a cgroup", Spec: spawntest.Cat(t, attr.Cgroup{Dir: dir}),
+			Want: spawntest.Fails("cgroup", 0, dir.Name(), unix.EBADF)},
+		{Name: "no such root", Spec: spawntest.Cat(t, attr.Umask(0), attr.Chroot(missing)),
+			Want: spawntest.Fails("chroot", 1, missing, unix.ENOENT)},
 	})
 }
 
 // TestNoDescriptorLeft is about the pidfd and the pipe of failure records.
 func TestNoDescriptorLeft(t *testing.T) {
-	output(t, helper(t, "no descriptor left"))
+	spawntest.Output(t, spawntest.Helper(t, "no descriptor left"))
 }
 
-var _ = registerHelper("no descriptor left", func([]string) int {
-	for name, change := range spawn.Without {
-		restore := spawn.Force(change)
-		w := want{"clone", -1, "", []syscall.Errno{unix.EMFILE}}
+var _ = testenv.RegisterHelper("no descriptor left", func([]string) int {
+	for name, change := range spawntest.Without {
+		restore := kernel.ForTest(change)
+		w := spawntest.Fails("clone", -1, "", unix.EMFILE)
 		switch name {
 		case "pidfd":
-			w = want{}
+			w = spawntest.Want{}
 		case "shared_memory", "anything":
-			w = want{"pipe", -1, "", w.errnos}
+			w = spawntest.Fails("pipe", -1, "", w.Errnos...)
 		}
 		err := startWithoutDescriptors()
 		restore()
-		if how := w.differs(err); how != "" && (err != nil || w.step != "") {
+		if how := w.Differs(err); how != "" && (err != nil || w.Step != "") {
 			println(name, how)
 			return 1
 		}

@@ -23,19 +23,10 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 	"github.com/safespawn/spawn/internal/testenv/tiny"
 )
-
-func itoa(n int) string { return strconv.Itoa(n) }
-
-// program writes a program that exits with a status.
-func program(t testing.TB, path string, status int) string {
-	t.Helper()
-	if err := tiny.Write(path, status); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
 
 // withInterpreter is the head of an ELF program that wants an interpreter.
 func withInterpreter(t testing.TB, interp string) string {
@@ -81,46 +72,46 @@ func TestExecFaults(t *testing.T) {
 	if err := errors.Join(os.Symlink("loop", in("loop")), unix.Mkfifo(in("fifo"), 0o700)); err != nil {
 		t.Fatal(err)
 	}
-	var faults []fault
+	var faults []spawntest.Fault
 	for _, f := range []struct {
 		path, object string
 		errno        syscall.Errno
 	}{
 		{in("missing"), in("missing"), unix.ENOENT},
-		{write(t, in("file"), "#!/bin/sh\n", 0o644), in("file"), unix.EACCES},
+		{testenv.Write(t, in("file"), "#!/bin/sh\n", 0o644), in("file"), unix.EACCES},
 		{in("file/x"), in("file/x"), unix.ENOTDIR},
 		{dir, dir, unix.EACCES},
 		{in("fifo"), in("fifo"), unix.EACCES},
 		{in("loop"), in("loop"), unix.ELOOP},
-		{write(t, in("nointerp"), "#! /missing/sh -e\nexit", 0o755), "/missing/sh", unix.ENOENT},
-		{write(t, in("crlf"), "#!/bin/sh\r\nexit", 0o755), "/bin/sh\r", unix.ENOENT},
-		{write(t, in("dirinterp"), "#!/proc\n", 0o755), "/proc", unix.EACCES},
-		{write(t, in("noload"), withInterpreter(t, "/missing/ld.so"), 0o755), "/missing/ld.so", unix.ENOENT},
-		{write(t, in("text"), "hello\n", 0o755), in("text"), unix.ENOEXEC},
-		{write(t, in("empty"), "", 0o755), in("empty"), unix.ENOEXEC},
-		{write(t, in("short"), string(image[:60]), 0o755), in("short"), unix.ENOEXEC},
-		{write(t, in("other"), otherMachine(t), 0o755), in("other"), unix.ENOEXEC},
+		{testenv.Write(t, in("nointerp"), "#! /missing/sh -e\nexit", 0o755), "/missing/sh", unix.ENOENT},
+		{testenv.Write(t, in("crlf"), "#!/bin/sh\r\nexit", 0o755), "/bin/sh\r", unix.ENOENT},
+		{testenv.Write(t, in("dirinterp"), "#!/proc\n", 0o755), "/proc", unix.EACCES},
+		{testenv.Write(t, in("noload"), withInterpreter(t, "/missing/ld.so"), 0o755), "/missing/ld.so", unix.ENOENT},
+		{testenv.Write(t, in("text"), "hello\n", 0o755), in("text"), unix.ENOEXEC},
+		{testenv.Write(t, in("empty"), "", 0o755), in("empty"), unix.ENOEXEC},
+		{testenv.Write(t, in("short"), string(image[:60]), 0o755), in("short"), unix.ENOEXEC},
+		{testenv.Write(t, in("other"), otherMachine(t), 0o755), in("other"), unix.ENOEXEC},
 	} {
-		faults = append(faults, fault{f.path, &spawn.Spec{Path: f.path}, want{"execve", -1, f.object, []syscall.Errno{f.errno}}})
+		faults = append(faults, spawntest.Fault{Name: f.path, Spec: &spawn.Spec{Path: f.path}, Want: spawntest.Fails("execve", -1, f.object, f.errno)})
 	}
-	try(t, faults)
+	spawntest.Try(t, faults)
 }
 
 // TestExecInChangedDirectory has a relative path that means something else here:
 // the error must not be about the wrong file.
 func TestExecInChangedDirectory(t *testing.T) {
 	dir := t.TempDir()
-	program(t, filepath.Join(dir, "here"), 42)
-	write(t, filepath.Join(dir, "script"), "#!/missing/sh\n", 0o755)
-	eachEngine(t, func(t *testing.T) {
-		s := withActions(&spawn.Spec{Path: "./here"}, func(a *spawn.FileActions) { a.Chdir(dir) })
+	testenv.Program(t, filepath.Join(dir, "here"), 42)
+	testenv.Write(t, filepath.Join(dir, "script"), "#!/missing/sh\n", 0o755)
+	spawntest.EachEngine(t, func(t *testing.T) {
+		s := spawntest.WithActions(&spawn.Spec{Path: "./here"}, func(a *spawn.FileActions) { a.Chdir(dir) })
 		state, err := spawn.Run(context.Background(), s)
 		if err != nil || state.ExitCode() != 42 {
 			t.Errorf("%v, %v", state, err)
 		}
 		s.Path = "./script"
 		_, err = spawn.Start(context.Background(), s)
-		checkFault(t, err, want{"execve", -1, "./script", []syscall.Errno{unix.ENOENT}})
+		spawntest.CheckFault(t, err, spawntest.Fails("execve", -1, "./script", unix.ENOENT))
 	})
 }
 
@@ -128,15 +119,15 @@ func TestExecInChangedDirectory(t *testing.T) {
 // kernel refuses.
 func TestTooLong(t *testing.T) {
 	limit := 32*os.Getpagesize() - 1
-	s := catSpec(t)
+	s := spawntest.Cat(t)
 	s.Args = []string{"cat", strings.Repeat("x", limit+1)}
 	_, err := spawn.Compile(s)
-	checkFault(t, err, want{"args", 1, "1", []syscall.Errno{unix.E2BIG}})
+	spawntest.CheckFault(t, err, spawntest.Fails("args", 1, "1", unix.E2BIG))
 	s.Args, s.Env = s.Args[:1], []string{"A=1", "B=2", strings.Repeat("y", limit+1)}
 	_, err = spawn.Compile(s)
-	checkFault(t, err, want{"env", 2, "2", []syscall.Errno{unix.E2BIG}})
+	spawntest.CheckFault(t, err, spawntest.Fails("env", 2, "2", unix.E2BIG))
 
-	longest := &spawn.Spec{Path: program(t, filepath.Join(t.TempDir(), "true"), 0)}
+	longest := &spawn.Spec{Path: testenv.Program(t, filepath.Join(t.TempDir(), "true"), 0)}
 	longest.Args = []string{"x", strings.Repeat("x", limit)}
 	many := *longest
 	for range 100 {
@@ -144,7 +135,7 @@ func TestTooLong(t *testing.T) {
 	}
 	small := *longest
 	small.Attr = attr.List{attr.Rlimit{Resource: unix.RLIMIT_STACK, Soft: 1 << 18, Hard: 1 << 18}}
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		if state, err := spawn.Run(context.Background(), longest); err != nil || !state.Success() {
 			t.Errorf("%v, %v", state, err)
 		}
@@ -166,14 +157,14 @@ func TestTooLong(t *testing.T) {
 // TestBusyProgram holds the program open for writing: for good, and for a time
 // that the retries outlast.
 func TestBusyProgram(t *testing.T) {
-	path := program(t, filepath.Join(t.TempDir(), "busy"), 3)
-	eachEngine(t, func(t *testing.T) {
+	path := testenv.Program(t, filepath.Join(t.TempDir(), "busy"), 3)
+	spawntest.EachEngine(t, func(t *testing.T) {
 		f, err := os.OpenFile(path, os.O_WRONLY, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		_, err = spawn.Start(context.Background(), &spawn.Spec{Path: path})
-		checkFault(t, err, want{"execve", -1, path, []syscall.Errno{unix.ETXTBSY}})
+		spawntest.CheckFault(t, err, spawntest.Fails("execve", -1, path, unix.ETXTBSY))
 
 		time.AfterFunc(20*time.Millisecond, func() { f.Close() })
 		state, err := spawn.Run(context.Background(), &spawn.Spec{Path: path})
@@ -195,7 +186,7 @@ func TestBusyStorm(t *testing.T) {
 		dir := t.TempDir()
 		wg.Go(func() {
 			for k := range rounds / 8 {
-				path := filepath.Join(dir, itoa(k))
+				path := filepath.Join(dir, strconv.Itoa(k))
 				if err := tiny.Write(path, i); err != nil {
 					t.Error(err)
 					return
@@ -214,21 +205,21 @@ func TestBusyStorm(t *testing.T) {
 func TestFailuresLeakNothing(t *testing.T) {
 	specs := []*spawn.Spec{
 		{Path: "/missing/program"},
-		withActions(catSpec(t), func(a *spawn.FileActions) { a.Open(5, "/missing/file", os.O_RDONLY, 0) }),
-		catSpec(t, attr.Chroot("/missing/root")),
-		withActions(catSpec(t), func(a *spawn.FileActions) { a.Inherit(999) }),
+		spawntest.WithActions(spawntest.Cat(t), func(a *spawn.FileActions) { a.Open(5, "/missing/file", os.O_RDONLY, 0) }),
+		spawntest.Cat(t, attr.Chroot("/missing/root")),
+		spawntest.WithActions(spawntest.Cat(t), func(a *spawn.FileActions) { a.Inherit(999) }),
 	}
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		rounds := 1000
 		if t.Name() != "TestFailuresLeakNothing/without_nothing" {
 			rounds = 100
 		}
 		failAll(t, specs, 10)
-		before, threads, memory := inventory{fds: openFDs()}, countThreads(t), liveHeap()
+		before, threads, memory := testenv.OpenFDs(), testenv.CountThreads(t), liveHeap()
 		goroutines := runtime.NumGoroutine()
 		failAll(t, specs, rounds)
-		checkLeft(t, before)
-		if n := countThreads(t); n > threads+4 {
+		testenv.CheckFDs(t, before)
+		if n := testenv.CountThreads(t); n > threads+4 {
 			t.Errorf("%d threads, %d before", n, threads)
 		}
 		if n := runtime.NumGoroutine(); n > goroutines {
@@ -247,15 +238,6 @@ func failAll(t *testing.T, specs []*spawn.Spec, rounds int) {
 			t.Fatal("it runs")
 		}
 	}
-}
-
-func countThreads(t testing.TB) int {
-	t.Helper()
-	tasks, err := os.ReadDir("/proc/self/task")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(tasks)
 }
 
 func liveHeap() uint64 {

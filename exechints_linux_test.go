@@ -15,8 +15,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"strconv"
+
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // mappedRoot are namespaces in which a child is root, whoever starts it.
@@ -30,12 +34,12 @@ func mappedRoot(flags uintptr) attr.List {
 // asMappedRoot runs a helper in namespaces of its own.
 func asMappedRoot(t *testing.T, name string, flags uintptr, args ...string) {
 	t.Helper()
-	s := helper(t, name, args...)
+	s := spawntest.Helper(t, name, args...)
 	if !mayMount(t) {
-		skip(t, "no user namespaces")
+		testenv.Skip(t, "no user namespaces")
 	}
 	s.Attr = mappedRoot(flags)
-	succeeds(t, s)
+	spawntest.Succeeds(t, s)
 }
 
 // tells runs the checks of a helper and prints what is wrong.
@@ -56,7 +60,7 @@ func TestNoexec(t *testing.T) {
 	asMappedRoot(t, "noexec", unix.CLONE_NEWNS, t.TempDir())
 }
 
-var _ = registerHelper("noexec", func(args []string) int {
+var _ = testenv.RegisterHelper("noexec", func(args []string) int {
 	dir := args[0]
 	on, script := filepath.Join(dir, "on"), filepath.Join(dir, "script")
 	err := errors.Join(os.Mkdir(on, 0o755), unix.Mount("none", on, "tmpfs", unix.MS_NOEXEC, ""), os.Mkdir(filepath.Join(on, "sub"), 0o755),
@@ -76,19 +80,19 @@ var _ = registerHelper("noexec", func(args []string) int {
 // TestClosedToTheChild has files that the child's ids are not let through to, though
 // those of this process may be.
 func TestClosedToTheChild(t *testing.T) {
-	dir := publicDir(t)
+	dir := testenv.PublicDir(t)
 	closed := filepath.Join(dir, "closed")
 	if err := os.Mkdir(closed, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	path, uid := program(t, filepath.Join(closed, "program"), 0), nobody
-	hidden := write(t, filepath.Join(closed, "hidden"), "", 0o644)
-	script := write(t, filepath.Join(dir, "script"), "#!"+path+"\n", 0o755)
-	private := program(t, filepath.Join(dir, "private"), 0)
-	secret := write(t, filepath.Join(dir, "secret"), "", 0o600)
+	path, uid := testenv.Program(t, filepath.Join(closed, "program"), 0), testenv.Nobody
+	hidden := testenv.Write(t, filepath.Join(closed, "hidden"), "", 0o644)
+	script := testenv.Write(t, filepath.Join(dir, "script"), "#!"+path+"\n", 0o755)
+	private := testenv.Program(t, filepath.Join(dir, "private"), 0)
+	secret := testenv.Write(t, filepath.Join(dir, "secret"), "", 0o600)
 	var list attr.List
 	if os.Geteuid() == 0 {
-		list = attr.List{attr.Credential{UID: nobody, GID: nobody}}
+		list = attr.List{attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody}}
 		if err := os.Chmod(private, 0o744); err != nil {
 			t.Fatal(err)
 		}
@@ -112,25 +116,25 @@ func TestClosedToTheChild(t *testing.T) {
 		if x.path == script && os.Geteuid() != 0 {
 			continue // its owner may
 		}
-		s := withActions(&spawn.Spec{Path: "/bin/true", Attr: list}, func(a *spawn.FileActions) { a.Open(0, x.path, x.flag, 0) })
+		s := spawntest.WithActions(&spawn.Spec{Path: "/bin/true", Attr: list}, func(a *spawn.FileActions) { a.Open(0, x.path, x.flag, 0) })
 		checkTold(t, s, told{x.path, unix.EACCES, []string{x.hint}})
 	}
-	s := withActions(&spawn.Spec{Path: "/bin/true", Attr: list}, func(a *spawn.FileActions) { a.Chdir(closed) })
+	s := spawntest.WithActions(&spawn.Spec{Path: "/bin/true", Attr: list}, func(a *spawn.FileActions) { a.Chdir(closed) })
 	checkTold(t, s, told{closed, unix.EACCES, []string{who + "search it"}})
 }
 
 // TestOpenByThis is about a program that this process itself has open for writing.
 func TestOpenByThis(t *testing.T) {
 	dir := t.TempDir()
-	path := program(t, filepath.Join(dir, "busy"), 0)
-	script := write(t, filepath.Join(dir, "script"), "#!"+path+"\n", 0o755)
+	path := testenv.Program(t, filepath.Join(dir, "busy"), 0)
+	script := testenv.Write(t, filepath.Join(dir, "script"), "#!"+path+"\n", 0o755)
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
 	if _, err := spawn.Run(context.Background(), &spawn.Spec{Path: path}); err == nil {
-		skip(t, "a kernel that runs what is open for writing")
+		testenv.Skip(t, "a kernel that runs what is open for writing")
 	}
 	for _, start := range []string{path, script} {
 		checkTold(t, &spawn.Spec{Path: start}, told{path, unix.ETXTBSY, []string{"in this process", fmt.Sprintf("descriptor %d", f.Fd())}})
@@ -139,13 +143,13 @@ func TestOpenByThis(t *testing.T) {
 
 // TestCapabilitiesOfTheFile has a program that would not get what its file says.
 func TestCapabilitiesOfTheFile(t *testing.T) {
-	needRoot(t)
-	path := program(t, filepath.Join(t.TempDir(), "program"), 0)
+	testenv.NeedRoot(t)
+	path := testenv.Program(t, filepath.Join(t.TempDir(), "program"), 0)
 	data := make([]byte, 20)
 	binary.LittleEndian.PutUint32(data, 0x02000000|1)
 	binary.LittleEndian.PutUint32(data[4:], 1<<unix.CAP_NET_RAW|1<<unix.CAP_CHOWN)
 	if err := unix.Setxattr(path, "security.capability", data, 0); err != nil {
-		skip(t, "no capabilities of files: "+err.Error())
+		testenv.Skip(t, "no capabilities of files: "+err.Error())
 	}
 	s := &spawn.Spec{Path: path, Attr: attr.List{attr.Capabilities{Bounding: []int{unix.CAP_CHOWN}}}}
 	checkTold(t, s, told{path, unix.EPERM, []string{"CAP_NET_RAW"}})
@@ -159,21 +163,21 @@ const crowdedUID = 54321
 
 // TestTooManyOfTheUser has a limit that only counts once the ids are others.
 func TestTooManyOfTheUser(t *testing.T) {
-	s := helper(t, "too many of the user")
-	needRoot(t)
-	_, end := liveChild(t, attr.Credential{UID: crowdedUID, GID: crowdedUID})
+	s := spawntest.Helper(t, "too many of the user")
+	testenv.NeedRoot(t)
+	_, end := spawntest.LiveChild(t, attr.Credential{UID: crowdedUID, GID: crowdedUID})
 	defer end()
-	s.Args = append(s.Args, program(t, filepath.Join(publicDir(t), "program"), 0))
-	succeeds(t, s)
+	s.Args = append(s.Args, testenv.Program(t, filepath.Join(testenv.PublicDir(t), "program"), 0))
+	spawntest.Succeeds(t, s)
 }
 
-var _ = registerHelper("too many of the user", func(args []string) int {
+var _ = testenv.RegisterHelper("too many of the user", func(args []string) int {
 	if err := unix.Setrlimit(unix.RLIMIT_NPROC, &unix.Rlimit{}); err != nil {
 		fmt.Println(err)
 		return 1
 	}
 	return tells(map[*spawn.Spec]told{
-		{Path: args[0], Attr: attr.List{attr.Credential{UID: crowdedUID, GID: crowdedUID}}}: {args[0], unix.EAGAIN, []string{"RLIMIT_NPROC of 0", itoa(crowdedUID)}},
+		{Path: args[0], Attr: attr.List{attr.Credential{UID: crowdedUID, GID: crowdedUID}}}: {args[0], unix.EAGAIN, []string{"RLIMIT_NPROC of 0", strconv.Itoa(crowdedUID)}},
 	})
 })
 
@@ -190,7 +194,7 @@ func TestLimitOfArguments(t *testing.T) {
 // filter says of a call says nothing of the kernel.
 func TestRefusedByFilter(t *testing.T) {
 	for _, errno := range []syscall.Errno{unix.ENOSYS, unix.EOPNOTSUPP, unix.EPERM} {
-		s := &spawn.Spec{Path: "/bin/true", Attr: attr.List{attr.NoNewPrivs{}, refuse(errno, unix.SYS_EXECVE)}}
+		s := &spawn.Spec{Path: "/bin/true", Attr: attr.List{attr.NoNewPrivs{}, spawntest.Refuse(errno, unix.SYS_EXECVE)}}
 		checkTold(t, s, told{s.Path, errno, []string{"the seccomp filter"}})
 		_, err := spawn.Start(context.Background(), s)
 		if errors.Is(err, errors.ErrUnsupported) {
@@ -205,9 +209,9 @@ func TestRefusedByFilter(t *testing.T) {
 
 // TestFileSystemLacks is about what a file system does not have.
 func TestFileSystemLacks(t *testing.T) {
-	needRoot(t)
-	s := withActions(&spawn.Spec{Path: "/bin/true"}, func(a *spawn.FileActions) { a.Open(0, "/proc", unix.O_TMPFILE|unix.O_RDWR, 0o600) })
-	eachEngine(t, func(t *testing.T) {
+	testenv.NeedRoot(t)
+	s := spawntest.WithActions(&spawn.Spec{Path: "/bin/true"}, func(a *spawn.FileActions) { a.Open(0, "/proc", unix.O_TMPFILE|unix.O_RDWR, 0o600) })
+	spawntest.EachEngine(t, func(t *testing.T) {
 		_, err := spawn.Start(context.Background(), s)
 		if !errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, errors.ErrUnsupported) {
 			t.Error(err)

@@ -8,13 +8,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 var labels = map[string]attr.Attr{"selinux": attr.SELinuxContext("u:r:t:s0"), "apparmor": attr.AppArmorProfile("some profile")}
@@ -23,10 +24,10 @@ var labels = map[string]attr.Attr{"selinux": attr.SELinuxContext("u:r:t:s0"), "a
 // module that has labels is active where these tests usually run.
 func TestExecLabelInactive(t *testing.T) {
 	for name, label := range labels {
-		_, err := spawn.Compile(shell(":", attr.Nice(19), label))
+		_, err := spawn.Compile(spawntest.Shell(":", attr.Nice(19), label))
 		var e *spawn.Error
 		if err == nil {
-			skip(t, name+" is active")
+			testenv.Skip(t, name+" is active")
 		}
 		if !errors.As(err, &e) || e.Step != name || e.Index != 1 || !errors.Is(err, errors.ErrUnsupported) {
 			t.Errorf("%+v", err)
@@ -38,18 +39,18 @@ func TestExecLabelInactive(t *testing.T) {
 // one that there is not.
 func TestAppArmorProfile(t *testing.T) {
 	current, err := os.ReadFile("/proc/self/attr/current")
-	if _, e := spawn.Compile(shell(":", labels["apparmor"])); e != nil {
-		skip(t, "AppArmor is not active")
+	if _, e := spawn.Compile(spawntest.Shell(":", labels["apparmor"])); e != nil {
+		testenv.Skip(t, "AppArmor is not active")
 	}
 	if err != nil || string(current) != "unconfined\n" {
-		skip(t, "these tests are confined")
+		testenv.Skip(t, "these tests are confined")
 	}
-	eachEngine(t, func(t *testing.T) {
-		if got := output(t, shell("cat /proc/self/attr/current", attr.AppArmorProfile("unconfined"), attr.NoNewPrivs{})); got != "unconfined\n" {
+	spawntest.EachEngine(t, func(t *testing.T) {
+		if got := spawntest.Output(t, spawntest.Shell("cat /proc/self/attr/current", attr.AppArmorProfile("unconfined"), attr.NoNewPrivs{})); got != "unconfined\n" {
 			t.Errorf("%q", got)
 		}
-		_, err := spawn.Start(context.Background(), shell(":", attr.Nice(19), labels["apparmor"]))
-		checkFault(t, err, want{"apparmor", 1, "some profile", []syscall.Errno{unix.ENOENT}})
+		_, err := spawn.Start(context.Background(), spawntest.Shell(":", attr.Nice(19), labels["apparmor"]))
+		spawntest.CheckFault(t, err, spawntest.Fails("apparmor", 1, "some profile", unix.ENOENT))
 	})
 }
 
@@ -58,23 +59,23 @@ func TestAppArmorProfile(t *testing.T) {
 // where, and that a kernel without the module refuses it.
 func TestExecLabel(t *testing.T) {
 	const flags = unix.CLONE_NEWUSER | unix.CLONE_NEWNS
-	needNamespaces(t, flags)
+	spawntest.NeedNamespaces(t, flags)
 	if _, err := os.Stat(securityFS); err != nil {
-		skip(t, "no "+securityFS)
+		testenv.Skip(t, "no "+securityFS)
 	}
-	for name := range spawn.Without {
+	for name := range spawntest.Without {
 		for _, test := range []struct{ lsm, file, want string }{
 			{"selinux", "self/attr/exec", "u:r:t:s0"},
 			{"apparmor", "self/attr/apparmor/exec", "exec some profile"},
 			{"apparmor", "self/attr/exec", "exec some profile"}, // as before Linux 5.8
 			{"selinux", "", "selinux 0 true"},
 		} {
-			s := helper(t, "labels", name, test.lsm, test.file)
+			s := spawntest.Helper(t, "labels", name, test.lsm, test.file)
 			s.Attr = attr.List{attr.Namespaces{Flags: flags}, attr.IDMap{
 				UID: []attr.IDMapEntry{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}},
 				GID: []attr.IDMapEntry{{ContainerID: 0, HostID: os.Getegid(), Size: 1}},
 			}}
-			if got := output(t, s); got != test.want {
+			if got := spawntest.Output(t, s); got != test.want {
 				t.Errorf("without %s, %s: %q, want %q", name, test.file, got, test.want)
 			}
 		}
@@ -83,7 +84,7 @@ func TestExecLabel(t *testing.T) {
 
 const securityFS = "/sys/kernel/security"
 
-var _ = registerHelper("labels", func(args []string) int {
+var _ = testenv.RegisterHelper("labels", func(args []string) int {
 	got, err := labelled(args[0], args[1], args[2])
 	fmt.Print(got)
 	if err != nil {
@@ -96,7 +97,7 @@ var _ = registerHelper("labels", func(args []string) int {
 // labelled starts a child with a label and returns what is in a file of /proc
 // then, which stands for the kernel's; or the error where there is no such file.
 func labelled(engine, lsm, file string) (string, error) {
-	spawn.Force(spawn.Without[engine])
+	spawntest.Force(engine)
 	if err := errors.Join(
 		unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""), unix.Mount("none", securityFS, "tmpfs", 0, ""),
 		os.WriteFile(filepath.Join(securityFS, "lsm"), []byte("lockdown,capability,"+lsm), 0o600),
@@ -104,7 +105,7 @@ func labelled(engine, lsm, file string) (string, error) {
 		return "", err
 	}
 	if file == "" {
-		_, err := spawn.Run(context.Background(), shell(":", labels[lsm]))
+		_, err := spawn.Run(context.Background(), spawntest.Shell(":", labels[lsm]))
 		var e *spawn.Error
 		if !errors.As(err, &e) {
 			return "", fmt.Errorf("started: %w", err)
@@ -117,7 +118,7 @@ func labelled(engine, lsm, file string) (string, error) {
 	); err != nil {
 		return "", err
 	}
-	state, err := spawn.Run(context.Background(), shell(":", labels[lsm], attr.Nice(19)))
+	state, err := spawn.Run(context.Background(), spawntest.Shell(":", labels[lsm], attr.Nice(19)))
 	if err != nil || !state.Success() {
 		return "", fmt.Errorf("%v, %w", state, err)
 	}

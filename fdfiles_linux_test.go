@@ -11,7 +11,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,6 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // statusFlags are the flags of a file and of its descriptor.
@@ -48,7 +49,7 @@ func statusFlags(t *testing.T, f *os.File) [2]int {
 // TestFileKeepsFlagsAndOffset passes a regular file and a pipe, at their own
 // numbers and at others, and finds the caller's as they were.
 func TestFileKeepsFlagsAndOffset(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		file, err := os.Create(filepath.Join(t.TempDir(), "file"))
 		if err != nil {
 			t.Fatal(err)
@@ -133,7 +134,7 @@ func checkDeadline(t *testing.T, r, w *os.File) {
 
 // TestReadDuringSpawn spawns with a file that another goroutine is reading from.
 func TestReadDuringSpawn(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		r, w, err := os.Pipe()
 		if err != nil {
 			t.Fatal(err)
@@ -187,7 +188,7 @@ func mustFile(t *testing.T, path string) fileID {
 // TestOpenRelativeToDirectories opens files of the same name in directories that
 // are given in each of the possible ways, one of them renamed meanwhile.
 func TestOpenRelativeToDirectories(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		top := t.TempDir()
 		path := func(name string) string { return filepath.Join(top, name) }
 		for _, name := range []string{"a", "b", "c", "c/d"} {
@@ -237,7 +238,7 @@ func TestOpenRelativeToDirectories(t *testing.T) {
 func TestOpenPermissions(t *testing.T) {
 	old := syscall.Umask(0o027)
 	defer syscall.Umask(old)
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		dir := t.TempDir()
 		s := waiter(t)
 		modes := map[string]fs.FileMode{"plain": 0o666, "none": 0, "all": 0o777, "sticky": 0o777 | fs.ModeSticky, "setuid": 0o700 | fs.ModeSetuid}
@@ -261,8 +262,8 @@ func TestOpenPermissions(t *testing.T) {
 
 // The helper has all numbers below its limit open but one. It is not of use to
 // engines that need a pipe for the failure record.
-var _ = registerHelper("fds at the limit", func(args []string) int {
-	defer spawn.Force(spawn.Without[args[1]])()
+var _ = testenv.RegisterHelper("fds at the limit", func(args []string) int {
+	defer spawntest.Force(args[1])()
 	if err := spawnAtLimit(args[0]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -337,12 +338,12 @@ func TestOpenWithFullTable(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for _, engine := range slices.Sorted(maps.Keys(spawn.Without)) {
+	for _, engine := range spawntest.Engines() {
 		if engine == "shared_memory" || engine == "anything" {
 			continue
 		}
 		t.Run("without "+engine, func(t *testing.T) {
-			s := helper(t, "fds at the limit", dir, engine)
+			s := spawntest.Helper(t, "fds at the limit", dir, engine)
 			s.Actions.File(os.Stderr, 2)
 			state, err := spawn.Run(context.Background(), s)
 			if err != nil || !state.Success() {
@@ -379,7 +380,7 @@ func TestNumbersOutOfRange(t *testing.T) {
 // TestCloseBeyondLimit closes numbers at which nothing can be, with files that
 // have to be saved, in all engines.
 func TestCloseBeyondLimit(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		for _, all := range []bool{false, true} {
 			s := waiter(t)
 			s.Actions.Close(1<<31 - 1)
@@ -402,7 +403,7 @@ func TestCloseBeyondLimit(t *testing.T) {
 // put above all descriptors of this process. No other test makes its table as
 // large as that.
 func TestCloseFromAboveParentsTable(t *testing.T) {
-	defer spawn.Force(spawn.Without["close_range"])()
+	defer spawntest.Force("close_range")()
 	s := waiter(t)
 	s.Actions.InheritAll()
 	s.Actions.File(os.Stdout, 700)

@@ -14,15 +14,17 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // TestNumbersNearLimit names the highest number there can be, and one above a soft
 // limit that was lowered, where the library needs numbers of its own.
 func TestNumbersNearLimit(t *testing.T) { inHelper(t, "numbers near the limit") }
 
-var _ = registerHelper("numbers near the limit", func(args []string) int {
+var _ = testenv.RegisterHelper("numbers near the limit", func(args []string) int {
 	unix.CloseOnExec(reportFD)
-	defer spawn.Force(spawn.Without[args[1]])()
+	defer spawntest.Force(args[1])()
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		complain("%v", err)
@@ -96,9 +98,9 @@ func ownUserNamespace() attr.List {
 // TestNumbersInFullTable leaves a few numbers, of which actions name some.
 func TestNumbersInFullTable(t *testing.T) { inHelper(t, "few numbers left") }
 
-var _ = registerHelper("few numbers left", func(args []string) int {
+var _ = testenv.RegisterHelper("few numbers left", func(args []string) int {
 	unix.CloseOnExec(reportFD)
-	defer spawn.Force(spawn.Without[args[1]])()
+	defer spawntest.Force(args[1])()
 	ctx := context.Background()
 	// What is opened once is open from now on.
 	s := &spawn.Spec{Path: filepath.Join(args[0], waiterName), Env: []string{}}

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
 // endlessWorld has files of all names in all directories.
@@ -184,7 +184,7 @@ func checkFDCase(pick chooser) (c *fdCase, want *outcome, err error) {
 func TestFDsAgainstModel(t *testing.T) {
 	cases := uint64(100_000)
 	switch {
-	case raceEnabled():
+	case testenv.RaceEnabled():
 		cases /= 10
 	case testing.Short():
 		cases /= uint64(len(fdVariants))
@@ -223,9 +223,3 @@ func FuzzFDs(f *testing.F) {
 		}
 	})
 }
-
-// raceEnabled reports whether the race detector makes everything slower.
-var raceEnabled = sync.OnceValue(func() bool {
-	info, ok := debug.ReadBuildInfo()
-	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
-})

@@ -20,6 +20,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // diskWorld is directories whose entries lead from one to another: names are
@@ -98,13 +100,13 @@ type realParent struct {
 
 const reportFD = 900
 
-var _ = registerHelper("fds", func(args []string) int {
+var _ = testenv.RegisterHelper("fds", func(args []string) int {
 	p, err := newRealParent(args[0])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
 	}
-	defer spawn.Force(spawn.Without[args[1]])()
+	defer spawntest.Force(args[1])()
 	count, _ := strconv.Atoi(args[3])
 	wrong := 0
 	for i := range count {
@@ -379,7 +381,7 @@ func (p *realParent) leftovers() string {
 	}
 	var left strings.Builder
 	for n, fd := range now {
-		if n > 2 && p.kept[n].id != fd.id && !isSlot(strconv.Itoa(n)) {
+		if n > 2 && p.kept[n].id != fd.id && !testenv.IsSlot(strconv.Itoa(n)) {
 			fmt.Fprintf(&left, "descriptor %d is left open: %v; ", n, fd)
 		}
 	}
@@ -395,14 +397,14 @@ func runRealParents(t *testing.T, kind string, count int) {
 	if _, err := newDiskWorld(dir); err != nil {
 		t.Fatal(err)
 	}
-	for _, engine := range slices.Sorted(maps.Keys(spawn.Without)) {
+	for _, engine := range spawntest.Engines() {
 		t.Run("without "+engine, func(t *testing.T) {
 			r, w, err := os.Pipe()
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer r.Close()
-			s := helper(t, "fds", dir, engine, kind, strconv.Itoa(count))
+			s := spawntest.Helper(t, "fds", dir, engine, kind, strconv.Itoa(count))
 			s.Env = quickExit()
 			s.Actions.File(w, reportFD)
 			p, err := spawn.Start(context.Background(), s)
@@ -431,10 +433,10 @@ func quickExit() []string { return append(os.Environ(), "GORACE=atexit_sleep_ms=
 
 // perEngine divides a number of cases among the engines.
 func perEngine(full int) int {
-	if testing.Short() || raceEnabled() {
+	if testing.Short() || testenv.RaceEnabled() {
 		full /= 4
 	}
-	return full / len(spawn.Without)
+	return full / len(spawntest.Without)
 }
 
 func TestRandomFDsOfRealChildren(t *testing.T) { runRealParents(t, "random", perEngine(4000)) }

@@ -20,6 +20,8 @@ import (
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/raw/rawtest"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // install gives this process, or the calling thread alone, a filter.
@@ -75,7 +77,7 @@ func life(path string, prog *spawn.Program) error {
 	if state, err := p.Wait(ctx); err != nil || state.Signal() != syscall.SIGKILL {
 		return fmt.Errorf("Wait: %v, %w", state, err)
 	}
-	p, err = spawn.Start(ctx, shell("sleep 0.05; exit 7"))
+	p, err = spawn.Start(ctx, spawntest.Shell("sleep 0.05; exit 7"))
 	if err != nil {
 		return fmt.Errorf("Start: %w", err)
 	}
@@ -95,13 +97,15 @@ func ownFilter(text string) attr.Seccomp {
 		"process": unix.SECCOMP_RET_KILL_PROCESS, "thread": unix.SECCOMP_RET_KILL_THREAD, "trap": unix.SECCOMP_RET_TRAP,
 		"ENOSYS": unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS), "EPERM": unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM),
 	}[words[0]]
-	load := func(offset uint32) attr.SockFilter { return bpf(unix.BPF_LD|unix.BPF_W|unix.BPF_ABS, 0, 0, offset) }
-	result := func(k uint32) attr.SockFilter { return bpf(unix.BPF_RET|unix.BPF_K, 0, 0, k) }
+	load := func(offset uint32) attr.SockFilter {
+		return spawntest.BPF(unix.BPF_LD|unix.BPF_W|unix.BPF_ABS, 0, 0, offset)
+	}
+	result := func(k uint32) attr.SockFilter { return spawntest.BPF(unix.BPF_RET|unix.BPF_K, 0, 0, k) }
 	unless := func(k uint32, jump uint8) attr.SockFilter {
-		return bpf(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, 0, jump, k)
+		return spawntest.BPF(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, 0, jump, k)
 	}
 	const number, pointer, args = 0, 8, 16
-	list := []attr.SockFilter{load(pointer + 4), unless(0, 1), bpf(unix.BPF_JMP|unix.BPF_JA, 0, 0, 1), result(unix.SECCOMP_RET_ALLOW)}
+	list := []attr.SockFilter{load(pointer + 4), unless(0, 1), spawntest.BPF(unix.BPF_JMP|unix.BPF_JA, 0, 0, 1), result(unix.SECCOMP_RET_ALLOW)}
 	for _, w := range words[1:] {
 		if w == "sched_yield" {
 			list = append(list, load(number), unless(unix.SYS_SCHED_YIELD, 7))
@@ -118,10 +122,10 @@ func ownFilter(text string) attr.Seccomp {
 
 // sleeper is a child that holds nothing of the test's, should that die.
 func sleeper() *spawn.Spec {
-	return withActions(shell("exec sleep 60"), func(a *spawn.FileActions) { a.Close(1); a.Close(2) })
+	return spawntest.WithActions(spawntest.Shell("exec sleep 60"), func(a *spawn.FileActions) { a.Close(1); a.Close(2) })
 }
 
-var _ = registerHelper("filtered life", func(args []string) int {
+var _ = testenv.RegisterHelper("filtered life", func(args []string) int {
 	if err := life(args[0], nil); err != nil {
 		fmt.Println(err)
 		return 1
@@ -133,7 +137,7 @@ var _ = registerHelper("filtered life", func(args []string) int {
 // TestKillingFilters has filters that kill for the engine's own calls: the process,
 // or the thread, or by a signal that Go does not expect.
 func TestKillingFilters(t *testing.T) {
-	path := exits(t, 7).Path
+	path := spawntest.Exits(t, 7).Path
 	for _, text := range []string{
 		"process clone3", "trap clone3", "process close_range", "trap close_range", "process sched_yield", "trap sched_yield",
 		"process waitid", "thread waitid", "process pidfd_send_signal", "process ioctl", "process wait4", "process pidfd_open",
@@ -141,23 +145,23 @@ func TestKillingFilters(t *testing.T) {
 	} {
 		t.Run(text, func(t *testing.T) {
 			t.Parallel()
-			s := helper(t, "filtered life", path)
+			s := spawntest.Helper(t, "filtered life", path)
 			s.Attr = attr.List{attr.NoNewPrivs{}, ownFilter(text)}
-			succeeds(t, s)
+			spawntest.Succeeds(t, s)
 		})
 	}
 }
 
 // TestFiltersAtFirst has filters that refuse, from before the first start.
 func TestFiltersAtFirst(t *testing.T) {
-	path := exits(t, 7).Path
+	path := spawntest.Exits(t, 7).Path
 	for call := range ownCalls {
 		for _, errno := range []string{"ENOSYS", "EPERM"} {
 			t.Run(errno+" "+call, func(t *testing.T) {
 				t.Parallel()
-				s := helper(t, "filtered life", path)
+				s := spawntest.Helper(t, "filtered life", path)
 				s.Attr = attr.List{attr.NoNewPrivs{}, ownFilter(errno + " " + call)}
-				succeeds(t, s)
+				spawntest.Succeeds(t, s)
 			})
 		}
 	}
@@ -166,7 +170,7 @@ func TestFiltersAtFirst(t *testing.T) {
 // TestFiltersAfterFirst has them come when children were started already, and
 // again.
 func TestFiltersAfterFirst(t *testing.T) {
-	path := exits(t, 7).Path
+	path := spawntest.Exits(t, 7).Path
 	all := "clone3 close_range waitid pidfd_send_signal ioctl pidfd_open"
 	for name, list := range map[string][]string{
 		"clone3": {"ENOSYS clone3"}, "close_range": {"EPERM close_range"}, "waitid": {"ENOSYS waitid"}, "not waitid": {"EPERM waitid"},
@@ -176,12 +180,12 @@ func TestFiltersAfterFirst(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			succeeds(t, helper(t, "filtered later", append([]string{path}, list...)...))
+			spawntest.Succeeds(t, spawntest.Helper(t, "filtered later", append([]string{path}, list...)...))
 		})
 	}
 }
 
-var _ = registerHelper("filtered later", func(args []string) int {
+var _ = testenv.RegisterHelper("filtered later", func(args []string) int {
 	err := filteredLater(args[0], args[1:])
 	if err != nil {
 		fmt.Println(err)
@@ -235,27 +239,27 @@ func filteredLater(path string, texts []string) error {
 // TestShortageAtFirst has the first start fail for want of something, and wants no
 // worse features of the process for that.
 func TestShortageAtFirst(t *testing.T) {
-	path, want := exits(t, 7).Path, spawn.Features().String()
+	path, want := spawntest.Exits(t, 7).Path, spawn.Features().String()
 	for _, errno := range []syscall.Errno{unix.EAGAIN, unix.ENOMEM, unix.EMFILE, unix.ENFILE, unix.EINTR, unix.ENOSPC} {
 		t.Run(errno.Error(), func(t *testing.T) {
-			out := output(t, helper(t, "shortage at first", path, strconv.Itoa(int(errno))))
+			out := spawntest.Output(t, spawntest.Helper(t, "shortage at first", path, strconv.Itoa(int(errno))))
 			if out != want {
 				t.Errorf("%s\nwant\n%s", out, want)
 			}
 		})
 	}
-	out := output(t, helper(t, "no descriptors at first", path))
+	out := spawntest.Output(t, spawntest.Helper(t, "no descriptors at first", path))
 	if out != want {
 		t.Errorf("without descriptors: %s\nwant\n%s", out, want)
 	}
 }
 
-var _ = registerHelper("shortage at first", func(args []string) int {
+var _ = testenv.RegisterHelper("shortage at first", func(args []string) int {
 	n, _ := strconv.Atoi(args[1])
 	short := make(chan error)
 	go func() {
 		runtime.LockOSThread() // for good: only this thread is short of anything
-		err := install(refuse(syscall.Errno(n), unix.SYS_CLONE3, unix.SYS_CLONE), false)
+		err := install(spawntest.Refuse(syscall.Errno(n), unix.SYS_CLONE3, unix.SYS_CLONE), false)
 		if err == nil {
 			_, err = spawn.Run(context.Background(), &spawn.Spec{Path: args[0]})
 			if errors.Is(err, syscall.Errno(n)) {
@@ -276,7 +280,7 @@ var _ = registerHelper("shortage at first", func(args []string) int {
 	return 0
 })
 
-var _ = registerHelper("no descriptors at first", func(args []string) int {
+var _ = testenv.RegisterHelper("no descriptors at first", func(args []string) int {
 	var was unix.Rlimit
 	err := unix.Getrlimit(unix.RLIMIT_NOFILE, &was)
 	set := unix.Prlimit(0, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: was.Max}, nil)
@@ -299,18 +303,18 @@ var _ = registerHelper("no descriptors at first", func(args []string) int {
 // kernel, with a filter and without.
 func TestProbeIsUnseen(t *testing.T) {
 	for _, list := range []attr.List{nil, {attr.NoNewPrivs{}, ownFilter("process clone3 close_range")}} {
-		s := helper(t, "probe is unseen")
+		s := spawntest.Helper(t, "probe is unseen")
 		s.Attr = list
-		succeeds(t, s)
+		spawntest.Succeeds(t, s)
 	}
 }
 
-var _ = registerHelper("probe is unseen", func([]string) int {
+var _ = testenv.RegisterHelper("probe is unseen", func([]string) int {
 	children := make(chan os.Signal, 10)
 	signal.Notify(children, syscall.SIGCHLD)
-	before := takeInventory()
+	before := testenv.Leftovers()
 	spawn.Features()
-	if problems := takeInventory().leaks(before); len(problems) > 0 || len(children) > 0 {
+	if problems := testenv.LeftoversSince(before); len(problems) > 0 || len(children) > 0 {
 		fmt.Println(problems, len(children))
 		return 1
 	}

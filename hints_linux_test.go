@@ -14,8 +14,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"strconv"
+
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // told is what an error has to say of its cause: the object, and what the hint has
@@ -62,14 +66,14 @@ func checkTold(t testing.TB, s *spawn.Spec, w told) {
 func TestInterpreterChain(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
-	file := func(name, text string) string { return write(t, in(name), text, 0o755) }
+	file := func(name, text string) string { return testenv.Write(t, in(name), text, 0o755) }
 	if err := errors.Join(os.Symlink("loop", in("loop")), os.Symlink(in("gone"), in("dangling")), os.Mkdir(in("dir"), 0o755)); err != nil {
 		t.Fatal(err)
 	}
 	missing := file("missing", "#!/nonexistent/x\n")
 	plain := file("plain", "text\n")
 	foreign := file("foreign", otherMachine(t))
-	closed := write(t, in("closed"), "#!/bin/sh\n", 0o644)
+	closed := testenv.Write(t, in("closed"), "#!/bin/sh\n", 0o644)
 	loads := func(name, interp string) string { return file(name, withInterpreter(t, interp)) }
 	for path, w := range map[string]told{
 		file("1", "#!"+missing+"\n"):                            {"/nonexistent/x", unix.ENOENT, []string{missing, "/nonexistent"}},
@@ -113,7 +117,7 @@ func TestScriptLines(t *testing.T) {
 					continue
 				}
 				interp := strings.Repeat("y", n)
-				write(t, path, "#!"+blanks+interp+end, 0o755)
+				testenv.Write(t, path, "#!"+blanks+interp+end, 0o755)
 				_, err := spawn.Start(context.Background(), &spawn.Spec{Path: path})
 				var e *spawn.Error
 				if !errors.As(err, &e) {
@@ -140,9 +144,9 @@ func TestScriptLines(t *testing.T) {
 // enough.
 func TestScriptLevels(t *testing.T) {
 	dir := t.TempDir()
-	path := program(t, filepath.Join(dir, "0"), 3)
+	path := testenv.Program(t, filepath.Join(dir, "0"), 3)
 	for n := 1; n < 9; n++ {
-		path = write(t, filepath.Join(dir, itoa(n)), "#!"+path+"\n", 0o755)
+		path = testenv.Write(t, filepath.Join(dir, strconv.Itoa(n)), "#!"+path+"\n", 0o755)
 		state, err := spawn.Run(context.Background(), &spawn.Spec{Path: path})
 		if err == nil {
 			if n > 5 || state.ExitCode() != 3 {
@@ -150,7 +154,7 @@ func TestScriptLevels(t *testing.T) {
 			}
 			continue
 		}
-		w := told{filepath.Join(dir, itoa(n-6)), unix.ELOOP, []string{filepath.Join(dir, itoa(n-5)), "5 scripts"}}
+		w := told{filepath.Join(dir, strconv.Itoa(n-6)), unix.ELOOP, []string{filepath.Join(dir, strconv.Itoa(n-5)), "5 scripts"}}
 		if how := w.differs(err); how != "" || n <= 5 {
 			t.Errorf("%d scripts: %v: want %s", n, err, how)
 		}
@@ -165,7 +169,7 @@ func TestNothingButFilesIsOpened(t *testing.T) {
 	if err := unix.Mkfifo(fifo, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	script := write(t, filepath.Join(dir, "script"), "#!"+fifo+"\n", 0o755)
+	script := testenv.Write(t, filepath.Join(dir, "script"), "#!"+fifo+"\n", 0o755)
 	watch, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
 		t.Fatal(err)
@@ -184,10 +188,10 @@ func TestNothingButFilesIsOpened(t *testing.T) {
 // TestNothingIsQuoted has a file that the child may run and not read.
 func TestNothingIsQuoted(t *testing.T) {
 	const secret = "/secret/interpreter"
-	path := write(t, filepath.Join(publicDir(t), "script"), "#!"+secret+"\n", 0o711)
+	path := testenv.Write(t, filepath.Join(testenv.PublicDir(t), "script"), "#!"+secret+"\n", 0o711)
 	s := &spawn.Spec{Path: path}
 	if os.Geteuid() == 0 {
-		s.Attr = attr.List{attr.Credential{UID: nobody, GID: nobody}}
+		s.Attr = attr.List{attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody}}
 	} else if err := os.Chmod(path, 0o111); err != nil {
 		t.Fatal(err)
 	}
@@ -201,15 +205,15 @@ func TestNothingIsQuoted(t *testing.T) {
 // process: nothing is said of files that are others' here.
 func TestSilentAboutOtherViews(t *testing.T) {
 	dir := t.TempDir()
-	write(t, filepath.Join(dir, "script"), "#!/nonexistent/x\n", 0o755)
+	testenv.Write(t, filepath.Join(dir, "script"), "#!/nonexistent/x\n", 0o755)
 	other := filepath.Join(dir, "other")
 	if err := os.Mkdir(other, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	script := filepath.Join(dir, "script")
-	moved := withActions(&spawn.Spec{Path: "./script"}, func(a *spawn.FileActions) { a.Chdir(dir) })
+	moved := spawntest.WithActions(&spawn.Spec{Path: "./script"}, func(a *spawn.FileActions) { a.Chdir(dir) })
 	checkTold(t, moved, told{"./script", unix.ENOENT, []string{""}})
-	relative := withActions(&spawn.Spec{Path: write(t, filepath.Join(dir, "relative"), "#!"+filepath.Base(dir)+"\n", 0o755)},
+	relative := spawntest.WithActions(&spawn.Spec{Path: testenv.Write(t, filepath.Join(dir, "relative"), "#!"+filepath.Base(dir)+"\n", 0o755)},
 		func(a *spawn.FileActions) { a.Chdir("/") })
 	checkTold(t, relative, told{relative.Path, unix.ENOENT, []string{"is there"}})
 	checkTold(t, &spawn.Spec{Path: "/proc/self/fd/999"}, told{"/proc/self/fd/999", unix.ENOENT, []string{""}})

@@ -12,13 +12,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 	"github.com/safespawn/spawn/lookup"
 )
 
@@ -32,17 +33,17 @@ func noBusybox(t *testing.T) {
 			path, err = filepath.EvalSymlinks(path)
 		}
 		if err != nil || filepath.Base(path) == "busybox" {
-			skip(t, "needs "+tool+" other than busybox's")
+			testenv.Skip(t, "needs "+tool+" other than busybox's")
 		}
 	}
 }
 
 func TestIDs(t *testing.T) {
-	needRoot(t)
+	testenv.NeedRoot(t)
 	noBusybox(t)
 	const keep = attr.KeepID
-	before := status(t, "thread-self")
-	eachEngine(t, func(t *testing.T) {
+	before := testenv.StatusOf(t, "thread-self")
+	spawntest.EachEngine(t, func(t *testing.T) {
 		for _, c := range []struct {
 			a                attr.IDs
 			uid, gid, groups string
@@ -50,25 +51,25 @@ func TestIDs(t *testing.T) {
 			{attr.IDs{RUID: 1, EUID: 2, RGID: 3, EGID: 4, Groups: []uint32{7, 5}}, "1\t2\t2\t2", "3\t4\t4\t4", "5 7"},
 			{attr.IDs{RUID: keep, EUID: 2, RGID: 3, EGID: keep}, "0\t2\t2\t2", "3\t0\t0\t0", ""},
 			{attr.IDs{RUID: 1, EUID: keep, RGID: keep, EGID: 1<<32 - 2}, "1\t0\t0\t0", "0\t4294967294\t4294967294\t4294967294", ""},
-			{attr.IDs{RUID: keep, EUID: keep, RGID: keep, EGID: keep, KeepGroups: true}, "0\t0\t0\t0", "0\t0\t0\t0", before.status["Groups"]},
+			{attr.IDs{RUID: keep, EUID: keep, RGID: keep, EGID: keep, KeepGroups: true}, "0\t0\t0\t0", "0\t0\t0\t0", before.Status["Groups"]},
 		} {
-			s := seenWith(t, c.a).status
+			s := spawntest.SeenWith(t, c.a).Status
 			if s["Uid"] != c.uid || s["Gid"] != c.gid || s["Groups"] != c.groups {
 				t.Errorf("%+v: %q, %q, %q", c.a, s["Uid"], s["Gid"], s["Groups"])
 			}
 		}
 	})
-	now := status(t, "thread-self").status
+	now := testenv.StatusOf(t, "thread-self").Status
 	for _, key := range []string{"Uid", "Gid", "Groups", "CapEff"} {
-		if now[key] != before.status[key] {
-			t.Errorf("%s of this process: %q, was %q", key, now[key], before.status[key])
+		if now[key] != before.Status[key] {
+			t.Errorf("%s of this process: %q, was %q", key, now[key], before.Status[key])
 		}
 	}
 }
 
 // TestRunAs compares with id(1), and wants its output inside to be the same.
 func TestRunAs(t *testing.T) {
-	needRoot(t)
+	testenv.NeedRoot(t)
 	noBusybox(t)
 	names := []string{"nobody", "65534", "daemon", "root"}
 	if member := groupMember(); member != "" {
@@ -83,8 +84,8 @@ func TestRunAs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		eachEngine(t, func(t *testing.T) {
-			if got := output(t, shell("id -G", cr)); !sameFields(got, string(want)) {
+		spawntest.EachEngine(t, func(t *testing.T) {
+			if got := spawntest.Output(t, spawntest.Shell("id -G", cr)); !sameFields(got, string(want)) {
 				t.Errorf("%s: groups %s, want %s", name, got, want)
 			}
 		})
@@ -94,8 +95,8 @@ func TestRunAs(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]attr.Credential{
-		"nobody:daemon": {UID: nobody, GID: 1, Groups: []uint32{1}},
-		"nobody:4321":   {UID: nobody, GID: 4321, Groups: []uint32{4321}},
+		"nobody:daemon": {UID: testenv.Nobody, GID: 1, Groups: []uint32{1}},
+		"nobody:4321":   {UID: testenv.Nobody, GID: 4321, Groups: []uint32{4321}},
 		"54321:4321":    {UID: 54321, GID: 4321, Groups: []uint32{4321}},
 	} {
 		if got, err := lookup.Credential(name); err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
@@ -142,12 +143,12 @@ func TestPersonality(t *testing.T) {
 		return string(text)
 	}
 	before := own()
-	eachEngine(t, func(t *testing.T) {
-		if got := output(t, shell("cat /proc/self/personality", attr.PersonalityNoASLR)); got != "00040000\n" {
+	spawntest.EachEngine(t, func(t *testing.T) {
+		if got := spawntest.Output(t, spawntest.Shell("cat /proc/self/personality", attr.PersonalityNoASLR)); got != "00040000\n" {
 			t.Errorf("%q", got)
 		}
 		maps := func() string {
-			return output(t, &spawn.Spec{Path: "/bin/cat", Args: []string{"cat", "/proc/self/maps"}, Attr: attr.List{attr.PersonalityNoASLR}})
+			return spawntest.Output(t, &spawn.Spec{Path: "/bin/cat", Args: []string{"cat", "/proc/self/maps"}, Attr: attr.List{attr.PersonalityNoASLR}})
 		}
 		if a, b := maps(), maps(); a != b {
 			t.Errorf("addresses differ:\n%s\n%s", a, b)
@@ -160,19 +161,19 @@ func TestPersonality(t *testing.T) {
 
 // TestChildSubreaper has a shell whose grandchild loses its parent.
 func TestChildSubreaper(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
-		s := shell(`p=$(sh -c '(sleep 60 >/dev/null 2>&1 & echo $!)'); ppid=$(awk '/^PPid/ {print $2}' /proc/$p/status); kill $p; [ $ppid = $$ ]`, attr.ChildSubreaper{})
-		if out, state, err := tryOutput(s); err != nil || !state.Success() {
+	spawntest.EachEngine(t, func(t *testing.T) {
+		s := spawntest.Shell(`p=$(sh -c '(sleep 60 >/dev/null 2>&1 & echo $!)'); ppid=$(awk '/^PPid/ {print $2}' /proc/$p/status); kill $p; [ $ppid = $$ ]`, attr.ChildSubreaper{})
+		if out, state, err := spawntest.TryOutput(s); err != nil || !state.Success() {
 			t.Errorf("%v, %v: %s", state, err, out)
 		}
 		s.Attr = nil
-		if _, state, err := tryOutput(s); err != nil || state.Success() {
+		if _, state, err := spawntest.TryOutput(s); err != nil || state.Success() {
 			t.Errorf("without: %v, %v", state, err)
 		}
 	})
 }
 
-var _ = registerHelper("keyring", func([]string) int {
+var _ = testenv.RegisterHelper("keyring", func([]string) int {
 	id, err := unix.KeyctlGetKeyringID(unix.KEY_SPEC_SESSION_KEYRING, false)
 	if err != nil {
 		fmt.Println(err)
@@ -189,25 +190,25 @@ func TestSessionKeyring(t *testing.T) {
 		return id
 	}
 	_, err := unix.KeyctlGetKeyringID(unix.KEY_SPEC_SESSION_KEYRING, false)
-	s := helper(t, "keyring")
+	s := spawntest.Helper(t, "keyring")
 	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) {
 		s.Attr = attr.List{attr.Umask(0), attr.SessionKeyring("spawn-test")}
 		_, err := spawn.Start(context.Background(), s)
-		checkFault(t, err, want{"keyring", 1, "spawn-test", []syscall.Errno{unix.ENOSYS, unix.EPERM}})
-		skip(t, "no keyrings")
+		spawntest.CheckFault(t, err, spawntest.Fails("keyring", 1, "spawn-test", unix.ENOSYS, unix.EPERM))
+		testenv.Skip(t, "no keyrings")
 	}
 	before := own()
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		for name, want := range map[string]string{"": ";_ses", "spawn-test": ";spawn-test"} {
 			s.Attr = attr.List{attr.SessionKeyring(name)}
-			got := output(t, s)
+			got := spawntest.Output(t, s)
 			if !strings.Contains(got, want+" ") || strings.HasPrefix(got, fmt.Sprint(before, " ")) {
 				t.Errorf("%q: %q, here %d", name, got, before)
 			}
 		}
 		s.Attr = attr.List{attr.Umask(0), attr.SessionKeyring(".spawn")}
 		_, err := spawn.Start(context.Background(), s)
-		checkFault(t, err, want{"keyring", 1, ".spawn", []syscall.Errno{unix.EPERM}})
+		spawntest.CheckFault(t, err, spawntest.Fails("keyring", 1, ".spawn", unix.EPERM))
 	})
 	if now := own(); now != before {
 		t.Errorf("session keyring of this process %d, was %d", now, before)
@@ -215,7 +216,7 @@ func TestSessionKeyring(t *testing.T) {
 }
 
 func init() {
-	unprivileged["own user"] = ownUser
+	spawntest.Unprivileged("own user", ownUser)
 }
 
 // ownUser wants lookup.Credential of the user who this process is already to need no privilege,
@@ -228,12 +229,12 @@ func ownUser(string) error {
 	uid := uint32(os.Getuid())
 	other := attr.IDs{RUID: attr.KeepID, EUID: uid - 1, RGID: attr.KeepID, EGID: attr.KeepID, KeepGroups: true}
 	object := fmt.Sprintf("real=kept effective=%d", uid-1)
-	return eachEngineError(func(string) error {
-		if _, state, err := tryOutput(shell(":", cr)); err != nil || !state.Success() {
+	return spawntest.EachEngineError(func(string) error {
+		if _, state, err := spawntest.TryOutput(spawntest.Shell(":", cr)); err != nil || !state.Success() {
 			return fmt.Errorf("%+v: %v, %w", cr, state, err)
 		}
-		_, err := spawn.Start(context.Background(), shell(":", attr.Umask(0), other))
-		if how := (want{"setresuid", 1, object, []syscall.Errno{unix.EPERM}}).differs(err); how != "" {
+		_, err := spawn.Start(context.Background(), spawntest.Shell(":", attr.Umask(0), other))
+		if how := (spawntest.Fails("setresuid", 1, object, unix.EPERM)).Differs(err); how != "" {
 			return fmt.Errorf("%w: %s", err, how)
 		}
 		return nil

@@ -12,7 +12,6 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -20,43 +19,28 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
-
-// newHelpers puts scripts in the place of newuidmap and newgidmap. They know their
-// file as $file and the child as $pid; what is left of the arguments is the map.
-func newHelpers(t testing.TB, script string) {
-	t.Helper()
-	dir := publicDir(t)
-	for name, file := range map[string]string{"newuidmap": "uid_map", "newgidmap": "gid_map"} {
-		write(t, filepath.Join(dir, name), "#!/bin/sh\nfile="+file+" pid=$1\nshift\n"+script+"\n", 0o755)
-	}
-	t.Setenv("PATH", dir+":/usr/bin:/bin")
-}
 
 // writesMaps is such a script, which does what it is asked for.
 const writesMaps = `printf '%s %s %s\n' "$@" >/proc/$pid/$file`
 
-// mappedBy is a Spec of a script in a user namespace with the own ids.
-func mappedBy(script string, more ...attr.Attr) *spawn.Spec {
-	uid, gid := mapOwn()
-	return shell(script, append(more, attr.IDMap{UID: uid, GID: gid, Helpers: true}, attr.Namespaces{Flags: unix.CLONE_NEWUSER})...)
-}
-
 // TestHelpers has the maps written by other programs, on one processor, and while
 // no other child may be made.
 func TestHelpers(t *testing.T) {
-	needNamespaces(t, unix.CLONE_NEWUSER)
-	log := filepath.Join(publicDir(t), "log")
-	newHelpers(t, `echo "$file $@" >>`+log+"\n"+writesMaps)
+	spawntest.NeedNamespaces(t, unix.CLONE_NEWUSER)
+	log := filepath.Join(testenv.PublicDir(t), "log")
+	spawntest.NewIDHelpers(t, `echo "$file $@" >>`+log+"\n"+writesMaps)
 	want := fmt.Sprintf("0 %d 1 0 %d 1 deny 0 0", os.Geteuid(), os.Getegid())
 	calls := fmt.Sprintf("uid_map 0 %d 1 gid_map 0 %d 1", os.Geteuid(), os.Getegid())
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 		for _, prepare := range []func(a *spawn.FileActions){func(*spawn.FileActions) {}, (*spawn.FileActions).InheritAll} {
 			os.Remove(log)
-			s := mappedBy(showMaps)
+			s := spawntest.MappedBy(showMaps)
 			prepare(&s.Actions)
-			if got := squeeze(output(t, s)); got != want {
+			if got := squeeze(spawntest.Output(t, s)); got != want {
 				t.Errorf("%q, want %q", got, want)
 			}
 			if text, err := os.ReadFile(log); err != nil || squeeze(string(text)) != calls {
@@ -68,9 +52,9 @@ func TestHelpers(t *testing.T) {
 
 // TestSetgroupsWithHelpers wants it denied unless it is asked for.
 func TestSetgroupsWithHelpers(t *testing.T) {
-	needRoot(t)
-	needNamespaces(t, unix.CLONE_NEWUSER)
-	newHelpers(t, writesMaps)
+	testenv.NeedRoot(t)
+	spawntest.NeedNamespaces(t, unix.CLONE_NEWUSER)
+	spawntest.NewIDHelpers(t, writesMaps)
 	one, two := []attr.IDMapEntry{{HostID: 5, Size: 1}}, []attr.IDMapEntry{{HostID: 5, Size: 2}}
 	for _, c := range []struct {
 		m    attr.IDMap
@@ -80,7 +64,7 @@ func TestSetgroupsWithHelpers(t *testing.T) {
 		{attr.IDMap{GID: two, Setgroups: true}, "allow"}, {attr.IDMap{UID: one}, "allow"},
 	} {
 		c.m.Helpers = true
-		if got := squeeze(output(t, shell("cat /proc/self/setgroups", c.m, attr.Namespaces{Flags: unix.CLONE_NEWUSER}))); got != c.want {
+		if got := squeeze(spawntest.Output(t, spawntest.Shell("cat /proc/self/setgroups", c.m, attr.Namespaces{Flags: unix.CLONE_NEWUSER}))); got != c.want {
 			t.Errorf("%+v: %s", c.m, got)
 		}
 	}
@@ -88,27 +72,27 @@ func TestSetgroupsWithHelpers(t *testing.T) {
 
 // TestHelperFails wants to know which one, and what it has said.
 func TestHelperFails(t *testing.T) {
-	needNamespaces(t, unix.CLONE_NEWUSER)
+	spawntest.NeedNamespaces(t, unix.CLONE_NEWUSER)
 	uid, gid := fmt.Sprintf("0 %d 1", os.Geteuid()), fmt.Sprintf("0 %d 1", os.Getegid())
 	for _, c := range []struct {
 		script string
-		want
+		spawntest.Want
 	}{
-		{"echo some reason >&2; exit 3", want{"uid_map", 0, uid, []syscall.Errno{unix.EPERM}}},
-		{"[ $file = uid_map ] && " + writesMaps + " || { echo some reason; exit 1; }", want{"gid_map", 0, gid, []syscall.Errno{unix.EPERM}}},
+		{"echo some reason >&2; exit 3", spawntest.Fails("uid_map", 0, uid, unix.EPERM)},
+		{"[ $file = uid_map ] && " + writesMaps + " || { echo some reason; exit 1; }", spawntest.Fails("gid_map", 0, gid, unix.EPERM)},
 	} {
-		newHelpers(t, c.script)
-		eachEngine(t, func(t *testing.T) {
-			_, err := spawn.Start(context.Background(), mappedBy(":"))
-			checkFault(t, err, c.want)
+		spawntest.NewIDHelpers(t, c.script)
+		spawntest.EachEngine(t, func(t *testing.T) {
+			_, err := spawn.Start(context.Background(), spawntest.MappedBy(":"))
+			spawntest.CheckFault(t, err, c.Want)
 			if err != nil && !strings.Contains(err.Error(), "some reason") {
 				t.Errorf("no message: %v", err)
 			}
 		})
 	}
 	for _, script := range []string{"echo some reason; kill -9 $$", "exit 0\n", `head -c 200000 /dev/zero | tr '\0' x; exit 1`} {
-		newHelpers(t, script)
-		_, err := spawn.Start(context.Background(), mappedBy(":", attr.Credential{KeepGroups: true, Root: true}))
+		spawntest.NewIDHelpers(t, script)
+		_, err := spawn.Start(context.Background(), spawntest.MappedBy(":", attr.Credential{KeepGroups: true, Root: true}))
 		var e *spawn.Error
 		if !errors.As(err, &e) || len(err.Error()) > 2000 {
 			t.Errorf("%q: %v", script, err)
@@ -118,7 +102,7 @@ func TestHelperFails(t *testing.T) {
 
 func TestNoHelpers(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	uid, gid := mapOwn()
+	uid, gid := spawntest.MapOwn()
 	for _, c := range []struct {
 		m            attr.IDMap
 		step, object string
@@ -126,7 +110,7 @@ func TestNoHelpers(t *testing.T) {
 		{attr.IDMap{UID: uid, GID: gid, Helpers: true}, "uid_map", "newuidmap"},
 		{attr.IDMap{GID: gid, Helpers: true}, "gid_map", "newgidmap"},
 	} {
-		_, err := spawn.Compile(shell(":", attr.Namespaces{Flags: unix.CLONE_NEWUSER}, c.m))
+		_, err := spawn.Compile(spawntest.Shell(":", attr.Namespaces{Flags: unix.CLONE_NEWUSER}, c.m))
 		var e *spawn.Error
 		if !errors.Is(err, errors.ErrUnsupported) || !errors.Is(err, exec.ErrNotFound) || !errors.As(err, &e) ||
 			e.Step != c.step || e.Index != 1 || e.Object != c.object {
@@ -138,21 +122,21 @@ func TestNoHelpers(t *testing.T) {
 // TestCancelHelper ends the context while a program that doesn't end is to write
 // the map, and at moments that differ.
 func TestCancelHelper(t *testing.T) {
-	needNamespaces(t, unix.CLONE_NEWUSER)
-	eachEngine(t, func(t *testing.T) {
-		before := inventory{fds: openFDs()}
-		newHelpers(t, "exec sleep 600")
+	spawntest.NeedNamespaces(t, unix.CLONE_NEWUSER)
+	spawntest.EachEngine(t, func(t *testing.T) {
+		before := testenv.OpenFDs()
+		spawntest.NewIDHelpers(t, "exec sleep 600")
 		for _, limit := range []time.Duration{0, time.Millisecond, 20 * time.Millisecond} {
 			ctx, cancel := context.WithTimeout(context.Background(), limit)
-			if _, err := spawn.Start(ctx, mappedBy(":")); err != context.DeadlineExceeded {
+			if _, err := spawn.Start(ctx, spawntest.MappedBy(":")); err != context.DeadlineExceeded {
 				t.Errorf("%v", err)
 			}
 			cancel()
 		}
-		newHelpers(t, writesMaps)
+		spawntest.NewIDHelpers(t, writesMaps)
 		for i := range 5 {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Duration(i)*2*time.Millisecond)
-			p, err := spawn.Start(ctx, mappedBy(":"))
+			p, err := spawn.Start(ctx, spawntest.MappedBy(":"))
 			cancel()
 			if err == nil {
 				_, err = p.Wait(context.Background())
@@ -161,7 +145,7 @@ func TestCancelHelper(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		checkLeft(t, before)
+		testenv.CheckFDs(t, before)
 	})
 }
 
@@ -208,8 +192,8 @@ func (c *slowContext) end() {
 // TestCancelHelperFirst has what is to write the map ended by the context before
 // the child is, and wants the context's error even so.
 func TestCancelHelperFirst(t *testing.T) {
-	needNamespaces(t, unix.CLONE_NEWUSER)
-	newHelpers(t, "exec sleep 600")
+	spawntest.NeedNamespaces(t, unix.CLONE_NEWUSER)
+	spawntest.NewIDHelpers(t, "exec sleep 600")
 	c := &slowContext{Context: context.Background(), done: make(chan struct{})}
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -217,7 +201,7 @@ func TestCancelHelperFirst(t *testing.T) {
 		time.Sleep(20 * time.Millisecond)
 		c.end()
 	})
-	if _, err := spawn.Start(c, mappedBy(":")); err != context.Canceled {
+	if _, err := spawn.Start(c, spawntest.MappedBy(":")); err != context.Canceled {
 		t.Errorf("%v", err)
 	}
 }
@@ -225,11 +209,11 @@ func TestCancelHelperFirst(t *testing.T) {
 // TestHelperOfDeadChild has the child killed while a program that doesn't end is to
 // write the map.
 func TestHelperOfDeadChild(t *testing.T) {
-	needNamespaces(t, unix.CLONE_NEWUSER)
-	newHelpers(t, "kill -9 $pid; exec sleep 600")
-	eachEngine(t, func(t *testing.T) {
-		before := inventory{fds: openFDs()}
-		p, err := spawn.Start(context.Background(), mappedBy(":"))
+	spawntest.NeedNamespaces(t, unix.CLONE_NEWUSER)
+	spawntest.NewIDHelpers(t, "kill -9 $pid; exec sleep 600")
+	spawntest.EachEngine(t, func(t *testing.T) {
+		before := testenv.OpenFDs()
+		p, err := spawn.Start(context.Background(), spawntest.MappedBy(":"))
 		if err == nil {
 			var state *spawn.ProcessState
 			if state, err = p.Wait(context.Background()); err == nil && state.Signal() != unix.SIGKILL {
@@ -239,45 +223,45 @@ func TestHelperOfDeadChild(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		checkLeft(t, before)
+		testenv.CheckFDs(t, before)
 	})
 }
 
 // TestSubordinateIDs maps 65536 of them by way of the real programs, by a user whom
 // /etc/subuid lists: for root in a mount namespace that has such a file.
 func TestSubordinateIDs(t *testing.T) {
-	needNamespaces(t, unix.CLONE_NEWUSER)
-	s, files := helper(t, "subordinate ids"), map[string]string{"/etc/subuid": "nobody:100000:65536\n", "/etc/subgid": "nobody:200000:65536\n"}
+	spawntest.NeedNamespaces(t, unix.CLONE_NEWUSER)
+	s, files := spawntest.Helper(t, "subordinate ids"), map[string]string{"/etc/subuid": "nobody:100000:65536\n", "/etc/subgid": "nobody:200000:65536\n"}
 	for _, name := range []string{"newuidmap", "newgidmap"} {
 		if _, err := exec.LookPath(name); err != nil {
-			skip(t, "no "+name)
+			testenv.Skip(t, "no "+name)
 		}
 	}
 	if os.Geteuid() != 0 {
 		for name, text := range files {
 			if has, err := os.ReadFile(name); err != nil || !strings.Contains(string(has), text) {
-				skip(t, "no subordinate ids")
+				testenv.Skip(t, "no subordinate ids")
 			}
 		}
-		succeeds(t, s)
+		spawntest.Succeeds(t, s)
 		return
 	}
 	var list attr.Mounts
 	for name, text := range files {
-		source := filepath.Join(publicDir(t), "file")
-		write(t, source, text, 0o644)
+		source := filepath.Join(testenv.PublicDir(t), "file")
+		testenv.Write(t, source, text, 0o644)
 		if _, err := os.Stat(name); err != nil {
-			skip(t, "no "+name+" to mount on")
+			testenv.Skip(t, "no "+name+" to mount on")
 		}
 		list = append(list, attr.Mount{Source: source, Target: name, Flags: unix.MS_BIND})
 	}
-	runByNobody(t, s)
+	spawntest.RunByNobody(t, s)
 	s.Attr = append(s.Attr, attr.Namespaces{Flags: unix.CLONE_NEWNS}, list)
-	succeeds(t, s)
+	spawntest.Succeeds(t, s)
 }
 
-var _ = registerHelper("subordinate ids", func([]string) int {
-	if err := eachEngineError(subordinateIDs); err != nil {
+var _ = testenv.RegisterHelper("subordinate ids", func([]string) int {
+	if err := spawntest.EachEngineError(subordinateIDs); err != nil {
 		fmt.Println(err)
 		return 1
 	}
@@ -290,11 +274,11 @@ func subordinateIDs(string) error {
 	}
 	m := attr.IDMap{UID: ids(os.Getuid(), 100000), GID: ids(os.Getgid(), 200000), Setgroups: true, Helpers: true}
 	own := attr.Namespaces{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWPID}
-	s := shell(showMaps+"; id -G", m, own, attr.Credential{UID: 1000, GID: 65536, Groups: []uint32{7}})
+	s := spawntest.Shell(showMaps+"; id -G", m, own, attr.Credential{UID: 1000, GID: 65536, Groups: []uint32{7}})
 	want := fmt.Sprintf("0 %d 1 1 100000 65536 0 %d 1 1 200000 65536 allow 1000 65536 65536 7", os.Getuid(), os.Getgid())
 	// Others change their ids at the same time.
-	err := atOnce(4, func() error {
-		if out, _, err := tryOutput(s); err != nil || squeeze(out) != want {
+	err := testenv.AtOnce(4, func() error {
+		if out, _, err := spawntest.TryOutput(s); err != nil || squeeze(out) != want {
 			return fmt.Errorf("%q, want %q: %w", squeeze(out), want, err)
 		}
 		return nil
@@ -303,41 +287,29 @@ func subordinateIDs(string) error {
 		return err
 	}
 	m.UID[1].Size++
-	_, err = spawn.Start(context.Background(), shell(":", m, own))
+	_, err = spawn.Start(context.Background(), spawntest.Shell(":", m, own))
 	if !errors.Is(err, unix.EPERM) || !strings.Contains(err.Error(), "newuidmap: ") {
 		return fmt.Errorf("too many ids: %w", err)
 	}
 	return nil
 }
 
-// atOnce calls f by so many goroutines.
-func atOnce(goroutines int, f func() error) (err error) {
-	errs := make(chan error)
-	for range goroutines {
-		go func() { errs <- f() }()
-	}
-	for range goroutines {
-		err = errors.Join(err, <-errs)
-	}
-	return err
-}
-
 // TestManyIDsAtOnce is by a user who may map all ids but doesn't own the files of
 // the maps while another child has just changed its ids.
 func TestManyIDsAtOnce(t *testing.T) {
-	s := helper(t, "many ids at once")
-	needRoot(t)
-	needNamespaces(t, unix.CLONE_NEWUSER)
-	runByNobody(t, s)
+	s := spawntest.Helper(t, "many ids at once")
+	testenv.NeedRoot(t)
+	spawntest.NeedNamespaces(t, unix.CLONE_NEWUSER)
+	spawntest.RunByNobody(t, s)
 	s.Attr = append(s.Attr, attr.AmbientCaps{unix.CAP_SETUID, unix.CAP_SETGID})
-	succeeds(t, s)
+	spawntest.Succeeds(t, s)
 }
 
-var _ = registerHelper("many ids at once", func([]string) int {
+var _ = testenv.RegisterHelper("many ids at once", func([]string) int {
 	ids := []attr.IDMapEntry{{HostID: 100000, Size: 65536}}
-	s := shell(":", attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: ids, GID: ids, Setgroups: true},
+	s := spawntest.Shell(":", attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: ids, GID: ids, Setgroups: true},
 		attr.Credential{UID: 1000, GID: 1000})
-	err := atOnce(8, func() error {
+	err := testenv.AtOnce(8, func() error {
 		for range 25 {
 			if state, err := spawn.Run(context.Background(), s); err != nil || !state.Success() {
 				return fmt.Errorf("%v, %w", state, err)
@@ -358,18 +330,18 @@ var _ = registerHelper("many ids at once", func([]string) int {
 // TestIDMapWithForeignProc has a /proc that is of another pid namespace.
 func TestIDMapWithForeignProc(t *testing.T) {
 	flags := uintptr(unix.CLONE_NEWUSER | unix.CLONE_NEWPID)
-	needNamespaces(t, flags)
-	uid, gid := mapOwn()
-	s := helper(t, "foreign proc")
+	spawntest.NeedNamespaces(t, flags)
+	uid, gid := spawntest.MapOwn()
+	s := spawntest.Helper(t, "foreign proc")
 	s.Attr = attr.List{attr.Namespaces{Flags: flags}, attr.IDMap{UID: uid, GID: gid}}
-	succeeds(t, s)
+	spawntest.Succeeds(t, s)
 }
 
-var _ = registerHelper("foreign proc", func([]string) int {
-	uid, gid := mapOwn()
-	s := shell(showMaps, attr.Namespaces{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWPID}, attr.IDMap{UID: uid, GID: gid})
-	err := eachEngineError(func(string) error {
-		out, _, err := tryOutput(s)
+var _ = testenv.RegisterHelper("foreign proc", func([]string) int {
+	uid, gid := spawntest.MapOwn()
+	s := spawntest.Shell(showMaps, attr.Namespaces{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWPID}, attr.IDMap{UID: uid, GID: gid})
+	err := spawntest.EachEngineError(func(string) error {
+		out, _, err := spawntest.TryOutput(s)
 		if !spawn.Features().Has("pidfd") {
 			if !errors.Is(err, unix.ENOENT) {
 				return fmt.Errorf("no pidfd: %w", err)
@@ -391,20 +363,20 @@ var _ = registerHelper("foreign proc", func([]string) int {
 // TestIDMapInJoined makes a user namespace in one that is entered, whose ids are
 // those that count, and wants the maps of one that is only entered to be refused.
 func TestIDMapInJoined(t *testing.T) {
-	needNamespaces(t, unix.CLONE_NEWUSER)
-	uid, gid := mapOwn()
+	spawntest.NeedNamespaces(t, unix.CLONE_NEWUSER)
+	uid, gid := spawntest.MapOwn()
 	inner := []attr.IDMapEntry{{ContainerID: 5, Size: 1}}
-	eachEngine(t, func(t *testing.T) {
-		other, end := liveChild(t, attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: uid, GID: gid})
+	spawntest.EachEngine(t, func(t *testing.T) {
+		other, end := spawntest.LiveChild(t, attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: uid, GID: gid})
 		defer end()
-		join := attr.JoinNamespace{File: namespaceFile(t, other.Pid(), "user"), Types: unix.CLONE_NEWUSER}
+		join := attr.JoinNamespace{File: spawntest.NamespaceFile(t, other.Pid(), "user"), Types: unix.CLONE_NEWUSER}
 		m := attr.IDMap{UID: inner, GID: inner}
-		if got := squeeze(output(t, shell(showMaps, m, attr.Unshare{Flags: unix.CLONE_NEWUSER}, join))); got != "5 0 1 5 0 1 deny 5 5" {
+		if got := squeeze(spawntest.Output(t, spawntest.Shell(showMaps, m, attr.Unshare{Flags: unix.CLONE_NEWUSER}, join))); got != "5 0 1 5 0 1 deny 5 5" {
 			t.Errorf("%q", got)
 		}
 		for _, list := range []attr.List{{m, join}, {m, join, attr.Namespaces{Flags: unix.CLONE_NEWUSER}}} {
 			var e *spawn.Error
-			if _, err := spawn.Compile(shell(":", list...)); !errors.Is(err, unix.EINVAL) || !errors.As(err, &e) {
+			if _, err := spawn.Compile(spawntest.Shell(":", list...)); !errors.Is(err, unix.EINVAL) || !errors.As(err, &e) {
 				t.Errorf("%v", err)
 			}
 		}

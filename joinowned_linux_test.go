@@ -11,6 +11,8 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // namespaceOf opens a namespace of a process.
@@ -27,7 +29,7 @@ func namespaceOf(t *testing.T, p *spawn.Process, name string) *os.File {
 // lives is liveChild until the end of the test.
 func lives(t *testing.T, list ...attr.Attr) *spawn.Process {
 	t.Helper()
-	p, end := liveChild(t, list...)
+	p, end := spawntest.LiveChild(t, list...)
 	t.Cleanup(end)
 	return p
 }
@@ -35,8 +37,8 @@ func lives(t *testing.T, list ...attr.Attr) *spawn.Process {
 // TestJoinOwnedElsewhere enters a user namespace, and others that belong to it or to
 // ours, named in any order, by kind or not, and by one pidfd.
 func TestJoinOwnedElsewhere(t *testing.T) {
-	needRoot(t)
-	needNamespaces(t, unix.CLONE_NEWUSER|unix.CLONE_NEWNET)
+	testenv.NeedRoot(t)
+	spawntest.NeedNamespaces(t, unix.CLONE_NEWUSER|unix.CLONE_NEWNET)
 	maps := attr.IDMap{UID: []attr.IDMapEntry{{HostID: 1000, Size: 1}}, GID: []attr.IDMapEntry{{HostID: 1000, Size: 1}}}
 	inside := lives(t, attr.Namespaces{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWUTS}, maps)
 	outside := lives(t, attr.Namespaces{Flags: unix.CLONE_NEWNET | unix.CLONE_NEWIPC})
@@ -73,9 +75,9 @@ func TestJoinOwnedElsewhere(t *testing.T) {
 		{"any kind, user last", attr.List{join(uts, 0), join(ipc, 0), join(net, 0), join(user, 0)}, wanted},
 		{"one pidfd", attr.List{join(process, unix.CLONE_NEWUSER|unix.CLONE_NEWNET|unix.CLONE_NEWUTS)}, links(both, "user", "net", "uts")},
 	}
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		for _, c := range cases {
-			got := parseNamespaces(output(t, namespaceSpec(c.list...)))
+			got := spawntest.ParseNamespaces(spawntest.Output(t, spawntest.Namespaces(c.list...)))
 			for name, link := range c.want {
 				if got[name] != link {
 					t.Errorf("%s: %s is %s, want %s", c.name, name, got[name], link)

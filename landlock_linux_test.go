@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -20,46 +19,16 @@ import (
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/raw"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
-
-func hasLandlock() bool {
-	_, errno := raw.LandlockABI()
-	return errno == 0
-}
-
-// newRuleset makes a ruleset that the test closes, of what the kernel has.
-func newRuleset(t testing.TB, rules attr.LandlockRules) *attr.LandlockRuleset {
-	t.Helper()
-	if !hasLandlock() {
-		skip(t, "no Landlock")
-	}
-	rules.BestEffort = true
-	r, err := attr.NewLandlock(rules)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := r.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return r
-}
 
 // needVersion skips a test where Landlock lacks what came with a version.
 func needVersion(t testing.TB, version int) {
 	t.Helper()
 	if abi, _ := raw.LandlockABI(); abi < version {
-		skip(t, fmt.Sprintf("version %d of Landlock, not %d", abi, version))
+		testenv.Skip(t, fmt.Sprintf("version %d of Landlock, not %d", abi, version))
 	}
-}
-
-// system is where programs and their libraries are.
-func system(more ...string) []string {
-	return slices.DeleteFunc(append(more, "/bin", "/lib", "/lib64", "/usr", "/etc/ld.so.cache"), func(path string) bool {
-		_, err := os.Stat(path)
-		return err != nil
-	})
 }
 
 // restricted is what a program can do under rules for three directories.
@@ -74,7 +43,7 @@ func restricted(dir string) error {
 		}
 	}
 	ruleset, err := attr.NewLandlock(attr.LandlockRules{
-		Read: []string{in("read")}, Write: []string{in("write"), "/dev/null"}, Execute: system(), BestEffort: true,
+		Read: []string{in("read")}, Write: []string{in("write"), "/dev/null"}, Execute: spawntest.System(), BestEffort: true,
 	})
 	if err != nil {
 		return err
@@ -89,9 +58,9 @@ func restricted(dir string) error {
 		"cat write/file": false, "ls write": false, "echo x >/dev/null": true, "cat /dev/null": false,
 	} {
 		for _, l := range []attr.Landlock{ruleset.Attr(), {RulesetFD: fd}} {
-			s := shell("exec 2>/dev/null; "+script, attr.NoNewPrivs{}, l)
+			s := spawntest.Shell("exec 2>/dev/null; "+script, attr.NoNewPrivs{}, l)
 			s.Actions.Chdir(dir)
-			if _, state, err := tryOutput(s); err != nil || state.Success() != works {
+			if _, state, err := spawntest.TryOutput(s); err != nil || state.Success() != works {
 				return fmt.Errorf("%s: %v, %w", script, state, err)
 			}
 		}
@@ -101,10 +70,10 @@ func restricted(dir string) error {
 }
 
 func TestLandlock(t *testing.T) {
-	if !hasLandlock() {
-		skip(t, "no Landlock")
+	if !spawntest.HasLandlock() {
+		testenv.Skip(t, "no Landlock")
 	}
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		if err := restricted(t.TempDir()); err != nil {
 			t.Error(err)
 		}
@@ -112,20 +81,20 @@ func TestLandlock(t *testing.T) {
 }
 
 func init() {
-	unprivileged["landlock"] = func(dir string) error {
-		if !hasLandlock() {
+	spawntest.Unprivileged("landlock", func(dir string) error {
+		if !spawntest.HasLandlock() {
 			return nil
 		}
 		return restricted(dir)
-	}
+	})
 }
 
 // TestLandlockAfterFiles has file actions that the rules would not allow, and the
 // ruleset on numbers that the actions take from it.
 func TestLandlockAfterFiles(t *testing.T) {
-	ruleset := newRuleset(t, attr.LandlockRules{Execute: system(), Read: []string{"/proc"}, Write: []string{"/dev/null"}})
+	ruleset := spawntest.NewRuleset(t, attr.LandlockRules{Execute: spawntest.System(), Read: []string{"/proc"}, Write: []string{"/dev/null"}})
 	dir := t.TempDir()
-	secret, made := write(t, filepath.Join(dir, "secret"), "told", 0o600), filepath.Join(dir, "made")
+	secret, made := testenv.Write(t, filepath.Join(dir, "secret"), "told", 0o600), filepath.Join(dir, "made")
 	low := ruleset.Attr().Ruleset
 	n, err := unix.FcntlInt(low.Fd(), unix.F_DUPFD_CLOEXEC, 300)
 	if err != nil {
@@ -133,7 +102,7 @@ func TestLandlockAfterFiles(t *testing.T) {
 	}
 	high := os.NewFile(uintptr(n), "high")
 	defer high.Close()
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		for name, change := range map[string]func(a *spawn.FileActions, fd int){
 			"plain":  func(*spawn.FileActions, int) {},
 			"taken":  func(a *spawn.FileActions, fd int) { a.Open(fd, "/dev/null", os.O_RDONLY, 0) },
@@ -147,12 +116,12 @@ func TestLandlockAfterFiles(t *testing.T) {
 			},
 		} {
 			for _, f := range []*os.File{low, high} {
-				s := shell("cat <&5; ls -l /proc/self/fd; cat "+secret+" 2>/dev/null", attr.NoNewPrivs{}, attr.Landlock{Ruleset: f})
+				s := spawntest.Shell("cat <&5; ls -l /proc/self/fd; cat "+secret+" 2>/dev/null", attr.NoNewPrivs{}, attr.Landlock{Ruleset: f})
 				s.Actions.Chdir(dir)
 				change(&s.Actions, int(f.Fd()))
 				s.Actions.Open(5, "secret", os.O_RDONLY, 0)
 				s.Actions.Open(4, made, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-				out, _, err := tryOutput(s)
+				out, _, err := spawntest.TryOutput(s)
 				if err != nil || strings.Count(out, "told") != 1 || strings.Contains(out, "landlock") {
 					t.Errorf("%s, %s: %v, %q", name, f.Name(), err, out)
 				}
@@ -161,42 +130,42 @@ func TestLandlockAfterFiles(t *testing.T) {
 				}
 			}
 		}
-		s := shell("ls -l /proc/self/fd", attr.NoNewPrivs{}, ruleset.Attr())
+		s := spawntest.Shell("ls -l /proc/self/fd", attr.NoNewPrivs{}, ruleset.Attr())
 		s.Actions.Inherit(int(low.Fd()))
-		if out := output(t, s); !strings.Contains(out, "landlock") {
+		if out := spawntest.Output(t, s); !strings.Contains(out, "landlock") {
 			t.Errorf("not inherited: %q", out)
 		}
 	})
 }
 
 func TestLandlockFaults(t *testing.T) {
-	ruleset := newRuleset(t, attr.LandlockRules{Read: []string{"/"}})
+	ruleset := spawntest.NewRuleset(t, attr.LandlockRules{Read: []string{"/"}})
 	null, err := os.Open("/dev/null")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer null.Close()
-	with := func(l attr.Landlock) *spawn.Spec { return catSpec(t, l, attr.NoNewPrivs{}) }
+	with := func(l attr.Landlock) *spawn.Spec { return spawntest.Cat(t, l, attr.NoNewPrivs{}) }
 	badFlags := ruleset.Attr()
 	badFlags.Flags = 1 << 31
 	forbidden := with(ruleset.Attr())
-	try(t, []fault{
-		{"no ruleset", with(attr.Landlock{Ruleset: null}), want{"landlock", 0, "/dev/null", []syscall.Errno{unix.EBADFD}}},
-		{"not open", with(attr.Landlock{RulesetFD: 987}), want{"landlock", 0, "descriptor 987", []syscall.Errno{unix.EBADF}}},
-		{"flags", with(badFlags), want{"landlock", 0, "landlock-ruleset", []syscall.Errno{unix.EINVAL}}},
-		{"program", forbidden, want{"execve", -1, forbidden.Path, []syscall.Errno{unix.EACCES}}},
+	spawntest.Try(t, []spawntest.Fault{
+		{Name: "no ruleset", Spec: with(attr.Landlock{Ruleset: null}), Want: spawntest.Fails("landlock", 0, "/dev/null", unix.EBADFD)},
+		{Name: "not open", Spec: with(attr.Landlock{RulesetFD: 987}), Want: spawntest.Fails("landlock", 0, "descriptor 987", unix.EBADF)},
+		{Name: "flags", Spec: with(badFlags), Want: spawntest.Fails("landlock", 0, "landlock-ruleset", unix.EINVAL)},
+		{Name: "program", Spec: forbidden, Want: spawntest.Fails("execve", -1, forbidden.Path, unix.EACCES)},
 	})
 }
 
 func TestClosedRuleset(t *testing.T) {
-	ruleset := newRuleset(t, attr.LandlockRules{Execute: []string{"/"}})
+	ruleset := spawntest.NewRuleset(t, attr.LandlockRules{Execute: []string{"/"}})
 	file := ruleset.Attr().Ruleset
 	n, err := unix.FcntlInt(file.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	f := os.NewFile(uintptr(n), "a ruleset")
-	s := exits(t, 7)
+	s := spawntest.Exits(t, 7)
 	s.Attr = attr.List{attr.NoNewPrivs{}, attr.Landlock{Ruleset: f}}
 	p, err := spawn.Compile(s)
 	if err != nil {
@@ -218,7 +187,7 @@ func TestClosedRuleset(t *testing.T) {
 
 // TestRulesFaults wants no descriptor left behind.
 func TestRulesFaults(t *testing.T) {
-	before := inventory{fds: openFDs()}
+	before := testenv.OpenFDs()
 	missing := filepath.Join(t.TempDir(), "missing")
 	for _, c := range []struct {
 		rules attr.LandlockRules
@@ -229,14 +198,14 @@ func TestRulesFaults(t *testing.T) {
 		{attr.LandlockRules{Write: []string{"a\x00b"}, BestEffort: true}, unix.EINVAL},
 		{attr.LandlockRules{AnyTCP: true, TCPBind: []uint16{1}}, unix.EINVAL},
 	} {
-		if !hasLandlock() && !errors.Is(c.want, unix.EINVAL) {
+		if !spawntest.HasLandlock() && !errors.Is(c.want, unix.EINVAL) {
 			continue
 		}
 		if r, err := attr.NewLandlock(c.rules); r != nil || !errors.Is(err, c.want) {
 			t.Errorf("%+v: %v", c.rules, err)
 		}
 	}
-	checkLeft(t, before)
+	testenv.CheckFDs(t, before)
 }
 
 // withoutLandlock is about a kernel that has it not.
@@ -251,7 +220,7 @@ func withoutLandlock() error {
 	if d := r.Dropped(); !slices.Contains(d, "LANDLOCK_ACCESS_FS_*") || !slices.Contains(d, "LANDLOCK_SCOPE_SIGNAL") {
 		return fmt.Errorf("dropped: %q", d)
 	}
-	state, err := spawn.Run(context.Background(), shell(":", r.Attr()))
+	state, err := spawn.Run(context.Background(), spawntest.Shell(":", r.Attr()))
 	if err != nil || !state.Success() {
 		return fmt.Errorf("%v, %w", state, err)
 	}
@@ -259,7 +228,7 @@ func withoutLandlock() error {
 }
 
 // reach connects or listens; refused is the status when Landlock does not let it.
-var _ = registerHelper("reach", func(args []string) int {
+var _ = testenv.RegisterHelper("reach", func(args []string) int {
 	var err error
 	if args[0] == "listen" {
 		var tcp net.ListenConfig
@@ -319,9 +288,9 @@ func TestLandlockSockets(t *testing.T) {
 		{anyTCP, []string{"dial", "tcp", addrs[1]}, 0},
 		{anyTCP, []string{"listen", "tcp", "127.0.0.1:0"}, 0},
 	} {
-		s := helper(t, "reach", c.args...)
-		s.Attr = attr.List{attr.NoNewPrivs{}, newRuleset(t, c.rules).Attr()}
-		if out, state, err := tryOutput(s); err != nil || state.ExitCode() != c.status {
+		s := spawntest.Helper(t, "reach", c.args...)
+		s.Attr = attr.List{attr.NoNewPrivs{}, spawntest.NewRuleset(t, c.rules).Attr()}
+		if out, state, err := spawntest.TryOutput(s); err != nil || state.ExitCode() != c.status {
 			t.Errorf("%v: %v, %v, %s; want %d", c.args, state, err, out, c.status)
 		}
 	}
@@ -330,9 +299,9 @@ func TestLandlockSockets(t *testing.T) {
 func TestLandlockSignals(t *testing.T) {
 	needVersion(t, 6)
 	for _, refuse := range []bool{false, true} {
-		ruleset := newRuleset(t, attr.LandlockRules{Execute: []string{"/"}, Write: []string{"/dev/null"}, NoSignals: refuse})
-		s := shell("kill -0 $PPID 2>/dev/null", attr.NoNewPrivs{}, ruleset.Attr())
-		if _, state, err := tryOutput(s); err != nil || state.Success() == refuse {
+		ruleset := spawntest.NewRuleset(t, attr.LandlockRules{Execute: []string{"/"}, Write: []string{"/dev/null"}, NoSignals: refuse})
+		s := spawntest.Shell("kill -0 $PPID 2>/dev/null", attr.NoNewPrivs{}, ruleset.Attr())
+		if _, state, err := spawntest.TryOutput(s); err != nil || state.Success() == refuse {
 			t.Errorf("NoSignals %v: %v, %v", refuse, state, err)
 		}
 	}

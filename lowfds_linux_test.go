@@ -17,6 +17,8 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // inHelper runs a helper program for each engine, with descriptor reportFD to
@@ -27,7 +29,7 @@ func inHelper(t *testing.T, name string, args ...string) {
 	if _, err := writeWaiter(dir); err != nil {
 		t.Fatal(err)
 	}
-	for _, engine := range slices.Sorted(maps.Keys(spawn.Without)) {
+	for _, engine := range spawntest.Engines() {
 		t.Run("without "+engine, func(t *testing.T) {
 			if out := helperReport(t, name, append([]string{dir, engine}, args...)...); out != "" {
 				t.Errorf("%.5000s", out)
@@ -41,7 +43,7 @@ func inHelper(t *testing.T, name string, args ...string) {
 func helperReport(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "report")
-	s := helper(t, name, args...)
+	s := spawntest.Helper(t, name, args...)
 	s.Env = quickExit()
 	s.Actions.Open(reportFD, path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	state, err := spawn.Run(context.Background(), s)
@@ -68,10 +70,10 @@ func lowTaken() (open []int) {
 }
 
 // The helper closes 0, 1 and 2 in all combinations, and does what opens something.
-var _ = registerHelper("low numbers", func(args []string) int {
+var _ = testenv.RegisterHelper("low numbers", func(args []string) int {
 	unix.CloseOnExec(reportFD)
 	dir := args[0]
-	defer spawn.Force(spawn.Without[args[1]])()
+	defer spawntest.Force(args[1])()
 	null, err := unix.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		complain("%v", err)
@@ -175,9 +177,9 @@ func checkLowOfChild(pid int, want []int) {
 func TestClosedStdioIsLeftAlone(t *testing.T) { inHelper(t, "low numbers") }
 
 // The helper starts children while 0, 1 and 2 are opened and closed beside.
-var _ = registerHelper("low numbers in turmoil", func(args []string) int {
+var _ = testenv.RegisterHelper("low numbers in turmoil", func(args []string) int {
 	unix.CloseOnExec(reportFD)
-	defer spawn.Force(spawn.Without[args[1]])()
+	defer spawntest.Force(args[1])()
 	mask, _ := strconv.Atoi(args[2])
 	for n := range 3 {
 		if mask>>n&1 != 0 {
@@ -237,9 +239,9 @@ func TestStartsBesideOpeners(t *testing.T) {
 // close-on-exec, and a file action may name the others.
 func TestCloseOnExecStdio(t *testing.T) { inHelper(t, "close-on-exec stdio") }
 
-var _ = registerHelper("close-on-exec stdio", func(args []string) int {
+var _ = testenv.RegisterHelper("close-on-exec stdio", func(args []string) int {
 	unix.CloseOnExec(reportFD)
-	defer spawn.Force(spawn.Without[args[1]])()
+	defer spawntest.Force(args[1])()
 	unix.CloseOnExec(0)
 	unix.CloseOnExec(2)
 	for _, all := range []bool{false, true} {
@@ -276,7 +278,7 @@ func TestPollerIsHigh(t *testing.T) {
 	}
 }
 
-var _ = registerHelper("low poller", func([]string) int {
+var _ = testenv.RegisterHelper("low poller", func([]string) int {
 	unix.CloseOnExec(reportFD)
 	for n := range 3 {
 		unix.Close(n)

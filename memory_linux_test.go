@@ -13,6 +13,8 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // Of linux/prctl.h.
@@ -39,7 +41,7 @@ func memoryState() string {
 	return s
 }
 
-var _ = registerHelper("memory", func([]string) int {
+var _ = testenv.RegisterHelper("memory", func([]string) int {
 	fmt.Print(memoryState())
 	return 0
 })
@@ -60,12 +62,12 @@ var memoryAttrs = []struct {
 // something of the engine, and this process to be as before.
 func TestMemoryAttributes(t *testing.T) {
 	before := memoryState()
-	public := publicHelper(t, "memory")
-	eachEngine(t, func(t *testing.T) {
+	public := spawntest.PublicHelper(t, "memory")
+	spawntest.EachEngine(t, func(t *testing.T) {
 		var all attr.List
 		var wants []string
 		for i, m := range memoryAttrs {
-			got, state, err := tryOutput(memorySpec(t, m.attr))
+			got, state, err := spawntest.TryOutput(memorySpec(t, m.attr))
 			if errors.Is(err, unix.EINVAL) {
 				t.Logf("%T: %v", m.attr, err)
 				continue
@@ -79,11 +81,11 @@ func TestMemoryAttributes(t *testing.T) {
 		}
 		all = append(all, attr.ParentDeathSignal(unix.SIGKILL), attr.NoNewPrivs{}, attr.Nice(19))
 		if os.Geteuid() == 0 {
-			all = append(all, attr.Credential{UID: nobody, GID: nobody}, attr.Namespaces{Flags: unix.CLONE_NEWPID})
+			all = append(all, attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody}, attr.Namespaces{Flags: unix.CLONE_NEWPID})
 		}
 		s := *public
 		s.Attr = all
-		got := output(t, &s)
+		got := spawntest.Output(t, &s)
 		for _, want := range wants {
 			if !strings.Contains(got, want) {
 				t.Errorf("with others: %q, want %q", got, want)
@@ -97,23 +99,23 @@ func TestMemoryAttributes(t *testing.T) {
 
 func memorySpec(t *testing.T, list ...attr.Attr) *spawn.Spec {
 	t.Helper()
-	s := helper(t, "memory")
+	s := spawntest.Helper(t, "memory")
 	s.Attr = list
 	return s
 }
 
 // TestMemoryFaults wants errors of a child without shared memory to be the same.
 func TestMemoryFaults(t *testing.T) {
-	file := write(t, t.TempDir()+"/file", "", 0o600)
-	eachEngine(t, func(t *testing.T) {
+	file := testenv.Write(t, t.TempDir()+"/file", "", 0o600)
+	spawntest.EachEngine(t, func(t *testing.T) {
 		s := memorySpec(t, attr.Nice(19), attr.NoHugePages{}, attr.Chroot(file))
-		_, _, err := tryOutput(s)
+		_, _, err := spawntest.TryOutput(s)
 		var e *spawn.Error
 		if !errors.As(err, &e) || e.Step != "chroot" || e.Index != 2 {
 			t.Errorf("%+v", err)
 		}
 		s.Attr[2], s.Path = attr.Umask(0), "/missing"
-		if _, _, err := tryOutput(s); !errors.Is(err, unix.ENOENT) {
+		if _, _, err := spawntest.TryOutput(s); !errors.Is(err, unix.ENOENT) {
 			t.Error(err)
 		}
 	})
@@ -133,9 +135,9 @@ func TestMemoryHighFiles(t *testing.T) {
 	}
 	high := os.NewFile(uintptr(n), "high")
 	defer high.Close()
-	s := shell("readlink /proc/self/fd/7", attr.NoHugePages{})
+	s := spawntest.Shell("readlink /proc/self/fd/7", attr.NoHugePages{})
 	s.Actions.File(high, 7)
-	if got := output(t, s); got != "/dev/null\n" {
+	if got := spawntest.Output(t, s); got != "/dev/null\n" {
 		t.Errorf("%q", got)
 	}
 }

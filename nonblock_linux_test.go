@@ -16,10 +16,12 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // The helper writes as programs do that expect descriptors to block.
-var _ = registerHelper("flood", func(args []string) int {
+var _ = testenv.RegisterHelper("flood", func(args []string) int {
 	fd, _ := strconv.Atoi(args[0])
 	left, _ := strconv.Atoi(args[1])
 	buf := make([]byte, 8192)
@@ -41,7 +43,7 @@ var _ = registerHelper("flood", func(args []string) int {
 func flood(t *testing.T, r, w *os.File, fd int, change func(s *spawn.Spec)) {
 	t.Helper()
 	const size = 200_000
-	s := helper(t, "flood", strconv.Itoa(fd), strconv.Itoa(size))
+	s := spawntest.Helper(t, "flood", strconv.Itoa(fd), strconv.Itoa(size))
 	s.Actions.Open(2, os.DevNull, os.O_WRONLY, 0)
 	s.Actions.File(w, fd)
 	if change != nil {
@@ -75,7 +77,7 @@ func flood(t *testing.T, r, w *os.File, fd int, change func(s *spawn.Spec)) {
 // TestPipesBlockInChild passes ends of os.Pipe: the program finds one that blocks,
 // and this process keeps its own as it is.
 func TestPipesBlockInChild(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		for name, c := range map[string]struct {
 			fd     int
 			change func(s *spawn.Spec)
@@ -179,7 +181,7 @@ func TestOpenedFilesBlockInChild(t *testing.T) {
 		files = append(files, f)
 	}
 	open(fifo)
-	_, slave := openPTY(t)
+	_, slave := testenv.OpenPTY(t)
 	open(slave.Name())
 	s := waiter(t)
 	for i, f := range files {

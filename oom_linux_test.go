@@ -17,17 +17,19 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // TestOOMWays wants a child of a cgroup that limits memory to be made so that the
 // kernel's OOM killer does not take this process with it.
 func TestOOMWays(t *testing.T) {
-	dir, name := newCgroup(t)
+	dir, name := testenv.NewCgroup(t)
 	for _, risk := range [][2]bool{{false, false}, {true, false}, {false, true}, {true, true}} {
 		restore := spawn.AssumeOOM(risk[0], risk[1])
 		for _, list := range []attr.List{{}, {attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: []attr.IDMapEntry{{Size: 1}}}}} {
-			out := output(t, catSpec(t, append(list, attr.Cgroup{Dir: dir})...))
-			if got := parseSeen(out).cgroup; !strings.HasSuffix(got, name) {
+			out := spawntest.Output(t, spawntest.Cat(t, append(list, attr.Cgroup{Dir: dir})...))
+			if got := testenv.ParseSeen(out).Cgroup; !strings.HasSuffix(got, name) {
 				t.Errorf("%v: in cgroup %s", risk, got)
 			}
 			vm := heldShares(t, append(list, attr.Cgroup{Dir: dir}))
@@ -42,12 +44,12 @@ func TestOOMWays(t *testing.T) {
 // heldShares reports whether a child that is held up shares this process's memory.
 func heldShares(t *testing.T, list attr.List) bool {
 	t.Helper()
-	pid, letGo := holdChild(t, func(s *spawn.Spec) <-chan started { return startHeld(context.Background(), s) }, list)
+	pid, letGo := holdChild(t, func(s *spawn.Spec) <-chan spawntest.Started { return spawntest.StartHeld(context.Background(), s) }, list)
 	defer letGo()
 	const kcmpVM = 1
 	order, _, errno := unix.Syscall6(unix.SYS_KCMP, uintptr(os.Getpid()), uintptr(pid), kcmpVM, 0, 0, 0)
 	if errno != 0 {
-		skip(t, "no kcmp: "+errno.Error())
+		testenv.Skip(t, "no kcmp: "+errno.Error())
 	}
 	return order == 0
 }
@@ -55,11 +57,11 @@ func heldShares(t *testing.T, list attr.List) bool {
 // memoryCgroup is a new cgroup that may limit memory.
 func memoryCgroup(t *testing.T) string {
 	t.Helper()
-	dir, _ := newCgroup(t)
+	dir, _ := testenv.NewCgroup(t)
 	parent := filepath.Dir(dir.Name())
 	_ = os.WriteFile(filepath.Join(parent, "cgroup.subtree_control"), []byte("+memory"), 0)
 	if _, err := os.Stat(filepath.Join(dir.Name(), "memory.oom.group")); err != nil {
-		skip(t, "no memory controller: "+err.Error())
+		testenv.Skip(t, "no memory controller: "+err.Error())
 	}
 	return dir.Name()
 }
@@ -102,7 +104,7 @@ func TestRisks(t *testing.T) {
 		check("reset", false, false)
 		for _, name := range []string{"memory.max", "memory.oom.group"} {
 			file := filepath.Join(dir, name)
-			err := os.Chown(file, nobody, nobody)
+			err := os.Chown(file, testenv.Nobody, testenv.Nobody)
 			check("another's "+name, name == "memory.max", name != "memory.max")
 			if err := errors.Join(err, os.Chown(file, 0, 0)); err != nil {
 				t.Error(err)
@@ -115,7 +117,7 @@ func TestRisks(t *testing.T) {
 // A parent that takes no care is killed with it, one that does lives on. There is a
 // kernel for it in .ci/oom.
 func TestOOM(t *testing.T) {
-	parent := helper(t, "oom parent")
+	parent := spawntest.Helper(t, "oom parent")
 	dir := memoryCgroup(t)
 	if err := os.WriteFile(filepath.Join(dir, "memory.swap.max"), []byte("0"), 0); err != nil {
 		t.Log(err)
@@ -126,7 +128,7 @@ func TestOOM(t *testing.T) {
 			for _, care := range []string{"careless", "careful"} {
 				set(t, dir, "memory.max", "64M")
 				s := *parent
-				s.Args = append(slices.Clone(s.Args), dir, care, how, filepath.Join(publicDir(t), "fifo"))
+				s.Args = append(slices.Clone(s.Args), dir, care, how, filepath.Join(testenv.PublicDir(t), "fifo"))
 				state, err := spawn.Run(context.Background(), &s)
 				if err != nil {
 					t.Fatal(err)
@@ -141,7 +143,7 @@ func TestOOM(t *testing.T) {
 	}
 }
 
-var _ = registerHelper("oom parent", func(args []string) int {
+var _ = testenv.RegisterHelper("oom parent", func(args []string) int {
 	if args[1] == "careless" {
 		defer spawn.DisregardOOM()()
 	}
@@ -157,9 +159,9 @@ var _ = registerHelper("oom parent", func(args []string) int {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	held := shell(":", attr.Cgroup{Dir: dir})
+	held := spawntest.Shell(":", attr.Cgroup{Dir: dir})
 	held.Actions.Open(0, args[3], os.O_RDONLY, 0)
-	done := startHeld(ctx, held)
+	done := spawntest.StartHeld(ctx, held)
 	if heldOpening() == 0 {
 		fmt.Println("the child is not there")
 		return 1
@@ -179,7 +181,7 @@ func runOut(dir, how string) error {
 	if how == "the limit is lowered" {
 		return os.WriteFile(filepath.Join(dir, "memory.max"), []byte("0"), 0)
 	}
-	hog := shell(`echo $$ >"$0/cgroup.procs"; a=xxxxxxxxxxxxxxxx; while :; do a=$a$a; done`)
+	hog := spawntest.Shell(`echo $$ >"$0/cgroup.procs"; a=xxxxxxxxxxxxxxxx; while :; do a=$a$a; done`)
 	hog.Args = append(hog.Args, dir)
 	state, err := spawn.Run(context.Background(), hog)
 	if err != nil || state.Signal() != unix.SIGKILL {

@@ -15,6 +15,7 @@ import (
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // phasesOf are the phases in which a step does something.
@@ -67,7 +68,7 @@ func allAttributes(t *testing.T) []*spawn.Spec {
 		attr.Mounts{{Target: "/"}}, attr.Chroot("/"), attr.Hostname("a"), attr.Domainname("b"), attr.Credential{Root: true},
 		attr.AmbientCaps{1}, attr.SecureBits(0), attr.ParentDeathSignal(9), attr.SessionKeyring(""), attr.Umask(0),
 		attr.Personality(0), attr.ChildSubreaper{}, attr.NoNewPrivs{}, attr.Landlock{Ruleset: ruleset}, attr.Ptrace{},
-		refuse(unix.EXDEV, unix.SYS_UNAME),
+		spawntest.Refuse(unix.EXDEV, unix.SYS_UNAME),
 	}}
 	a := &most.Actions
 	a.Open(10, "/dev/null", os.O_RDONLY, 0)
@@ -98,7 +99,7 @@ func allAttributes(t *testing.T) []*spawn.Spec {
 func TestStepsByPhase(t *testing.T) {
 	specs := allAttributes(t)
 	seen := map[string]map[plan.Phase]bool{}
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		for _, s := range specs {
 			for range 5 {
 				rand.Shuffle(len(s.Attr), func(i, j int) { s.Attr[i], s.Attr[j] = s.Attr[j], s.Attr[i] })

@@ -17,13 +17,15 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // battery has every attribute, in Specs that work and in some that don't.
 func battery(t *testing.T) []*spawn.Spec {
-	ok := exits(t, 7).Path
+	ok := spawntest.Exits(t, 7).Path
 	root := filepath.Dir(ok)
-	_, tty := openPTY(t)
+	_, tty := testenv.OpenPTY(t)
 	lists := []attr.List{
 		{attr.SigMask{1, 2, 3}, attr.InheritIgnored{}, attr.SigDefault{1}, attr.SigIgnore{2, 3}},
 		{attr.InheritIgnored{}, attr.Setpgid{}},
@@ -31,12 +33,12 @@ func battery(t *testing.T) []*spawn.Spec {
 		{attr.Umask(0o123), attr.Nice(19), attr.NoNewPrivs{}},
 		{attr.NoFile{Soft: 20, Hard: 30}, attr.Rlimit{Resource: unix.RLIMIT_CPU, Soft: 10, Hard: 20}},
 		{attr.Rlimit{Resource: unix.RLIMIT_CORE}, attr.ResetIDs{}},
-		{attr.NoNewPrivs{}, refuse(unix.EXDEV, unix.SYS_UNAME)},
+		{attr.NoNewPrivs{}, spawntest.Refuse(unix.EXDEV, unix.SYS_UNAME)},
 	}
 	if os.Geteuid() == 0 {
-		dir, _ := newCgroup(t)
+		dir, _ := testenv.NewCgroup(t)
 		lists = append(lists, attr.List{attr.Cgroup{Dir: dir}, attr.Chroot("/"),
-			attr.Credential{UID: nobody, GID: nobody, Groups: []uint32{5}}, attr.Nice(-5)})
+			attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody, Groups: []uint32{5}}, attr.Nice(-5)})
 	}
 	if err := errors.Join(os.Chmod(root, 0o755), os.Chmod(filepath.Dir(root), 0o755)); err != nil {
 		t.Fatal(err)
@@ -52,10 +54,8 @@ func battery(t *testing.T) []*spawn.Spec {
 		noProgram := *good
 		noProgram.Path = "/missing/program"
 		noFile := *good
-		noFile.Actions = spawn.Concat(good.Actions, spawn.FileActions{})
 		noFile.Actions.Open(5, "/missing/file", os.O_RDONLY, 0)
 		all := *good
-		all.Actions = spawn.Concat(good.Actions, spawn.FileActions{})
 		all.Actions.InheritAll()
 		specs = append(specs, good, &noProgram, &noFile, &all)
 	}
@@ -68,8 +68,8 @@ func TestParentStaysAsItIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer os.Unsetenv("SPAWN_TEST")
-	eachEngine(t, func(t *testing.T) {
-		onThread(func() {
+	spawntest.EachEngine(t, func(t *testing.T) {
+		testenv.OnThread(func() {
 			before := paint(t)
 			for i, s := range specs {
 				state, err := spawn.Run(context.Background(), s)
@@ -91,7 +91,7 @@ func TestParentStaysAsItIs(t *testing.T) {
 // TestConcurrentUmasks has children that make files under masks of their own.
 func TestConcurrentUmasks(t *testing.T) {
 	dir := t.TempDir()
-	path := exits(t, 0).Path
+	path := spawntest.Exits(t, 0).Path
 	var wg sync.WaitGroup
 	for i := range 16 {
 		wg.Go(func() {
@@ -117,22 +117,22 @@ func TestConcurrentUmasks(t *testing.T) {
 // credentialSpec changes ids, so that the kernel clears the dumpable flag.
 func credentialSpec(t testing.TB) *spawn.Spec {
 	t.Helper()
-	needRoot(t)
-	dir := publicDir(t)
+	testenv.NeedRoot(t)
+	dir := testenv.PublicDir(t)
 	return &spawn.Spec{
-		Path: program(t, filepath.Join(dir, "program"), 7),
-		Attr: attr.List{attr.Credential{UID: nobody, GID: nobody}},
+		Path: testenv.Program(t, filepath.Join(dir, "program"), 7),
+		Attr: attr.List{attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody}},
 	}
 }
 
 func TestDumpable(t *testing.T) {
 	s := credentialSpec(t)
 	if dumpable(t) != 1 {
-		skip(t, "this process is not dumpable")
+		testenv.Skip(t, "this process is not dumpable")
 	}
 	missing := *s
 	missing.Path = "/missing/program"
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range 64 {
 			wg.Go(func() {
@@ -161,7 +161,7 @@ func TestNotDumpable(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0) }()
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		if _, err := spawn.Run(context.Background(), s); err != nil {
 			t.Error(err)
 		}
@@ -173,10 +173,10 @@ func TestNotDumpable(t *testing.T) {
 
 // TestLimitsConcurrently lowers limits in children while others read theirs.
 func TestLimitsConcurrently(t *testing.T) {
-	path := exits(t, 0).Path
+	path := spawntest.Exits(t, 0).Path
 	before := make([]unix.Rlimit, 16)
 	for i := range before {
-		before[i] = getLimit(t, i)
+		before[i] = testenv.GetLimit(t, i)
 	}
 	var wg sync.WaitGroup
 	for i := range 16 {
@@ -191,7 +191,7 @@ func TestLimitsConcurrently(t *testing.T) {
 	wg.Wait()
 	after := make([]unix.Rlimit, 16)
 	for i := range after {
-		after[i] = getLimit(t, i)
+		after[i] = testenv.GetLimit(t, i)
 	}
 	if !slices.Equal(before, after) {
 		t.Errorf("%v became %v", before, after)

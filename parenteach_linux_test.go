@@ -13,18 +13,20 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // eachAttribute is a Spec for each attribute, of a program that exits with 7. What
 // needs a namespace has it made.
 func eachAttribute(t *testing.T) map[string]*spawn.Spec {
-	dir := rootDirectory(t, 7)
-	_, tty := openPTY(t)
-	uts := namespaceFile(t, os.Getpid(), "uts")
-	uid, gid := mapOwn()
+	dir := spawntest.RootDirectory(t, 7)
+	_, tty := testenv.OpenPTY(t)
+	uts := spawntest.NamespaceFile(t, os.Getpid(), "uts")
+	uid, gid := spawntest.MapOwn()
 	user := attr.Namespaces{Flags: unix.CLONE_NEWUSER}
-	names := attr.Namespaces{Flags: withUser(unix.CLONE_NEWUTS)}
-	mounts := attr.Namespaces{Flags: withUser(unix.CLONE_NEWNS)}
+	names := attr.Namespaces{Flags: spawntest.WithUser(unix.CLONE_NEWUTS)}
+	mounts := attr.Namespaces{Flags: spawntest.WithUser(unix.CLONE_NEWNS)}
 	specs := map[string]*spawn.Spec{}
 	for _, list := range []attr.List{
 		{attr.SigMask{1}}, {attr.InheritIgnored{}}, {attr.SigDefault{1}}, {attr.SigIgnore{2}}, {attr.Setsid{}}, {attr.Setpgid{}},
@@ -32,16 +34,16 @@ func eachAttribute(t *testing.T) map[string]*spawn.Spec {
 		{attr.Foreground{File: tty}, attr.Setpgid{}},
 		{attr.Umask(0o123)}, {attr.Nice(19)}, {attr.Rlimit{Resource: unix.RLIMIT_CPU, Soft: 10, Hard: 20}},
 		{attr.RlimitToHard(unix.RLIMIT_CORE)}, {attr.NoFile{Soft: 20, Hard: 30}}, {attr.NoFileCurrent},
-		{attr.Credential{UID: nobody, GID: nobody, KeepGroups: true}}, {attr.ResetIDs{}},
-		{attr.IDs{RUID: attr.KeepID, EUID: nobody, RGID: attr.KeepID, EGID: nobody, KeepGroups: true}},
+		{attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody, KeepGroups: true}}, {attr.ResetIDs{}},
+		{attr.IDs{RUID: attr.KeepID, EUID: testenv.Nobody, RGID: attr.KeepID, EGID: testenv.Nobody, KeepGroups: true}},
 		{attr.Chroot(dir), user}, {attr.PivotRoot(dir), mounts}, {attr.Mounts{{Target: dir + "/tmp", FSType: "tmpfs"}}, mounts},
-		{names}, {attr.Unshare{Flags: withUser(unix.CLONE_NEWUTS | unix.CLONE_NEWNS | unix.CLONE_NEWIPC)}},
+		{names}, {attr.Unshare{Flags: spawntest.WithUser(unix.CLONE_NEWUTS | unix.CLONE_NEWNS | unix.CLONE_NEWIPC)}},
 		{attr.JoinNamespace{File: uts}}, {attr.IDMap{UID: uid, GID: gid}, user}, {attr.Hostname("spawn"), names}, {attr.Domainname("spawn"), names},
 		{attr.AmbientCaps{0}}, {attr.NoCapabilities()}, {attr.SecureBits(0xf), attr.Credential{KeepGroups: true, Root: true}},
-		{attr.ParentDeathSignal(unix.SIGKILL)}, {attr.Ptrace{}}, {attr.SchedPolicy{Policy: attr.SchedBatch}}, {attr.CPUAffinity{someCPU(t)}},
+		{attr.ParentDeathSignal(unix.SIGKILL)}, {attr.Ptrace{}}, {attr.SchedPolicy{Policy: attr.SchedBatch}}, {attr.CPUAffinity{testenv.SomeCPU(t)}},
 		{attr.NUMAPolicy{Mode: attr.NUMALocal}}, {attr.IOPrio{Class: attr.IOPrioIdle}}, {attr.TimerSlack(123456)}, {attr.CoreSched{}},
 		{attr.OOMScoreAdj(1000)}, {attr.Personality(attr.PersonalityNoASLR)}, {attr.ChildSubreaper{}}, {attr.SessionKeyring("")},
-		{attr.NoNewPrivs{}}, {refuse(unix.EXDEV, unix.SYS_UNAME), attr.NoNewPrivs{}},
+		{attr.NoNewPrivs{}}, {spawntest.Refuse(unix.EXDEV, unix.SYS_UNAME), attr.NoNewPrivs{}},
 		{attr.StartSuspended{}}, {attr.CoredumpFilter(1)}, {attr.MemoryDenyWriteExec{}}, {attr.NoHugePages{}}, {attr.MergePages{}},
 		{attr.SELinuxContext("u:r:t:s0")}, {attr.AppArmorProfile("profile")},
 	} {
@@ -49,17 +51,17 @@ func eachAttribute(t *testing.T) map[string]*spawn.Spec {
 	}
 	specs["Namespaces"].Attr = attr.List{names}
 	specs["Chroot"].Path, specs["PivotRoot"].Path = "/program", "/program"
-	if onInitramfs(t) {
+	if testenv.OnInitramfs(t) {
 		specs["PivotRoot"] = specs["Mounts"]
 	}
 	specs["Landlock"] = &spawn.Spec{Path: dir + "/program", Attr: attr.List{attr.NoNewPrivs{}}}
-	if hasLandlock() {
-		ruleset := newRuleset(t, attr.LandlockRules{Execute: []string{"/"}, BestEffort: true})
+	if spawntest.HasLandlock() {
+		ruleset := spawntest.NewRuleset(t, attr.LandlockRules{Execute: []string{"/"}, BestEffort: true})
 		specs["Landlock"].Attr = append(specs["Landlock"].Attr, ruleset.Attr())
 	}
 	specs["Cgroup"] = &spawn.Spec{Path: dir + "/program"}
 	if os.Geteuid() == 0 {
-		cgroup, _ := newCgroup(t)
+		cgroup, _ := testenv.NewCgroup(t)
 		specs["Cgroup"].Attr = attr.List{attr.Cgroup{Dir: cgroup}}
 	}
 	for _, s := range specs {
@@ -92,10 +94,10 @@ func runOnce(s *spawn.Spec) (*spawn.ProcessState, error) {
 // TestParentStaysWithEach wants all that belongs to this process and its threads to
 // be the same after each attribute, where the child came to run and where not.
 func TestParentStaysWithEach(t *testing.T) {
-	needNamespaces(t, withUser(unix.CLONE_NEWNS|unix.CLONE_NEWUTS))
+	spawntest.NeedNamespaces(t, spawntest.WithUser(unix.CLONE_NEWNS|unix.CLONE_NEWUTS))
 	specs := eachAttribute(t)
-	eachEngine(t, func(t *testing.T) {
-		onThread(func() {
+	spawntest.EachEngine(t, func(t *testing.T) {
+		testenv.OnThread(func() {
 			kinds, before := threads(t), paint(t)
 			for name, s := range specs {
 				state, err := runOnce(s)

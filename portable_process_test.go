@@ -18,10 +18,12 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // "stay" ends with its standard input.
-var _ = registerHelper("stay", func([]string) int {
+var _ = testenv.RegisterHelper("stay", func([]string) int {
 	os.Stdout.WriteString("here\n")
 	io.Copy(io.Discard, os.Stdin)
 	return 7
@@ -43,7 +45,7 @@ func staying(t *testing.T, ctx context.Context) (*spawn.Process, func()) {
 	}
 	defer r.Close()
 	defer w.Close()
-	s := helper(t, "stay")
+	s := spawntest.Helper(t, "stay")
 	s.Actions.File(in, 0)
 	s.Actions.File(w, 1)
 	p, err := spawn.Start(ctx, s)
@@ -57,7 +59,7 @@ func staying(t *testing.T, ctx context.Context) (*spawn.Process, func()) {
 }
 
 func TestPortableWait(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		p, release := staying(t, ctx)
 		cancel() // bounds Start alone
@@ -97,7 +99,7 @@ func TestPortableWait(t *testing.T) {
 }
 
 func TestPortableKill(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		p, _ := staying(t, t.Context())
 		if err := p.Kill(); err != nil {
 			t.Fatal(err)
@@ -110,11 +112,11 @@ func TestPortableKill(t *testing.T) {
 }
 
 func TestPortableContext(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		ended, cancel := context.WithCancelCause(t.Context())
 		cancel(errors.New("a cause"))
 		dir := portableDir(t)
-		s := helper(t, "exit", "0")
+		s := spawntest.Helper(t, "exit", "0")
 		s.Actions.Open(1, filepath.Join(dir, "new"), os.O_WRONLY|os.O_CREATE, 0o600)
 		if _, err := spawn.Start(ended, s); err != context.Canceled {
 			t.Errorf("Start: %v", err)
@@ -130,7 +132,7 @@ func TestPortableContext(t *testing.T) {
 
 // TestPortableRunEnds ends the context of Run when the child has been started.
 func TestPortableRunEnds(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		in, hold, err := os.Pipe()
 		if err != nil {
 			t.Fatal(err)
@@ -140,7 +142,7 @@ func TestPortableRunEnds(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		core, _ := observer.New(zapcore.DebugLevel)
-		s := helper(t, "stay")
+		s := spawntest.Helper(t, "stay")
 		s.Actions.File(in, 0)
 		s.Actions.Open(1, os.DevNull, os.O_WRONLY, 0)
 		s.Logger = zap.New(core, zap.Hooks(func(e zapcore.Entry) error {
@@ -157,9 +159,9 @@ func TestPortableRunEnds(t *testing.T) {
 }
 
 func TestPortableLog(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		core, logs := observer.New(zapcore.DebugLevel)
-		s := helper(t, "exit", "3", "secret argument")
+		s := spawntest.Helper(t, "exit", "3", "secret argument")
 		s.Env = []string{"PASSWORD=secret variable"}
 		s.Logger = zap.New(core)
 		if _, err := spawn.Run(t.Context(), s); err != nil {

@@ -17,31 +17,33 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // What is in this file holds for all engines on all platforms.
 
 var (
-	_ = registerHelper("args", func(args []string) int {
+	_ = testenv.RegisterHelper("args", func(args []string) int {
 		os.Stdout.WriteString(strings.Join(args, "|"))
 		return len(args)
 	})
-	_ = registerHelper("environment", func([]string) int {
+	_ = testenv.RegisterHelper("environment", func([]string) int {
 		os.Stdout.WriteString(strings.Join(os.Environ(), "|"))
 		return 0
 	})
-	_ = registerHelper("copy", func([]string) int {
+	_ = testenv.RegisterHelper("copy", func([]string) int {
 		if _, err := io.Copy(os.Stdout, os.Stdin); err != nil {
 			return 1
 		}
 		return 0
 	})
-	_ = registerHelper("talk", func([]string) int {
+	_ = testenv.RegisterHelper("talk", func([]string) int {
 		os.Stdout.WriteString("out\n")
 		os.Stderr.WriteString("err\n")
 		return 0
 	})
-	_ = registerHelper("directory", func([]string) int {
+	_ = testenv.RegisterHelper("directory", func([]string) int {
 		dir, err := os.Getwd()
 		if err != nil {
 			return 1
@@ -49,7 +51,7 @@ var (
 		os.Stdout.WriteString(dir)
 		return 0
 	})
-	_ = registerHelper("exit", func(args []string) int {
+	_ = testenv.RegisterHelper("exit", func(args []string) int {
 		code, err := strconv.Atoi(args[0])
 		if err != nil {
 			return 125
@@ -191,12 +193,12 @@ func portableDir(t *testing.T) string {
 
 func (c *portableCase) run(t *testing.T) {
 	dir := portableDir(t)
-	s := helper(t, c.program, c.args...)
+	s := spawntest.Helper(t, c.program, c.args...)
 	s.Env = c.env
 	if c.actions != nil {
 		c.actions(t, dir, &s.Actions)
 	}
-	out, state, err := tryOutput(s)
+	out, state, err := spawntest.TryOutput(s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,30 +215,30 @@ func (c *portableCase) run(t *testing.T) {
 func TestPortable(t *testing.T) {
 	for i := range portableCases {
 		c := &portableCases[i]
-		t.Run(c.name, func(t *testing.T) { eachEngine(t, c.run) })
+		t.Run(c.name, func(t *testing.T) { spawntest.EachEngine(t, c.run) })
 	}
 }
 
 func TestPortableEnvironment(t *testing.T) {
 	t.Setenv("SPAWN_TEST_INHERITED", "a b")
-	eachEngine(t, func(t *testing.T) {
-		s := helper(t, "environment")
-		if got := strings.Split(output(t, s), "|"); !slices.Contains(got, "SPAWN_TEST_INHERITED=a b") {
+	spawntest.EachEngine(t, func(t *testing.T) {
+		s := spawntest.Helper(t, "environment")
+		if got := strings.Split(spawntest.Output(t, s), "|"); !slices.Contains(got, "SPAWN_TEST_INHERITED=a b") {
 			t.Errorf("nil: %q", got)
 		}
 		s.Env = []string{}
-		if got := output(t, s); got != "" && runtime.GOOS != "windows" {
+		if got := spawntest.Output(t, s); got != "" && runtime.GOOS != "windows" {
 			t.Errorf("empty: %q", got)
 		}
 	})
 }
 
 func TestPortableDirectory(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		dir := portableDir(t)
-		s := helper(t, "directory")
+		s := spawntest.Helper(t, "directory")
 		s.Actions.Chdir(filepath.Join(dir, "sub"))
-		if got := output(t, s); got != filepath.Join(dir, "sub") {
+		if got := spawntest.Output(t, s); got != filepath.Join(dir, "sub") {
 			t.Errorf("directory %s", got)
 		}
 	})
@@ -244,8 +246,8 @@ func TestPortableDirectory(t *testing.T) {
 
 // TestPortableProgram starts one Program many times at once.
 func TestPortableProgram(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
-		s := helper(t, "exit", "5")
+	spawntest.EachEngine(t, func(t *testing.T) {
+		s := spawntest.Helper(t, "exit", "5")
 		p, err := spawn.Compile(s)
 		if err != nil {
 			t.Fatal(err)
@@ -346,7 +348,7 @@ func TestPortableBadInput(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			eachEngine(t, func(t *testing.T) {
+			spawntest.EachEngine(t, func(t *testing.T) {
 				s := c.spec
 				if c.change != nil {
 					c.change(&s.Actions)
@@ -366,27 +368,27 @@ func TestPortableMissing(t *testing.T) {
 	cases := []startError{
 		{name: "program", spec: spawn.Spec{Path: missing}, step: "execve", index: -1, err: fs.ErrNotExist},
 		{
-			name: "file", spec: *helper(t, "exit", "0"), step: "open", index: 1, err: fs.ErrNotExist,
+			name: "file", spec: *spawntest.Helper(t, "exit", "0"), step: "open", index: 1, err: fs.ErrNotExist,
 			change: func(a *spawn.FileActions) { a.Close(9); a.Open(0, missing, os.O_RDONLY, 0) },
 		},
 		{
-			name: "file that must not exist", spec: *helper(t, "exit", "0"), step: "open", index: 0, err: fs.ErrExist,
+			name: "file that must not exist", spec: *spawntest.Helper(t, "exit", "0"), step: "open", index: 0, err: fs.ErrExist,
 			change: func(a *spawn.FileActions) {
 				a.Open(1, filepath.Join(dir, "old"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 			},
 		},
 		{
-			name: "directory", spec: *helper(t, "exit", "0"), step: "chdir", index: 2, err: fs.ErrNotExist,
+			name: "directory", spec: *spawntest.Helper(t, "exit", "0"), step: "chdir", index: 2, err: fs.ErrNotExist,
 			change: func(a *spawn.FileActions) { a.Chdir(dir); a.Chdir("sub"); a.Chdir("sub") },
 		},
 		{
-			name: "directory that is a file", spec: *helper(t, "exit", "0"), step: "chdir", index: 0, err: syscall.ENOTDIR,
+			name: "directory that is a file", spec: *spawntest.Helper(t, "exit", "0"), step: "chdir", index: 0, err: syscall.ENOTDIR,
 			change: func(a *spawn.FileActions) { a.Chdir(filepath.Join(dir, "old")) },
 		},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			eachEngine(t, func(t *testing.T) {
+			spawntest.EachEngine(t, func(t *testing.T) {
 				s := c.spec
 				s.Actions = spawn.FileActions{}
 				if c.change != nil {
@@ -400,9 +402,9 @@ func TestPortableMissing(t *testing.T) {
 }
 
 func TestPortableClosedFile(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		f := createFile(t, t.TempDir(), "file")
-		s := helper(t, "exit", "0")
+		s := spawntest.Helper(t, "exit", "0")
 		s.Actions.File(f, 1)
 		p, err := spawn.Compile(s)
 		if err != nil {

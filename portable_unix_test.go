@@ -20,10 +20,12 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // "inherited" prints what it has got, but for its arguments.
-var _ = registerHelper("inherited", func(args []string) int {
+var _ = testenv.RegisterHelper("inherited", func(args []string) int {
 	got := slices.DeleteFunc(passedOn(), func(n string) bool { return slices.Contains(args, n) })
 	os.Stdout.WriteString(strings.Join(got, " "))
 	return 0
@@ -91,16 +93,16 @@ func TestPortableDescriptors(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			eachEngine(t, func(t *testing.T) {
+			spawntest.EachEngine(t, func(t *testing.T) {
 				if runtime.GOOS != "linux" && runtime.GOOS != "darwin" && c.out == "0 1 2" {
-					skip(t, "descriptors above those that are named are not closed here")
+					testenv.Skip(t, "descriptors above those that are named are not closed here")
 				}
-				s := helper(t, "inherited")
+				s := spawntest.Helper(t, "inherited")
 				if strings.HasPrefix(c.name, "inherit all") {
 					s.Args = append(s.Args, others...)
 				}
 				c.actions(&s.Actions)
-				if got := output(t, s); got != c.out {
+				if got := spawntest.Output(t, s); got != c.out {
 					t.Errorf("got %q, want %q", got, c.out)
 				}
 			})
@@ -118,8 +120,8 @@ func TestPortableBadDescriptors(t *testing.T) {
 		{name: "over the limit", step: "dup2", err: syscall.EINVAL, change: func(a *spawn.FileActions) { a.Dup2(1, 1<<31-1) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			eachEngine(t, func(t *testing.T) {
-				c.spec = *helper(t, "exit", "0")
+			spawntest.EachEngine(t, func(t *testing.T) {
+				c.spec = *spawntest.Helper(t, "exit", "0")
 				c.change(&c.spec.Actions)
 				_, err := spawn.Start(t.Context(), &c.spec)
 				c.check(t, err)
@@ -131,12 +133,12 @@ func TestPortableBadDescriptors(t *testing.T) {
 // TestPortableClosedStdio has a shell say what is closed: Go opens what is
 // missing of 0, 1 and 2.
 func TestPortableClosedStdio(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		s := &spawn.Spec{Path: "/bin/sh", Args: []string{"sh", "-c", "for n in 0 2 5; do (exec 9<&$n) && echo $n; done"}}
 		s.Actions.Close(2)
 		s.Actions.Dup2(0, 5)
 		s.Actions.Close(0)
-		if got := output(t, s); got != "5\n" {
+		if got := spawntest.Output(t, s); got != "5\n" {
 			t.Errorf("open: %q", got)
 		}
 	})
@@ -152,14 +154,14 @@ func TestPortableScript(t *testing.T) {
 	if err := os.Symlink(filepath.Join(dir, "sub"), link); err != nil {
 		t.Fatal(err)
 	}
-	eachEngine(t, func(t *testing.T) {
-		if got, want := output(t, &spawn.Spec{Path: script}), script+" 0\n"; !strings.HasPrefix(got, want) {
+	spawntest.EachEngine(t, func(t *testing.T) {
+		if got, want := spawntest.Output(t, &spawn.Spec{Path: script}), script+" 0\n"; !strings.HasPrefix(got, want) {
 			t.Errorf("nil Args: %q, want %q first", got, want)
 		}
 		s := &spawn.Spec{Path: "./script", Env: []string{}}
 		s.Actions.Chdir(link)
 		s.Actions.Open(7, "../old", os.O_RDONLY, 0) // above sub, not above link
-		if got, want := output(t, s), fmt.Sprintf("./script 0\n%s\n", filepath.Join(dir, "sub")); got != want {
+		if got, want := spawntest.Output(t, s), fmt.Sprintf("./script 0\n%s\n", filepath.Join(dir, "sub")); got != want {
 			t.Errorf("relative path: %q, want %q", got, want)
 		}
 	})
@@ -167,14 +169,14 @@ func TestPortableScript(t *testing.T) {
 
 func TestPortableOpenAt(t *testing.T) {
 	dir := portableDir(t)
-	eachEngine(t, func(t *testing.T) {
-		s := helper(t, "talk")
+	spawntest.EachEngine(t, func(t *testing.T) {
+		s := spawntest.Helper(t, "talk")
 		s.Actions.Open(5, dir, os.O_RDONLY, 0)
 		s.Actions.Chdir("/")
 		s.Actions.OpenAt(1, 5, "new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640)
 		s.Actions.OpenAt(5, 5, "sub/new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600|os.ModeSticky)
 		s.Actions.Dup2(5, 2)
-		output(t, s)
+		spawntest.Output(t, s)
 		for name, want := range map[string]string{"new": "out\n", "sub/new": "err\n"} {
 			got, err := os.ReadFile(filepath.Join(dir, name))
 			if err != nil || string(got) != want {
@@ -211,7 +213,7 @@ func fileFlags(t *testing.T, f *os.File) (flags int) {
 // TestPortableFlags finds the caller's files as they were: non-blocking, and
 // with deadlines that work.
 func TestPortableFlags(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		r, w, err := os.Pipe()
 		if err != nil {
 			t.Fatal(err)
@@ -222,8 +224,8 @@ func TestPortableFlags(t *testing.T) {
 		if before[0]&unix.O_NONBLOCK == 0 {
 			t.Fatal("os.Pipe is blocking; this test shows nothing")
 		}
-		for _, path := range []string{testBinary(t), "/nonexistent"} {
-			s := helper(t, "exit", "0")
+		for _, path := range []string{testenv.Self(t), "/nonexistent"} {
+			s := spawntest.Helper(t, "exit", "0")
 			s.Path = path
 			s.Actions.File(r, 0)
 			s.Actions.File(w, 5)
@@ -245,7 +247,7 @@ func TestPortableFlags(t *testing.T) {
 }
 
 func TestPortableSignals(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM} {
 			p, _ := staying(t, t.Context())
 			if err := p.Signal(notASignal{}); !errors.Is(err, syscall.EINVAL) {
@@ -289,7 +291,7 @@ func gone(t *testing.T, pid int) {
 }
 
 func TestPortableReleased(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		p, release := staying(t, t.Context())
 		if err := p.Release(); err != nil {
 			t.Fatal(err)
@@ -303,8 +305,8 @@ func TestPortableReleased(t *testing.T) {
 }
 
 func TestPortableDropped(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
-		p, err := spawn.Start(t.Context(), helper(t, "exit", "0"))
+	spawntest.EachEngine(t, func(t *testing.T) {
+		p, err := spawn.Start(t.Context(), spawntest.Helper(t, "exit", "0"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -314,8 +316,8 @@ func TestPortableDropped(t *testing.T) {
 
 // TestPortableStatusTaken waits for a child behind the back of its Process.
 func TestPortableStatusTaken(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
-		p, err := spawn.Start(t.Context(), helper(t, "exit", "3"))
+	spawntest.EachEngine(t, func(t *testing.T) {
+		p, err := spawn.Start(t.Context(), spawntest.Helper(t, "exit", "3"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -333,7 +335,7 @@ func TestPortableStatusTaken(t *testing.T) {
 func TestPortableBusy(t *testing.T) {
 	path, err := exec.LookPath("true")
 	if err != nil {
-		skip(t, "no program to copy")
+		testenv.Skip(t, "no program to copy")
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -343,7 +345,7 @@ func TestPortableBusy(t *testing.T) {
 	if err := os.WriteFile(program, text, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		f, err := os.OpenFile(program, os.O_WRONLY, 0)
 		if err != nil {
 			t.Fatal(err)
@@ -357,21 +359,21 @@ func TestPortableBusy(t *testing.T) {
 }
 
 func TestPortableSession(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		for _, a := range []attr.Attr{attr.Setsid{}, attr.Setpgid{}} {
-			s := helper(t, "group")
+			s := spawntest.Helper(t, "group")
 			s.Attr = attr.List{a}
-			if got := output(t, s); got != "leader" {
+			if got := spawntest.Output(t, s); got != "leader" {
 				t.Errorf("%T: %s", a, got)
 			}
 		}
-		if got := output(t, helper(t, "group")); got != "follower" {
+		if got := spawntest.Output(t, spawntest.Helper(t, "group")); got != "follower" {
 			t.Errorf("without: %s", got)
 		}
 	})
 }
 
-var _ = registerHelper("group", func([]string) int {
+var _ = testenv.RegisterHelper("group", func([]string) int {
 	if pgrp, err := unix.Getpgid(0); err == nil && pgrp == os.Getpid() {
 		os.Stdout.WriteString("leader")
 	} else {

@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
 // portrait is all that a spawn must leave as it is in this process.
@@ -60,7 +62,7 @@ func takePortrait() (p portrait, err error) {
 		note(err)
 		p[name] = target
 	}
-	status := parseSeen(read("/proc/thread-self/status")).status
+	status := testenv.ParseSeen(read("/proc/thread-self/status")).Status
 	for _, key := range lasting {
 		p["status "+key] = status[key]
 	}
@@ -101,7 +103,7 @@ func takePortrait() (p portrait, err error) {
 	var uts unix.Utsname
 	note(unix.Uname(&uts))
 	p["names"] = fmt.Sprintf("%s %s", uts.Nodename, uts.Domainname)
-	for fd, target := range openFDs() {
+	for fd, target := range testenv.OpenFDs() {
 		p["descriptor "+fd] = target + "\n" + fdFlags(fd)
 	}
 	return p, err
@@ -113,11 +115,11 @@ func schedulingOf(tid int) string {
 	b, _ := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/stat", tid))
 	_, rest, _ := strings.Cut(string(b), ") ")
 	f := strings.Fields(rest)
-	if len(f) <= statPolicy {
+	if len(f) <= testenv.StatPolicy {
 		return "" // it has ended
 	}
 	io, _, _ := unix.RawSyscall(unix.SYS_IOPRIO_GET, 1, uintptr(tid), 0)
-	return fmt.Sprint(f[statPgrp:statFg+1], f[statNice], f[statPriority], f[statPolicy], io)
+	return fmt.Sprint(f[testenv.StatPgrp:testenv.StatFg+1], f[testenv.StatNice], f[testenv.StatPriority], f[testenv.StatPolicy], io)
 }
 
 // threads is what the threads of this process have, each kind once.
@@ -135,7 +137,7 @@ func threads(t testing.TB) (kinds []string) {
 		if err != nil || kind[0] == "" {
 			continue // it has ended
 		}
-		status := parseSeen(string(b)).status
+		status := testenv.ParseSeen(string(b)).Status
 		for _, key := range lasting {
 			if key != "Pid" && key != "NSpid" && key != "State" && !strings.HasPrefix(key, "Sig") && key != "ShdPnd" {
 				kind = append(kind, key+" "+status[key])

@@ -12,24 +12,26 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // TestFirstElsewhere starts the first child of a process on a thread whose children
 // are to be in a new pid namespace: the child is its init, and not one that looks for
 // what the kernel has, whose end would be that of the namespace.
 func TestFirstElsewhere(t *testing.T) {
-	needRoot(t)
-	needNamespaces(t, unix.CLONE_NEWPID)
-	succeeds(t, helper(t, "first elsewhere"))
+	testenv.NeedRoot(t)
+	spawntest.NeedNamespaces(t, unix.CLONE_NEWPID)
+	spawntest.Succeeds(t, spawntest.Helper(t, "first elsewhere"))
 }
 
-var _ = registerHelper("first elsewhere", func([]string) int {
+var _ = testenv.RegisterHelper("first elsewhere", func([]string) int {
 	runtime.LockOSThread()
 	if err := unix.Unshare(unix.CLONE_NEWPID); err != nil {
 		fmt.Println(err)
 		return 1
 	}
-	s := shell(`exit $(($$ != 1))`)
+	s := spawntest.Shell(`exit $(($$ != 1))`)
 	state, err := spawn.Run(context.Background(), s)
 	if err != nil || !state.Success() {
 		fmt.Println(state, err, os.Getpid())

@@ -18,32 +18,18 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"strconv"
+
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
-
-// patience is for what takes next to no time on an idle machine.
-const patience = 20 * time.Second
-
-func start(t testing.TB, s *spawn.Spec) *spawn.Process {
-	t.Helper()
-	p, err := spawn.Start(context.Background(), s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-// exits is a program that exits at once.
-func exits(t testing.TB, status int) *spawn.Spec {
-	t.Helper()
-	return &spawn.Spec{Path: program(t, filepath.Join(t.TempDir(), "program"), status)}
-}
 
 // TestWaitingCostsNoThread waits for 500 children at once.
 func TestWaitingCostsNoThread(t *testing.T) {
 	if !spawn.Features().Has("pidfd") {
-		skip(t, "no pidfds")
+		testenv.Skip(t, "no pidfds")
 	}
 	const children = 500
 	var fds [2]int
@@ -52,13 +38,13 @@ func TestWaitingCostsNoThread(t *testing.T) {
 	}
 	r, w := os.NewFile(uintptr(fds[0]), "r"), os.NewFile(uintptr(fds[1]), "w")
 	defer r.Close()
-	s := withActions(catSpec(t), func(a *spawn.FileActions) { a.File(r, 0) })
+	s := spawntest.WithActions(spawntest.Cat(t), func(a *spawn.FileActions) { a.File(r, 0) })
 	s.Args = s.Args[:1]
 	prog, err := spawn.Compile(s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	before := countThreads(t)
+	before := testenv.CountThreads(t)
 	var wg sync.WaitGroup
 	for range children {
 		p, err := prog.Start(context.Background())
@@ -73,7 +59,7 @@ func TestWaitingCostsNoThread(t *testing.T) {
 		})
 	}
 	time.Sleep(50 * time.Millisecond) // for all to park
-	if n := countThreads(t) - before; n >= 40 {
+	if n := testenv.CountThreads(t) - before; n >= 40 {
 		t.Errorf("%d threads more for %d children", n, children)
 	}
 	w.Close() // ends all of them
@@ -81,8 +67,8 @@ func TestWaitingCostsNoThread(t *testing.T) {
 }
 
 func TestManyWaiters(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
-		p, end := liveChild(t)
+	spawntest.EachEngine(t, func(t *testing.T) {
+		p, end := spawntest.LiveChild(t)
 		soon, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 		defer cancel()
 		if state, err := p.Wait(soon); state != nil || !errors.Is(err, context.DeadlineExceeded) {
@@ -115,8 +101,8 @@ func TestManyWaiters(t *testing.T) {
 }
 
 func TestWaitIgnoresStop(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
-		p, end := liveChild(t)
+	spawntest.EachEngine(t, func(t *testing.T) {
+		p, end := spawntest.LiveChild(t)
 		for _, sig := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGCONT} {
 			if err := p.Signal(sig); err != nil {
 				t.Error(err)
@@ -153,8 +139,8 @@ func stolenStatus(state *spawn.ProcessState, err error) error {
 }
 
 func TestStolenStatus(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
-		p := start(t, exits(t, 7))
+	spawntest.EachEngine(t, func(t *testing.T) {
+		p := spawntest.Start(t, spawntest.Exits(t, 7))
 		var ws unix.WaitStatus
 		if _, err := unix.Wait4(p.Pid(), &ws, 0, nil); err != nil {
 			t.Fatal(err)
@@ -172,8 +158,8 @@ func TestStolenStatus(t *testing.T) {
 
 // TestStolenStatusWhileWaiting competes with a waiter for the status.
 func TestStolenStatusWhileWaiting(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
-		p, end := liveChild(t)
+	spawntest.EachEngine(t, func(t *testing.T) {
+		p, end := spawntest.LiveChild(t)
 		var wg sync.WaitGroup
 		wg.Go(func() { _, _ = unix.Wait4(p.Pid(), nil, 0, nil) })
 		if err := p.Kill(); err != nil {
@@ -191,8 +177,8 @@ func TestStolenStatusWhileWaiting(t *testing.T) {
 
 // TestIgnoredSIGCHLD has the kernel reap all children.
 func TestIgnoredSIGCHLD(t *testing.T) {
-	s := helper(t, "ignore SIGCHLD", exits(t, 7).Path)
-	out, state, err := tryOutput(s)
+	s := spawntest.Helper(t, "ignore SIGCHLD", spawntest.Exits(t, 7).Path)
+	out, state, err := spawntest.TryOutput(s)
 	if err != nil || !state.Success() {
 		t.Errorf("%v, %v: %s", state, err, out)
 	}
@@ -201,10 +187,10 @@ func TestIgnoredSIGCHLD(t *testing.T) {
 	}
 }
 
-var _ = registerHelper("ignore SIGCHLD", func(args []string) int {
+var _ = testenv.RegisterHelper("ignore SIGCHLD", func(args []string) int {
 	signal.Ignore(syscall.SIGCHLD)
 	fmt.Print(spawn.Features())
-	err := eachEngineError(func(string) error {
+	err := spawntest.EachEngineError(func(string) error {
 		p, err := spawn.Start(context.Background(), &spawn.Spec{Path: args[0]})
 		if err != nil {
 			return err
@@ -226,8 +212,8 @@ var _ = registerHelper("ignore SIGCHLD", func(args []string) int {
 })
 
 func TestSignalAfterEnd(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
-		p := start(t, exits(t, 0))
+	spawntest.EachEngine(t, func(t *testing.T) {
+		p := spawntest.Start(t, spawntest.Exits(t, 0))
 		if _, err := p.Wait(context.Background()); err != nil {
 			t.Fatal(err)
 		}
@@ -244,18 +230,18 @@ func TestSignalAfterEnd(t *testing.T) {
 
 // TestNoStrangerIsHit gives the pid of a child that was reaped to another one.
 func TestNoStrangerIsHit(t *testing.T) {
-	needRoot(t)
-	path := exits(t, 0)
-	eachEngine(t, func(t *testing.T) {
+	testenv.NeedRoot(t)
+	path := spawntest.Exits(t, 0)
+	spawntest.EachEngine(t, func(t *testing.T) {
 		for range 50 {
-			p := start(t, path)
+			p := spawntest.Start(t, path)
 			if _, err := p.Wait(context.Background()); err != nil {
 				t.Fatal(err)
 			}
-			if err := os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(itoa(p.Pid()-1)), 0); err != nil {
-				skip(t, "no pid can be chosen: "+err.Error())
+			if err := os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(strconv.Itoa(p.Pid()-1)), 0); err != nil {
+				testenv.Skip(t, "no pid can be chosen: "+err.Error())
 			}
-			stranger, end := liveChild(t)
+			stranger, end := spawntest.LiveChild(t)
 			same := stranger.Pid() == p.Pid()
 			if same {
 				if err := p.Kill(); !errors.Is(err, os.ErrProcessDone) {
@@ -274,13 +260,13 @@ func TestNoStrangerIsHit(t *testing.T) {
 			}
 			return
 		}
-		skip(t, "pids are taken too fast")
+		testenv.Skip(t, "pids are taken too fast")
 	})
 }
 
 func TestWithPidfd(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
-		p, end := liveChild(t)
+	spawntest.EachEngine(t, func(t *testing.T) {
+		p, end := spawntest.LiveChild(t)
 		defer end()
 		mine := errors.New("mine")
 		used := -1
@@ -311,18 +297,18 @@ func TestWithPidfd(t *testing.T) {
 
 // TestDropped forgets processes, that have ended and that will.
 func TestDropped(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
-		before := inventory{fds: openFDs()}
+	spawntest.EachEngine(t, func(t *testing.T) {
+		before := testenv.OpenFDs()
 		for range 10 {
-			start(t, exits(t, 0))
+			spawntest.Start(t, spawntest.Exits(t, 0))
 		}
-		for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		for deadline := time.Now().Add(testenv.Patience); ; time.Sleep(time.Millisecond) {
 			runtime.GC()
-			if !hasZombie() && len(inventory{fds: openFDs()}.leaks(before)) == 0 {
+			if !testenv.HasZombie() && len(testenv.FDsSince(before)) == 0 {
 				break
 			}
 			if time.Now().After(deadline) {
-				t.Error("not reaped", inventory{fds: openFDs()}.leaks(before))
+				t.Error("not reaped", testenv.FDsSince(before))
 				break
 			}
 		}
@@ -330,8 +316,8 @@ func TestDropped(t *testing.T) {
 }
 
 func TestRelease(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
-		p, end := liveChild(t)
+	spawntest.EachEngine(t, func(t *testing.T) {
+		p, end := spawntest.LiveChild(t)
 		if err := errors.Join(p.Release(), p.Release()); err != nil {
 			t.Error(err)
 		}
@@ -339,7 +325,7 @@ func TestRelease(t *testing.T) {
 			t.Error(err)
 		}
 		<-p.Done()
-		if hasZombie() {
+		if testenv.HasZombie() {
 			t.Error("a zombie")
 		}
 		if state, err := p.Wait(context.Background()); err != nil || state.Signal() != syscall.SIGKILL {
@@ -352,15 +338,15 @@ func TestRelease(t *testing.T) {
 func TestExitCodes(t *testing.T) {
 	dir := t.TempDir()
 	for code := range 256 {
-		program(t, filepath.Join(dir, itoa(code)), code)
+		testenv.Program(t, filepath.Join(dir, strconv.Itoa(code)), code)
 	}
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		step := 17
 		if t.Name() == "TestExitCodes/without_nothing" {
 			step = 1
 		}
 		for code := 0; code < 256; code += step {
-			state, err := spawn.Run(context.Background(), &spawn.Spec{Path: filepath.Join(dir, itoa(code))})
+			state, err := spawn.Run(context.Background(), &spawn.Spec{Path: filepath.Join(dir, strconv.Itoa(code))})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -375,11 +361,11 @@ func TestExitCodes(t *testing.T) {
 }
 
 func TestKilledBy(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		for _, sig := range []syscall.Signal{
 			syscall.SIGHUP, syscall.SIGINT, syscall.SIGKILL, syscall.SIGPIPE, syscall.SIGTERM, syscall.SIGUSR1, 34, 64,
 		} {
-			p, end := liveChild(t)
+			p, end := spawntest.LiveChild(t)
 			if err := p.Signal(sig); err != nil {
 				t.Error(err)
 			}
@@ -400,13 +386,13 @@ func TestKilledBy(t *testing.T) {
 
 func TestCoreDumped(t *testing.T) {
 	pattern, err := os.ReadFile("/proc/sys/kernel/core_pattern")
-	core := getLimit(t, unix.RLIMIT_CORE)
+	core := testenv.GetLimit(t, unix.RLIMIT_CORE)
 	if err != nil || strings.HasPrefix(string(pattern), "|") || strings.Contains(string(pattern), "/") || core.Max < 1<<20 {
-		skip(t, "cores are not written to the working directory")
+		testenv.Skip(t, "cores are not written to the working directory")
 	}
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		dir := t.TempDir()
-		p, end := liveChildIn(t, dir, attr.Rlimit{Resource: unix.RLIMIT_CORE, Soft: core.Max, Hard: core.Max})
+		p, end := spawntest.LiveChildIn(t, dir, attr.Rlimit{Resource: unix.RLIMIT_CORE, Soft: core.Max, Hard: core.Max})
 		defer end()
 		if err := p.Signal(syscall.SIGABRT); err != nil {
 			t.Fatal(err)
@@ -421,7 +407,7 @@ func TestCoreDumped(t *testing.T) {
 	})
 }
 
-var _ = registerHelper("burn", func([]string) int {
+var _ = testenv.RegisterHelper("burn", func([]string) int {
 	memory := make([]byte, 32<<20)
 	for begin := time.Now(); time.Since(begin) < 40*time.Millisecond; {
 		for i := 0; i < len(memory); i += 4096 {
@@ -434,8 +420,8 @@ var _ = registerHelper("burn", func([]string) int {
 
 func TestUsage(t *testing.T) {
 	for _, name := range []string{"nothing", "pidfd", "anything"} {
-		restore := spawn.Force(spawn.Without[name])
-		state, err := spawn.Run(context.Background(), helper(t, "burn"))
+		restore := spawntest.Force(name)
+		state, err := spawn.Run(context.Background(), spawntest.Helper(t, "burn"))
 		restore()
 		if err != nil || !state.Success() {
 			t.Fatalf("%v, %v", state, err)
@@ -453,9 +439,9 @@ func TestUsage(t *testing.T) {
 }
 
 func TestConcurrentRuns(t *testing.T) {
-	s := exits(t, 7)
-	eachEngine(t, func(t *testing.T) {
-		before := inventory{fds: openFDs()}
+	s := spawntest.Exits(t, 7)
+	spawntest.EachEngine(t, func(t *testing.T) {
+		before := testenv.OpenFDs()
 		total := 2000
 		if t.Name() != "TestConcurrentRuns/without_nothing" {
 			total = 128
@@ -475,6 +461,6 @@ func TestConcurrentRuns(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		checkLeft(t, before)
+		testenv.CheckFDs(t, before)
 	})
 }

@@ -18,14 +18,18 @@ import (
 	"go.uber.org/zap/zapcore"
 	"golang.org/x/sys/unix"
 
+	"strconv"
+
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // TestHookMayCall has a hook of the logger call all methods of the process that it
 // hears of, and start another one.
 func TestHookMayCall(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		var p *spawn.Process
 		var mu sync.Mutex
 		called := 0
@@ -67,9 +71,9 @@ func TestHookMayCall(t *testing.T) {
 		for i, wait := range waits {
 			for _, script := range []string{":", "sleep 0.01"} {
 				before := calls()
-				s := shell(script)
+				s := spawntest.Shell(script)
 				s.Logger = zap.New(nopCore{}, hook)
-				p = start(t, s)
+				p = spawntest.Start(t, s)
 				wait(p)
 				if calls() != before+1 {
 					t.Errorf("wait %d returned before the end was logged", i)
@@ -93,13 +97,13 @@ func (c nopCore) Check(e zapcore.Entry, x *zapcore.CheckedEntry) *zapcore.Checke
 // TestWarningHookMayStart has a hook start a child while it hears of what the kernel
 // lacks, which is once a process.
 func TestWarningHookMayStart(t *testing.T) {
-	succeeds(t, helper(t, "warning hook"))
+	spawntest.Succeeds(t, spawntest.Helper(t, "warning hook"))
 }
 
-var _ = registerHelper("warning hook", func([]string) int {
-	defer spawn.Force(spawn.Without["anything"])()
+var _ = testenv.RegisterHelper("warning hook", func([]string) int {
+	defer spawntest.Force("anything")()
 	warnings := 0
-	s := shell("exit 7")
+	s := spawntest.Shell("exit 7")
 	s.Logger = zap.New(nopCore{}, zap.Hooks(func(e zapcore.Entry) error {
 		if e.Level == zapcore.WarnLevel {
 			warnings++
@@ -120,9 +124,9 @@ var _ = registerHelper("warning hook", func([]string) int {
 // waits, and after.
 func TestPidfdStaysBlocking(t *testing.T) {
 	if !spawn.Features().Has("pidfd") {
-		skip(t, "no pidfds")
+		testenv.Skip(t, "no pidfds")
 	}
-	p, end := liveChild(t)
+	p, end := spawntest.LiveChild(t)
 	var copies []int
 	dup := func() {
 		err := p.WithPidfd(func(fd uintptr) error {
@@ -156,14 +160,11 @@ func TestPidfdStaysBlocking(t *testing.T) {
 // TestStatusOfIgnored loses no status although the kernel reaps all children by
 // itself.
 func TestStatusOfIgnored(t *testing.T) {
-	rounds := 3000
-	if *long {
-		rounds = 100000
-	}
-	succeeds(t, helper(t, "statuses of ignored", exits(t, 7).Path, itoa(rounds)))
+	rounds := testenv.Rounds(3000, 100_000)
+	spawntest.Succeeds(t, spawntest.Helper(t, "statuses of ignored", spawntest.Exits(t, 7).Path, strconv.Itoa(rounds)))
 }
 
-var _ = registerHelper("statuses of ignored", func(args []string) int {
+var _ = testenv.RegisterHelper("statuses of ignored", func(args []string) int {
 	signal.Ignore(syscall.SIGCHLD)
 	var rounds int
 	_, _ = fmt.Sscan(args[1], &rounds)
@@ -201,16 +202,16 @@ var _ = registerHelper("statuses of ignored", func(args []string) int {
 // TestNoPermissionToKill has a parent that may change ids and may not signal what
 // has changed them.
 func TestNoPermissionToKill(t *testing.T) {
-	needRoot(t)
-	s := helper(t, "may not kill")
-	runByNobody(t, s)
+	testenv.NeedRoot(t)
+	s := spawntest.Helper(t, "may not kill")
+	spawntest.RunByNobody(t, s)
 	s.Attr = append(s.Attr, attr.AmbientCaps{unix.CAP_SETUID, unix.CAP_SETGID})
-	succeeds(t, s)
+	spawntest.Succeeds(t, s)
 }
 
-var _ = registerHelper("may not kill", func([]string) int {
-	err := eachEngineError(func(string) error {
-		before := takeInventory()
+var _ = testenv.RegisterHelper("may not kill", func([]string) int {
+	err := spawntest.EachEngineError(func(string) error {
+		before := testenv.Leftovers()
 		hold, w, err := os.Pipe()
 		if err != nil {
 			return err
@@ -223,7 +224,7 @@ var _ = registerHelper("may not kill", func([]string) int {
 			_ = f.Fd() // blocking
 			defer f.Close()
 		}
-		s := withActions(shell("echo; read x; exit 7", attr.Credential{UID: nobody - 1, GID: nobody, KeepGroups: true}),
+		s := spawntest.WithActions(spawntest.Shell("echo; read x; exit 7", attr.Credential{UID: testenv.Nobody - 1, GID: testenv.Nobody, KeepGroups: true}),
 			func(a *spawn.FileActions) { a.File(hold, 0); a.File(told, 1) })
 
 		ctx, cancel := context.WithCancel(context.Background())
@@ -251,7 +252,7 @@ var _ = registerHelper("may not kill", func([]string) int {
 			f.Close()
 		}
 		for problems := []string{""}; len(problems) > 0; time.Sleep(time.Millisecond) {
-			problems = takeInventory().leaks(before)
+			problems = testenv.LeftoversSince(before)
 		}
 		return nil
 	})

@@ -13,21 +13,23 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // TestFilesOfProc starts children that write files of /proc beside others that
 // change ids, which clears the dumpable flag of the memory that they share: their
 // files are root's then. The parent is not root, but may change ids.
 func TestFilesOfProc(t *testing.T) {
-	s := helper(t, "files of proc")
-	needRoot(t)
-	needNamespaces(t, unix.CLONE_NEWUSER)
+	s := spawntest.Helper(t, "files of proc")
+	testenv.NeedRoot(t)
+	spawntest.NeedNamespaces(t, unix.CLONE_NEWUSER)
 	s.Attr = attr.List{attr.AmbientCaps{unix.CAP_SETUID, unix.CAP_SETGID}}
-	runByNobody(t, s)
-	succeeds(t, s)
+	spawntest.RunByNobody(t, s)
+	spawntest.Succeeds(t, s)
 }
 
-var _ = registerHelper("files of proc", func([]string) int {
+var _ = testenv.RegisterHelper("files of proc", func([]string) int {
 	own := []attr.IDMapEntry{{HostID: os.Getuid(), Size: 1}}
 	wide := []attr.IDMapEntry{{HostID: 100000, Size: 65536}}
 	user, all := attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: wide, GID: wide, Setgroups: true}
@@ -44,11 +46,11 @@ var _ = registerHelper("files of proc", func([]string) int {
 		{user, all, ids, attr.OOMScoreAdj(1000)},
 		{user, all, attr.NoHugePages{}},
 	}
-	err := eachEngineError(func(string) error {
-		return atOnce(len(lists), func() (err error) {
+	err := spawntest.EachEngineError(func(string) error {
+		return testenv.AtOnce(len(lists), func() (err error) {
 			for i := range lists {
 				list := lists[i]
-				if state, e := spawn.Run(context.Background(), shell(":", list...)); e != nil || !state.Success() {
+				if state, e := spawn.Run(context.Background(), spawntest.Shell(":", list...)); e != nil || !state.Success() {
 					err = errors.Join(err, fmt.Errorf("%v: %v, %w", list, state, e))
 				}
 			}

@@ -16,24 +16,26 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // TestBesideHeldChild has a child that has changed its ids and is held up before
 // execve. Starts that have to wait for it do so for as long as their context lasts,
 // and then for as long as it takes; those that don't have to are not behind them.
 func TestBesideHeldChild(t *testing.T) {
-	s := helper(t, "beside held")
-	needRoot(t)
+	s := spawntest.Helper(t, "beside held")
+	testenv.NeedRoot(t)
 	s.Attr = attr.List{attr.AmbientCaps{unix.CAP_SETUID, unix.CAP_SETGID}}
-	s.Args = append(s.Args, publicDir(t))
+	s.Args = append(s.Args, testenv.PublicDir(t))
 	if err := os.Chmod(s.Args[len(s.Args)-1], 0o777); err != nil {
 		t.Fatal(err)
 	}
-	runByNobody(t, s)
-	succeeds(t, s)
+	spawntest.RunByNobody(t, s)
+	spawntest.Succeeds(t, s)
 }
 
-var _ = registerHelper("beside held", func(args []string) int {
+var _ = testenv.RegisterHelper("beside held", func(args []string) int {
 	fifo := filepath.Join(args[0], "fifo")
 	if err := unix.Mkfifo(fifo, 0o600); err != nil {
 		fmt.Println(err)
@@ -43,14 +45,14 @@ var _ = registerHelper("beside held", func(args []string) int {
 		fmt.Println(err)
 		return 1
 	}
-	held := shell(":", attr.Credential{UID: 1000, GID: 1000})
+	held := spawntest.Shell(":", attr.Credential{UID: 1000, GID: 1000})
 	held.Actions.Open(0, fifo, os.O_RDONLY, 0)
 	done := make(chan error)
 	go func() {
 		_, err := spawn.Run(context.Background(), held)
 		done <- err
 	}()
-	for !strings.HasPrefix(onlyChild().status["Uid"], "1000") {
+	for !strings.HasPrefix(testenv.OnlyChild().Status["Uid"], "1000") {
 		time.Sleep(time.Millisecond)
 	}
 	err := besideShortly()
@@ -59,7 +61,7 @@ var _ = registerHelper("beside held", func(args []string) int {
 		_, err := spawn.Run(context.Background(), scored)
 		waiting <- err
 	}()
-	_, other := spawn.Run(context.Background(), shell(":", attr.Credential{UID: 1000, GID: 1000}))
+	_, other := spawn.Run(context.Background(), spawntest.Shell(":", attr.Credential{UID: 1000, GID: 1000}))
 	select {
 	case early := <-waiting:
 		err = errors.Join(err, fmt.Errorf("before the held child: %w", early))
@@ -78,7 +80,7 @@ var _ = registerHelper("beside held", func(args []string) int {
 })
 
 // scored is refused beside a child that has changed its ids.
-var scored = shell(":", attr.OOMScoreAdj(1000))
+var scored = spawntest.Shell(":", attr.OOMScoreAdj(1000))
 
 func besideShortly() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)

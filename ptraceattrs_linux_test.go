@@ -7,12 +7,14 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 func tracedCapabilities(dir string) (*spawn.Spec, error) {
 	s, err := tracedPlain(dir)
 	s.Attr = attr.List{
-		attr.AmbientCaps{unix.CAP_KILL, unix.CAP_SYSLOG}, attr.Credential{UID: nobody, GID: nobody},
+		attr.AmbientCaps{unix.CAP_KILL, unix.CAP_SYSLOG}, attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody},
 		attr.ParentDeathSignal(unix.SIGTERM), attr.Namespaces{Flags: unix.CLONE_NEWUTS},
 	}
 	return s, errorOr(err, oddThread)
@@ -38,7 +40,7 @@ func tracedExact(dir string) (*spawn.Spec, error) {
 	s, err := tracedPlain(dir)
 	s.Attr = attr.List{
 		attr.OnlyCapabilities(unix.CAP_KILL), attr.SecureBits(0), attr.Personality(0), attr.ChildSubreaper{},
-		attr.IDs{RUID: nobody, EUID: nobody, RGID: attr.KeepID, EGID: nobody}, attr.SessionKeyring(""),
+		attr.IDs{RUID: testenv.Nobody, EUID: testenv.Nobody, RGID: attr.KeepID, EGID: testenv.Nobody}, attr.SessionKeyring(""),
 	}
 	return s, err
 }
@@ -73,6 +75,6 @@ func tracedSandbox(dir string) (*spawn.Spec, error) {
 		return nil, err
 	}
 	s.Actions.Open(20, dir, unix.O_DIRECTORY, 0)
-	s.Attr = attr.List{attr.NoNewPrivs{}, refuse(unix.EXDEV, unix.SYS_UNAME), ruleset.Attr()}
+	s.Attr = attr.List{attr.NoNewPrivs{}, spawntest.Refuse(unix.EXDEV, unix.SYS_UNAME), ruleset.Attr()}
 	return s, nil
 }

@@ -23,6 +23,8 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 	"github.com/safespawn/spawn/internal/testenv/tiny"
 )
 
@@ -207,9 +209,9 @@ type tracedStep struct{ spawn.Step }
 
 // The helper compiles a Spec, says what the child is going to do, and does it
 // when it is told to.
-var _ = registerHelper("traced", func(args []string) int {
+var _ = testenv.RegisterHelper("traced", func(args []string) int {
 	runtime.LockOSThread()
-	defer spawn.Force(spawn.Without[args[1]])()
+	defer spawntest.Force(args[1])()
 	info := tracedSteps{TID: unix.Gettid()}
 	var prog *spawn.Program
 	s, err := tracedSpecs[args[2]].make(args[0])
@@ -259,7 +261,7 @@ func record(t *testing.T, dir, engine, name string) (*recording, *tracedSteps) {
 		t.Fatal(err)
 	}
 	defer out.Close()
-	s := helper(t, "traced", dir, engine, name)
+	s := spawntest.Helper(t, "traced", dir, engine, name)
 	s.Env = quickExit()
 	s.Actions.File(in, 0)
 	s.Actions.File(w, 1)
@@ -286,7 +288,7 @@ func record(t *testing.T, dir, engine, name string) (*recording, *tracedSteps) {
 		}
 	})
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSYS) {
-		skip(t, "ptrace is refused here")
+		testenv.Skip(t, "ptrace is refused here")
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -301,12 +303,12 @@ func record(t *testing.T, dir, engine, name string) (*recording, *tracedSteps) {
 // TestChildDoesWhatStepsSay records the system calls of real children between
 // clone and execve, and compares them with Program.Steps.
 func TestChildDoesWhatStepsSay(t *testing.T) {
-	for _, engine := range slices.Sorted(maps.Keys(spawn.Without)) {
+	for _, engine := range spawntest.Engines() {
 		for _, name := range slices.Sorted(maps.Keys(tracedSpecs)) {
 			t.Run("without "+engine+"/"+name, func(t *testing.T) {
 				spec := tracedSpecs[name]
 				if spec.root {
-					needRoot(t)
+					testenv.NeedRoot(t)
 				}
 				rec, info := record(t, tracedDir(t), engine, name)
 				checkClone(t, rec, engine, spec)
@@ -343,7 +345,7 @@ func tracedDir(t *testing.T) string {
 // checkClone looks at how the child was made.
 func checkClone(t *testing.T, rec *recording, engine string, spec tracedSpec) {
 	t.Helper()
-	defer spawn.Force(spawn.Without[engine])()
+	defer spawntest.Force(engine)()
 	has := spawn.Features().Has
 	nr, want := uint64(unix.SYS_CLONE), spec.flags
 	if has("clone3") {
@@ -386,7 +388,7 @@ func checkFailure(t *testing.T, rec *recording, engine string) []systemCall {
 		t.Fatalf("the child did not end with exit_group(127): %+v", calls)
 	}
 	calls = calls[:len(calls)-1]
-	defer spawn.Force(spawn.Without[engine])()
+	defer spawntest.Force(engine)()
 	if !spawn.Features().Has("shared_memory") {
 		n := len(calls) - 1
 		if n < 0 || calls[n].nr != unix.SYS_WRITE {

@@ -6,52 +6,36 @@ import (
 	"context"
 	"errors"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
+	"strconv"
+
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
-
-// withUser adds a user namespace where namespaces need one.
-func withUser(flags uintptr) uintptr {
-	if os.Geteuid() == 0 {
-		return flags
-	}
-	return flags | unix.CLONE_NEWUSER
-}
-
-// namespaceFile opens a file of a process's namespaces.
-func namespaceFile(t testing.TB, pid int, name string) *os.File {
-	t.Helper()
-	f, err := os.Open("/proc/" + itoa(pid) + "/ns/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	return f
-}
 
 // TestJoinNamespace has a child enter the namespaces of another.
 func TestJoinNamespace(t *testing.T) {
 	flags := uintptr(unix.CLONE_NEWUTS | unix.CLONE_NEWNET | unix.CLONE_NEWUSER)
-	needNamespaces(t, flags)
-	eachEngine(t, func(t *testing.T) {
-		other, end := liveChild(t, attr.Namespaces{Flags: flags})
+	spawntest.NeedNamespaces(t, flags)
+	spawntest.EachEngine(t, func(t *testing.T) {
+		other, end := spawntest.LiveChild(t, attr.Namespaces{Flags: flags})
 		defer end()
-		own := ownNamespaces("self")
-		theirs := ownNamespaces(itoa(other.Pid()))
+		own := spawntest.NamespacesOf("self")
+		theirs := spawntest.NamespacesOf(strconv.Itoa(other.Pid()))
 		list := attr.List{
-			attr.JoinNamespace{File: namespaceFile(t, other.Pid(), "net"), Types: unix.CLONE_NEWNET},
-			attr.JoinNamespace{File: namespaceFile(t, other.Pid(), "uts")},
-			attr.JoinNamespace{File: namespaceFile(t, other.Pid(), "user"), Types: unix.CLONE_NEWUSER},
+			attr.JoinNamespace{File: spawntest.NamespaceFile(t, other.Pid(), "net"), Types: unix.CLONE_NEWNET},
+			attr.JoinNamespace{File: spawntest.NamespaceFile(t, other.Pid(), "uts")},
+			attr.JoinNamespace{File: spawntest.NamespaceFile(t, other.Pid(), "user"), Types: unix.CLONE_NEWUSER},
 		}
-		got := parseNamespaces(output(t, namespaceSpec(list...)))
-		for name := range namespaceFiles {
+		got := spawntest.ParseNamespaces(spawntest.Output(t, spawntest.Namespaces(list...)))
+		for name := range spawntest.NamespaceKinds {
 			want := own[name]
 			if name == "net" || name == "uts" || name == "user" {
 				want = theirs[name]
@@ -60,7 +44,7 @@ func TestJoinNamespace(t *testing.T) {
 				t.Errorf("%s is %q, want %q", name, got[name], want)
 			}
 		}
-		if now := ownNamespaces("self"); now["net"] != own["net"] || now["user"] != own["user"] {
+		if now := spawntest.NamespacesOf("self"); now["net"] != own["net"] || now["user"] != own["user"] {
 			t.Errorf("this process is in %v", now)
 		}
 	})
@@ -69,21 +53,21 @@ func TestJoinNamespace(t *testing.T) {
 // TestJoinByPidfd enters several namespaces of a process with one call.
 func TestJoinByPidfd(t *testing.T) {
 	flags := uintptr(unix.CLONE_NEWUTS | unix.CLONE_NEWNET | unix.CLONE_NEWUSER)
-	needNamespaces(t, flags)
-	eachEngine(t, func(t *testing.T) {
-		other, end := liveChild(t, attr.Namespaces{Flags: flags})
+	spawntest.NeedNamespaces(t, flags)
+	spawntest.EachEngine(t, func(t *testing.T) {
+		other, end := spawntest.LiveChild(t, attr.Namespaces{Flags: flags})
 		defer end()
 		fd, err := unix.PidfdOpen(other.Pid(), 0)
 		if err != nil {
-			skip(t, "no pidfds: "+err.Error())
+			testenv.Skip(t, "no pidfds: "+err.Error())
 		}
 		f := os.NewFile(uintptr(fd), "pidfd")
 		defer f.Close()
-		out, _, err := tryOutput(namespaceSpec(attr.JoinNamespace{File: f, Types: flags}))
+		out, _, err := spawntest.TryOutput(spawntest.Namespaces(attr.JoinNamespace{File: f, Types: flags}))
 		if errors.Is(err, unix.EINVAL) {
-			skip(t, "setns does not take pidfds")
+			testenv.Skip(t, "setns does not take pidfds")
 		}
-		got, theirs := parseNamespaces(out), ownNamespaces(itoa(other.Pid()))
+		got, theirs := spawntest.ParseNamespaces(out), spawntest.NamespacesOf(strconv.Itoa(other.Pid()))
 		for _, name := range []string{"user", "net", "uts"} {
 			if err != nil || got[name] != theirs[name] {
 				t.Errorf("%s is %q, want %q; %v", name, got[name], theirs[name], err)
@@ -93,15 +77,15 @@ func TestJoinByPidfd(t *testing.T) {
 }
 
 func TestHostname(t *testing.T) {
-	flags := withUser(unix.CLONE_NEWUTS)
-	needNamespaces(t, flags)
+	flags := spawntest.WithUser(unix.CLONE_NEWUTS)
+	spawntest.NeedNamespaces(t, flags)
 	was, err := os.Hostname()
 	if err != nil {
 		t.Fatal(err)
 	}
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		for _, own := range []attr.Attr{attr.Namespaces{Flags: flags}, attr.Unshare{Flags: flags}} {
-			out := output(t, shell("cat /proc/sys/kernel/hostname /proc/sys/kernel/domainname",
+			out := spawntest.Output(t, spawntest.Shell("cat /proc/sys/kernel/hostname /proc/sys/kernel/domainname",
 				own, attr.Hostname("here"), attr.Domainname("there")))
 			if out != "here\nthere\n" {
 				t.Errorf("%T: %q", own, out)
@@ -113,37 +97,14 @@ func TestHostname(t *testing.T) {
 	}
 }
 
-// rootDirectory has a program at /program, and a file that nothing outside has.
-func rootDirectory(t testing.TB, status int) string {
-	t.Helper()
-	dir := publicDir(t)
-	program(t, filepath.Join(dir, "program"), status)
-	for _, name := range []string{"proc", "tmp"} {
-		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
-}
-
-// onInitramfs reports whether the root is an initramfs, which can't be pivoted.
-func onInitramfs(t testing.TB) bool { return strings.Contains(mounts(t), " / / rw - rootfs ") }
-
-func needPivotRoot(t testing.TB) {
-	t.Helper()
-	if onInitramfs(t) {
-		skip(t, "the root is an initramfs")
-	}
-}
-
 // TestPivotRoot runs a program for which a directory is all there is.
 func TestPivotRoot(t *testing.T) {
-	flags := withUser(unix.CLONE_NEWNS)
-	needNamespaces(t, flags)
-	needPivotRoot(t)
-	before := mounts(t)
-	dir := rootDirectory(t, 7)
-	eachEngine(t, func(t *testing.T) {
+	flags := spawntest.WithUser(unix.CLONE_NEWNS)
+	spawntest.NeedNamespaces(t, flags)
+	testenv.NeedPivotRoot(t)
+	before := testenv.Mounts(t)
+	dir := spawntest.RootDirectory(t, 7)
+	spawntest.EachEngine(t, func(t *testing.T) {
 		for _, own := range []attr.Attr{attr.Namespaces{Flags: flags}, attr.Unshare{Flags: flags}} {
 			s := &spawn.Spec{Path: "/program", Attr: attr.List{own, attr.PivotRoot(dir)}}
 			if state, err := spawn.Run(context.Background(), s); err != nil || state.ExitCode() != 7 {
@@ -155,29 +116,20 @@ func TestPivotRoot(t *testing.T) {
 			}
 		}
 	})
-	if now := mounts(t); now != before {
+	if now := testenv.Mounts(t); now != before {
 		t.Errorf("mounts are\n%s\nwere\n%s", now, before)
 	}
-}
-
-func mounts(t testing.TB) string {
-	t.Helper()
-	text, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
 }
 
 // TestMounts mounts before the program begins: a tmpfs, and a directory that is
 // read-only there.
 func TestMounts(t *testing.T) {
-	flags := withUser(unix.CLONE_NEWNS)
-	needNamespaces(t, flags)
-	dir := publicDir(t)
-	before := mounts(t)
-	eachEngine(t, func(t *testing.T) {
-		out, _, err := tryOutput(shell("cd "+dir+" && { echo x >a; } 2>/dev/null; echo $?; cat /proc/self/mountinfo",
+	flags := spawntest.WithUser(unix.CLONE_NEWNS)
+	spawntest.NeedNamespaces(t, flags)
+	dir := testenv.PublicDir(t)
+	before := testenv.Mounts(t)
+	spawntest.EachEngine(t, func(t *testing.T) {
+		out, _, err := spawntest.TryOutput(spawntest.Shell("cd "+dir+" && { echo x >a; } 2>/dev/null; echo $?; cat /proc/self/mountinfo",
 			attr.Namespaces{Flags: flags}, attr.Mounts{
 				{Target: dir, FSType: "tmpfs", Data: "size=64k"},
 				{Source: dir, Target: dir, Flags: unix.MS_BIND},
@@ -187,15 +139,15 @@ func TestMounts(t *testing.T) {
 			t.Errorf("%q, %v", out, err)
 		}
 	})
-	if now := mounts(t); now != before {
+	if now := testenv.Mounts(t); now != before {
 		t.Errorf("mounts are\n%s\nwere\n%s", now, before)
 	}
 }
 
 // TestRootFaults has each step fail.
 func TestRootFaults(t *testing.T) {
-	flags := withUser(unix.CLONE_NEWNS | unix.CLONE_NEWUTS)
-	needNamespaces(t, flags)
+	flags := spawntest.WithUser(unix.CLONE_NEWNS | unix.CLONE_NEWUTS)
+	spawntest.NeedNamespaces(t, flags)
 	file, err := os.Open("/proc/self/status")
 	if err != nil {
 		t.Fatal(err)
@@ -207,7 +159,7 @@ func TestRootFaults(t *testing.T) {
 	}
 	closed.Close()
 	own := attr.Namespaces{Flags: flags}
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		for _, test := range []struct {
 			list attr.List
 			step string
@@ -219,7 +171,7 @@ func TestRootFaults(t *testing.T) {
 			{attr.List{own, attr.Mounts{{Target: "/", FSType: "no such type"}}}, "mount", unix.ENODEV},
 			{attr.List{own, attr.PivotRoot("/no/such/directory")}, "pivot_root", unix.ENOENT},
 		} {
-			_, err := spawn.Start(context.Background(), shell(":", test.list...))
+			_, err := spawn.Start(context.Background(), spawntest.Shell(":", test.list...))
 			var e *spawn.Error
 			if !errors.As(err, &e) || e.Step != test.step || e.Index != 1 || !errors.Is(err, test.is) {
 				t.Errorf("%s: %v", test.step, err)
@@ -255,7 +207,7 @@ func TestRootMistakes(t *testing.T) {
 		{attr.Mounts{{Source: "x"}}, mnt},
 	} {
 		var e *spawn.Error
-		if _, err := spawn.Compile(shell(":", list...)); !errors.Is(err, syscall.EINVAL) || !errors.As(err, &e) {
+		if _, err := spawn.Compile(spawntest.Shell(":", list...)); !errors.Is(err, syscall.EINVAL) || !errors.As(err, &e) {
 			t.Errorf("%d: %v", i, err)
 		}
 	}

@@ -12,7 +12,6 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -20,6 +19,8 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // scheduling is what /proc says of how a task is scheduled.
@@ -28,12 +29,6 @@ type scheduling struct {
 	cpus                   string
 	oom, slack             int
 }
-
-// More fields of /proc/pid/stat, counted from the state.
-const (
-	statPriority = 37
-	statPolicy   = 38
-)
 
 var schedulingFiles = []string{"stat", "status", "oom_score_adj", "timerslack_ns"}
 
@@ -51,11 +46,11 @@ func parseScheduling(t testing.TB, out string) (s scheduling) {
 			numbers = append(numbers, n)
 		}
 	}
-	if len(numbers) != 2 || len(fields) <= statPolicy {
+	if len(numbers) != 2 || len(fields) <= testenv.StatPolicy {
 		t.Fatalf("output %q", out)
 	}
-	whole := seen{stat: fields}
-	s.policy, s.priority, s.nice = whole.number(t, statPolicy), whole.number(t, statPriority), whole.number(t, statNice)
+	whole := testenv.Seen{Stat: fields}
+	s.policy, s.priority, s.nice = whole.Number(t, testenv.StatPolicy), whole.Number(t, testenv.StatPriority), whole.Number(t, testenv.StatNice)
 	s.oom, s.slack = numbers[0], numbers[1]
 	return s
 }
@@ -63,18 +58,18 @@ func parseScheduling(t testing.TB, out string) (s scheduling) {
 // childScheduling is that of a child.
 func childScheduling(t testing.TB, list ...attr.Attr) scheduling {
 	t.Helper()
-	s := catSpec(t, list...)
+	s := spawntest.Cat(t, list...)
 	s.Args = s.Args[:1]
 	for _, f := range schedulingFiles {
 		s.Args = append(s.Args, "/proc/self/"+f)
 	}
-	return parseScheduling(t, output(t, s))
+	return parseScheduling(t, spawntest.Output(t, s))
 }
 
 // grandchildScheduling is that of a child's child, which is made at once.
 func grandchildScheduling(t testing.TB, list ...attr.Attr) scheduling {
 	t.Helper()
-	return parseScheduling(t, output(t, shell("cat /proc/self/"+strings.Join(schedulingFiles, " /proc/self/")+"; :", list...)))
+	return parseScheduling(t, spawntest.Output(t, spawntest.Shell("cat /proc/self/"+strings.Join(schedulingFiles, " /proc/self/")+"; :", list...)))
 }
 
 // own is that of the calling thread.
@@ -117,46 +112,13 @@ func ioprio(t testing.TB, pid int) int {
 	return int(n)
 }
 
-// needCap skips what a root without a capability can't do.
-func needCap(t testing.TB, n int) {
-	t.Helper()
-	if !hasCap(n) {
-		skip(t, fmt.Sprintf("needs capability %d", n))
-	}
-}
-
-func hasCap(n int) bool {
-	status, err := os.ReadFile("/proc/thread-self/status")
-	if err != nil {
-		return false
-	}
-	set, _ := strconv.ParseUint(parseSeen(string(status)).status["CapEff"], 16, 64)
-	return set>>n&1 == 1
-}
-
-// someCPU is one that this process may run on.
-func someCPU(t testing.TB) int {
-	t.Helper()
-	var set unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &set); err != nil {
-		t.Fatal(err)
-	}
-	for n := range 1024 {
-		if set.IsSet(n) {
-			return n
-		}
-	}
-	t.Fatal("no CPU")
-	return 0
-}
-
 // TestScheduling sets all at once, in any order, and wants it seen by a child and
 // by what it makes at once.
 func TestScheduling(t *testing.T) {
-	cpu := someCPU(t)
-	eachEngine(t, func(t *testing.T) {
+	cpu := testenv.SomeCPU(t)
+	spawntest.EachEngine(t, func(t *testing.T) {
 		unchanged(t, func(was scheduling) {
-			want := scheduling{attr.SchedBatch, 0, min(was.nice+3, 19), itoa(cpu), min(was.oom+7, 1000), 123456}
+			want := scheduling{attr.SchedBatch, 0, min(was.nice+3, 19), strconv.Itoa(cpu), min(was.oom+7, 1000), 123456}
 			list := attr.List{
 				attr.SchedPolicy{Policy: attr.SchedBatch}, attr.Nice(want.nice), attr.CPUAffinity{cpu},
 				attr.OOMScoreAdj(want.oom), attr.TimerSlack(123456), attr.IOPrio{Class: attr.IOPrioBestEffort, Level: 6},
@@ -177,7 +139,7 @@ func TestScheduling(t *testing.T) {
 
 // TestPolicies has those that need no privilege. They keep the nice value.
 func TestPolicies(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		unchanged(t, func(was scheduling) {
 			for _, policy := range []int{attr.SchedOther, attr.SchedBatch, attr.SchedIdle} {
 				list := attr.List{attr.SchedPolicy{Policy: policy, ResetOnFork: policy == attr.SchedIdle}, attr.Nice(min(was.nice+2, 19))}
@@ -194,9 +156,9 @@ func TestPolicies(t *testing.T) {
 }
 
 func TestRealTimePolicies(t *testing.T) {
-	needRoot(t)
-	needCap(t, unix.CAP_SYS_NICE)
-	eachEngine(t, func(t *testing.T) {
+	testenv.NeedRoot(t)
+	testenv.NeedCap(t, unix.CAP_SYS_NICE)
+	spawntest.EachEngine(t, func(t *testing.T) {
 		unchanged(t, func(was scheduling) {
 			for _, test := range []struct {
 				policy            attr.SchedPolicy
@@ -206,7 +168,7 @@ func TestRealTimePolicies(t *testing.T) {
 				{attr.SchedPolicy{Policy: attr.SchedRR, Priority: 99}, attr.SchedRR, 99},
 				{attr.SchedPolicy{Policy: attr.SchedRR, Priority: 5, ResetOnFork: true}, attr.SchedOther, 0},
 			} {
-				list := attr.List{test.policy, attr.Nice(-3), attr.Credential{UID: nobody, GID: nobody}}
+				list := attr.List{test.policy, attr.Nice(-3), attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody}}
 				if got := childScheduling(t, list...); got.policy != test.policy.Policy || got.priority != test.policy.Priority || got.nice != -3 {
 					t.Errorf("%+v: %+v", test.policy, got)
 				}
@@ -219,12 +181,12 @@ func TestRealTimePolicies(t *testing.T) {
 }
 
 func TestDeadline(t *testing.T) {
-	needRoot(t)
-	needCap(t, unix.CAP_SYS_NICE)
+	testenv.NeedRoot(t)
+	testenv.NeedCap(t, unix.CAP_SYS_NICE)
 	policy := attr.SchedPolicy{Policy: attr.SchedDeadline, Runtime: 2 * time.Millisecond, Deadline: 20 * time.Millisecond, Period: 30 * time.Millisecond}
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		unchanged(t, func(scheduling) {
-			p, end := liveChild(t, policy, attr.Nice(4))
+			p, end := spawntest.LiveChild(t, policy, attr.Nice(4))
 			defer end()
 			a, err := unix.SchedGetAttr(p.Pid(), 0)
 			if err != nil {
@@ -249,11 +211,11 @@ func TestUtilClamps(t *testing.T) {
 	}
 	list := attr.List{attr.Nice(min(myNice(t)+2, 19)), attr.SchedPolicy{Policy: attr.SchedBatch, UtilMin: 10, UtilMax: 500}}
 	if now.Util_max == 0 { // it is 1024 by default
-		try(t, []fault{{"clamps", shell(":", list...), want{"sched_util", 1, "min=10 max=500", []syscall.Errno{unix.EOPNOTSUPP}}}})
+		spawntest.Try(t, []spawntest.Fault{{Name: "clamps", Spec: spawntest.Shell(":", list...), Want: spawntest.Fails("sched_util", 1, "min=10 max=500", unix.EOPNOTSUPP)}})
 		return
 	}
-	eachEngine(t, func(t *testing.T) {
-		p, end := liveChild(t, list...)
+	spawntest.EachEngine(t, func(t *testing.T) {
+		p, end := spawntest.LiveChild(t, list...)
 		defer end()
 		a, err := unix.SchedGetAttr(p.Pid(), 0)
 		if err != nil {
@@ -272,7 +234,7 @@ func liveGrandchild(t testing.TB, list ...attr.Attr) (pid int, end func()) {
 	if err := errors.Join(unix.Pipe2(in[:], unix.O_CLOEXEC), unix.Pipe2(out[:], unix.O_CLOEXEC)); err != nil {
 		t.Fatal(err)
 	}
-	s := shell("cat <&3 & echo $!; wait", list...)
+	s := spawntest.Shell("cat <&3 & echo $!; wait", list...)
 	s.Actions.Dup2(out[1], 1)
 	s.Actions.Dup2(in[0], 3)
 	p, err := spawn.Start(context.Background(), s)
@@ -295,13 +257,13 @@ func liveGrandchild(t testing.TB, list ...attr.Attr) (pid int, end func()) {
 
 func TestIOPrio(t *testing.T) {
 	tests := []attr.IOPrio{{Class: attr.IOPrioBestEffort, Level: 7}, {Class: attr.IOPrioBestEffort}, {Class: attr.IOPrioIdle}}
-	if hasCap(unix.CAP_SYS_ADMIN) {
+	if testenv.HasCap(unix.CAP_SYS_ADMIN) {
 		tests = append(tests, attr.IOPrio{Class: attr.IOPrioRealTime, Level: 3})
 	}
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		unchanged(t, func(scheduling) {
 			for _, test := range tests {
-				p, end := liveChild(t, test)
+				p, end := spawntest.LiveChild(t, test)
 				want := test.Class<<13 | test.Level
 				if got := ioprio(t, p.Pid()); got != want {
 					t.Errorf("%+v: %#x, want %#x", test, got, want)
@@ -319,7 +281,7 @@ func TestIOPrio(t *testing.T) {
 
 // TestTimerSlack leaves the slack as it is with 0.
 func TestTimerSlack(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		unchanged(t, func(was scheduling) {
 			if got := childScheduling(t, attr.TimerSlack(0)); got != was {
 				t.Errorf("%+v, want %+v", got, was)
@@ -333,18 +295,18 @@ func TestTimerSlack(t *testing.T) {
 
 // TestAffinity has CPUs that don't exist in any machine.
 func TestAffinity(t *testing.T) {
-	cpu := someCPU(t)
-	eachEngine(t, func(t *testing.T) {
+	cpu := testenv.SomeCPU(t)
+	spawntest.EachEngine(t, func(t *testing.T) {
 		unchanged(t, func(scheduling) {
-			if got := childScheduling(t, attr.CPUAffinity{65535, cpu, 20000}).cpus; got != itoa(cpu) {
+			if got := childScheduling(t, attr.CPUAffinity{65535, cpu, 20000}).cpus; got != strconv.Itoa(cpu) {
 				t.Errorf("%s, want %d", got, cpu)
 			}
-			if !strings.Contains(childScheduling(t, attr.CPUAffinity{cpu, cpu}).cpus, itoa(cpu)) {
+			if !strings.Contains(childScheduling(t, attr.CPUAffinity{cpu, cpu}).cpus, strconv.Itoa(cpu)) {
 				t.Error("given twice")
 			}
 		})
 	})
-	try(t, []fault{{"none", shell(":", attr.Umask(0), attr.CPUAffinity{65535}), want{"affinity", 1, "[65535]", []syscall.Errno{unix.EINVAL}}}})
+	spawntest.Try(t, []spawntest.Fault{{Name: "none", Spec: spawntest.Shell(":", attr.Umask(0), attr.CPUAffinity{65535}), Want: spawntest.Fails("affinity", 1, "[65535]", unix.EINVAL)}})
 }
 
 // memoryPolicy is the policy of what a task maps first.
@@ -353,10 +315,10 @@ func memoryPolicy(maps string) string { return strings.Fields(maps + " - -")[1] 
 func TestNUMAPolicy(t *testing.T) {
 	before, err := os.ReadFile("/proc/self/numa_maps")
 	if err != nil {
-		skip(t, "no NUMA: "+err.Error())
+		testenv.Skip(t, "no NUMA: "+err.Error())
 	}
-	cat := catSpec(t)
-	eachEngine(t, func(t *testing.T) {
+	cat := spawntest.Cat(t)
+	spawntest.EachEngine(t, func(t *testing.T) {
 		for _, test := range []struct {
 			policy attr.NUMAPolicy
 			want   string
@@ -369,10 +331,10 @@ func TestNUMAPolicy(t *testing.T) {
 		} {
 			s := *cat
 			s.Args, s.Attr = []string{"cat", "/proc/self/numa_maps"}, attr.List{test.policy}
-			if got := memoryPolicy(output(t, &s)); got != test.want {
+			if got := memoryPolicy(spawntest.Output(t, &s)); got != test.want {
 				t.Errorf("%+v: %q, want %q", test.policy, got, test.want)
 			}
-			if got := memoryPolicy(output(t, shell("cat /proc/self/numa_maps; :", test.policy))); got != test.want {
+			if got := memoryPolicy(spawntest.Output(t, spawntest.Shell("cat /proc/self/numa_maps; :", test.policy))); got != test.want {
 				t.Errorf("%+v: the child's child has %q, want %q", test.policy, got, test.want)
 			}
 		}
@@ -382,13 +344,13 @@ func TestNUMAPolicy(t *testing.T) {
 		t.Errorf("this process has %q, had %q; %v", memoryPolicy(string(after)), memoryPolicy(string(before)), err)
 	}
 	bad := attr.NUMAPolicy{Mode: attr.NUMABind, Nodes: []int{1023}}
-	try(t, []fault{{"no such node", shell(":", attr.Umask(0), bad), want{"mempolicy", 1, "mode=0x2 nodes=[1023]", []syscall.Errno{unix.EINVAL}}}})
+	spawntest.Try(t, []spawntest.Fault{{Name: "no such node", Spec: spawntest.Shell(":", attr.Umask(0), bad), Want: spawntest.Fails("mempolicy", 1, "mode=0x2 nodes=[1023]", unix.EINVAL)}})
 }
 
 // TestSchedulingSteps is about arguments that this machine may have no use for: of
 // many CPUs, many nodes, SMT.
 func TestSchedulingSteps(t *testing.T) {
-	p, err := spawn.Compile(shell(":", attr.CPUAffinity{64}, attr.CoreSched{},
+	p, err := spawn.Compile(spawntest.Shell(":", attr.CPUAffinity{64}, attr.CoreSched{},
 		attr.NUMAPolicy{Mode: attr.NUMAPreferredMany, Nodes: []int{3, 64}}, attr.SchedPolicy{Policy: attr.SchedRR, Priority: 1, ResetOnFork: true}))
 	if err != nil {
 		t.Fatal(err)
@@ -417,12 +379,12 @@ func TestSchedulingSteps(t *testing.T) {
 // TestCoreSched is about an error where the kernel or the CPU does not have it.
 func TestCoreSched(t *testing.T) {
 	list := attr.List{attr.Umask(0o22), attr.CoreSched{}}
-	eachEngine(t, func(t *testing.T) {
-		if _, _, err := tryOutput(shell(":", list...)); err != nil {
-			checkFault(t, err, want{"core_sched", 1, "", []syscall.Errno{unix.EINVAL, unix.ENODEV}})
+	spawntest.EachEngine(t, func(t *testing.T) {
+		if _, _, err := spawntest.TryOutput(spawntest.Shell(":", list...)); err != nil {
+			spawntest.CheckFault(t, err, spawntest.Fails("core_sched", 1, "", unix.EINVAL, unix.ENODEV))
 			return
 		}
-		p, end := liveChild(t, list...)
+		p, end := spawntest.LiveChild(t, list...)
 		defer end()
 		mine, e1 := cookie(0)
 		its, e2 := cookie(p.Pid())
@@ -443,30 +405,30 @@ func cookie(pid int) (uint64, error) {
 
 // TestOOMScoreAdj lowers it, if allowed to, where the child's root has no /proc.
 func TestOOMScoreAdj(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		unchanged(t, func(was scheduling) {
 			for _, n := range []int{was.oom, 1000} {
 				if got := childScheduling(t, attr.OOMScoreAdj(n)).oom; got != n {
 					t.Errorf("%d, want %d", got, n)
 				}
 			}
-			if hasCap(unix.CAP_SYS_RESOURCE) {
+			if testenv.HasCap(unix.CAP_SYS_RESOURCE) {
 				if got := childScheduling(t, attr.OOMScoreAdj(-1000)).oom; got != -1000 {
 					t.Errorf("%d", got)
 				}
 			}
 		})
 	})
-	if !hasCap(unix.CAP_SYS_RESOURCE) {
-		try(t, []fault{{"lower", shell(":", attr.Umask(0), attr.OOMScoreAdj(-1000)), want{"oom_score_adj", 1, "-1000", []syscall.Errno{unix.EACCES}}}})
+	if !testenv.HasCap(unix.CAP_SYS_RESOURCE) {
+		spawntest.Try(t, []spawntest.Fault{{Name: "lower", Spec: spawntest.Shell(":", attr.Umask(0), attr.OOMScoreAdj(-1000)), Want: spawntest.Fails("oom_score_adj", 1, "-1000", unix.EACCES)}})
 	}
 	t.Run("chroot", func(t *testing.T) {
-		needRoot(t)
-		root := publicDir(t)
-		program(t, root+"/program", 42)
-		eachEngine(t, func(t *testing.T) {
+		testenv.NeedRoot(t)
+		root := testenv.PublicDir(t)
+		testenv.Program(t, root+"/program", 42)
+		spawntest.EachEngine(t, func(t *testing.T) {
 			state, err := spawn.Run(context.Background(), &spawn.Spec{Path: "/program", Attr: attr.List{
-				attr.Chroot(root), attr.Credential{UID: nobody, GID: nobody}, attr.OOMScoreAdj(900),
+				attr.Chroot(root), attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody}, attr.OOMScoreAdj(900),
 			}})
 			if err != nil || state.ExitCode() != 42 {
 				t.Errorf("%v, %v", state, err)

@@ -8,38 +8,21 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
+	"strconv"
+
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
-
-func bpf(code uint16, jt, jf uint8, k uint32) attr.SockFilter {
-	return attr.SockFilter{Code: code, Jt: jt, Jf: jf, K: k}
-}
-
-// filter does one thing for some system calls and another for all others. Programs
-// here are of one architecture.
-func filter(these, others uint32, calls ...int) attr.Seccomp {
-	f := []attr.SockFilter{bpf(unix.BPF_LD|unix.BPF_W|unix.BPF_ABS, 0, 0, 0)}
-	for i, nr := range calls {
-		f = append(f, bpf(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, uint8(len(calls)-i), 0, uint32(nr)))
-	}
-	f = append(f, bpf(unix.BPF_RET|unix.BPF_K, 0, 0, others), bpf(unix.BPF_RET|unix.BPF_K, 0, 0, these))
-	return attr.Seccomp{Filter: f}
-}
-
-// refuse makes system calls fail.
-func refuse(errno syscall.Errno, calls ...int) attr.Seccomp {
-	return filter(unix.SECCOMP_RET_ERRNO|uint32(errno), unix.SECCOMP_RET_ALLOW, calls...)
-}
 
 // only allows some system calls, and kills for all others.
 func only(calls ...int) attr.Seccomp {
-	return filter(unix.SECCOMP_RET_ALLOW, unix.SECCOMP_RET_KILL_PROCESS, calls...)
+	return spawntest.Filter(unix.SECCOMP_RET_ALLOW, unix.SECCOMP_RET_KILL_PROCESS, calls...)
 }
 
 // threadsSecured are the lines about seccomp of all threads of this process.
@@ -55,7 +38,7 @@ func threadsSecured(t testing.TB) []string {
 		if err != nil {
 			continue // it has ended
 		}
-		s := parseSeen(string(b)).status
+		s := testenv.ParseSeen(string(b)).Status
 		seen = append(seen, s["Seccomp"]+" "+s["Seccomp_filters"]+" "+s["NoNewPrivs"])
 	}
 	slices.Sort(seen)
@@ -67,19 +50,19 @@ func TestSeccomp(t *testing.T) {
 	const log = 2 // SECCOMP_FILTER_FLAG_LOG
 	before := threadsSecured(t)
 	var filters int
-	if _, err := fmt.Sscan(seenWith(t).status["Seccomp_filters"], &filters); err != nil {
+	if _, err := fmt.Sscan(spawntest.SeenWith(t).Status["Seccomp_filters"], &filters); err != nil {
 		t.Fatal(err)
 	}
-	f := refuse(unix.EXDEV, unix.SYS_UNAME)
+	f := spawntest.Refuse(unix.EXDEV, unix.SYS_UNAME)
 	f.Flags = log
-	eachEngine(t, func(t *testing.T) {
-		s := seenWith(t, f, attr.NoNewPrivs{}, attr.Nice(19))
-		if s.status["Seccomp"] != "2" || s.status["Seccomp_filters"] != itoa(filters+1) || s.status["NoNewPrivs"] != "1" {
-			t.Errorf("mode %s, %s filters", s.status["Seccomp"], s.status["Seccomp_filters"])
+	spawntest.EachEngine(t, func(t *testing.T) {
+		s := spawntest.SeenWith(t, f, attr.NoNewPrivs{}, attr.Nice(19))
+		if s.Status["Seccomp"] != "2" || s.Status["Seccomp_filters"] != strconv.Itoa(filters+1) || s.Status["NoNewPrivs"] != "1" {
+			t.Errorf("mode %s, %s filters", s.Status["Seccomp"], s.Status["Seccomp_filters"])
 		}
-		uname := helper(t, "uname")
+		uname := spawntest.Helper(t, "uname")
 		uname.Attr = attr.List{attr.NoNewPrivs{}, f}
-		if out := output(t, uname); out != unix.EXDEV.Error() {
+		if out := spawntest.Output(t, uname); out != unix.EXDEV.Error() {
 			t.Errorf("uname: %s", out)
 		}
 	})
@@ -88,7 +71,7 @@ func TestSeccomp(t *testing.T) {
 	}
 }
 
-var _ = registerHelper("uname", func([]string) int {
+var _ = testenv.RegisterHelper("uname", func([]string) int {
 	fmt.Print(unix.Uname(new(unix.Utsname)))
 	return 0
 })
@@ -96,14 +79,14 @@ var _ = registerHelper("uname", func([]string) int {
 // TestSeccompIsLast has filters that kill for all that a child does but execve, and
 // exit_group, by which the program ends.
 func TestSeccompIsLast(t *testing.T) {
-	s := exits(t, 7)
+	s := spawntest.Exits(t, 7)
 	s.Attr = attr.List{
 		only(unix.SYS_EXECVE, unix.SYS_EXIT_GROUP), attr.NoNewPrivs{}, attr.SigMask{1}, attr.SigIgnore{2},
 		attr.Umask(1), attr.Nice(19), attr.NoFile{Soft: 20, Hard: 20}, attr.Setsid{},
 	}
 	s.Actions.Open(5, "/dev/null", os.O_RDONLY, 0)
 	s.Actions.Chdir("/")
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		if state, err := spawn.Run(context.Background(), s); err != nil || state.ExitCode() != 7 {
 			t.Errorf("%v, %v", state, err)
 		}
@@ -113,45 +96,45 @@ func TestSeccompIsLast(t *testing.T) {
 			calls = append(calls, unix.SYS_WRITE)
 		}
 		_, err := spawn.Start(context.Background(), &spawn.Spec{Path: "/missing", Attr: attr.List{attr.NoNewPrivs{}, only(calls...)}})
-		checkFault(t, err, want{"execve", -1, "/missing", []syscall.Errno{unix.ENOENT}})
+		spawntest.CheckFault(t, err, spawntest.Fails("execve", -1, "/missing", unix.ENOENT))
 	})
 }
 
 // TestSeccompAgainstExecve has filters that don't let the program start.
 func TestSeccompAgainstExecve(t *testing.T) {
-	s := exits(t, 7)
-	s.Attr = attr.List{attr.NoNewPrivs{}, refuse(unix.EXDEV, unix.SYS_EXECVE)}
-	try(t, []fault{{"refused", s, want{"execve", -1, s.Path, []syscall.Errno{unix.EXDEV}}}})
+	s := spawntest.Exits(t, 7)
+	s.Attr = attr.List{attr.NoNewPrivs{}, spawntest.Refuse(unix.EXDEV, unix.SYS_EXECVE)}
+	spawntest.Try(t, []spawntest.Fault{{Name: "refused", Spec: s, Want: spawntest.Fails("execve", -1, s.Path, unix.EXDEV)}})
 	kills, stays := *s, *s
 	kills.Attr = attr.List{attr.NoNewPrivs{}, only(unix.SYS_EXIT_GROUP)}
-	stays.Attr = attr.List{attr.NoNewPrivs{}, refuse(unix.EXDEV, unix.SYS_EXIT_GROUP)}
-	try(t, []fault{
-		{"kills", &kills, want{"seccomp", 1, "execve", []syscall.Errno{unix.EINVAL}}},
-		{"stays", &stays, want{"seccomp", 1, "exit_group", []syscall.Errno{unix.EINVAL}}},
+	stays.Attr = attr.List{attr.NoNewPrivs{}, spawntest.Refuse(unix.EXDEV, unix.SYS_EXIT_GROUP)}
+	spawntest.Try(t, []spawntest.Fault{
+		{Name: "kills", Spec: &kills, Want: spawntest.Fails("seccomp", 1, "execve", unix.EINVAL)},
+		{Name: "stays", Spec: &stays, Want: spawntest.Fails("seccomp", 1, "exit_group", unix.EINVAL)},
 	})
 }
 
 // TestBusyWithoutSleep has a program that is open for writing, and a filter that
 // kills for nanosleep.
 func TestBusyWithoutSleep(t *testing.T) {
-	s := exits(t, 7)
+	s := spawntest.Exits(t, 7)
 	w, err := os.OpenFile(s.Path, os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer w.Close()
-	s.Attr = attr.List{attr.NoNewPrivs{}, filter(unix.SECCOMP_RET_KILL_PROCESS, unix.SECCOMP_RET_ALLOW, unix.SYS_NANOSLEEP)}
-	try(t, []fault{{"busy", s, want{"execve", -1, s.Path, []syscall.Errno{unix.ETXTBSY}}}})
+	s.Attr = attr.List{attr.NoNewPrivs{}, spawntest.Filter(unix.SECCOMP_RET_KILL_PROCESS, unix.SECCOMP_RET_ALLOW, unix.SYS_NANOSLEEP)}
+	spawntest.Try(t, []spawntest.Fault{{Name: "busy", Spec: s, Want: spawntest.Fails("execve", -1, s.Path, unix.ETXTBSY)}})
 }
 
 // TestLongestFilter has as many instructions as there may be.
 func TestLongestFilter(t *testing.T) {
-	s := exits(t, 7)
+	s := spawntest.Exits(t, 7)
 	f := make([]attr.SockFilter, 4096)
 	for i := range f {
-		f[i] = bpf(unix.BPF_LD|unix.BPF_W|unix.BPF_ABS, 0, 0, 0)
+		f[i] = spawntest.BPF(unix.BPF_LD|unix.BPF_W|unix.BPF_ABS, 0, 0, 0)
 	}
-	f[4095] = bpf(unix.BPF_RET|unix.BPF_K, 0, 0, unix.SECCOMP_RET_ALLOW)
+	f[4095] = spawntest.BPF(unix.BPF_RET|unix.BPF_K, 0, 0, unix.SECCOMP_RET_ALLOW)
 	s.Attr = attr.List{attr.NoNewPrivs{}, attr.Seccomp{Filter: f}}
 	if state, err := spawn.Run(context.Background(), s); err != nil || state.ExitCode() != 7 {
 		t.Errorf("%v, %v", state, err)
@@ -160,35 +143,35 @@ func TestLongestFilter(t *testing.T) {
 
 // secured are attributes that need NoNewPrivs, or privilege, and what they are
 // called in an error without.
-func secured(ruleset *attr.LandlockRuleset) map[string]fault {
-	return map[string]fault{
-		"landlock": {spec: &spawn.Spec{Attr: attr.List{ruleset.Attr()}},
-			want: want{"landlock", 0, "landlock-ruleset", []syscall.Errno{unix.EPERM}}},
-		"seccomp": {spec: &spawn.Spec{Attr: attr.List{refuse(unix.EXDEV, unix.SYS_UNAME)}},
-			want: want{"seccomp", 0, "4 instructions", []syscall.Errno{unix.EACCES}}},
+func secured(ruleset *attr.LandlockRuleset) map[string]spawntest.Fault {
+	return map[string]spawntest.Fault{
+		"landlock": {Spec: &spawn.Spec{Attr: attr.List{ruleset.Attr()}},
+			Want: spawntest.Fails("landlock", 0, "landlock-ruleset", unix.EPERM)},
+		"seccomp": {Spec: &spawn.Spec{Attr: attr.List{spawntest.Refuse(unix.EXDEV, unix.SYS_UNAME)}},
+			Want: spawntest.Fails("seccomp", 0, "4 instructions", unix.EACCES)},
 	}
 }
 
 // TestSecuredByRoot needs no NoNewPrivs while there is CAP_SYS_ADMIN.
 func TestSecuredByRoot(t *testing.T) {
-	needRoot(t)
-	for name, f := range secured(newRuleset(t, attr.LandlockRules{Execute: []string{"/"}})) {
-		s := exits(t, 7)
-		s.Attr = f.spec.Attr
-		eachEngine(t, func(t *testing.T) {
+	testenv.NeedRoot(t)
+	for name, f := range secured(spawntest.NewRuleset(t, attr.LandlockRules{Execute: []string{"/"}})) {
+		s := spawntest.Exits(t, 7)
+		s.Attr = f.Spec.Attr
+		spawntest.EachEngine(t, func(t *testing.T) {
 			if state, err := spawn.Run(context.Background(), s); err != nil || state.ExitCode() != 7 {
 				t.Errorf("%s: %v, %v", name, state, err)
 			}
 		})
 		dropped := *s
-		dropped.Attr = append(slices.Clone(s.Attr), attr.Credential{UID: nobody, GID: nobody})
-		try(t, []fault{{name, &dropped, f.want}})
+		dropped.Attr = append(slices.Clone(s.Attr), attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody})
+		spawntest.Try(t, []spawntest.Fault{{Name: name, Spec: &dropped, Want: f.Want}})
 	}
 }
 
 func init() {
-	unprivileged["secured"] = func(string) error {
-		if !hasLandlock() {
+	spawntest.Unprivileged("secured", func(string) error {
+		if !spawntest.HasLandlock() {
 			return nil
 		}
 		ruleset, err := attr.NewLandlock(attr.LandlockRules{Execute: []string{"/"}, BestEffort: true})
@@ -196,11 +179,11 @@ func init() {
 			return err
 		}
 		defer ruleset.Close()
-		return eachEngineError(func(string) error {
+		return spawntest.EachEngineError(func(string) error {
 			for _, f := range secured(ruleset) {
-				s := &spawn.Spec{Path: "/bin/true", Attr: f.spec.Attr}
+				s := &spawn.Spec{Path: "/bin/true", Attr: f.Spec.Attr}
 				_, err := spawn.Start(context.Background(), s)
-				if how := f.want.differs(err); how != "" {
+				if how := f.Want.Differs(err); how != "" {
 					return fmt.Errorf("%w: %s", err, how)
 				}
 				s.Attr = append(slices.Clone(s.Attr), attr.NoNewPrivs{})
@@ -210,12 +193,12 @@ func init() {
 			}
 			return nil
 		})
-	}
+	})
 }
 
 // older are tests in a process whose kernel lacks something, which a filter feigns.
 var older = map[string]olderKernel{
-	"rules": {refuse(unix.ENOSYS, unix.SYS_LANDLOCK_CREATE_RULESET), withoutLandlock},
+	"rules": {spawntest.Refuse(unix.ENOSYS, unix.SYS_LANDLOCK_CREATE_RULESET), withoutLandlock},
 }
 
 type olderKernel struct {
@@ -223,7 +206,7 @@ type olderKernel struct {
 	try     func() error
 }
 
-var _ = registerHelper("older kernel", func(args []string) int {
+var _ = testenv.RegisterHelper("older kernel", func(args []string) int {
 	if err := older[args[0]].try(); err != nil {
 		fmt.Println(err)
 		return 1
@@ -234,9 +217,9 @@ var _ = registerHelper("older kernel", func(args []string) int {
 func TestOlderKernels(t *testing.T) {
 	for name, kernel := range older {
 		t.Run(name, func(t *testing.T) {
-			s := helper(t, "older kernel", name)
+			s := spawntest.Helper(t, "older kernel", name)
 			s.Attr = attr.List{attr.NoNewPrivs{}, kernel.lacking}
-			out, state, err := tryOutput(s)
+			out, state, err := spawntest.TryOutput(s)
 			if err != nil || !state.Success() {
 				t.Errorf("%v, %v: %s", state, err, strings.TrimSpace(out))
 			}

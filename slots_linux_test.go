@@ -14,6 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // openMany opens a file n times. The library has its slots before.
@@ -21,7 +23,7 @@ func openMany(t *testing.T, n int) {
 	t.Helper()
 	var l unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil || l.Cur < uint64(n+200) {
-		skip(t, "needs a higher limit of open files")
+		testenv.Skip(t, "needs a higher limit of open files")
 	}
 	spawn.ReserveSlots()
 	for range n {
@@ -53,7 +55,7 @@ func TestHighFiles(t *testing.T) {
 	openMany(t, 400)
 	in, inw := highPipe(t)
 	out, outw := highPipe(t)
-	s := helper(t, "copy")
+	s := spawntest.Helper(t, "copy")
 	s.Actions.File(in, 0)
 	s.Actions.File(outw, 1)
 	s.Actions.File(outw, 2)
@@ -116,7 +118,7 @@ func TestHighFilesAtOnce(t *testing.T) {
 		wg.Go(func() {
 			for i := range 10 {
 				text := strings.Repeat(strconv.Itoa(g*100+i), 20)
-				out, _, err := tryOutput(helper(t, "args", text))
+				out, _, err := spawntest.TryOutput(spawntest.Helper(t, "args", text))
 				if err != nil || out != text {
 					t.Errorf("got %q, %v", out, err)
 				}
@@ -129,22 +131,22 @@ func TestHighFilesAtOnce(t *testing.T) {
 // TestHighFilesExactly finds nothing in the child but what was named.
 func TestHighFilesExactly(t *testing.T) {
 	openMany(t, 400)
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		_, w := highPipe(t)
-		s := helper(t, "fdlist")
+		s := spawntest.Helper(t, "fdlist")
 		s.Actions.File(w, 5)
-		if got := output(t, s); got != "0 1 2 5" {
+		if got := spawntest.Output(t, s); got != "0 1 2 5" {
 			t.Errorf("the child has %s", got)
 		}
 		s.Actions.CloseFrom(3)
 		s.Actions.File(w, 7)
-		if got := output(t, s); got != "0 1 2 7" {
+		if got := spawntest.Output(t, s); got != "0 1 2 7" {
 			t.Errorf("the child has %s", got)
 		}
 		// A number of the slots as a target.
 		first, _ := spawn.Slots()
 		s.Actions.File(w, first+1)
-		if got, want := output(t, s), "0 1 2 7 "+strconv.Itoa(first+1); got != want {
+		if got, want := spawntest.Output(t, s), "0 1 2 7 "+strconv.Itoa(first+1); got != want {
 			t.Errorf("the child has %s, want %s", got, want)
 		}
 	})
@@ -165,7 +167,7 @@ func TestSlotsLost(t *testing.T) {
 	if int(f.Fd()) != first {
 		t.Fatalf("the file has the number %d", f.Fd())
 	}
-	if out, _, err := tryOutput(helper(t, "args", "x")); err != nil || out != "x" {
+	if out, _, err := spawntest.TryOutput(spawntest.Helper(t, "args", "x")); err != nil || out != "x" {
 		t.Errorf("got %q, %v", out, err)
 	}
 	if target, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(first)); err != nil || !strings.HasSuffix(target, "/status") {
@@ -174,7 +176,7 @@ func TestSlotsLost(t *testing.T) {
 }
 
 // It looks at each number: to read the directory would open another.
-var _ = registerHelper("fdlist", func([]string) int {
+var _ = testenv.RegisterHelper("fdlist", func([]string) int {
 	var open []string
 	for fd := range 1024 {
 		fl, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)

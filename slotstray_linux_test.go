@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // strayFile puts a file of the caller's at a number, whatever is there.
@@ -54,7 +55,7 @@ func TestSlotsGoneAstray(t *testing.T) {
 				fd := number()
 				still := strayFile(t, path, fd)
 				for range 3 {
-					if out, _, err := tryOutput(helper(t, "args", "x")); err != nil || out != "x" {
+					if out, _, err := spawntest.TryOutput(spawntest.Helper(t, "args", "x")); err != nil || out != "x" {
 						t.Errorf("got %q, %v", out, err)
 					}
 					if !still() {
@@ -94,7 +95,7 @@ func TestSlotsAstrayMeanwhile(t *testing.T) {
 				}
 			}
 			r, w := highPipe(t)
-			s := helper(t, "args", "x")
+			s := spawntest.Helper(t, "args", "x")
 			s.Actions.File(w, 1)
 			s.Actions.Open(0, fifos[0], os.O_RDONLY, 0)
 			s.Actions.Open(0, fifos[1], os.O_RDONLY, 0)

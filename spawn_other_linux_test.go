@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,20 +20,22 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 func TestFallbackFchdir(t *testing.T) {
 	dir := portableDir(t)
-	s := helper(t, "directory")
+	s := spawntest.Helper(t, "directory")
 	s.Actions.Open(5, dir, os.O_RDONLY, 0)
 	s.Actions.Fchdir(5)
 	s.Actions.Close(5)
-	if got := output(t, s); got != dir {
+	if got := spawntest.Output(t, s); got != dir {
 		t.Errorf("directory %s", got)
 	}
 	s.Actions.Open(6, "old", os.O_RDONLY, 0)
 	s.Actions.Chdir("sub")
-	if got := output(t, s); got != filepath.Join(dir, "sub") {
+	if got := spawntest.Output(t, s); got != filepath.Join(dir, "sub") {
 		t.Errorf("directory %s", got)
 	}
 	s.Actions.Fchdir(6)
@@ -49,7 +50,7 @@ func TestFallbackCancel(t *testing.T) {
 	if err := unix.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := helper(t, "exit", "0")
+	s := spawntest.Helper(t, "exit", "0")
 	s.Actions.Open(0, fifo, os.O_RDONLY, 0)
 	children, goroutines := childFaults(t), runtime.NumGoroutine()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -92,7 +93,7 @@ func TestFallbackCancelStorm(t *testing.T) {
 	}
 	defer in.Close()
 	defer hold.Close()
-	s := helper(t, "stay")
+	s := spawntest.Helper(t, "stay")
 	s.Actions.File(in, 0)
 	s.Actions.Open(1, os.DevNull, os.O_WRONLY, 0)
 	for i := range 200 {
@@ -128,7 +129,7 @@ func TestFallbackPidfd(t *testing.T) {
 	p, release := staying(t, t.Context())
 	err := p.WithPidfd(func(fd uintptr) error { return unix.PidfdSendSignal(int(fd), 0, nil, 0) })
 	if errors.Is(err, errors.ErrUnsupported) {
-		skip(t, "no pidfd")
+		testenv.Skip(t, "no pidfd")
 	}
 	if err != nil {
 		t.Error(err)
@@ -146,14 +147,14 @@ func TestFallbackPidfd(t *testing.T) {
 }
 
 func TestFallbackCredential(t *testing.T) {
-	needRoot(t)
+	testenv.NeedRoot(t)
 	before, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &spawn.Spec{Path: "/bin/sh", Args: []string{"sh", "-c", "cat /proc/self/status"}}
 	s.Attr = attr.List{attr.Credential{UID: 12345, GID: 12346, Groups: []uint32{7}}}
-	out := output(t, s)
+	out := spawntest.Output(t, s)
 	for _, want := range []string{
 		"Uid:\t12345\t12345\t12345\t12345\n", "Gid:\t12346\t12346\t12346\t12346\n", "Groups:\t7 \n",
 	} {
@@ -167,17 +168,17 @@ func TestFallbackCredential(t *testing.T) {
 }
 
 func TestFallbackOwnCredential(t *testing.T) {
-	s := helper(t, "exit", "0")
+	s := spawntest.Helper(t, "exit", "0")
 	s.Actions.Open(0, os.DevNull, os.O_RDONLY, 0)
 	s.Attr = attr.List{attr.Credential{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()), KeepGroups: true, Root: true}}
-	output(t, s)
+	spawntest.Output(t, s)
 	s.Attr = attr.List{attr.ResetIDs{}}
-	output(t, s)
+	spawntest.Output(t, s)
 }
 
 func TestFallbackWithoutPrivilege(t *testing.T) {
-	needUser(t)
-	s := helper(t, "exit", "0")
+	testenv.NeedUser(t)
+	s := spawntest.Helper(t, "exit", "0")
 	s.Attr = attr.List{attr.Credential{Root: true}}
 	if _, err := spawn.Start(t.Context(), s); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("got %v", err)
@@ -185,40 +186,19 @@ func TestFallbackWithoutPrivilege(t *testing.T) {
 }
 
 func TestFallbackChroot(t *testing.T) {
-	needRoot(t)
+	testenv.NeedRoot(t)
 	s := &spawn.Spec{Path: "/bin/pwd", Attr: attr.List{attr.Chroot("/")}}
-	if got := output(t, s); got != "/\n" {
+	if got := spawntest.Output(t, s); got != "/\n" {
 		t.Errorf("directory %q", got)
 	}
 	s.Actions.Chdir("usr")
-	if got := output(t, s); got != "/usr\n" {
+	if got := spawntest.Output(t, s); got != "/usr\n" {
 		t.Errorf("directory %q", got)
 	}
 }
 
-// fallbackPTY makes a pseudo-terminal.
-func fallbackPTY(t *testing.T) (master, terminal *os.File) {
-	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		skip(t, "no pseudo-terminals")
-	}
-	t.Cleanup(func() { master.Close() })
-	fd := int(master.Fd())
-	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
-	if err := errors.Join(err, unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0)); err != nil {
-		t.Fatal(err)
-	}
-	terminal, err = os.OpenFile("/dev/pts/"+strconv.Itoa(n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { terminal.Close() })
-	return master, terminal
-}
-
 // "own terminal" makes a child that takes the terminal 0 from it.
-var _ = registerHelper("own terminal", func([]string) int {
+var _ = testenv.RegisterHelper("own terminal", func([]string) int {
 	s := &spawn.Spec{Path: "/bin/sh", Args: []string{"sh", "-c", "cat /proc/self/stat"}}
 	s.Attr = attr.List{attr.Setpgid{}}
 	s.Actions.Tcsetpgrp(0)
@@ -230,11 +210,11 @@ var _ = registerHelper("own terminal", func([]string) int {
 })
 
 func TestFallbackTerminal(t *testing.T) {
-	_, tty := fallbackPTY(t)
-	s := helper(t, "own terminal")
+	_, tty := testenv.OpenPTY(t)
+	s := spawntest.Helper(t, "own terminal")
 	s.Attr = attr.List{attr.Setsid{}, attr.ControllingTTY{File: tty}}
 	s.Actions.File(tty, 0)
-	stat := strings.Fields(output(t, s))
+	stat := strings.Fields(spawntest.Output(t, s))
 	// pid (comm) state ppid pgrp session tty_nr tpgid; cat is in the shell's group.
 	if len(stat) < 8 || stat[6] == "0" || stat[7] != stat[4] || stat[5] == stat[4] {
 		t.Errorf("stat %q", stat)
@@ -243,7 +223,7 @@ func TestFallbackTerminal(t *testing.T) {
 
 // TestFallbackLeaksNothing has starts that fail at each point.
 func TestFallbackLeaksNothing(t *testing.T) {
-	before := openFDs()
+	before := testenv.OpenFDs()
 	for range 50 {
 		for _, last := range []func(s *spawn.Spec){
 			func(s *spawn.Spec) { s.Path = "/nonexistent" },
@@ -251,7 +231,7 @@ func TestFallbackLeaksNothing(t *testing.T) {
 			func(s *spawn.Spec) { s.Actions.Open(3, "/nonexistent", os.O_RDONLY, 0) },
 			func(s *spawn.Spec) { s.Actions.Inherit(99) },
 		} {
-			s := helper(t, "exit", "0")
+			s := spawntest.Helper(t, "exit", "0")
 			s.Actions.Open(4, os.DevNull, os.O_RDONLY, 0)
 			last(s)
 			if _, err := spawn.Start(t.Context(), s); err == nil {
@@ -259,7 +239,7 @@ func TestFallbackLeaksNothing(t *testing.T) {
 			}
 		}
 	}
-	for fd, target := range openFDs() {
+	for fd, target := range testenv.OpenFDs() {
 		if before[fd] != target {
 			t.Errorf("fd %s: %s", fd, target)
 		}

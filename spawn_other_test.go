@@ -18,6 +18,8 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // TestUnsupported has what only the clone engine can do: an error of Compile that
@@ -89,9 +91,9 @@ func TestUnsupported(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			if runtime.GOOS == "windows" {
-				skip(t, "steps and indexes are those of Unix")
+				testenv.Skip(t, "steps and indexes are those of Unix")
 			}
-			c.spec.Path, c.err = testBinary(t), errors.ErrUnsupported
+			c.spec.Path, c.err = testenv.Self(t), errors.ErrUnsupported
 			c.change(&c.spec.Actions)
 			_, err := spawn.Compile(&c.spec)
 			c.check(t, err)
@@ -116,7 +118,7 @@ func TestFeaturesOfFallback(t *testing.T) {
 
 func TestWarningOfFallback(t *testing.T) {
 	core, logs := observer.New(zapcore.WarnLevel)
-	s := helper(t, "exit", "0")
+	s := spawntest.Helper(t, "exit", "0")
 	s.Logger = zap.New(core)
 	for range 2 {
 		if _, err := spawn.Run(t.Context(), s); err != nil {
@@ -138,7 +140,7 @@ func TestStepsOfFallback(t *testing.T) {
 	s.Actions.Open(3, "in", os.O_RDONLY, 0)
 	s.Actions.Close(4)
 	if runtime.GOOS == "windows" {
-		skip(t, "descriptors above 2")
+		testenv.Skip(t, "descriptors above 2")
 	}
 	p, err := spawn.Compile(&s)
 	if err != nil {
@@ -172,7 +174,7 @@ func TestStepsOfFallback(t *testing.T) {
 
 // TestWaitExitedUnsupported is about what can't be done without the engine.
 func TestWaitExitedUnsupported(t *testing.T) {
-	p, err := spawn.Start(context.Background(), helper(t, "exit", "0"))
+	p, err := spawn.Start(context.Background(), spawntest.Helper(t, "exit", "0"))
 	if err != nil {
 		t.Fatal(err)
 	}

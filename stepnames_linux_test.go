@@ -10,11 +10,12 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // TestStepsHaveNames wants what has a name to be told by it, in calls and objects.
 func TestStepsHaveNames(t *testing.T) {
-	p, err := spawn.Compile(shell(":", attr.SigIgnore{unix.SIGUSR1}, attr.Rlimit{Resource: unix.RLIMIT_NPROC, Soft: 5, Hard: 9},
+	p, err := spawn.Compile(spawntest.Shell(":", attr.SigIgnore{unix.SIGUSR1}, attr.Rlimit{Resource: unix.RLIMIT_NPROC, Soft: 5, Hard: 9},
 		attr.ParentDeathSignal(unix.SIGTERM), attr.OnlyCapabilities(unix.CAP_NET_RAW), attr.RlimitToHard(unix.RLIMIT_CORE)))
 	if err != nil {
 		t.Fatal(err)

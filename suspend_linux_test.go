@@ -21,24 +21,26 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 	"github.com/safespawn/spawn/internal/testenv/tiny"
 )
 
 // suspended is a Spec of a program that exits with a status once it is resumed.
 func suspended(t testing.TB, status int, list ...attr.Attr) *spawn.Spec {
 	t.Helper()
-	path := program(t, filepath.Join(publicDir(t), "program"), status)
+	path := testenv.Program(t, filepath.Join(testenv.PublicDir(t), "program"), status)
 	return &spawn.Spec{Path: path, Attr: append(list, attr.StartSuspended{})}
 }
 
 // checkSuspended wants a child to be stopped before its first instruction.
 func checkSuspended(t testing.TB, p *spawn.Process) {
 	t.Helper()
-	s := status(t, fmt.Sprint(p.Pid()))
-	if s.status["State"] != "T (stopped)" || s.status["TracerPid"] != "0" {
-		t.Errorf("state %q, traced by %q", s.status["State"], s.status["TracerPid"])
+	s := testenv.StatusOf(t, fmt.Sprint(p.Pid()))
+	if s.Status["State"] != "T (stopped)" || s.Status["TracerPid"] != "0" {
+		t.Errorf("state %q, traced by %q", s.Status["State"], s.Status["TracerPid"])
 	}
-	if os.Geteuid() != 0 && s.status["Uid"] != status(t, "self").status["Uid"] {
+	if os.Geteuid() != 0 && s.Status["Uid"] != testenv.StatusOf(t, "self").Status["Uid"] {
 		return // nobody else may look
 	}
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/syscall", p.Pid()))
@@ -82,12 +84,12 @@ var suspendedWith = map[string]struct {
 	"ignored":             {false, attr.List{attr.SigIgnore{unix.SIGTRAP, unix.SIGCONT}}},
 	"session":             {false, attr.List{attr.Setsid{}}},
 	"parent-death signal": {false, attr.List{attr.ParentDeathSignal(unix.SIGKILL)}},
-	"filter":              {false, attr.List{attr.NoNewPrivs{}, refuse(unix.EPERM, unix.SYS_PTRACE, unix.SYS_RT_SIGPROCMASK)}},
+	"filter":              {false, attr.List{attr.NoNewPrivs{}, spawntest.Refuse(unix.EPERM, unix.SYS_PTRACE, unix.SYS_RT_SIGPROCMASK)}},
 	"copied memory":       {false, attr.List{attr.CoredumpFilter(0)}},
-	"credential":          {true, attr.List{attr.Credential{UID: nobody, GID: nobody}}},
+	"credential":          {true, attr.List{attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody}}},
 	"namespaces":          {true, attr.List{attr.Namespaces{Flags: unix.CLONE_NEWPID | unix.CLONE_NEWNS}}},
 	"all": {true, attr.List{
-		attr.Credential{UID: nobody, GID: nobody}, attr.Namespaces{Flags: unix.CLONE_NEWPID},
+		attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody}, attr.Namespaces{Flags: unix.CLONE_NEWPID},
 		attr.ParentDeathSignal(unix.SIGKILL), attr.NoNewPrivs{}, attr.SigMask{unix.SIGTERM},
 	}},
 }
@@ -95,13 +97,13 @@ var suspendedWith = map[string]struct {
 // TestStartSuspended wants the child to be stopped when Start returns, to run on
 // SIGCONT, and nobody to be told of stops.
 func TestStartSuspended(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		for name, with := range suspendedWith {
 			if with.root && os.Geteuid() != 0 {
 				continue
 			}
 			t.Run(name, func(t *testing.T) {
-				p := start(t, suspended(t, 3, with.list...))
+				p := spawntest.Start(t, suspended(t, 3, with.list...))
 				checkSuspended(t, p)
 				var info unix.Siginfo
 				if err := unix.Waitid(unix.P_PID, p.Pid(), &info, unix.WSTOPPED|unix.WNOHANG, nil); err != nil || info.Signo != 0 {
@@ -116,10 +118,10 @@ func TestStartSuspended(t *testing.T) {
 // TestSuspendedInUserNamespace has it in namespaces that take no privilege.
 func TestSuspendedInUserNamespace(t *testing.T) {
 	const flags = unix.CLONE_NEWUSER | unix.CLONE_NEWPID
-	needNamespaces(t, flags)
+	spawntest.NeedNamespaces(t, flags)
 	own := []attr.IDMapEntry{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}}
-	eachEngine(t, func(t *testing.T) {
-		p := start(t, suspended(t, 3, attr.Namespaces{Flags: flags}, attr.IDMap{UID: own}))
+	spawntest.EachEngine(t, func(t *testing.T) {
+		p := spawntest.Start(t, suspended(t, 3, attr.Namespaces{Flags: flags}, attr.IDMap{UID: own}))
 		checkSuspended(t, p)
 		resume(t, p, 3)
 	})
@@ -128,9 +130,9 @@ func TestSuspendedInUserNamespace(t *testing.T) {
 // TestSuspendedMask wants the mask that is asked for, or the thread's.
 func TestSuspendedMask(t *testing.T) {
 	some := attr.SigMask{unix.SIGTRAP, unix.SIGUSR1}
-	eachEngine(t, func(t *testing.T) {
-		onThread(func() {
-			odd := unix.Sigset_t{Val: [16]uint64{sigset(unix.SIGTRAP, unix.SIGUSR2)}}
+	spawntest.EachEngine(t, func(t *testing.T) {
+		testenv.OnThread(func() {
+			odd := unix.Sigset_t{Val: [16]uint64{testenv.Sigset(unix.SIGTRAP, unix.SIGUSR2)}}
 			var old unix.Sigset_t
 			if err := unix.PthreadSigmask(unix.SIG_SETMASK, &odd, &old); err != nil {
 				t.Fatal(err)
@@ -140,10 +142,10 @@ func TestSuspendedMask(t *testing.T) {
 				list attr.List
 				want uint64
 			}{
-				{nil, odd.Val[0]}, {attr.List{some}, sigset(some...)}, {attr.List{attr.SigMask{}}, 0},
+				{nil, odd.Val[0]}, {attr.List{some}, testenv.Sigset(some...)}, {attr.List{attr.SigMask{}}, 0},
 			} {
-				p := start(t, suspended(t, 0, test.list...))
-				if got := status(t, fmt.Sprint(p.Pid())).signals(t, "SigBlk"); got != test.want {
+				p := spawntest.Start(t, suspended(t, 0, test.list...))
+				if got := testenv.StatusOf(t, fmt.Sprint(p.Pid())).Signals(t, "SigBlk"); got != test.want {
 					t.Errorf("blocked %#x, want %#x", got, test.want)
 				}
 				resume(t, p, 0)
@@ -175,8 +177,8 @@ func TestManySuspended(t *testing.T) {
 
 // TestKilledWhileSuspended wants the status of a child that never ran.
 func TestKilledWhileSuspended(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
-		p := start(t, suspended(t, 0))
+	spawntest.EachEngine(t, func(t *testing.T) {
+		p := spawntest.Start(t, suspended(t, 0))
 		if err := p.Kill(); err != nil {
 			t.Error(err)
 		}
@@ -188,7 +190,7 @@ func TestKilledWhileSuspended(t *testing.T) {
 
 // TestRunSuspended wants the context to end what nobody resumes.
 func TestRunSuspended(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 		defer cancel()
 		if _, err := spawn.Run(ctx, suspended(t, 0)); !errors.Is(err, context.DeadlineExceeded) {
@@ -205,8 +207,8 @@ func TestSuspendedFaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	binary.NativeEndian.PutUint64(image[64+16:], 1<<52) // the address of the segment
-	late := write(t, filepath.Join(t.TempDir(), "late"), string(image), 0o755)
-	eachEngine(t, func(t *testing.T) {
+	late := testenv.Write(t, filepath.Join(t.TempDir(), "late"), string(image), 0o755)
+	spawntest.EachEngine(t, func(t *testing.T) {
 		_, err := spawn.Start(context.Background(), &spawn.Spec{Path: "/missing", Attr: attr.List{attr.StartSuspended{}}})
 		if !errors.Is(err, unix.ENOENT) {
 			t.Error(err)
@@ -222,12 +224,12 @@ func TestSuspendedFaults(t *testing.T) {
 // refusePtrace makes one request of ptrace fail.
 func refusePtrace(request uint32, errno unix.Errno) attr.Seccomp {
 	return attr.Seccomp{Filter: []attr.SockFilter{
-		bpf(unix.BPF_LD|unix.BPF_W|unix.BPF_ABS, 0, 0, 0),
-		bpf(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, 0, 3, unix.SYS_PTRACE),
-		bpf(unix.BPF_LD|unix.BPF_W|unix.BPF_ABS, 0, 0, 16), // the request
-		bpf(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, 0, 1, request),
-		bpf(unix.BPF_RET|unix.BPF_K, 0, 0, unix.SECCOMP_RET_ERRNO|uint32(errno)),
-		bpf(unix.BPF_RET|unix.BPF_K, 0, 0, unix.SECCOMP_RET_ALLOW),
+		spawntest.BPF(unix.BPF_LD|unix.BPF_W|unix.BPF_ABS, 0, 0, 0),
+		spawntest.BPF(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, 0, 3, unix.SYS_PTRACE),
+		spawntest.BPF(unix.BPF_LD|unix.BPF_W|unix.BPF_ABS, 0, 0, 16), // the request
+		spawntest.BPF(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, 0, 1, request),
+		spawntest.BPF(unix.BPF_RET|unix.BPF_K, 0, 0, unix.SECCOMP_RET_ERRNO|uint32(errno)),
+		spawntest.BPF(unix.BPF_RET|unix.BPF_K, 0, 0, unix.SECCOMP_RET_ALLOW),
 	}}
 }
 
@@ -236,35 +238,35 @@ func refusePtrace(request uint32, errno unix.Errno) attr.Seccomp {
 // wait for the first stop. The child is gone then.
 func TestSuspendRefused(t *testing.T) {
 	const setSigmask = 0x420b
-	for name := range spawn.Without {
+	for name := range spawntest.Without {
 		for _, test := range []struct {
 			filter attr.Seccomp
 			limit  time.Duration
 			want   string
 		}{
-			{refuse(unix.EPERM, unix.SYS_PTRACE), patience, "suspend 1 EPERM\n"},
-			{refusePtrace(setSigmask, unix.EPERM), patience, "suspend 1 EPERM\n"},
-			{refusePtrace(setSigmask, unix.EIO), patience, "suspend 1 unsupported\n"},
+			{spawntest.Refuse(unix.EPERM, unix.SYS_PTRACE), testenv.Patience, "suspend 1 EPERM\n"},
+			{refusePtrace(setSigmask, unix.EPERM), testenv.Patience, "suspend 1 EPERM\n"},
+			{refusePtrace(setSigmask, unix.EIO), testenv.Patience, "suspend 1 unsupported\n"},
 			{refusePtrace(unix.PTRACE_GETSIGINFO, unix.ESRCH), 10 * time.Millisecond, "context deadline exceeded\n"},
 		} {
-			s := helper(t, "suspends", name, test.limit.String())
+			s := spawntest.Helper(t, "suspends", name, test.limit.String())
 			s.Attr = attr.List{attr.NoNewPrivs{}, test.filter}
-			if got := output(t, s); got != test.want {
+			if got := spawntest.Output(t, s); got != test.want {
 				t.Errorf("without %s: %q, want %q", name, got, test.want)
 			}
 		}
 	}
 }
 
-var _ = registerHelper("suspends", func(args []string) int {
-	spawn.Force(spawn.Without[args[0]])
+var _ = testenv.RegisterHelper("suspends", func(args []string) int {
+	spawntest.Force(args[0])
 	limit, err := time.ParseDuration(args[1])
 	if err != nil {
 		return 1
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	_, err = spawn.Start(ctx, shell("echo ran", attr.Nice(19), attr.StartSuspended{}))
+	_, err = spawn.Start(ctx, spawntest.Shell("echo ran", attr.Nice(19), attr.StartSuspended{}))
 	var e *spawn.Error
 	switch errors.As(err, &e); {
 	case e == nil:
@@ -283,7 +285,7 @@ var _ = registerHelper("suspends", func(args []string) int {
 // TestSuspendedWithReaper has a loop around wait4 in the parent.
 func TestSuspendedWithReaper(t *testing.T) {
 	for _, name := range []string{"nothing", "pidfd", "shared_memory"} {
-		if got := output(t, helper(t, "reaping parent", name)); got != strings.Repeat("T", reaped)+"\n" {
+		if got := spawntest.Output(t, spawntest.Helper(t, "reaping parent", name)); got != strings.Repeat("T", reaped)+"\n" {
 			t.Errorf("without %s: %q", name, got)
 		}
 	}
@@ -291,8 +293,8 @@ func TestSuspendedWithReaper(t *testing.T) {
 
 const reaped = 30
 
-var _ = registerHelper("reaping parent", func(args []string) int {
-	spawn.Force(spawn.Without[args[0]])
+var _ = testenv.RegisterHelper("reaping parent", func(args []string) int {
+	spawntest.Force(args[0])
 	ended := make(chan unix.WaitStatus, reaped)
 	for range 2 {
 		go func() {
@@ -307,7 +309,7 @@ var _ = registerHelper("reaping parent", func(args []string) int {
 		}()
 	}
 	for range reaped {
-		p, err := spawn.Start(context.Background(), shell("exit 4", attr.StartSuspended{}))
+		p, err := spawn.Start(context.Background(), spawntest.Shell("exit 4", attr.StartSuspended{}))
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
@@ -330,7 +332,7 @@ var _ = registerHelper("reaping parent", func(args []string) int {
 // TestSuspendedSteps wants all signals but one to be blocked from before tracing
 // until after execve, whatever the attributes.
 func TestSuspendedSteps(t *testing.T) {
-	prog, err := spawn.Compile(shell(":", refuse(unix.EPERM, unix.SYS_PTRACE), attr.SigMask{}, attr.StartSuspended{}, attr.NoNewPrivs{}))
+	prog, err := spawn.Compile(spawntest.Shell(":", spawntest.Refuse(unix.EPERM, unix.SYS_PTRACE), attr.SigMask{}, attr.StartSuspended{}, attr.NoNewPrivs{}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -353,24 +355,24 @@ func TestSuspendedSteps(t *testing.T) {
 // TestSuspendedSetuid wants a set-user-ID program to get its id if the child has
 // CAP_SYS_PTRACE, and not to get it without.
 func TestSuspendedSetuid(t *testing.T) {
-	needRoot(t)
+	testenv.NeedRoot(t)
 	const owner = 12345
-	path := program(t, filepath.Join(publicDir(t), "program"), 0)
+	path := testenv.Program(t, filepath.Join(testenv.PublicDir(t), "program"), 0)
 	if err := errors.Join(os.Chown(path, owner, -1), os.Chmod(path, 0o755|os.ModeSetuid)); err != nil {
 		t.Fatal(err)
 	}
 	var fs unix.Statfs_t
 	if err := unix.Statfs(path, &fs); err != nil || fs.Flags&unix.ST_NOSUID != 0 {
-		skip(t, "the file system has no set-user-ID bits")
+		testenv.Skip(t, "the file system has no set-user-ID bits")
 	}
 	for _, test := range []struct {
 		list attr.List
 		want int
 	}{
-		{nil, owner}, {attr.List{attr.Credential{UID: nobody, GID: nobody}}, nobody},
+		{nil, owner}, {attr.List{attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody}}, testenv.Nobody},
 	} {
-		p := start(t, &spawn.Spec{Path: path, Attr: append(test.list, attr.StartSuspended{})})
-		if got := strings.Fields(status(t, fmt.Sprint(p.Pid())).status["Uid"])[1]; got != fmt.Sprint(test.want) {
+		p := spawntest.Start(t, &spawn.Spec{Path: path, Attr: append(test.list, attr.StartSuspended{})})
+		if got := strings.Fields(testenv.StatusOf(t, fmt.Sprint(p.Pid())).Status["Uid"])[1]; got != fmt.Sprint(test.want) {
 			t.Errorf("%#v: effective id %s, want %d", test.list, got, test.want)
 		}
 		resume(t, p, 0)

@@ -13,12 +13,14 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // TestCancelSuspended wants the context to end a start that takes long.
 func TestCancelSuspended(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
-		s, _ := heldSpec(t)
+	spawntest.EachEngine(t, func(t *testing.T) {
+		s, _ := spawntest.Held(t)
 		s.Attr = attr.List{attr.StartSuspended{}}
 		cancelHeld(t, s)
 	})
@@ -29,16 +31,16 @@ func TestCancelSuspended(t *testing.T) {
 func TestSignalsWhileTraced(t *testing.T) {
 	for name, traced := range map[string]func(t *testing.T, s *spawn.Spec){"Ptrace": runTraced, "StartSuspended": runSuspended} {
 		t.Run(name, func(t *testing.T) {
-			eachEngine(t, func(t *testing.T) {
-				s, fifo := heldSpec(t)
+			spawntest.EachEngine(t, func(t *testing.T) {
+				s, fifo := spawntest.Held(t)
 				ended := make(chan struct{})
 				go func() {
 					defer close(ended)
-					onThread(func() { traced(t, s) })
+					testenv.OnThread(func() { traced(t, s) })
 				}()
 				pid := 0
-				for deadline := time.Now().Add(patience); pid == 0 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-					pid, _ = strconv.Atoi(onlyChild().pid())
+				for deadline := time.Now().Add(testenv.Patience); pid == 0 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+					pid, _ = strconv.Atoi(testenv.OnlyChild().PID())
 				}
 				for _, sig := range []unix.Signal{unix.SIGCONT, unix.SIGCHLD, unix.SIGWINCH, unix.SIGCONT} {
 					if err := unix.Kill(pid, sig); err != nil {
@@ -50,7 +52,7 @@ func TestSignalsWhileTraced(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer w.Close()
-				await(t, "the start", ended)
+				testenv.Await(t, "the start", ended)
 			})
 		})
 	}
@@ -80,7 +82,7 @@ func runTraced(t *testing.T, s *spawn.Spec) {
 	if _, err := unix.Wait4(p.Pid(), &stop, 0, nil); err != nil || stop.StopSignal() != unix.SIGTRAP {
 		t.Errorf("%#x, %v", stop, err)
 	}
-	if got := status(t, strconv.Itoa(p.Pid())).status; got["SigBlk"] != "0000000008000000" {
+	if got := testenv.StatusOf(t, strconv.Itoa(p.Pid())).Status; got["SigBlk"] != "0000000008000000" {
 		t.Errorf("mask %s", got["SigBlk"])
 	}
 	if err := unix.PtraceDetach(p.Pid()); err != nil {

@@ -19,6 +19,8 @@ import (
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // swap is an experiment about the order of two phases: with them exchanged, the
@@ -82,7 +84,7 @@ func failure(err error) string {
 
 // says is a Spec of a script that succeeds when a command has the output.
 func says(command, output string, list ...attr.Attr) *spawn.Spec {
-	return shell(fmt.Sprintf("[ \"$(%s)\" = '%s' ]", command, output), list...)
+	return spawntest.Shell(fmt.Sprintf("[ \"$(%s)\" = '%s' ]", command, output), list...)
 }
 
 // What ending says of scripts.
@@ -100,10 +102,10 @@ func field(name string) string {
 }
 
 func TestSwappedPrivilege(t *testing.T) {
-	needRoot(t)
-	user := attr.Credential{UID: nobody, GID: nobody}
+	testenv.NeedRoot(t)
+	user := attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody}
 	kill := fmt.Sprintf("%016x", 1<<unix.CAP_KILL)
-	root := rootDirectory(t, 7)
+	root := spawntest.RootDirectory(t, 7)
 	list := []swap{
 		{a: plan.HostFiles, b: plan.Root, spec: &spawn.Spec{Path: "/program", Attr: attr.List{attr.OOMScoreAdj(1000), attr.Chroot(root)}},
 			right: "exit status 7", wrong: "oom_score_adj ENOENT"},
@@ -117,9 +119,9 @@ func TestSwappedPrivilege(t *testing.T) {
 			right: yes, wrong: "bounding EPERM"},
 		{a: plan.KeepCaps, b: plan.DropCaps, spec: says(field("CapBnd"), "0000000000000000", attr.NoCapabilities()),
 			right: yes, wrong: "bounding EPERM"},
-		{hasten: "setresuid", spec: says("id -G", "5 7", attr.Credential{UID: nobody, GID: 5, Groups: []uint32{7}}),
+		{hasten: "setresuid", spec: says("id -G", "5 7", attr.Credential{UID: testenv.Nobody, GID: 5, Groups: []uint32{7}}),
 			right: yes, wrong: "setgroups EPERM"},
-		{hasten: "setresuid", spec: says("id -g", "5", attr.Credential{UID: nobody, GID: 5, KeepGroups: true}),
+		{hasten: "setresuid", spec: says("id -g", "5", attr.Credential{UID: testenv.Nobody, GID: 5, KeepGroups: true}),
 			right: yes, wrong: "setresgid EPERM"},
 		{a: plan.Credentials, b: plan.Capabilities, spec: says(field("CapAmb"), kill, user, attr.AmbientCaps{unix.CAP_KILL}),
 			right: yes, wrong: no},
@@ -128,7 +130,7 @@ func TestSwappedPrivilege(t *testing.T) {
 		{a: plan.SecureBits, b: plan.DropCaps, spec: says(field("CapPrm"), "0000000000000000", attr.SecureBits(1), attr.NoCapabilities()),
 			right: yes, wrong: "securebits EPERM"},
 	}
-	if hasCap(unix.CAP_SYS_NICE) {
+	if testenv.HasCap(unix.CAP_SYS_NICE) {
 		list = append(list, swap{a: plan.Raise, b: plan.Credentials, spec: says(niceOf, "-7", user, attr.Nice(-7)), right: yes, wrong: "nice EACCES"})
 	}
 	trySwaps(t, list)
@@ -136,14 +138,14 @@ func TestSwappedPrivilege(t *testing.T) {
 
 // TestSwappedUserNamespace is about privilege that a new user namespace takes away.
 func TestSwappedUserNamespace(t *testing.T) {
-	needRoot(t)
-	needNamespaces(t, unix.CLONE_NEWUSER)
+	testenv.NeedRoot(t)
+	spawntest.NeedNamespaces(t, unix.CLONE_NEWUSER)
 	own, all := attr.Unshare{Flags: unix.CLONE_NEWUSER}, []attr.IDMapEntry{{Size: 1}}
 	idMap := attr.IDMap{UID: all, GID: all}
 	list := []swap{{a: plan.JoinNamespaces, b: plan.Namespaces,
-		spec:  shell(":", own, idMap, attr.JoinNamespace{File: namespaceFile(t, os.Getpid(), "net")}),
+		spec:  spawntest.Shell(":", own, idMap, attr.JoinNamespace{File: spawntest.NamespaceFile(t, os.Getpid(), "net")}),
 		right: yes, wrong: "setns EPERM"}}
-	if hasCap(unix.CAP_SYS_NICE) {
+	if testenv.HasCap(unix.CAP_SYS_NICE) {
 		list = append(list, swap{a: plan.Raise, b: plan.Namespaces, spec: says(niceOf, "-7", own, idMap, attr.Nice(-7)), right: yes, wrong: "nice EACCES"})
 	}
 	trySwaps(t, list)
@@ -151,23 +153,23 @@ func TestSwappedUserNamespace(t *testing.T) {
 
 // TestSwappedFiles is about what file actions are done with.
 func TestSwappedFiles(t *testing.T) {
-	needRoot(t)
-	dir := publicDir(t)
-	secret := write(t, filepath.Join(dir, "secret"), "secret\n", 0o600)
-	if err := os.Chown(secret, nobody, nobody); err != nil {
+	testenv.NeedRoot(t)
+	dir := testenv.PublicDir(t)
+	secret := testenv.Write(t, filepath.Join(dir, "secret"), "secret\n", 0o600)
+	if err := os.Chown(secret, testenv.Nobody, testenv.Nobody); err != nil {
 		t.Fatal(err)
 	}
 	reads := func(list ...attr.Attr) *spawn.Spec {
-		return withActions(shell("read x <&9 && [ $x = secret ]", list...), func(a *spawn.FileActions) { a.Open(9, secret, os.O_RDONLY, 0) })
+		return spawntest.WithActions(spawntest.Shell("read x <&9 && [ $x = secret ]", list...), func(a *spawn.FileActions) { a.Open(9, secret, os.O_RDONLY, 0) })
 	}
 	list := []swap{
 		{a: plan.DropCaps, b: plan.Files, spec: reads(attr.NoCapabilities()), right: "open EACCES", wrong: yes},
 		{a: plan.Credentials, b: plan.Files, spec: reads(attr.Credential{UID: 1, GID: 1}), right: "open EACCES", wrong: yes},
-		{a: plan.Root, b: plan.Files, spec: withActions(&spawn.Spec{Path: "/program", Attr: attr.List{attr.Chroot(rootDirectory(t, 7))}},
+		{a: plan.Root, b: plan.Files, spec: spawntest.WithActions(&spawn.Spec{Path: "/program", Attr: attr.List{attr.Chroot(spawntest.RootDirectory(t, 7))}},
 			func(a *spawn.FileActions) { a.Open(9, secret, os.O_RDONLY, 0) }), right: "open ENOENT", wrong: "exit status 7"},
 	}
-	if hasLandlock() {
-		rules := newRuleset(t, attr.LandlockRules{Execute: system()})
+	if spawntest.HasLandlock() {
+		rules := spawntest.NewRuleset(t, attr.LandlockRules{Execute: spawntest.System()})
 		list = append(list, swap{a: plan.Files, b: plan.Landlock, spec: reads(rules.Attr()), right: yes, wrong: "open EACCES"})
 	}
 	trySwaps(t, list)
@@ -175,10 +177,10 @@ func TestSwappedFiles(t *testing.T) {
 
 // TestSwappedMounts is about paths of mounts, and whose they are.
 func TestSwappedMounts(t *testing.T) {
-	needPivotRoot(t)
-	needRoot(t)
-	needNamespaces(t, unix.CLONE_NEWNS)
-	root, outside := rootDirectory(t, 7), rootDirectory(t, 8)
+	testenv.NeedPivotRoot(t)
+	testenv.NeedRoot(t)
+	spawntest.NeedNamespaces(t, unix.CLONE_NEWNS)
+	root, outside := spawntest.RootDirectory(t, 7), spawntest.RootDirectory(t, 8)
 	own := attr.Unshare{Flags: unix.CLONE_NEWNS}
 	bind := attr.Mounts{{Source: outside, Target: filepath.Join(root, "tmp"), Flags: unix.MS_BIND}}
 	trySwaps(t, []swap{
@@ -191,29 +193,29 @@ func TestSwappedMounts(t *testing.T) {
 
 // TestSwappedCgroup has the child join its cgroup by itself.
 func TestSwappedCgroup(t *testing.T) {
-	dir, _ := newCgroup(t)
-	defer spawn.Force(spawn.Without["cgroup"])()
+	dir, _ := testenv.NewCgroup(t)
+	defer spawntest.Force("cgroup")()
 	script := "while read x; do [ \"$x\" = 0::/ ] && exit; done </proc/self/cgroup; exit 1"
-	trySwaps(t, []swap{{a: plan.Cgroup, b: plan.Namespaces, spec: shell(script, attr.Cgroup{Dir: dir}, attr.Unshare{Flags: unix.CLONE_NEWCGROUP}),
+	trySwaps(t, []swap{{a: plan.Cgroup, b: plan.Namespaces, spec: spawntest.Shell(script, attr.Cgroup{Dir: dir}, attr.Unshare{Flags: unix.CLONE_NEWCGROUP}),
 		right: yes, wrong: no}})
 }
 
 // TestSwappedProcessLimit has a user with more processes than the program may
 // start: execve fails where the limit was there when the child became the user's.
 func TestSwappedProcessLimit(t *testing.T) {
-	needRoot(t)
-	user := attr.Credential{UID: 54321, GID: nobody} // who has no other processes
-	_, end := liveChild(t, user)
+	testenv.NeedRoot(t)
+	user := attr.Credential{UID: 54321, GID: testenv.Nobody} // who has no other processes
+	_, end := spawntest.LiveChild(t, user)
 	defer end()
 	const nproc = 6
-	trySwaps(t, []swap{{a: plan.Credentials, b: plan.Lower, spec: shell(":", user, attr.Rlimit{Resource: nproc}),
+	trySwaps(t, []swap{{a: plan.Credentials, b: plan.Lower, spec: spawntest.Shell(":", user, attr.Rlimit{Resource: nproc}),
 		right: yes, wrong: "execve EAGAIN"}})
 }
 
 // TestSwappedDeathSignal has a parent that dies as soon as its child runs.
 func TestSwappedDeathSignal(t *testing.T) {
-	helper(t, "parent that leaves") // in use, even where it can't be
-	needRoot(t)
+	spawntest.Helper(t, "parent that leaves") // in use, even where it can't be
+	testenv.NeedRoot(t)
 	for args, want := range map[string]string{"as it is": "", "exchanged": "alive\n"} {
 		in, inW, err := os.Pipe()
 		if err != nil {
@@ -224,7 +226,7 @@ func TestSwappedDeathSignal(t *testing.T) {
 			t.Fatal(err)
 		}
 		in.Fd() // makes it blocking
-		s := withActions(helper(t, "parent that leaves", args), func(a *spawn.FileActions) { a.File(in, 0); a.File(outW, 1) })
+		s := spawntest.WithActions(spawntest.Helper(t, "parent that leaves", args), func(a *spawn.FileActions) { a.File(in, 0); a.File(outW, 1) })
 		state, err := spawn.Run(context.Background(), s)
 		if err != nil || !state.Success() {
 			t.Errorf("%v, %v", state, err)
@@ -242,17 +244,17 @@ func TestSwappedDeathSignal(t *testing.T) {
 
 // TestSwappedKeyring wants the keyring to be the user's who the program runs as.
 func TestSwappedKeyring(t *testing.T) {
-	helper(t, "own keyring") // in use, even where it can't be
-	needRoot(t)
+	spawntest.Helper(t, "own keyring") // in use, even where it can't be
+	testenv.NeedRoot(t)
 	if _, err := unix.KeyctlGetKeyringID(unix.KEY_SPEC_SESSION_KEYRING, false); errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) {
-		skip(t, "no keyrings")
+		testenv.Skip(t, "no keyrings")
 	}
-	s := publicHelper(t, "own keyring")
-	s.Attr = attr.List{attr.SessionKeyring(""), attr.Credential{UID: nobody, GID: nobody}}
+	s := spawntest.PublicHelper(t, "own keyring")
+	s.Attr = attr.List{attr.SessionKeyring(""), attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody}}
 	trySwaps(t, []swap{{a: plan.Credentials, b: plan.AfterCredentials, spec: s, right: yes, wrong: no}})
 }
 
-var _ = registerHelper("own keyring", func([]string) int {
+var _ = testenv.RegisterHelper("own keyring", func([]string) int {
 	text, err := unix.KeyctlString(unix.KEYCTL_DESCRIBE, unix.KEY_SPEC_SESSION_KEYRING)
 	if err != nil || !strings.HasPrefix(text, fmt.Sprintf("keyring;%d;", os.Getuid())) {
 		return 1
@@ -260,8 +262,8 @@ var _ = registerHelper("own keyring", func([]string) int {
 	return 0
 })
 
-var _ = registerHelper("parent that leaves", func(args []string) int {
-	p, err := spawn.Compile(shell("read x; echo alive", attr.ParentDeathSignal(unix.SIGKILL), attr.Credential{UID: nobody, GID: nobody}))
+var _ = testenv.RegisterHelper("parent that leaves", func(args []string) int {
+	p, err := spawn.Compile(spawntest.Shell("read x; echo alive", attr.ParentDeathSignal(unix.SIGKILL), attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody}))
 	if err == nil && args[0] == "exchanged" {
 		p = p.Swapped(plan.Credentials, plan.AfterCredentials)
 	}
@@ -274,14 +276,14 @@ var _ = registerHelper("parent that leaves", func(args []string) int {
 // TestSwappedAffinity has a thread that may not run on all CPUs, as SchedDeadline
 // wants it.
 func TestSwappedAffinity(t *testing.T) {
-	needRoot(t)
-	needCap(t, unix.CAP_SYS_NICE)
+	testenv.NeedRoot(t)
+	testenv.NeedCap(t, unix.CAP_SYS_NICE)
 	var set unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &set); err != nil {
 		t.Fatal(err)
 	}
 	if set.Count() < 2 {
-		skip(t, "one CPU")
+		testenv.Skip(t, "one CPU")
 	}
 	var cpus attr.CPUAffinity
 	for n := 0; len(cpus) < set.Count(); n++ {
@@ -290,32 +292,32 @@ func TestSwappedAffinity(t *testing.T) {
 		}
 	}
 	policy := attr.SchedPolicy{Policy: attr.SchedDeadline, Runtime: 1e6, Deadline: 1e8, ResetOnFork: true}
-	if _, err := spawn.Run(context.Background(), shell(":", policy)); err != nil {
-		skip(t, "no SchedDeadline: "+err.Error())
+	if _, err := spawn.Run(context.Background(), spawntest.Shell(":", policy)); err != nil {
+		testenv.Skip(t, "no SchedDeadline: "+err.Error())
 	}
-	onThread(func() {
+	testenv.OnThread(func() {
 		var one unix.CPUSet
 		one.Set(cpus[0])
 		if err := unix.SchedSetaffinity(0, &one); err != nil {
 			t.Error(err)
 			return
 		}
-		trySwaps(t, []swap{{a: plan.Affinity, b: plan.Raise, spec: shell(":", policy, cpus), right: yes, wrong: "sched EPERM"}})
+		trySwaps(t, []swap{{a: plan.Affinity, b: plan.Raise, spec: spawntest.Shell(":", policy, cpus), right: yes, wrong: "sched EPERM"}})
 	})
 }
 
 // TestSwappedLimits has a user without privilege who may raise the limit of nice
 // values, and by that lower the value itself.
 func TestSwappedLimits(t *testing.T) {
-	helper(t, "raised limit") // in use, even where it can't be
-	needRoot(t)
-	needCap(t, unix.CAP_SYS_RESOURCE)
-	s := publicHelper(t, "raised limit")
-	s.Attr = attr.List{attr.Credential{UID: nobody, GID: nobody}, attr.Rlimit{Resource: unix.RLIMIT_NICE, Hard: 40}}
-	output(t, s)
+	spawntest.Helper(t, "raised limit") // in use, even where it can't be
+	testenv.NeedRoot(t)
+	testenv.NeedCap(t, unix.CAP_SYS_RESOURCE)
+	s := spawntest.PublicHelper(t, "raised limit")
+	s.Attr = attr.List{attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody}, attr.Rlimit{Resource: unix.RLIMIT_NICE, Hard: 40}}
+	spawntest.Output(t, s)
 }
 
-var _ = registerHelper("raised limit", func([]string) int {
+var _ = testenv.RegisterHelper("raised limit", func([]string) int {
 	return report(swap{a: plan.RaiseLimits, b: plan.Raise, spec: says(niceOf, "-7", attr.Nice(-7), attr.RlimitToHard(unix.RLIMIT_NICE)),
 		right: yes, wrong: "nice EACCES"}.check())
 })
@@ -340,7 +342,7 @@ func TestSwappedUmask(t *testing.T) {
 		t.Fatal(err)
 	}
 	if st.Mode().Perm() == 0o600 {
-		skip(t, "a strict umask")
+		testenv.Skip(t, "a strict umask")
 	}
 	s := says("stat -L -c %a /proc/self/fd/50; rm "+file, "600", attr.Umask(0o077))
 	s.Actions.Open(50, file, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o666)
@@ -351,8 +353,8 @@ func TestSwappedLastSteps(t *testing.T) {
 	limited := says("ulimit -n", "10", attr.NoFile{Soft: 10, Hard: 10})
 	limited.Actions.Open(50, os.DevNull, os.O_RDONLY, 0)
 	calls := []int{unix.SYS_EXECVE, unix.SYS_EXIT_GROUP, unix.SYS_WRITE}
-	last := exits(t, 7)
-	last.Attr = attr.List{attr.NoNewPrivs{}, attr.SigMask{1}, filter(unix.SECCOMP_RET_ALLOW, unix.SECCOMP_RET_ERRNO|uint32(unix.EXDEV), calls...)}
+	last := spawntest.Exits(t, 7)
+	last.Attr = attr.List{attr.NoNewPrivs{}, attr.SigMask{1}, spawntest.Filter(unix.SECCOMP_RET_ALLOW, unix.SECCOMP_RET_ERRNO|uint32(unix.EXDEV), calls...)}
 	trySwaps(t, []swap{
 		{a: plan.Files, b: plan.Lower, spec: limited, right: yes, wrong: "open EBADF"},
 		{a: plan.Mask, b: plan.Seccomp, spec: last, right: "exit status 7", wrong: "sigmask EXDEV"},
@@ -361,7 +363,7 @@ func TestSwappedLastSteps(t *testing.T) {
 
 // TestSwappedPtrace has a filter that forbids to be traced.
 func TestSwappedPtrace(t *testing.T) {
-	p, err := spawn.Compile(shell(":", attr.Ptrace{}, attr.NoNewPrivs{}, refuse(unix.EXDEV, unix.SYS_PTRACE)))
+	p, err := spawn.Compile(spawntest.Shell(":", attr.Ptrace{}, attr.NoNewPrivs{}, spawntest.Refuse(unix.EXDEV, unix.SYS_PTRACE)))
 	if err != nil {
 		t.Fatal(err)
 	}

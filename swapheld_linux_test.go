@@ -14,12 +14,14 @@ import (
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // TestSwappedMask sends a signal that is to be ignored to children that are held up
 // in a file action.
 func TestSwappedMask(t *testing.T) {
-	s, fifo := heldSpec(t)
+	s, fifo := spawntest.Held(t)
 	s.Attr = attr.List{attr.SigIgnore{unix.SIGUSR1}, attr.Umask(0o123)}
 	p, err := spawn.Compile(s)
 	if err != nil {
@@ -35,12 +37,12 @@ func TestSwappedMask(t *testing.T) {
 			}
 			result <- state.String()
 		}()
-		var child seen
-		for deadline := time.Now().Add(patience); child.status["Umask"] != "0123" && time.Now().Before(deadline); {
+		var child testenv.Seen
+		for deadline := time.Now().Add(testenv.Patience); child.Status["Umask"] != "0123" && time.Now().Before(deadline); {
 			time.Sleep(time.Millisecond)
-			child = onlyChild()
+			child = testenv.OnlyChild()
 		}
-		pid, err := strconv.Atoi(child.pid())
+		pid, err := strconv.Atoi(child.PID())
 		if err != nil {
 			t.Error("no child in its file actions")
 		} else if err := unix.Kill(pid, unix.SIGUSR1); err != nil {
@@ -50,7 +52,7 @@ func TestSwappedMask(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, want := await(t, "the child", result), []string{"exit status 7", "signal: user defined signal 1"}[i]; got != want {
+		if got, want := testenv.Await(t, "the child", result), []string{"exit status 7", "signal: user defined signal 1"}[i]; got != want {
 			t.Errorf("%d: %s, want %s", i, got, want)
 		}
 		w.Close()

@@ -13,29 +13,31 @@ import (
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 func init() {
-	unprivileged["swapped phases"] = swappedAsUser
+	spawntest.Unprivileged("swapped phases", swappedAsUser)
 }
 
 // swappedAsUser has what matters only without privilege.
 func swappedAsUser(dir string) error {
-	list := []swap{{a: plan.NoNewPrivs, b: plan.Seccomp, spec: shell(":", attr.NoNewPrivs{}, refuse(unix.EXDEV, unix.SYS_ACCT)),
+	list := []swap{{a: plan.NoNewPrivs, b: plan.Seccomp, spec: spawntest.Shell(":", attr.NoNewPrivs{}, spawntest.Refuse(unix.EXDEV, unix.SYS_ACCT)),
 		right: yes, wrong: "seccomp EACCES"}}
-	if hasLandlock() {
-		rules, err := attr.NewLandlock(attr.LandlockRules{Execute: system(), Write: []string{os.DevNull}, BestEffort: true})
+	if spawntest.HasLandlock() {
+		rules, err := attr.NewLandlock(attr.LandlockRules{Execute: spawntest.System(), Write: []string{os.DevNull}, BestEffort: true})
 		if err != nil {
 			return err
 		}
 		defer rules.Close()
-		list = append(list, swap{a: plan.NoNewPrivs, b: plan.Landlock, spec: shell(":", attr.NoNewPrivs{}, rules.Attr()),
+		list = append(list, swap{a: plan.NoNewPrivs, b: plan.Landlock, spec: spawntest.Shell(":", attr.NoNewPrivs{}, rules.Attr()),
 			right: yes, wrong: "landlock EPERM"})
 	}
-	uid, gid := mapOwn()
+	uid, gid := spawntest.MapOwn()
 	own := attr.List{attr.Unshare{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS}, attr.IDMap{UID: uid, GID: gid}}
-	if _, state, err := tryOutput(shell(":", own...)); err == nil && state.Success() {
-		mounted := shell("while read a b c; do [ $b = "+dir+" ] && exit; done </proc/self/mounts; exit 1", own...)
+	if _, state, err := spawntest.TryOutput(spawntest.Shell(":", own...)); err == nil && state.Success() {
+		mounted := spawntest.Shell("while read a b c; do [ $b = "+dir+" ] && exit; done </proc/self/mounts; exit 1", own...)
 		mounted.Attr = append(mounted.Attr, attr.Mounts{{Target: dir, FSType: "tmpfs"}})
 		list = append(list, swap{a: plan.Namespaces, b: plan.Mounts, spec: mounted, right: yes, wrong: "private mounts EPERM"})
 	}
@@ -48,34 +50,34 @@ func swappedAsUser(dir string) error {
 }
 
 func TestSwappedTerminal(t *testing.T) {
-	_, tty := openPTY(t)
+	_, tty := testenv.OpenPTY(t)
 	const opens = "(: </dev/tty) 2>/dev/null"
-	numbered := withActions(shell(opens, attr.Setsid{}, attr.ControllingFD{FD: 50}), func(a *spawn.FileActions) { a.File(tty, 50) })
+	numbered := spawntest.WithActions(spawntest.Shell(opens, attr.Setsid{}, attr.ControllingFD{FD: 50}), func(a *spawn.FileActions) { a.File(tty, 50) })
 	trySwaps(t, []swap{
-		{a: plan.Session, b: plan.Terminal, spec: shell(opens, attr.Setsid{}, attr.ControllingTTY{File: tty}), right: yes, wrong: "ctty EPERM"},
-		{a: plan.Terminal, b: plan.CloseRest, spec: shell(opens, attr.Setsid{}, attr.ControllingTTY{File: tty}), right: yes, wrong: "ctty EBADF"},
+		{a: plan.Session, b: plan.Terminal, spec: spawntest.Shell(opens, attr.Setsid{}, attr.ControllingTTY{File: tty}), right: yes, wrong: "ctty EPERM"},
+		{a: plan.Terminal, b: plan.CloseRest, spec: spawntest.Shell(opens, attr.Setsid{}, attr.ControllingTTY{File: tty}), right: yes, wrong: "ctty EBADF"},
 		{a: plan.Files, b: plan.Terminal, spec: numbered, right: yes, wrong: "ctty EBADF"},
 	})
 }
 
 // TestSwappedForeground has the leader of a session with a terminal.
 func TestSwappedForeground(t *testing.T) {
-	_, tty := openPTY(t)
-	s := withActions(helper(t, "swapped foreground"), func(a *spawn.FileActions) { a.File(tty, 0) })
+	_, tty := testenv.OpenPTY(t)
+	s := spawntest.WithActions(spawntest.Helper(t, "swapped foreground"), func(a *spawn.FileActions) { a.File(tty, 0) })
 	s.Attr = attr.List{attr.Setsid{}, attr.ControllingTTY{File: tty}}
-	output(t, s)
+	spawntest.Output(t, s)
 }
 
-var _ = registerHelper("swapped foreground", func([]string) int {
+var _ = testenv.RegisterHelper("swapped foreground", func([]string) int {
 	const inFront = "set -- $(cat /proc/$$/stat); [ $5 = $8 ]"
-	files := shell(inFront, attr.Setpgid{})
+	files := spawntest.Shell(inFront, attr.Setpgid{})
 	files.Actions.Tcsetpgrp(0)
 	away, err := spawn.Compile(files)
 	if err != nil {
 		return report(err)
 	}
 	// Its group is orphaned, so the kernel has an error for it, and does not stop it.
-	behind := shell(inFront)
+	behind := spawntest.Shell(inFront)
 	behind.Actions.Tcsetpgrp(0)
 	p, err := spawn.Compile(behind)
 	if err != nil {
@@ -90,7 +92,7 @@ var _ = registerHelper("swapped foreground", func([]string) int {
 		}
 	}
 	return report(errors.Join(
-		swap{hasten: "foreground", spec: shell(inFront, attr.Setpgid{}, attr.Foreground{File: os.Stdin}), right: yes, wrong: no}.check(),
+		swap{hasten: "foreground", spec: spawntest.Shell(inFront, attr.Setpgid{}, attr.Foreground{File: os.Stdin}), right: yes, wrong: no}.check(),
 		swap{a: plan.Session, b: plan.Files, spec: files, right: yes, wrong: no}.check(),
 	))
 })
@@ -98,13 +100,13 @@ var _ = registerHelper("swapped foreground", func([]string) int {
 // TestSessionOrGroup shows why these two are a contradiction, in any order.
 func TestSessionOrGroup(t *testing.T) {
 	for call, a := range map[string]attr.Attr{"setsid": attr.Setpgid{}, "setpgid": attr.Setsid{}} {
-		s := helper(t, "session or group", call)
+		s := spawntest.Helper(t, "session or group", call)
 		s.Attr = attr.List{a}
-		output(t, s)
+		spawntest.Output(t, s)
 	}
 }
 
-var _ = registerHelper("session or group", func(args []string) int {
+var _ = testenv.RegisterHelper("session or group", func(args []string) int {
 	_, err := unix.Setsid()
 	if args[0] == "setpgid" {
 		err = unix.Setpgid(0, 0)
@@ -118,13 +120,13 @@ var _ = registerHelper("session or group", func(args []string) int {
 // TestSwappedFileTable has a parent that does not mind that its descriptors change.
 func TestSwappedFileTable(t *testing.T) {
 	if !spawn.Features().Has("close_range") || !spawn.Features().Has("shared_memory") {
-		skip(t, "the table is copied")
+		testenv.Skip(t, "the table is copied")
 	}
-	output(t, helper(t, "shared table"))
+	spawntest.Output(t, spawntest.Helper(t, "shared table"))
 }
 
-var _ = registerHelper("shared table", func([]string) int {
-	s := shell(":")
+var _ = testenv.RegisterHelper("shared table", func([]string) int {
+	s := spawntest.Shell(":")
 	s.Actions.Open(50, os.DevNull, os.O_RDONLY, 0)
 	p, err := spawn.Compile(s)
 	if err != nil {

@@ -4,87 +4,39 @@ package spawn_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/kernel"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
-// openPTY makes a pseudo-terminal. The test is skipped where there are none.
-func openPTY(t testing.TB) (master, terminal *os.File) {
-	t.Helper()
-	master, terminal, err := newPTY()
-	if err != nil {
-		skip(t, "no pseudo-terminals: "+err.Error())
-	}
-	t.Cleanup(func() { _ = errors.Join(master.Close(), terminal.Close()) })
-	return master, terminal
-}
-
-func newPTY() (master, terminal *os.File, err error) {
-	master, err = os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		return nil, nil, err
-	}
-	number := -1
-	if err = onDescriptor(master, func(fd int) error {
-		if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
-			return err
-		}
-		number, err = unix.IoctlGetInt(fd, unix.TIOCGPTN)
-		return err
-	}); err == nil {
-		terminal, err = os.OpenFile("/dev/pts/"+strconv.Itoa(number), os.O_RDWR|unix.O_NOCTTY, 0)
-	}
-	if err != nil {
-		master.Close()
-	}
-	return master, terminal, err
-}
-
-// control calls f with f's descriptor and leaves its flags alone.
-func control(t testing.TB, file *os.File, f func(fd int) error) {
-	t.Helper()
-	if err := onDescriptor(file, f); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func onDescriptor(file *os.File, f func(fd int) error) error {
-	conn, err := file.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var inner error
-	return errors.Join(conn.Control(func(fd uintptr) { inner = f(int(fd)) }), inner)
-}
-
 func TestControllingTerminal(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
-		_, tty := openPTY(t)
+	spawntest.EachEngine(t, func(t *testing.T) {
+		_, tty := testenv.OpenPTY(t)
 		var st unix.Stat_t
-		control(t, tty, func(fd int) error { return unix.Fstat(fd, &st) })
-		spec := catSpec(t, attr.ControllingTTY{File: tty}, attr.Setsid{})
-		s := parseSeen(output(t, spec))
+		testenv.Control(t, tty, func(fd int) error { return unix.Fstat(fd, &st) })
+		spec := spawntest.Cat(t, attr.ControllingTTY{File: tty}, attr.Setsid{})
+		s := testenv.ParseSeen(spawntest.Output(t, spec))
 		// tty_nr holds the device number in its own way.
-		nr := uint32(s.number(t, statTTY))
+		nr := uint32(s.Number(t, testenv.StatTTY))
 		major, minor := nr>>8&0xfff, nr&0xff|nr>>12&0xfff00
 		if major != unix.Major(st.Rdev) || minor != unix.Minor(st.Rdev) {
 			t.Errorf("terminal %d:%d, want %d:%d", major, minor, unix.Major(st.Rdev), unix.Minor(st.Rdev))
 		}
-		if got := s.number(t, statFg); strconv.Itoa(got) != s.pid() {
-			t.Errorf("foreground group %d, pid %s", got, s.pid())
+		if got := s.Number(t, testenv.StatFg); strconv.Itoa(got) != s.PID() {
+			t.Errorf("foreground group %d, pid %s", got, s.PID())
 		}
-		if got := s.number(t, statSession); strconv.Itoa(got) != s.pid() {
-			t.Errorf("session %d, pid %s", got, s.pid())
+		if got := s.Number(t, testenv.StatSession); strconv.Itoa(got) != s.PID() {
+			t.Errorf("session %d, pid %s", got, s.PID())
 		}
 	})
 }
@@ -92,14 +44,14 @@ func TestControllingTerminal(t *testing.T) {
 // TestControllingTerminalAsStdio has the terminal as 0, and its own number taken
 // by another file.
 func TestControllingTerminalAsStdio(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
-		_, tty := openPTY(t)
+	spawntest.EachEngine(t, func(t *testing.T) {
+		_, tty := testenv.OpenPTY(t)
 		var fd int
-		control(t, tty, func(n int) error { fd = n; return nil })
-		spec := catSpec(t, attr.Setsid{}, attr.ControllingTTY{File: tty})
+		testenv.Control(t, tty, func(n int) error { fd = n; return nil })
+		spec := spawntest.Cat(t, attr.Setsid{}, attr.ControllingTTY{File: tty})
 		spec.Actions.File(tty, 0)
 		spec.Actions.Open(fd, os.DevNull, os.O_RDONLY, 0)
-		if got := parseSeen(output(t, spec)).number(t, statFg); got <= 0 {
+		if got := testenv.ParseSeen(spawntest.Output(t, spec)).Number(t, testenv.StatFg); got <= 0 {
 			t.Errorf("foreground group %d", got)
 		}
 	})
@@ -108,36 +60,36 @@ func TestControllingTerminalAsStdio(t *testing.T) {
 // TestForeground wants tcsetpgrp to work from the background, where it stops a
 // process by SIGTTOU.
 func TestForeground(t *testing.T) {
-	_, tty := openPTY(t)
-	s := helper(t, "foreground", catSpec(t).Path)
+	_, tty := testenv.OpenPTY(t)
+	s := spawntest.Helper(t, "foreground", spawntest.Cat(t).Path)
 	s.Attr = attr.List{attr.Setsid{}, attr.ControllingTTY{File: tty}}
 	s.Actions.File(tty, 0)
-	output(t, s)
+	spawntest.Output(t, s)
 }
 
 // It is the leader of a session; its children take the terminal one after the
 // other, so that all but the first do so from the background.
-var _ = registerHelper("foreground", func(args []string) int {
-	for name, change := range spawn.Without {
-		restore := spawn.Force(change)
+var _ = testenv.RegisterHelper("foreground", func(args []string) int {
+	for name, change := range spawntest.Without {
+		restore := kernel.ForTest(change)
 		s := &spawn.Spec{
 			Path: args[0], Args: []string{"cat", "/proc/self/status", "/proc/self/stat"},
 			Attr: attr.List{attr.Setpgid{}},
 		}
 		s.Actions.Tcsetpgrp(0)
-		out, state, err := tryOutput(s)
+		out, state, err := spawntest.TryOutput(s)
 		restore()
 		if err != nil || !state.Success() {
 			fmt.Println(name, state, err)
 			return 1
 		}
-		saw := parseSeen(out)
-		if fg := saw.stat[statFg]; fg != saw.pid() || saw.stat[statPgrp] != fg {
-			fmt.Println(name, "foreground", fg, "pid", saw.pid())
+		saw := testenv.ParseSeen(out)
+		if fg := saw.Stat[testenv.StatFg]; fg != saw.PID() || saw.Stat[testenv.StatPgrp] != fg {
+			fmt.Println(name, "foreground", fg, "pid", saw.PID())
 			return 1
 		}
-		if strings.Trim(saw.status["SigBlk"], "0") != "" {
-			fmt.Println(name, "blocked", saw.status["SigBlk"])
+		if strings.Trim(saw.Status["SigBlk"], "0") != "" {
+			fmt.Println(name, "blocked", saw.Status["SigBlk"])
 			return 1
 		}
 	}
@@ -146,12 +98,12 @@ var _ = registerHelper("foreground", func(args []string) int {
 
 // TestTerminalOfAnotherSession is the one thing that only the kernel can find.
 func TestTerminalOfAnotherSession(t *testing.T) {
-	_, tty := openPTY(t)
+	_, tty := testenv.OpenPTY(t)
 	list := attr.List{attr.Nice(19), attr.ControllingTTY{File: tty}, attr.Setsid{}}
-	_, end := liveChild(t, list...)
+	_, end := spawntest.LiveChild(t, list...)
 	defer end()
-	eachEngine(t, func(t *testing.T) {
-		_, err := spawn.Start(context.Background(), catSpec(t, list...))
-		checkFault(t, err, want{"ctty", 1, tty.Name(), []syscall.Errno{unix.EPERM}})
+	spawntest.EachEngine(t, func(t *testing.T) {
+		_, err := spawn.Start(context.Background(), spawntest.Cat(t, list...))
+		spawntest.CheckFault(t, err, spawntest.Fails("ctty", 1, tty.Name(), unix.EPERM))
 	})
 }

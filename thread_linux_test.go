@@ -21,6 +21,8 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // endThread ends a thread: its goroutine is locked to it.
@@ -46,7 +48,7 @@ func howMany(t *testing.T) int {
 // from goroutines that are locked to their threads for as long, while other threads
 // end, and wants none to get the signal.
 func TestParentDeathOfThreads(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		var ends []func()
 		var procs []*spawn.Process
 		var locked sync.WaitGroup
@@ -60,7 +62,7 @@ func TestParentDeathOfThreads(t *testing.T) {
 					defer func() { <-over }()
 				}
 				defer close(done)
-				p, end := liveChild(t, attr.ParentDeathSignal(unix.SIGKILL))
+				p, end := spawntest.LiveChild(t, attr.ParentDeathSignal(unix.SIGKILL))
 				ends, procs = append(ends, end), append(procs, p)
 			})
 			<-done
@@ -81,11 +83,11 @@ func TestParentDeathOfThreads(t *testing.T) {
 // TestParentDies kills the parent of many children, and wants all to end by the
 // signal. They would live for as long as a pipe is open.
 func TestParentDies(t *testing.T) {
-	for name := range spawn.Without {
+	for name := range spawntest.Without {
 		t.Run("without "+name, func(t *testing.T) {
-			children := itoa(howMany(t))
-			parent := helper(t, "dying parent", name, children, catSpec(t).Path)
-			s := helper(t, "reaper", parent.Args...)
+			children := strconv.Itoa(howMany(t))
+			parent := spawntest.Helper(t, "dying parent", name, children, spawntest.Cat(t).Path)
+			s := spawntest.Helper(t, "reaper", parent.Args...)
 			s.Attr = attr.List{attr.ChildSubreaper{}}
 			var fds [2]int
 			if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
@@ -93,11 +95,11 @@ func TestParentDies(t *testing.T) {
 			}
 			r, w := os.NewFile(uintptr(fds[0]), "r"), os.NewFile(uintptr(fds[1]), "w")
 			defer r.Close()
-			giveUp := time.AfterFunc(5*patience, func() { w.Close() })
+			giveUp := time.AfterFunc(5*testenv.Patience, func() { w.Close() })
 			defer w.Close()
 			defer giveUp.Stop()
 			s.Actions.File(r, 0)
-			if got, want := output(t, s), children+" got signal 15, 0 did not"; got != want {
+			if got, want := spawntest.Output(t, s), children+" got signal 15, 0 did not"; got != want {
 				t.Errorf("%q, want %q", got, want)
 			}
 		})
@@ -105,7 +107,7 @@ func TestParentDies(t *testing.T) {
 }
 
 // It kills the parent when that has its children, and reaps these.
-var _ = registerHelper("reaper", func(args []string) int {
+var _ = testenv.RegisterHelper("reaper", func(args []string) int {
 	exe, err := os.Executable()
 	if err != nil {
 		return 1
@@ -146,11 +148,11 @@ var _ = registerHelper("reaper", func(args []string) int {
 	return 0
 })
 
-var _ = registerHelper("dying parent", func(args []string) int {
-	spawn.Force(spawn.Without[args[0]])
+var _ = testenv.RegisterHelper("dying parent", func(args []string) int {
+	spawntest.Force(args[0])
 	list := attr.List{attr.ParentDeathSignal(unix.SIGTERM)}
 	if os.Geteuid() == 0 {
-		list = append(list, attr.Credential{UID: nobody, GID: nobody}) // which clears the signal
+		list = append(list, attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody}) // which clears the signal
 	}
 	children, _ := strconv.Atoi(args[1])
 	for i := range children {
@@ -169,11 +171,11 @@ var _ = registerHelper("dying parent", func(args []string) int {
 
 // TestParentDiedBefore kills the parent while the child can't get any further.
 func TestParentDiedBefore(t *testing.T) {
-	parent := helper(t, "parent of frozen")
-	dir, _ := newCgroup(t)
+	parent := spawntest.Helper(t, "parent of frozen")
+	dir, _ := testenv.NewCgroup(t)
 	freeze := filepath.Join(dir.Name(), "cgroup.freeze")
 	if err := os.WriteFile(freeze, []byte("1"), 0); err != nil {
-		skip(t, "no cgroup.freeze: "+err.Error())
+		testenv.Skip(t, "no cgroup.freeze: "+err.Error())
 	}
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -181,9 +183,9 @@ func TestParentDiedBefore(t *testing.T) {
 	}
 	defer r.Close()
 	parent.Args = append(parent.Args, dir.Name())
-	p := start(t, withActions(parent, func(a *spawn.FileActions) { a.File(w, 1) }))
+	p := spawntest.Start(t, spawntest.WithActions(parent, func(a *spawn.FileActions) { a.File(w, 1) }))
 	w.Close()
-	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(testenv.Patience); ; time.Sleep(time.Millisecond) {
 		procs, err := os.ReadFile(filepath.Join(dir.Name(), "cgroup.procs"))
 		if len(procs) > 0 || err != nil || time.Now().After(end) {
 			break
@@ -203,11 +205,11 @@ func TestParentDiedBefore(t *testing.T) {
 	}
 }
 
-var _ = registerHelper("parent of frozen", func(args []string) int {
+var _ = testenv.RegisterHelper("parent of frozen", func(args []string) int {
 	dir, err := os.Open(args[0])
 	if err == nil {
 		_, err = spawn.Run(context.Background(),
-			shell("echo ran; exec sleep 5", attr.Cgroup{Dir: dir}, attr.ParentDeathSignal(unix.SIGKILL)))
+			spawntest.Shell("echo ran; exec sleep 5", attr.Cgroup{Dir: dir}, attr.ParentDeathSignal(unix.SIGKILL)))
 	}
 	fmt.Fprintln(os.Stderr, err)
 	return 1
@@ -216,20 +218,20 @@ var _ = registerHelper("parent of frozen", func(args []string) int {
 // TestParentDiedUnmapped kills the parent of a child whose id maps are still to be
 // written, by a program that doesn't end.
 func TestParentDiedUnmapped(t *testing.T) {
-	needNamespaces(t, unix.CLONE_NEWUSER)
-	reached := filepath.Join(publicDir(t), "fifo")
+	spawntest.NeedNamespaces(t, unix.CLONE_NEWUSER)
+	reached := filepath.Join(testenv.PublicDir(t), "fifo")
 	if err := unix.Mkfifo(reached, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	newHelpers(t, "echo $$ >"+reached+"; exec sleep 600")
-	for name := range spawn.Without {
+	spawntest.NewIDHelpers(t, "echo $$ >"+reached+"; exec sleep 600")
+	for name := range spawntest.Without {
 		t.Run("without "+name, func(t *testing.T) {
 			r, w, err := os.Pipe()
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer r.Close()
-			p := start(t, withActions(helper(t, "parent of unmapped", name), func(a *spawn.FileActions) { a.File(w, 1) }))
+			p := spawntest.Start(t, spawntest.WithActions(spawntest.Helper(t, "parent of unmapped", name), func(a *spawn.FileActions) { a.File(w, 1) }))
 			w.Close()
 			line, err := os.ReadFile(reached)
 			if err != nil {
@@ -251,9 +253,9 @@ func TestParentDiedUnmapped(t *testing.T) {
 	}
 }
 
-var _ = registerHelper("parent of unmapped", func(args []string) int {
-	spawn.Force(spawn.Without[args[0]])
-	_, err := spawn.Run(context.Background(), mappedBy("echo ran; exec sleep 5"))
+var _ = testenv.RegisterHelper("parent of unmapped", func(args []string) int {
+	spawntest.Force(args[0])
+	_, err := spawn.Run(context.Background(), spawntest.MappedBy("echo ran; exec sleep 5"))
 	fmt.Fprintln(os.Stderr, err)
 	return 1
 })
@@ -284,35 +286,35 @@ func onOddThread(t *testing.T, change func() error, f func()) {
 // when it ends.
 func TestParentDeathOnOddThread(t *testing.T) {
 	noNewPrivs := func() error { return unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		var p *spawn.Process
 		onOddThread(t, noNewPrivs, func() {
-			if s := seenWith(t, attr.ParentDeathSignal(unix.SIGKILL)); s.status["NoNewPrivs"] != "1" {
-				t.Errorf("NoNewPrivs %q", s.status["NoNewPrivs"])
+			if s := spawntest.SeenWith(t, attr.ParentDeathSignal(unix.SIGKILL)); s.Status["NoNewPrivs"] != "1" {
+				t.Errorf("NoNewPrivs %q", s.Status["NoNewPrivs"])
 			}
-			p = start(t, shell("exec sleep 100", attr.ParentDeathSignal(unix.SIGTERM)))
+			p = spawntest.Start(t, spawntest.Shell("exec sleep 100", attr.ParentDeathSignal(unix.SIGTERM)))
 		})
 		if state, err := p.Wait(context.Background()); err != nil || state.Signal() != unix.SIGTERM {
 			t.Errorf("%v, %v", state, err)
 		}
-		if s := seenWith(t, attr.ParentDeathSignal(unix.SIGKILL)); s.status["NoNewPrivs"] != "0" {
-			t.Errorf("elsewhere: NoNewPrivs %q", s.status["NoNewPrivs"])
+		if s := spawntest.SeenWith(t, attr.ParentDeathSignal(unix.SIGKILL)); s.Status["NoNewPrivs"] != "0" {
+			t.Errorf("elsewhere: NoNewPrivs %q", s.Status["NoNewPrivs"])
 		}
 	})
 }
 
 // TestParentDeathInOtherNamespace is the same with a namespace.
 func TestParentDeathInOtherNamespace(t *testing.T) {
-	needRoot(t)
-	eachEngine(t, func(t *testing.T) {
+	testenv.NeedRoot(t)
+	spawntest.EachEngine(t, func(t *testing.T) {
 		onOddThread(t, func() error { return unix.Unshare(unix.CLONE_NEWUTS) }, func() {
-			got := parseNamespaces(output(t, namespaceSpec(attr.ParentDeathSignal(unix.SIGKILL))))
-			if own := ownNamespaces("thread-self")["uts"]; got["uts"] != own {
+			got := spawntest.ParseNamespaces(spawntest.Output(t, spawntest.Namespaces(attr.ParentDeathSignal(unix.SIGKILL))))
+			if own := spawntest.NamespacesOf("thread-self")["uts"]; got["uts"] != own {
 				t.Errorf("%q, want %q", got["uts"], own)
 			}
 		})
-		got := parseNamespaces(output(t, namespaceSpec(attr.ParentDeathSignal(unix.SIGKILL))))
-		if own := ownNamespaces("self")["uts"]; got["uts"] != own {
+		got := spawntest.ParseNamespaces(spawntest.Output(t, spawntest.Namespaces(attr.ParentDeathSignal(unix.SIGKILL))))
+		if own := spawntest.NamespacesOf("self")["uts"]; got["uts"] != own {
 			t.Errorf("elsewhere: %q, want %q", got["uts"], own)
 		}
 	})
@@ -320,13 +322,13 @@ func TestParentDeathInOtherNamespace(t *testing.T) {
 
 // TestPtrace traces a child up to its first stop.
 func TestPtrace(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
-			p := start(t, shell("exit 3", attr.Ptrace{}, attr.ParentDeathSignal(unix.SIGKILL)))
+			p := spawntest.Start(t, spawntest.Shell("exit 3", attr.Ptrace{}, attr.ParentDeathSignal(unix.SIGKILL)))
 			var status unix.WaitStatus
 			if _, err := unix.Wait4(p.Pid(), &status, 0, nil); err != nil || status.StopSignal() != unix.SIGTRAP {
 				t.Errorf("%#x, %v", status, err)
@@ -348,11 +350,11 @@ func TestPtrace(t *testing.T) {
 // TestWaitWhileTraced waits for a child that is at its first stop, which is not
 // its end.
 func TestWaitWhileTraced(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
-		onThread(func() {
-			p := start(t, shell("exit 3", attr.Ptrace{}))
-			for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-				if strings.HasPrefix(status(t, fmt.Sprint(p.Pid())).status["State"], "t") {
+	spawntest.EachEngine(t, func(t *testing.T) {
+		testenv.OnThread(func() {
+			p := spawntest.Start(t, spawntest.Shell("exit 3", attr.Ptrace{}))
+			for deadline := time.Now().Add(testenv.Patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+				if strings.HasPrefix(testenv.StatusOf(t, fmt.Sprint(p.Pid())).Status["State"], "t") {
 					break
 				}
 			}

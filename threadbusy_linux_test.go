@@ -15,6 +15,8 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // TestLastingThreadsBusy holds up more children than there are threads for.
@@ -23,8 +25,8 @@ func TestLastingThreadsBusy(t *testing.T) {
 	if err := unix.Mkfifo(fifo, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	s := withActions(shell(":", attr.ParentDeathSignal(unix.SIGKILL)), func(a *spawn.FileActions) { a.Open(0, fifo, os.O_RDONLY, 0) })
-	before := countThreads(t)
+	s := spawntest.WithActions(spawntest.Shell(":", attr.ParentDeathSignal(unix.SIGKILL)), func(a *spawn.FileActions) { a.Open(0, fifo, os.O_RDONLY, 0) })
+	before := testenv.CountThreads(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	for range 30 {
@@ -35,10 +37,10 @@ func TestLastingThreadsBusy(t *testing.T) {
 		})
 	}
 	time.Sleep(50 * time.Millisecond)
-	if n := countThreads(t) - before; n > 20 {
+	if n := testenv.CountThreads(t) - before; n > 20 {
 		t.Errorf("%d threads more", n)
 	}
 	cancel()
 	wg.Wait()
-	output(t, shell(":", attr.ParentDeathSignal(unix.SIGKILL)))
+	spawntest.Output(t, spawntest.Shell(":", attr.ParentDeathSignal(unix.SIGKILL)))
 }

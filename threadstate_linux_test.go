@@ -13,6 +13,8 @@ import (
 
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/raw/rawtest"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // threadChanges are what a goroutine may do to its thread, which a child must have.
@@ -161,15 +163,15 @@ func TestParentDeathKeepsThread(t *testing.T) {
 			changes[name] = f
 		}
 	}
-	plain := output(t, shell(showThread, attr.ParentDeathSignal(unix.SIGKILL)))
+	plain := spawntest.Output(t, spawntest.Shell(showThread, attr.ParentDeathSignal(unix.SIGKILL)))
 	for name, change := range changes {
 		t.Run(name, func(t *testing.T) {
-			if name == "landlock" && !hasLandlock() {
-				skip(t, "no Landlock")
+			if name == "landlock" && !spawntest.HasLandlock() {
+				testenv.Skip(t, "no Landlock")
 			}
 			onOddThread(t, change, func() {
-				want := output(t, shell(showThread))
-				got := output(t, shell(showThread, attr.ParentDeathSignal(unix.SIGKILL)))
+				want := spawntest.Output(t, spawntest.Shell(showThread))
+				got := spawntest.Output(t, spawntest.Shell(showThread, attr.ParentDeathSignal(unix.SIGKILL)))
 				if got != want {
 					t.Errorf("with the signal it is otherwise:\n%s", difference(want, got))
 				}

@@ -14,8 +14,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"strconv"
+
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // countPidfds counts the pidfds of this process.
@@ -40,18 +44,18 @@ func TestUnseen(t *testing.T) {
 		}
 		return p
 	}
-	eachEngine(t, func(t *testing.T) {
-		state, err := unseen(t, exits(t, 7)).Wait(ctx)
+	spawntest.EachEngine(t, func(t *testing.T) {
+		state, err := unseen(t, spawntest.Exits(t, 7)).Wait(ctx)
 		if err != nil || state.ExitCode() != 7 {
 			t.Errorf("at once: %v, %v", state, err)
 		}
 
-		state, err = unseen(t, shell("sleep 0.05; exit 8")).Wait(ctx)
+		state, err = unseen(t, spawntest.Shell("sleep 0.05; exit 8")).Wait(ctx)
 		if err != nil || state.ExitCode() != 8 {
 			t.Errorf("later: %v, %v", state, err)
 		}
 
-		p := unseen(t, shell("sleep 0.05; exit 9"))
+		p := unseen(t, spawntest.Shell("sleep 0.05; exit 9"))
 		if err := p.WaitExited(ctx); err != nil {
 			t.Error(err)
 		}
@@ -61,7 +65,7 @@ func TestUnseen(t *testing.T) {
 		}
 		p.Disown()
 
-		p = unseen(t, exits(t, 7))
+		p = unseen(t, spawntest.Exits(t, 7))
 		if _, err := unix.Wait4(p.Pid(), nil, 0, nil); err != nil {
 			t.Fatal(err)
 		}
@@ -81,14 +85,14 @@ func TestUnseen(t *testing.T) {
 // TestUnseenCostsNoThread parks many waiters.
 func TestUnseenCostsNoThread(t *testing.T) {
 	if !spawn.Features().Has("pidfd") {
-		skip(t, "no pidfds")
+		testenv.Skip(t, "no pidfds")
 	}
 	ctx := &plan.Unseen{Context: context.Background()}
 	const children = 200
-	before := countThreads(t)
+	before := testenv.CountThreads(t)
 	var wg sync.WaitGroup
 	for range children {
-		p, err := spawn.Start(ctx, shell("sleep 0.3"))
+		p, err := spawn.Start(ctx, spawntest.Shell("sleep 0.3"))
 		if err != nil {
 			t.Error(err)
 			break
@@ -100,7 +104,7 @@ func TestUnseenCostsNoThread(t *testing.T) {
 		})
 	}
 	time.Sleep(20 * time.Millisecond) // for all to park
-	if n := countThreads(t) - before; n >= 40 {
+	if n := testenv.CountThreads(t) - before; n >= 40 {
 		t.Errorf("%d threads more for %d children", n, children)
 	}
 	wg.Wait()
@@ -109,27 +113,27 @@ func TestUnseenCostsNoThread(t *testing.T) {
 // TestUnseenAndReused has somebody else reap a child, and its pid be that of
 // another one by the time of Wait, or while Wait is waiting.
 func TestUnseenAndReused(t *testing.T) {
-	needRoot(t)
+	testenv.NeedRoot(t)
 	if !spawn.Features().Has("pidfd") {
-		skip(t, "no pidfds")
+		testenv.Skip(t, "no pidfds")
 	}
 	ctx := &plan.Unseen{Context: context.Background()}
 	for _, waiting := range []bool{false, true} {
 		for tries := 0; ; tries++ {
 			if tries == 50 {
-				skip(t, "pids are taken too fast")
+				testenv.Skip(t, "pids are taken too fast")
 			}
-			p, err := spawn.Start(ctx, exits(t, 7))
+			p, err := spawn.Start(ctx, spawntest.Exits(t, 7))
 			if err != nil {
 				t.Fatal(err)
 			}
 			if _, err := unix.Wait4(p.Pid(), nil, 0, nil); err != nil {
 				t.Fatal(err)
 			}
-			if err := os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(itoa(p.Pid()-1)), 0); err != nil {
-				skip(t, "no pid can be chosen: "+err.Error())
+			if err := os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(strconv.Itoa(p.Pid()-1)), 0); err != nil {
+				testenv.Skip(t, "no pid can be chosen: "+err.Error())
 			}
-			other, end := liveChild(t)
+			other, end := spawntest.LiveChild(t)
 			if other.Pid() == p.Pid() {
 				if !waiting {
 					_ = other.Kill()

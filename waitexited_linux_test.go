@@ -16,6 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // held is a child that exits with 7 when release is called.
@@ -26,8 +28,8 @@ func held(t testing.TB) (p *spawn.Process, release func()) {
 		t.Fatal(err)
 	}
 	r, w := os.NewFile(uintptr(fds[0]), "r"), os.NewFile(uintptr(fds[1]), "w")
-	s := withActions(shell("read x; exit 7"), func(a *spawn.FileActions) { a.File(r, 0) })
-	p = start(t, s)
+	s := spawntest.WithActions(spawntest.Shell("read x; exit 7"), func(a *spawn.FileActions) { a.File(r, 0) })
+	p = spawntest.Start(t, s)
 	r.Close()
 	return p, func() { w.Close() }
 }
@@ -40,7 +42,7 @@ func isZombie(pid int) bool {
 
 // TestWaitExited has many wait for an end, with contexts and without.
 func TestWaitExited(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		p, release := held(t)
 		soon, cancel := context.WithTimeout(context.Background(), 5*time.Millisecond)
 		defer cancel()
@@ -81,7 +83,7 @@ func TestWaitExited(t *testing.T) {
 
 // TestWaitExitedWithWait has both wait for the same child.
 func TestWaitExitedWithWait(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		p, release := held(t)
 		var wg sync.WaitGroup
 		for range 5 {
@@ -104,8 +106,8 @@ func TestWaitExitedWithWait(t *testing.T) {
 
 // TestReapedElsewhere lets go of a child that somebody else has reaped.
 func TestReapedElsewhere(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
-		before := openFDs()
+	spawntest.EachEngine(t, func(t *testing.T) {
+		before := testenv.OpenFDs()
 		for _, parked := range []bool{false, true} {
 			p, release := held(t)
 			if parked {
@@ -133,7 +135,7 @@ func TestReapedElsewhere(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if after := openFDs(); !maps.Equal(before, after) {
+		if after := testenv.OpenFDs(); !maps.Equal(before, after) {
 			t.Errorf("open: %v, before: %v", after, before)
 		}
 	})
@@ -141,7 +143,7 @@ func TestReapedElsewhere(t *testing.T) {
 
 // TestAbandonedAfterWaitExited wants no zombie of a Process that is garbage.
 func TestAbandonedAfterWaitExited(t *testing.T) {
-	eachEngine(t, func(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
 		pid := func() int {
 			p, release := held(t)
 			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -152,7 +154,7 @@ func TestAbandonedAfterWaitExited(t *testing.T) {
 			}
 			return p.Pid()
 		}()
-		for end := time.Now().Add(patience); isZombie(pid); runtime.GC() {
+		for end := time.Now().Add(testenv.Patience); isZombie(pid); runtime.GC() {
 			if time.Now().After(end) {
 				t.Fatal("still a zombie")
 			}
@@ -164,9 +166,9 @@ func TestAbandonedAfterWaitExited(t *testing.T) {
 // TestWaitExitedCostsNoThread waits for 200 children at once.
 func TestWaitExitedCostsNoThread(t *testing.T) {
 	if !spawn.Features().Has("pidfd") {
-		skip(t, "no pidfds")
+		testenv.Skip(t, "no pidfds")
 	}
-	before := countThreads(t)
+	before := testenv.CountThreads(t)
 	var wg sync.WaitGroup
 	var ends []func()
 	for range 200 {
@@ -180,7 +182,7 @@ func TestWaitExitedCostsNoThread(t *testing.T) {
 		})
 	}
 	time.Sleep(50 * time.Millisecond) // for all to park
-	if n := countThreads(t) - before; n >= 40 {
+	if n := testenv.CountThreads(t) - before; n >= 40 {
 		t.Errorf("%d threads more", n)
 	}
 	for _, end := range ends {

@@ -14,6 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // TestRefusedWait has waitid fail in the thread that waits, for reasons that say
@@ -22,19 +24,19 @@ import (
 func TestRefusedWait(t *testing.T) {
 	for _, errno := range []syscall.Errno{unix.EIO, unix.EINVAL, unix.ENOMEM, unix.EPERM, unix.EBADF} {
 		t.Run(errno.Error(), func(t *testing.T) {
-			succeeds(t, helper(t, "refused wait", exits(t, 7).Path, strconv.Itoa(int(errno))))
+			spawntest.Succeeds(t, spawntest.Helper(t, "refused wait", spawntest.Exits(t, 7).Path, strconv.Itoa(int(errno))))
 		})
 	}
 }
 
-var _ = registerHelper("refused wait", func(args []string) int {
+var _ = testenv.RegisterHelper("refused wait", func(args []string) int {
 	n, _ := strconv.Atoi(args[1])
 	errno := syscall.Errno(n)
 	result := make(chan error)
 	refused := func(f func() error, calls ...int) error {
 		go func() {
 			runtime.LockOSThread() // for good
-			err := install(refuse(errno, calls...), false)
+			err := install(spawntest.Refuse(errno, calls...), false)
 			if err == nil {
 				err = f()
 			}
@@ -42,10 +44,10 @@ var _ = registerHelper("refused wait", func(args []string) int {
 		}()
 		return <-result
 	}
-	before := takeInventory()
+	before := testenv.Leftovers()
 	for _, script := range []string{"exit 7", "sleep 0.02; exit 7"} {
-		err := eachEngineError(func(string) error {
-			p, err := spawn.Start(context.Background(), shell(script))
+		err := spawntest.EachEngineError(func(string) error {
+			p, err := spawn.Start(context.Background(), spawntest.Shell(script))
 			if err != nil {
 				return err
 			}
@@ -69,7 +71,7 @@ var _ = registerHelper("refused wait", func(args []string) int {
 		}
 		return nil
 	}, unix.SYS_WAITID)
-	if problems := takeInventory().leaks(before); err == nil && len(problems) > 0 {
+	if problems := testenv.LeftoversSince(before); err == nil && len(problems) > 0 {
 		err = fmt.Errorf("left: %q", problems)
 	}
 	if err != nil {

@@ -1,6 +1,7 @@
 package testenv
 
 import (
+	"errors"
 	"testing"
 	"time"
 )
@@ -39,4 +40,16 @@ func Await[T any](t testing.TB, what string, c <-chan T) (x T) {
 		t.Fatal("nothing happened for long: " + what)
 	}
 	return x
+}
+
+// AtOnce calls f by so many goroutines, and returns what went wrong in any.
+func AtOnce(goroutines int, f func() error) (err error) {
+	errs := make(chan error)
+	for range goroutines {
+		go func() { errs <- f() }()
+	}
+	for range goroutines {
+		err = errors.Join(err, <-errs)
+	}
+	return err
 }

@@ -1,0 +1,55 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package spawntest
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/safespawn/spawn/internal/kernel"
+)
+
+// Without are the fallbacks, by name, that every test run goes through.
+var Without = map[string]func(f *kernel.Features){
+	"nothing":       func(*kernel.Features) {},
+	"clone3":        func(f *kernel.Features) { f.Clone3, f.Cgroup = false, false },
+	"cgroup":        func(f *kernel.Features) { f.Cgroup = false },
+	"close_range":   func(f *kernel.Features) { f.CloseRange = false },
+	"pidfd":         func(f *kernel.Features) { f.Pidfd, f.PidfdInfo = false, false },
+	"pidfd_info":    func(f *kernel.Features) { f.PidfdInfo = false },
+	"shared_memory": func(f *kernel.Features) { f.SharedMemory = false },
+	"waitid":        func(f *kernel.Features) { f.Waitid = false },
+	"anything":      func(f *kernel.Features) { *f = kernel.Features{} },
+}
+
+// Engines are the names of Without.
+func Engines() []string { return slices.Sorted(maps.Keys(Without)) }
+
+// Force lets this process do without what a fallback is for, until the function that
+// it returns is called.
+func Force(engine string) (restore func()) { return kernel.ForTest(Without[engine]) }
+
+// EachEngine runs a test once for each fallback of the engine.
+func EachEngine(t *testing.T, f func(t *testing.T)) {
+	for _, name := range Engines() {
+		t.Run("without "+name, func(t *testing.T) {
+			defer Force(name)()
+			f(t)
+		})
+	}
+}
+
+// EachEngineError is EachEngine outside of the test process.
+func EachEngineError(f func(engine string) error) error {
+	for name, change := range Without {
+		restore := kernel.ForTest(change)
+		err := f(name)
+		restore()
+		if err != nil {
+			return fmt.Errorf("without %s: %w", name, err)
+		}
+	}
+	return nil
+}

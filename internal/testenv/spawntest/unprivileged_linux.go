@@ -1,0 +1,73 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package spawntest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+)
+
+// unprivileged are tests that run in a process without privilege.
+var unprivileged []string
+
+// Unprivileged adds such a test to those of TestUnprivileged. It returns what is wrong,
+// and gets a directory that it can write to.
+func Unprivileged(name string, test func(dir string) error) string {
+	unprivileged = append(unprivileged, name)
+	return testenv.RegisterHelper("unprivileged: "+name, func(args []string) int {
+		if err := test(args[0]); err != nil {
+			fmt.Println(err)
+			return 1
+		}
+		return 0
+	})
+}
+
+// TestUnprivileged runs them all, as nobody where this process is root.
+func TestUnprivileged(t *testing.T) {
+	for _, name := range unprivileged {
+		t.Run(name, func(t *testing.T) {
+			dir := testenv.PublicDir(t)
+			s := Helper(t, "unprivileged: "+name, dir)
+			if os.Geteuid() == 0 {
+				RunByNobody(t, s)
+				if err := os.Chown(dir, testenv.Nobody, testenv.Nobody); err != nil {
+					t.Fatal(err)
+				}
+			}
+			Succeeds(t, s)
+		})
+	}
+}
+
+// RunByNobody puts the test binary where nobody can run it, and has nobody do so.
+func RunByNobody(t testing.TB, s *spawn.Spec) {
+	t.Helper()
+	ForAnybody(t, s)
+	s.Attr = append(s.Attr, attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody})
+}
+
+// ForAnybody puts the test binary where anybody can run it.
+func ForAnybody(t testing.TB, s *spawn.Spec) {
+	t.Helper()
+	s.Path = filepath.Join(testenv.PublicDir(t), "test")
+	binary, err := os.ReadFile(testenv.Self(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	testenv.Write(t, s.Path, string(binary), 0o755)
+}
+
+// PublicHelper is a helper that any user may run.
+func PublicHelper(t testing.TB, name string, args ...string) *spawn.Spec {
+	t.Helper()
+	s := Helper(t, name, args...)
+	ForAnybody(t, s)
+	return s
+}
