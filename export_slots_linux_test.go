@@ -2,23 +2,16 @@
 
 package spawn
 
+import "github.com/safespawn/spawn/internal/fdtable"
+
 // ReserveSlots reserves the slots.
-func ReserveSlots() { slots.reserve() }
+func ReserveSlots() { fdtable.SlotsForTest() }
 
 // Slots is the first slot and how many there are.
-func Slots() (first, n int) { return slots.first, slotsPerGroup * slotGroups }
+func Slots() (first, n int) { return fdtable.SlotsForTest() }
 
 // SlotsPerGroup is how many files can be on slots.
-const SlotsPerGroup = slotsPerGroup
+const SlotsPerGroup = fdtable.SlotsPerGroup
 
 // ForgetSlots gives up the slots, so that they are reserved anew.
-func ForgetSlots() {
-	slots.mu.Lock()
-	defer slots.mu.Unlock()
-	for fd := slots.first; fd <= slots.neutral(); fd++ {
-		if slots.isNeutral(fd) {
-			closeAll([]int{fd})
-		}
-	}
-	slots.first, slots.broken = 0, false
-}
+func ForgetSlots() { fdtable.ForgetSlotsForTest() }

@@ -61,7 +61,7 @@ func (m *idMaps) open(a *attempt) (*mapGate, error) {
 	if err != nil {
 		return nil, err
 	}
-	read, err := a.unnamed(pipe[0])
+	read, err := a.fds.Unnamed(pipe[0])
 	if err != nil {
 		unix.Close(pipe[1])
 		return nil, err

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn/internal/dumpable"
+	"github.com/safespawn/spawn/internal/fdtable"
 	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
@@ -48,24 +49,21 @@ func (p *Program) launchHere(ctx context.Context) (*Process, error) {
 	if way == copyWay && p.apart != nil {
 		return p.apart.launchHere(ctx)
 	}
-	for _, u := range p.numbers {
-		if _, err := unix.FcntlInt(uintptr(u.fd), unix.F_GETFD, 0); err != nil {
-			return nil, wrap(p.path, p.actions[u.action].ErrorAt(u.action, err))
-		}
+	if err := p.fds.Check(p.actions); err != nil {
+		return nil, wrap(p.path, err)
 	}
-	slot := 0
-	if len(p.slots) > 0 {
-		group, ok := slots.take(p.slots, p.reopen)
-		if !ok {
+	var group fdtable.Group
+	if p.fds.NeedsSlots() {
+		var ok bool
+		if group, ok = p.fds.TakeSlots(); !ok {
 			return p.copying.launchHere(ctx)
 		}
-		defer slots.release(&group)
-		slot = group.first
+		defer group.Release()
 	}
 	a := attempts.Get().(*attempt)
 	*a = attempt{Program: p, ctx: ctx, r: raw.NewRun(p.prog), way: way}
-	if slot != 0 {
-		a.r.Set(p.fds.slot, uint64(slot))
+	if p.fds.NeedsSlots() {
+		p.fds.SetSlots(a.r, &group)
 	}
 	a.unseen, _ = ctx.(*plan.Unseen)
 	a.c = raw.Clone{Flags: p.flags(a.r) | a.way.flags(), Legacy: !p.feat.Clone3, ErrFD: -1}
@@ -102,7 +100,7 @@ type attempt struct {
 	pid, pidfd int
 	gate       *mapGate // nil where no maps are to be written
 	record     *recordPipe
-	lentOpen   []int // what was opened to be lent
+	lent       []int // what was opened to be lent
 	watch      *watcher
 }
 
@@ -118,6 +116,13 @@ func (a *attempt) run() (*Process, error) {
 	return proc, err
 }
 
+// takeBack closes what was lent.
+func (a *attempt) takeBack() {
+	for _, fd := range a.lent {
+		unix.Close(fd)
+	}
+}
+
 // release gives back what the child needed.
 func (a *attempt) release() {
 	a.takeBack()
@@ -130,8 +135,8 @@ func (a *attempt) release() {
 
 // make makes the child and waits for it; left says that it is still on its way.
 func (a *attempt) make() (proc *Process, left bool, err error) {
-	if err := a.lend(); err != nil {
-		return nil, false, err
+	if a.lent, err = a.fds.Lend(a.r, a.actions); err != nil {
+		return nil, false, wrap(a.path, err)
 	}
 	if a.maps != nil {
 		if a.gate, err = a.maps.open(a); err != nil {
@@ -180,7 +185,7 @@ func (a *attempt) clone() (errno syscall.Errno, err error) {
 		a.c.ErrFD = a.record.w
 		defer a.record.closeWriter()
 	}
-	a.setLent()
+	a.fds.SetLent(a.r)
 	if a.way == vforkWay {
 		a.watch = watchClone(a.ctx, a.r)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/safespawn/spawn/internal/fdtable"
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
 )
@@ -52,64 +53,69 @@ func (e *engine) lowerNamespaces(p *plan.Plan) error {
 	return nil
 }
 
-// joinNamespaces makes the child enter namespaces. With a user namespace among them
+// bringJoins makes the child enter namespaces. With a user namespace among them
 // it is as in nsenter(1): what can be entered without is entered first, as it may
 // belong to another user namespace, in which the child has no rights any more later on;
 // the others belong to the one that is entered.
-func (e *engine) joinNamespaces(f *fdPlan) error {
-	fds, user := make([]int, len(f.Joins)), false
+func (e *engine) bringJoins(f *fdtable.Lowering) error {
+	joins, user := make([]joining, len(f.Joins)), false
 	for i := range f.Joins {
 		j := &f.Joins[i]
 		fd, err := e.hold(j.File.File, plan.PartAttr, "setns", j.Index)
 		if err != nil {
 			return plan.AttrError("setns", j.Index, j.Object, err)
 		}
-		f.need(fd)
 		if j.Types == 0 {
 			if kind, err := unix.IoctlRetInt(fd, unix.NS_GET_NSTYPE); err == nil && kind == unix.CLONE_NEWUSER {
 				j.Types = unix.CLONE_NEWUSER
 			}
 		}
-		fds[i] = fd
 		user = user || j.Types&unix.CLONE_NEWUSER != 0
+		joins[i] = joining{*j, fd}
+		f.Bring(fdtable.Extra{FD: fd, Step: "setns", Index: j.Index})
 	}
-	if !user {
-		for i, j := range f.Joins {
-			f.setns(j, fds[i], j.Types)
-		}
+	if user {
+		joinWithUser(f.Plan, joins)
 		return nil
 	}
-	f.joinWithUser(fds)
+	for _, j := range joins {
+		j.setns(f.Plan, j.Types)
+	}
 	return nil
 }
 
+// joining is a Join whose file is used before the file actions, at its own number.
+type joining struct {
+	plan.Join
+	fd int
+}
+
 // joinWithUser tries all but user namespaces, enters those, and then what is left.
-func (f *fdPlan) joinWithUser(fds []int) {
+func joinWithUser(p *plan.Plan, joins []joining) {
 	type late struct {
-		join   plan.Join
-		fd     int
+		joining
 		types  uint64
 		failed raw.Var
 	}
 	var again []late
-	for i, j := range f.Joins {
+	for _, j := range joins {
 		if j.Types == unix.CLONE_NEWUSER {
 			continue
 		}
 		for _, types := range kindsOf(j.Types &^ unix.CLONE_NEWUSER) {
-			l := late{j, fds[i], types, f.Builder().Var()}
-			f.setns(j, l.fd, types).Else(1, uint8(unix.EPERM))
-			f.Call(plan.JoinNamespaces, raw.Getpid).Keep(l.failed) // any number but 0
+			l := late{j, types, p.Builder().Var()}
+			j.setns(p, types).Else(1, uint8(unix.EPERM))
+			p.Call(plan.JoinNamespaces, raw.Getpid).Keep(l.failed) // any number but 0
 			again = append(again, l)
 		}
 	}
-	for i, j := range f.Joins {
+	for _, j := range joins {
 		if j.Types&unix.CLONE_NEWUSER != 0 {
-			f.setns(j, fds[i], unix.CLONE_NEWUSER)
+			j.setns(p, unix.CLONE_NEWUSER)
 		}
 	}
 	for _, l := range again {
-		f.setns(l.join, l.fd, l.types).SkipEqual(l.failed, 0)
+		l.setns(p, l.types).SkipEqual(l.failed, 0)
 	}
 }
 
@@ -126,9 +132,9 @@ func kindsOf(types uint64) (list []uint64) {
 	return list
 }
 
-func (f *fdPlan) setns(j plan.Join, fd int, types uint64) raw.OpRef {
-	f.AttrStep("setns", j.Index, j.Name()+" "+j.Object)
-	return f.Call(plan.JoinNamespaces, raw.Setns, fdArg(fd), raw.Int(int64(types)))
+func (j joining) setns(p *plan.Plan, types uint64) raw.OpRef {
+	p.AttrStep("setns", j.Index, j.Name()+" "+j.Object)
+	return p.Call(plan.JoinNamespaces, raw.Setns, raw.Int(int64(j.fd)), raw.Int(int64(types)))
 }
 
 // needMaps prepares for maps that are written from outside.
@@ -145,20 +151,16 @@ func (e *engine) needMaps(p *plan.Plan) error {
 }
 
 // awaitMaps adds the child's half of idMaps.
-func (e *engine) awaitMaps(f *fdPlan) {
-	m := e.maps
-	if m == nil {
-		return
-	}
-	b := f.Builder()
+func (e *engine) awaitMaps(p *plan.Plan) {
+	m, b := e.maps, p.Builder()
 	theirs, got, n := raw.VarArg(m.theirs, 0), b.Var(), b.Var()
-	f.AttrStep("id map", m.Index, "")
-	if f.all {
-		f.Call(plan.FileTable, raw.Close, raw.VarArg(m.ours, 0))
+	p.AttrStep("id map", m.Index, "")
+	if e.all {
+		p.Call(plan.FileTable, raw.Close, raw.VarArg(m.ours, 0))
 	}
-	f.Call(plan.FileTable, raw.Read, theirs, b.AddrOf(got), raw.Int(1)).Keep(n)
-	f.Call(plan.FileTable, raw.ExitGroup, raw.Int(1)).SkipEqual(n, 1)
-	f.Call(plan.FileTable, raw.Close, theirs)
+	p.Call(plan.FileTable, raw.Read, theirs, b.AddrOf(got), raw.Int(1)).Keep(n)
+	p.Call(plan.FileTable, raw.ExitGroup, raw.Int(1)).SkipEqual(n, 1)
+	p.Call(plan.FileTable, raw.Close, theirs)
 }
 
 // ofNamespaces reports whether an error of clone is more likely about namespaces

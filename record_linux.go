@@ -25,12 +25,12 @@ func openRecord(a *attempt) (*recordPipe, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := a.unnamed(pipe[1])
+	w, err := a.fds.Unnamed(pipe[1])
 	if err != nil {
 		unix.Close(pipe[0])
 		return nil, err
 	}
-	a.r.Set(a.fds.errFD, uint64(w))
+	a.fds.SetRecord(a.r, w)
 	return &recordPipe{a.r, pipe[0], w}, nil
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/safespawn/spawn/internal/fdtable"
 	"github.com/safespawn/spawn/internal/kernel"
 	"github.com/safespawn/spawn/internal/names"
 	"github.com/safespawn/spawn/internal/plan"
@@ -84,26 +85,13 @@ func (p *Program) varName(v raw.Var) string {
 	switch v {
 	case 0:
 		return "the old mask"
-	case p.fds.unshare:
-		return "CLOSE_RANGE_UNSHARE"
-	case p.fds.high:
-		return "last fd"
-	case p.fds.errFD:
-		return "error fd"
-	case p.fds.above:
-		return "above all fds"
-	case p.fds.slot:
-		return "slot"
 	case p.signals.first:
 		return "first ignored"
 	case p.signals.last:
 		return "last ignored"
 	}
-	if slices.ContainsFunc(p.lent, func(l lentFD) bool { return l.v == v }) {
-		return "fd"
-	}
-	if slices.ContainsFunc(p.spans, func(s fdSpan) bool { return v >= s.first && int(v-s.first) < 2*(len(p.lent)+1) }) {
-		return "next to fd"
+	if name := p.fds.VarName(v); name != "" {
+		return name
 	}
 	return "v" + strconv.Itoa(int(v))
 }
@@ -137,7 +125,7 @@ func (p *Program) value(v raw.Value, unsigned bool) string {
 		}
 		return p.varName(v.Var)
 	}
-	if unsigned && v.Num == lastFD {
+	if unsigned && v.Num == fdtable.LastFD {
 		return "~0"
 	}
 	return strconv.FormatInt(int64(v.Num), 10)

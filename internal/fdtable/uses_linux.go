@@ -1,6 +1,8 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (amd64 || arm64) && !android
 
-package spawn
+// Package fdtable makes system calls of file actions, and of the files that
+// attributes bring.
+package fdtable
 
 import (
 	"slices"
@@ -8,28 +10,28 @@ import (
 	"github.com/safespawn/spawn/internal/plan"
 )
 
-// fdSet is a set of descriptors, in ascending order.
-type fdSet []int
+// Set is a set of descriptors, in ascending order.
+type Set []int
 
-func (s fdSet) has(n int) bool {
+func (s Set) Has(n int) bool {
 	_, ok := slices.BinarySearch(s, n)
 	return ok
 }
 
-func (s *fdSet) add(n int) {
+func (s *Set) Add(n int) {
 	if i, ok := slices.BinarySearch(*s, n); !ok {
 		*s = slices.Insert(*s, i, n)
 	}
 }
 
-func (s *fdSet) remove(n int) {
+func (s *Set) remove(n int) {
 	if i, ok := slices.BinarySearch(*s, n); ok {
 		*s = slices.Delete(*s, i, i+1)
 	}
 }
 
 // removeFrom removes n and all above.
-func (s *fdSet) removeFrom(n int) {
+func (s *Set) removeFrom(n int) {
 	i, _ := slices.BinarySearch(*s, n)
 	*s = (*s)[:i]
 }
@@ -43,25 +45,25 @@ const (
 	closed
 )
 
-// fdTable follows the numbers through the actions.
-type fdTable struct {
-	at         []fdState
+// follower follows the numbers through the actions.
+type follower struct {
+	at         []state
 	closedFrom int // CloseFrom: everything from here on that is not in at
 	closedBy   int
 }
 
 // reset makes t the table of this process, and keeps its memory.
-func (t *fdTable) reset() { *t = fdTable{at: t.at[:0], closedFrom: 1 << 31} }
+func (t *follower) reset() { *t = follower{at: t.at[:0], closedFrom: 1 << 31} }
 
-// fdState is what is at number n, and the action that made it that.
-type fdState struct {
+// state is what is at number n, and the action that made it that.
+type state struct {
 	n      int
 	origin origin
 	by     int
 }
 
 // origin returns what is at n, and the action that closed it.
-func (t *fdTable) origin(n int) (o origin, closer int) {
+func (t *follower) origin(n int) (o origin, closer int) {
 	for i := range t.at {
 		if t.at[i].n == n {
 			return t.at[i].origin, t.at[i].by
@@ -74,21 +76,21 @@ func (t *fdTable) origin(n int) (o origin, closer int) {
 }
 
 // apply performs action i.
-func (t *fdTable) apply(i int, x *plan.Action) {
+func (t *follower) apply(i int, x *plan.Action) {
 	switch {
 	case x.Changes():
-		t.set(fdState{x.FD, changed, i})
+		t.set(state{x.FD, changed, i})
 	case x.Kind == plan.ActClose:
-		t.set(fdState{x.FD, closed, i})
+		t.set(state{x.FD, closed, i})
 	case x.Kind == plan.ActCloseFrom:
-		t.at = slices.DeleteFunc(t.at, func(s fdState) bool { return s.n >= x.FD })
+		t.at = slices.DeleteFunc(t.at, func(s state) bool { return s.n >= x.FD })
 		if x.FD <= t.closedFrom {
 			t.closedFrom, t.closedBy = x.FD, i
 		}
 	}
 }
 
-func (t *fdTable) set(s fdState) {
+func (t *follower) set(s state) {
 	for i := range t.at {
 		if t.at[i].n == s.n {
 			t.at[i] = s
@@ -96,36 +98,47 @@ func (t *fdTable) set(s fdState) {
 		}
 	}
 	if t.at == nil {
-		t.at = make([]fdState, 0, 4)
+		t.at = make([]state, 0, 4)
 	}
 	t.at = append(t.at, s)
 }
 
-// fdUses is what the file actions need of this process's descriptors.
-type fdUses struct {
-	needed  fdSet       // what the child works with
-	named   fdSet       // all numbers that are needed or mentioned
-	moved   []numberUse // files that lose their number before their turn, and the action whose turn it is
+// uses is what the file actions and the files of attributes need of this process's
+// descriptors.
+type uses struct {
+	needed  Set         // what the child works with
+	named   Set         // all numbers that are needed or mentioned
+	moved   []movedFile // files that lose their number before their turn
 	numbers []numberUse // what was given as a number, to be checked
-	table   fdTable     // after the actions
+	table   follower    // after the actions
 	slots   slotPlan    // where files with high numbers are found
-	reopen  fdSet       // files that are to be opened anew
+	reopen  Set         // files that are to be opened anew
 	top     int         // above all numbers that may hold a file
 }
 
 // numberUse is a descriptor of this process that an action uses.
 type numberUse struct{ fd, action int }
 
-// analyse follows the actions. files has the descriptor of each actFile, and
-// maybe one more, that of a Landlock ruleset; tty is that of the terminal, or -1.
-// These two are used after all actions.
-func (u *fdUses) analyse(actions []plan.Action, files []int, tty int) error {
+// movedFile is a file of this process, and whose turn it is.
+type movedFile struct {
+	fd int
+	turn
+}
+
+// turn is that of a file action, or of a file that an attribute brings.
+type turn struct {
+	action int
+	extra  *Extra // nil: the action's
+}
+
+// analyse follows the actions. files has the descriptor of each ActFile.
+func (u *uses) analyse(actions []plan.Action, files []int, extras []Extra) error {
 	for n := range 3 {
 		u.need(n)
 	}
 	if u.slots.first != 0 {
 		for n := u.slots.first; n <= u.slots.last(); n++ {
-			u.named.add(n)
+			u.named.Add(n)
 		}
 		u.top = max(u.top, u.slots.last()+1)
 	}
@@ -137,7 +150,7 @@ func (u *fdUses) analyse(actions []plan.Action, files []int, tty int) error {
 			u.name(x)
 		}
 		if x.Kind == plan.ActFile {
-			u.file(t, files[i], i)
+			u.file(files[i], turn{i, nil})
 		} else if n, ok := x.Uses(); ok {
 			switch o, by := t.origin(n); o {
 			case closed:
@@ -149,39 +162,40 @@ func (u *fdUses) analyse(actions []plan.Action, files []int, tty int) error {
 		}
 		t.apply(i, x)
 	}
-	if tty >= 0 {
-		u.file(t, tty, len(actions))
-	}
-	if len(files) > len(actions) {
-		u.file(t, files[len(actions)], len(actions)+1)
+	for i := range extras {
+		if x := &extras[i]; x.Late {
+			u.file(x.FD, turn{-1, x})
+		} else {
+			u.need(x.FD)
+		}
 	}
 	return nil
 }
 
 // name notes that an action mentions x.fd.
-func (u *fdUses) name(x *plan.Action) {
-	u.named.add(x.FD)
+func (u *uses) name(x *plan.Action) {
+	u.named.Add(x.FD)
 	if x.Kind != plan.ActClose && x.Kind != plan.ActCloseFrom {
 		u.top = max(u.top, x.FD+1)
 	}
 }
 
-// file notes that action i uses file fd of this process.
-func (u *fdUses) file(t *fdTable, fd, i int) {
-	if slices.Contains(u.slots.files, fd) || u.reopen.has(fd) {
+// file notes whose turn file fd of this process is by now.
+func (u *uses) file(fd int, who turn) {
+	if slices.Contains(u.slots.files, fd) || u.reopen.Has(fd) {
 		return
 	}
 	u.need(fd)
-	if o, _ := t.origin(fd); o == fromParent {
+	if o, _ := u.table.origin(fd); o == fromParent {
 		return
 	}
-	if !slices.ContainsFunc(u.moved, func(m numberUse) bool { return m.fd == fd }) {
-		u.moved = append(u.moved, numberUse{fd, i})
+	if !slices.ContainsFunc(u.moved, func(m movedFile) bool { return m.fd == fd }) {
+		u.moved = append(u.moved, movedFile{fd, who})
 	}
 }
 
-func (u *fdUses) need(n int) {
-	u.needed.add(n)
-	u.named.add(n)
+func (u *uses) need(n int) {
+	u.needed.Add(n)
+	u.named.Add(n)
 	u.top = max(u.top, n+1)
 }

@@ -1,6 +1,6 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (amd64 || arm64) && !android
 
-package spawn
+package fdtable
 
 import (
 	"os"
@@ -15,37 +15,38 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// fdPlan lowers the file actions to system calls.
+// Lowering makes the system calls.
 //
 // The child starts on a copy of the parent's table that holds only what is
 // needed, so what is open in it is known at every point. A file that loses its
 // number before its turn is saved first, at a number that nobody mentions. With
-// InheritAll the table is not known; files are then lent, see lentFD.
-type fdPlan struct {
+// InheritAll the table is not known; files are then lent, see lent.
+type Lowering struct {
 	*plan.Plan
-	fdUses
+	uses
 	feat    kernel.Features
 	actions []plan.Action
-	files   []int // descriptor of each actFile, and of the Landlock ruleset
-	all     bool  // InheritAll
+	files   []int   // descriptor of each ActFile, -1 for other actions
+	extras  []Extra // in the order in which they were brought
+	all     bool    // InheritAll
 
-	open  fdSet // what is open in the child, unless all
-	kept  fdSet // what of it stays open over execve
+	open  Set // what is open in the child, unless all
+	kept  Set // what of it stays open over execve
 	saved []savedFile
-	lent  []lentFD
-	spans []fdSpan
-
-	vars fdVars
+	lent  []lent
+	spans []span
+	vars  vars
 }
 
-// fdVars are set at each start.
-type fdVars struct {
-	unshare raw.Var // flags of the first close_range
-	high    raw.Var // last open descriptor; only without close_range
-	errFD   raw.Var // failure record's descriptor; only without shared memory
-	slot    raw.Var // first slot; only with files that are on slots
-	gate    raw.Var // where the child waits for its id maps; only with these
-	above   raw.Var // above all that is needed, where something is lent
+// Extra is a file that an attribute brings.
+type Extra struct {
+	FD     int        // in this process
+	Late   bool       // it is used after the file actions, else before
+	Until  plan.Phase // in which it is used last, if that is not before CloseRest
+	Step   string     // and the next two: of the attribute
+	Index  int
+	Object string
+	Lower  func(fd raw.Arg) // adds the calls, with where the file is in the child; may be nil
 }
 
 // savedFile says where file fd of this process is: at a number, or, where v is not
@@ -64,28 +65,99 @@ func (s savedFile) arg() raw.Arg {
 
 func fdArg(n int) raw.Arg { return raw.Int(int64(n)) }
 
-const lastFD = 1<<32 - 1
+// LastFD is the last number that a descriptor can have, for close_range.
+const LastFD = 1<<32 - 1
 
-var fdPlans = sync.Pool{New: func() any { return new(fdPlan) }}
+var lowerings = sync.Pool{New: func() any { return new(Lowering) }}
 
-// newFDPlan returns an empty plan, to be given back by free.
-func newFDPlan(p *plan.Plan, feat kernel.Features, actions []plan.Action, all bool) *fdPlan {
-	f := fdPlans.Get().(*fdPlan)
-	f.Plan, f.feat, f.actions, f.all = p, feat, actions, all
+// New returns a Lowering of file actions, to be given back by Free.
+func New(p *plan.Plan, feat kernel.Features, actions []plan.Action) *Lowering {
+	f := lowerings.Get().(*Lowering)
+	f.Plan, f.feat, f.actions, f.all = p, feat, actions, plan.InheritsAll(actions)
 	return f
 }
 
-// free gives f back. It keeps nothing but memory to be used again.
-func (f *fdPlan) free() {
-	*f = fdPlan{
-		fdUses: fdUses{needed: f.needed[:0], named: f.named[:0], table: fdTable{at: f.table.at[:0]}},
-		open:   f.open[:0], kept: f.kept[:0], files: f.files[:0],
+// Free gives f back. It keeps nothing but memory to be used again.
+func (f *Lowering) Free() {
+	clear(f.extras)
+	*f = Lowering{
+		uses: uses{needed: f.needed[:0], named: f.named[:0], table: follower{at: f.table.at[:0]}},
+		open: f.open[:0], kept: f.kept[:0], files: f.files[:0], extras: f.extras[:0],
 	}
-	fdPlans.Put(f)
+	lowerings.Put(f)
+}
+
+// File says which descriptor the next ActFile is of in this process, and -1 for each
+// other action. A file that does not block is opened anew where reopen says so.
+func (f *Lowering) File(fd int, reopen bool) {
+	f.files = append(f.files, fd)
+	if reopen {
+		f.reopen.Add(fd)
+	}
+}
+
+// Bring adds a file of an attribute.
+func (f *Lowering) Bring(x Extra) { f.extras = append(f.extras, x) }
+
+// Options are about the program as a whole.
+type Options struct {
+	Slots bool    // files with high numbers may be put on slots
+	Gate  raw.Var // where the child waits for its id maps; 0: it does not
+	Await func()  // adds the calls of that, once the child has its table
+}
+
+// Lower adds the calls of all actions and files, and returns what is to be seen to at
+// each start.
+func (f *Lowering) Lower(o Options) (Table, error) {
+	if o.Slots && !f.all {
+		f.slots = planSlots(f.actions, f.files, f.late(), f.reopen)
+	}
+	if err := f.analyse(f.actions, f.files, f.extras); err != nil {
+		return Table{}, err
+	}
+	f.vars.gate = o.Gate
+	f.lowerExtras(false)
+	f.lend()
+	f.prepare()
+	if o.Await != nil {
+		o.Await()
+	}
+	f.lower()
+	f.lowerExtras(true)
+	f.finish()
+	return f.result(), nil
+}
+
+// lowerExtras adds the calls of what is used before the actions, or after them.
+func (f *Lowering) lowerExtras(late bool) {
+	for i := range f.extras {
+		if x := &f.extras[i]; x.Late == late && x.Lower != nil {
+			from, _ := f.source(x.FD)
+			f.begin(turn{-1, x})
+			x.Lower(from)
+		}
+	}
+}
+
+// late are the files that are used after the actions.
+func (f *Lowering) late() (fds []int) {
+	for i := range f.extras {
+		if f.extras[i].Late {
+			fds = append(fds, f.extras[i].FD)
+		}
+	}
+	return fds
+}
+
+// Has reports whether the child has a descriptor after all actions, as far as is
+// known.
+func (f *Lowering) Has(n int) bool {
+	o, _ := f.table.origin(n)
+	return o == changed || o == fromParent && (n <= 2 || f.all || f.kept.Has(n))
 }
 
 // prepare gives the child its own table, with only what is needed in it.
-func (f *fdPlan) prepare() {
+func (f *Lowering) prepare() {
 	if f.all {
 		return
 	}
@@ -103,7 +175,7 @@ func (f *fdPlan) prepare() {
 			f.vars.above = f.Builder().Var()
 			from = raw.VarArg(f.vars.above, 0)
 		}
-		f.Call(plan.FileTable, raw.CloseRange, from, fdArg(lastFD), raw.VarArg(f.vars.unshare, 0))
+		f.Call(plan.FileTable, raw.CloseRange, from, fdArg(LastFD), raw.VarArg(f.vars.unshare, 0))
 	}
 	if f.vars.unshare == 0 || len(f.lent) > 0 {
 		f.closeAbove(plan.FileTable, above)
@@ -118,7 +190,7 @@ func (f *fdPlan) prepare() {
 
 // closeBetween closes from..to, but for the files that are on slots. There is no
 // needed number among the slots.
-func (f *fdPlan) closeBetween(from, to int) {
+func (f *Lowering) closeBetween(from, to int) {
 	s := f.slots
 	switch {
 	case len(f.lent) > 0 && from <= to:
@@ -137,13 +209,13 @@ func (f *fdPlan) closeBetween(from, to int) {
 }
 
 // closeAbove closes everything from n on, but for what is lent.
-func (f *fdPlan) closeAbove(ph plan.Phase, n int) {
+func (f *Lowering) closeAbove(ph plan.Phase, n int) {
 	switch {
 	case len(f.lent) > 0:
-		f.closeSpan(ph, n, lastFD)
+		f.closeSpan(ph, n, LastFD)
 		return
 	case f.feat.CloseRange:
-		f.closeRange(ph, fdArg(n), fdArg(lastFD))
+		f.closeRange(ph, fdArg(n), fdArg(LastFD))
 		return
 	case f.vars.high == 0:
 		f.vars.high = f.Builder().Var()
@@ -152,7 +224,7 @@ func (f *fdPlan) closeAbove(ph plan.Phase, n int) {
 }
 
 // closeGap closes from..to, which may be empty.
-func (f *fdPlan) closeGap(ph plan.Phase, from, to int) {
+func (f *Lowering) closeGap(ph plan.Phase, from, to int) {
 	switch {
 	case from == to:
 		f.Call(ph, raw.Close, fdArg(from)).Ignore()
@@ -163,7 +235,7 @@ func (f *fdPlan) closeGap(ph plan.Phase, from, to int) {
 
 // closeRange closes from..to. An empty range is an error to close_range(2), and
 // ignored.
-func (f *fdPlan) closeRange(ph plan.Phase, from, to raw.Arg) {
+func (f *Lowering) closeRange(ph plan.Phase, from, to raw.Arg) {
 	if f.feat.CloseRange {
 		f.Call(ph, raw.CloseRange, from, to, raw.Int(0)).Ignore()
 		return
@@ -172,48 +244,44 @@ func (f *fdPlan) closeRange(ph plan.Phase, from, to raw.Arg) {
 }
 
 // lower adds the actions.
-func (f *fdPlan) lower() {
+func (f *Lowering) lower() {
 	for _, m := range f.moved {
 		if !f.all {
-			f.stepOf(m.action)
+			f.begin(m.turn)
 			f.save(m.fd)
 		}
 	}
 	for i := range f.actions {
-		f.stepOf(i)
+		f.begin(turn{i, nil})
 		f.lowerOne(i, &f.actions[i])
 	}
 }
 
-// stepOf begins a step of action i, of the terminal or of the ruleset. What an
-// action acts on is for objectOf to say.
-func (f *fdPlan) stepOf(i int) {
-	if i < len(f.actions) {
-		f.ActionStep(f.actions[i].Kind.String(), i)
+// begin begins a step of whose turn it is. What an action acts on is for errors to
+// say, and Steps.
+func (f *Lowering) begin(who turn) {
+	if x := who.extra; x != nil {
+		f.AttrStep(x.Step, x.Index, x.Object)
 		return
 	}
-	if r := f.Ruleset; i > len(f.actions) {
-		f.AttrStep("landlock", r.Index, r.Object)
-		return
-	}
-	f.AttrStep("ctty", f.TTY.Index, f.TTY.Name())
+	f.ActionStep(f.actions[who.action].Kind.String(), who.action)
 }
 
 // save moves file n of this process out of the way.
-func (f *fdPlan) save(n int) {
+func (f *Lowering) save(n int) {
 	t := 3
-	for f.named.has(t) {
+	for f.named.Has(t) {
 		t++
 	}
-	f.named.add(t)
-	f.open.add(t)
+	f.named.Add(t)
+	f.open.Add(t)
 	f.top = max(f.top, t+1)
 	f.Call(plan.Files, raw.Dup3, fdArg(n), fdArg(t), raw.Int(unix.O_CLOEXEC))
 	f.saved = append(f.saved, savedFile{fd: n, at: t})
 }
 
 // source is where file n of this process is in the child.
-func (f *fdPlan) source(n int) (a raw.Arg, moved bool) {
+func (f *Lowering) source(n int) (a raw.Arg, moved bool) {
 	for _, s := range f.saved {
 		if s.fd == n {
 			return s.arg(), true
@@ -222,7 +290,7 @@ func (f *fdPlan) source(n int) (a raw.Arg, moved bool) {
 	return fdArg(n), false
 }
 
-func (f *fdPlan) lowerOne(i int, x *plan.Action) {
+func (f *Lowering) lowerOne(i int, x *plan.Action) {
 	fd := fdArg(x.FD)
 	switch x.Kind {
 	case plan.ActOpen, plan.ActOpenAt:
@@ -243,17 +311,17 @@ func (f *fdPlan) lowerOne(i int, x *plan.Action) {
 	case plan.ActFchdir:
 		f.Call(plan.Files, raw.Fchdir, fd)
 	case plan.ActTcsetpgrp:
-		f.setForeground(plan.Files, fd)
+		SetForeground(f.Plan, plan.Files, fd)
 	}
 	if !f.all && (x.Changes() || x.Kind == plan.ActDup2 || x.Kind == plan.ActInherit) {
-		f.open.add(x.FD)
-		f.kept.add(x.FD)
+		f.open.Add(x.FD)
+		f.kept.Add(x.FD)
 	}
 }
 
 // dup makes to the same file as from, or where it is that already lets it stay
 // open over execve.
-func (f *fdPlan) dup(from, to raw.Arg, same bool) {
+func (f *Lowering) dup(from, to raw.Arg, same bool) {
 	if same {
 		f.Call(plan.Files, raw.Fcntl, to, raw.Int(unix.F_SETFD), raw.Int(0))
 		return
@@ -263,9 +331,9 @@ func (f *fdPlan) dup(from, to raw.Arg, same bool) {
 
 // lowerOpen opens, and moves the file where openat did not happen to return the
 // right number.
-func (f *fdPlan) lowerOpen(x *plan.Action) {
+func (f *Lowering) lowerOpen(x *plan.Action) {
 	fd := fdArg(x.FD)
-	if x.From != x.FD && (f.all || f.open.has(x.FD)) {
+	if x.From != x.FD && (f.all || f.open.Has(x.FD)) {
 		f.Call(plan.Files, raw.Close, fd).Ignore()
 	}
 	f.MayWait = f.MayWait || x.Path != os.DevNull
@@ -277,15 +345,15 @@ func (f *fdPlan) lowerOpen(x *plan.Action) {
 	f.Call(plan.Files, raw.Close, raw.VarArg(v, 0)).Ignore().SkipEqual(v, uint64(x.FD))
 }
 
-func (f *fdPlan) lowerClose(n int) {
-	if f.all || f.open.has(n) {
+func (f *Lowering) lowerClose(n int) {
+	if f.all || f.open.Has(n) {
 		f.Call(plan.Files, raw.Close, fdArg(n)).Ignore()
 	}
 	f.open.remove(n)
 	f.kept.remove(n)
 }
 
-func (f *fdPlan) lowerCloseFrom(n int) {
+func (f *Lowering) lowerCloseFrom(n int) {
 	if f.all {
 		f.closeAbove(plan.Files, n)
 		return
@@ -299,14 +367,14 @@ func (f *fdPlan) lowerCloseFrom(n int) {
 // finish closes what was only needed on the way. Which of 0, 1 and 2 the program
 // has of this process's is for execve to say: they are as they were when the table
 // was copied, and nothing is open there that is not close-on-exec.
-func (f *fdPlan) finish() {
+func (f *Lowering) finish() {
 	if f.all {
 		return
 	}
 	f.StartStep("file table")
 	rest := plan.CloseRest
-	if f.Ruleset != nil {
-		rest = plan.Landlock // the ruleset is needed until then
+	for i := range f.extras {
+		rest = max(rest, f.extras[i].Until)
 	}
 	for _, l := range f.lent {
 		if l.fd >= 0 {
@@ -316,12 +384,19 @@ func (f *fdPlan) finish() {
 	if n := len(f.slots.files); n > 0 {
 		f.closeRange(rest, raw.VarArg(f.vars.slot, 0), raw.VarArg(f.vars.slot, int32(n-1)))
 	}
-	f.closeKnown(rest, func(fd int) bool { return !f.kept.has(fd) })
+	f.closeKnown(rest, func(fd int) bool { return !f.kept.Has(fd) })
+}
+
+// SetForeground makes the child's group that in the foreground of a terminal.
+func SetForeground(p *plan.Plan, ph plan.Phase, fd raw.Arg) {
+	pgrp := p.Builder().Var()
+	p.Call(ph, raw.Getpgid, raw.Int(0)).Keep(pgrp)
+	p.Call(ph, raw.Ioctl, fd, raw.Int(unix.TIOCSPGRP), p.Builder().AddrOf(pgrp))
 }
 
 // closeKnown closes the open descriptors that match, several at once where
 // nothing else is open in between.
-func (f *fdPlan) closeKnown(ph plan.Phase, match func(fd int) bool) {
+func (f *Lowering) closeKnown(ph plan.Phase, match func(fd int) bool) {
 	first, last := -1, -1
 	flush := func() {
 		if first >= 0 {

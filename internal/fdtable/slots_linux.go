@@ -1,6 +1,6 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (amd64 || arm64) && !android
 
-package spawn
+package fdtable
 
 import (
 	"os"
@@ -11,6 +11,7 @@ import (
 
 	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/raw"
 )
 
 // A child shares this process's table of descriptors until it keeps a copy of the
@@ -121,9 +122,22 @@ func closeAll(fds []int) {
 	}
 }
 
+// NeedsSlots reports whether files have to be put on slots.
+func (t *Table) NeedsSlots() bool { return len(t.slots) > 0 }
+
+// TakeSlots puts them there; ok is false when no group of slots is free. To have a
+// file on a slot takes Release afterwards.
+func (t *Table) TakeSlots() (group Group, ok bool) { return slots.take(t.slots, t.reopen) }
+
+// SetSlots tells the child where they are.
+func (t *Table) SetSlots(r *raw.Run, g *Group) { r.Set(t.vars.slot, uint64(g.first)) }
+
+// Release takes the files off the slots.
+func (g *Group) Release() { slots.release(g) }
+
 // take puts files on the slots of a group that is free and returns the first of
 // its numbers; ok is false when there is none.
-func (t *slotTable) take(files []int, reopen fdSet) (group slotGroup, ok bool) {
+func (t *slotTable) take(files []int, reopen Set) (group Group, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	g := slices.Index(t.busy[:], false)
@@ -132,7 +146,7 @@ func (t *slotTable) take(files []int, reopen fdSet) (group slotGroup, ok bool) {
 	}
 	group.first = t.first + g*slotsPerGroup
 	for _, fd := range files {
-		if !t.put(&group, fd, reopen.has(fd)) {
+		if !t.put(&group, fd, reopen.Has(fd)) {
 			t.clear(&group)
 			return group, false
 		}
@@ -141,14 +155,14 @@ func (t *slotTable) take(files []int, reopen fdSet) (group slotGroup, ok bool) {
 	return group, true
 }
 
-// slotGroup is a group of slots that is used, and what is on them.
-type slotGroup struct {
+// Group is a group of slots that is used, and what is on them.
+type Group struct {
 	first, n int
 	files    [slotsPerGroup]slotFile
 }
 
 // put puts a file, or the same opened anew, on the next slot of a group.
-func (t *slotTable) put(g *slotGroup, fd int, reopen bool) bool {
+func (t *slotTable) put(g *Group, fd int, reopen bool) bool {
 	slot := g.first + g.n
 	if !t.isNeutral(slot) {
 		t.broken = true
@@ -181,7 +195,7 @@ func (t *slotTable) isNeutral(fd int) bool {
 }
 
 // release takes the files off the slots of a group.
-func (t *slotTable) release(g *slotGroup) {
+func (t *slotTable) release(g *Group) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.clear(g)
@@ -190,7 +204,7 @@ func (t *slotTable) release(g *slotGroup) {
 
 // clear puts the neutral file back. Without it the slots are lost, but no file of
 // the caller is kept open.
-func (t *slotTable) clear(g *slotGroup) {
+func (t *slotTable) clear(g *Group) {
 	neutral := t.isNeutral(t.neutral())
 	for i := range g.n {
 		slot := g.first + i
@@ -215,34 +229,31 @@ func (s slotPlan) last() int { return s.first + slotsPerGroup*slotGroups }
 
 // planSlots finds the files that have high numbers, and reserves slots with the
 // first file at all: later there may be no low numbers.
-func planSlots(actions []plan.Action, files []int, reopen fdSet, tty int) slotPlan {
-	if tty < 0 && !slices.ContainsFunc(files, func(fd int) bool { return fd >= 0 }) {
+func planSlots(actions []plan.Action, files, late []int, reopen Set) slotPlan {
+	if len(late) == 0 && !slices.ContainsFunc(files, func(fd int) bool { return fd >= 0 }) {
 		return slotPlan{}
 	}
 	first, ok := slots.reserve()
 	if !ok {
 		return slotPlan{}
 	}
-	return chooseSlots(first, actions, files, reopen, tty)
+	return chooseSlots(first, actions, append(late, files...), reopen)
 }
 
 // chooseSlots is planSlots with slots from first on. There is nothing for files
 // with high numbers when they are too many, or when an action mentions a slot.
-func chooseSlots(first int, actions []plan.Action, files []int, reopen fdSet, tty int) slotPlan {
-	var high fdSet
+func chooseSlots(first int, actions []plan.Action, files []int, reopen Set) slotPlan {
+	var high Set
 	for _, fd := range files {
 		if fd >= highFD {
-			high.add(fd)
+			high.Add(fd)
 		}
-	}
-	if tty >= highFD {
-		high.add(tty)
 	}
 	if len(high) == 0 {
 		return slotPlan{}
 	}
 	for _, fd := range reopen {
-		high.add(fd) // they have a number of their own in any case
+		high.Add(fd) // they have a number of their own in any case
 	}
 	if len(high) > slotsPerGroup {
 		return slotPlan{}

@@ -1,0 +1,190 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package spawn
+
+import (
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/fdtable"
+	"github.com/safespawn/spawn/internal/highfd"
+	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// heldFile is a file of the caller that the child needs.
+type heldFile struct {
+	f     *os.File
+	fd    int
+	part  plan.Part
+	step  string
+	index int
+}
+
+// lowerFiles lowers the file actions, and what attributes need of files.
+func (e *engine) lowerFiles(p *plan.Plan, claims *plan.Claims, withSlots bool) error {
+	if !claims.Has(plan.NoFile) {
+		if err := fdtable.CheckLimit(e.actions); err != nil {
+			return err
+		}
+	}
+	f := fdtable.New(p, e.feat, e.actions)
+	defer f.Free()
+	for i := range e.actions {
+		if err := e.bringAction(f, i); err != nil {
+			return err
+		}
+	}
+	for _, bring := range []func(*fdtable.Lowering) error{
+		e.bringCgroup, e.bringJoins, e.bringForeground, e.bringTerminal, e.bringRuleset,
+	} {
+		if err := bring(f); err != nil {
+			return err
+		}
+	}
+	o := fdtable.Options{Slots: withSlots && e.maps == nil}
+	if e.maps != nil {
+		o.Gate, o.Await = e.maps.theirs, func() { e.awaitMaps(p) }
+	}
+	var err error
+	if e.fds, err = f.Lower(o); err != nil {
+		return err
+	}
+	return e.terminalNumber(f)
+}
+
+// bringAction brings the file of a file action, if it has one.
+func (e *engine) bringAction(f *fdtable.Lowering, i int) error {
+	x := &e.actions[i]
+	if x.Kind != plan.ActFile {
+		f.File(-1, false)
+		return nil
+	}
+	fd, err := e.hold(x.File, plan.PartAction, x.Kind.String(), i)
+	if err != nil {
+		return x.ErrorAt(i, err)
+	}
+	f.File(fd, highfd.BlocksAnew(fd))
+	return nil
+}
+
+// bring brings the file of an attribute. An error names the file.
+func (e *engine) bring(f *fdtable.Lowering, file plan.File, x fdtable.Extra) error {
+	fd, err := e.hold(file.File, plan.PartAttr, x.Step, file.Index)
+	if err != nil {
+		return plan.AttrError(x.Step, file.Index, file.Name(), err)
+	}
+	x.FD, x.Index = fd, file.Index
+	f.Bring(x)
+	return nil
+}
+
+// bringCgroup makes the child move to its cgroup where it can't be born there.
+func (e *engine) bringCgroup(f *fdtable.Lowering) error {
+	dir := e.cgroup
+	if dir.File == nil {
+		return nil
+	}
+	if e.feat.Cgroup {
+		if _, err := e.hold(dir.File, plan.PartAttr, "cgroup", dir.Index); err != nil {
+			return plan.AttrError("cgroup", dir.Index, dir.Name(), err)
+		}
+		return nil
+	}
+	return e.bring(f, dir, fdtable.Extra{Step: "cgroup", Object: dir.Name(), Lower: func(fd raw.Arg) {
+		b := f.Builder()
+		procs := b.Var()
+		// Version 1 has a file to write to as well, but not this one.
+		f.Call(plan.Cgroup, raw.Openat, fd, b.String("cgroup.controllers"), raw.Int(unix.O_PATH|unix.O_CLOEXEC), raw.Int(0)).Keep(procs)
+		f.Call(plan.Cgroup, raw.Close, raw.VarArg(procs, 0))
+		f.Call(plan.Cgroup, raw.Openat, fd, b.String("cgroup.procs"), raw.Int(unix.O_WRONLY), raw.Int(0)).Keep(procs)
+		f.Call(plan.Cgroup, raw.Write, raw.VarArg(procs, 0), b.String("0"), raw.Int(1))
+		f.Call(plan.Cgroup, raw.Close, raw.VarArg(procs, 0))
+	}})
+}
+
+// bringForeground adds what attr.Foreground wants, after setpgid.
+func (e *engine) bringForeground(f *fdtable.Lowering) error {
+	tty := f.Foreground
+	if tty.File == nil {
+		return nil
+	}
+	return e.bring(f, tty, fdtable.Extra{Step: "foreground", Object: tty.Name(), Lower: func(fd raw.Arg) {
+		fdtable.SetForeground(f.Plan, plan.Session, fd)
+	}})
+}
+
+// bringTerminal makes a file the controlling terminal.
+func (e *engine) bringTerminal(f *fdtable.Lowering) error {
+	tty := f.TTY
+	if tty.File == nil {
+		return nil
+	}
+	return e.bring(f, tty, fdtable.Extra{Late: true, Step: "ctty", Object: tty.Name(), Lower: func(fd raw.Arg) {
+		f.Call(plan.Terminal, raw.Ioctl, fd, raw.Int(unix.TIOCSCTTY), raw.Int(0))
+	}})
+}
+
+// terminalNumber makes a descriptor that the child has by now the controlling
+// terminal.
+func (e *engine) terminalNumber(f *fdtable.Lowering) error {
+	n := f.TTYNumber
+	if n == nil {
+		return nil
+	}
+	object := strconv.Itoa(n.FD)
+	if !f.Has(n.FD) {
+		return plan.AttrError("ctty", n.Index, object, plan.Invalid("not a descriptor of the child"))
+	}
+	steal := 0
+	if n.Steal {
+		steal = 1
+	}
+	f.AttrStep("ctty", n.Index, object)
+	f.Call(plan.Terminal, raw.Ioctl, raw.Int(int64(n.FD)), raw.Int(unix.TIOCSCTTY), raw.Int(int64(steal)))
+	return nil
+}
+
+// bringRuleset applies the ruleset that attr.Landlock wants. Nothing is opened from
+// then on.
+func (e *engine) bringRuleset(f *fdtable.Lowering) error {
+	r := f.Ruleset
+	if r == nil {
+		return nil
+	}
+	x := fdtable.Extra{FD: r.FD, Late: true, Until: plan.Landlock, Step: "landlock", Index: r.Index, Object: r.Object, Lower: func(fd raw.Arg) {
+		f.Call(plan.Landlock, raw.Landlock, fd, raw.Int(int64(r.Flags)))
+	}}
+	if r.File.File != nil {
+		return e.bring(f, r.File, x)
+	}
+	f.Bring(x)
+	return nil
+}
+
+// hold notes that a file must be open, with the descriptor it has now.
+func (e *engine) hold(f *os.File, part plan.Part, step string, index int) (fd int, err error) {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	if conn.Control(func(n uintptr) { fd = int(n) }) != nil {
+		return -1, os.ErrClosed // nothing else makes it fail
+	}
+	if e.files == nil {
+		e.files = make([]heldFile, 0, 4)
+	}
+	e.files = append(e.files, heldFile{f, fd, part, step, index})
+	return fd, nil
+}
+
+func (p *Program) heldFD(step string) int {
+	for _, h := range p.files {
+		if h.step == step {
+			return h.fd
+		}
+	}
+	return -1
+}
