@@ -28,7 +28,7 @@ type Spec struct {
 	Args []string
 	// Env is the environment, as "key=value". If a key occurs several times, its
 	// last entry counts, and the program gets only that entry. So you override a
-	// variable by appending, as with attr.LookupEnv. Nil means this process's
+	// variable by appending, as with lookup.Env. Nil means this process's
 	// environment at the time of Compile. An empty Env that is not nil means no
 	// environment.
 	Env []string

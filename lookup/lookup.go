@@ -1,6 +1,7 @@
-// Package lookup finds the ids and the environment of users, by package os/user.
-// It is apart from package attr because a program that imports os/user links the
-// system's C library, where it is compiled with cgo, and takes longer to start.
+// Package lookup finds the ids and the environment of users, by package os/user. It
+// is not a part of package attr, because of the cost of os/user: if a program is
+// compiled with cgo, os/user links the system's C library, and the program takes
+// longer to start.
 package lookup
 
 import (
@@ -18,11 +19,14 @@ import (
 	"github.com/safespawn/spawn/internal/plan"
 )
 
-// Credential returns the credentials of a user as initgroups(3) would set them. The
-// name is "user" or "user:group", or has numbers for either. A group in the name is
-// the gid, instead of the user's own. A uid that nobody has needs a group in the
-// name, and has no other groups. If all ids are those of this process already, the
-// groups are kept, because to set them needs privilege even so. Any Unix.
+// Credential returns the credentials of a user, as initgroups(3) would set them.
+// The name has the form "user" or "user:group". Either part may be a number. The
+// supplementary groups are those of the user at the time of the call.
+//
+// If the name has a group, the gid is that group instead of the user's own. If
+// nobody has the uid, the name must have a group, and the credentials have no other
+// groups. If all ids are those of this process already, the credentials keep the
+// groups, because setting them would need privilege all the same. Any Unix.
 func Credential(name string) (attr.Credential, error) {
 	if os.Getuid() < 0 {
 		return attr.Credential{}, fmt.Errorf("lookup.Credential: %w", &attr.UnsupportedError{What: "user ids that are numbers", Since: "any Unix"})
@@ -77,11 +81,13 @@ func isOurs(cr attr.Credential) bool {
 		!slices.ContainsFunc(groups, func(id int) bool { return !theirs(id) })
 }
 
-// Env returns HOME, USER, LOGNAME and SHELL of a user, named as for [Credential], in the
-// form of an environment: appended to another, as os.Environ's, it overrides what is
-// there. The shell is that of /etc/passwd, and /bin/sh if empty
-// there; SHELL is left out for a user who is not in the file. A uid that nobody
-// has is an error.
+// Env returns HOME, USER, LOGNAME and SHELL of a user, in the form of an
+// environment. The name has the form that [Credential] takes. To override the
+// variables of another environment, such as os.Environ's, append these to it.
+//
+// SHELL is that of /etc/passwd. If it is empty there, it is /bin/sh. If the user is
+// not in the file, SHELL is left out. If nobody has the uid, the result is an
+// error.
 func Env(name string) ([]string, error) {
 	u, _, err := findUser(name)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package slogspawn logs by package log/slog what packages spawn and exec do:
+// Package slogspawn lets packages spawn and exec log to package log/slog:
 //
 //	spec.Logger = slogspawn.New(slog.Default())
 package slogspawn
@@ -12,17 +12,19 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// Logger is a spawn.Logger that writes to a slog.Handler. [New] makes one.
+// Logger is a spawn.Logger that writes to a [slog.Handler]. [New] makes one.
 type Logger struct{ handler slog.Handler }
 
-// New returns a Logger that writes to the handler of l. If l is nil, so is the
-// Logger, and counts as none.
+// New returns a Logger that writes to the handler of l. If l is nil, New returns
+// nil, and a nil Logger counts as no Logger.
 //
-// Debug, info, warn and error are the levels of the same name. The levels above
-// error, which zap has, are 12, 16 and 20; none of them panics or ends the program.
-// Errors stay errors for the handler, durations and times what they are, objects
-// and namespaces become groups, and a fmt.Stringer its text. The source is where
-// the entry was made.
+// The levels debug, info, warn and error are those of the same name. zap has levels
+// above error. They become 12, 16 and 20, and none of them panics or ends the
+// program.
+//
+// The handler gets errors as errors, and durations and times as such. Objects and
+// namespaces become groups. A fmt.Stringer becomes its text. The source is the
+// place that made the entry.
 func New(l *slog.Logger) *Logger {
 	if l == nil {
 		return nil
@@ -30,8 +32,8 @@ func New(l *slog.Logger) *Logger {
 	return &Logger{l.Handler()}
 }
 
-// Check returns an entry to be written, or nil where the handler has no use for the
-// level.
+// Check returns an entry to be written. It returns nil if the handler is not
+// enabled for the level.
 func (l *Logger) Check(level zapcore.Level, message string) *zapcore.CheckedEntry {
 	if !l.handler.Enabled(context.Background(), slogLevel(level)) {
 		return nil

@@ -1,5 +1,5 @@
-// Command spawn runs a program with its files, directory, environment and all
-// attributes of package attr set as the flags say, in the manner of env(1),
+// Command spawn runs a program. Its flags set the program's files, directory,
+// environment and all attributes of package attr. It does the work of env(1),
 // nice(1), chrt(1), taskset(1), prlimit(1), setpriv(1), unshare(1), nsenter(1),
 // setsid(1) and timeout(1) together. See spawn --help.
 package main

@@ -1,43 +1,47 @@
-// Package raw makes the child process: it holds the [Program], a flat list of
-// system calls prepared by the parent, and the assembly that clones and then
-// performs that list in the child. It is the only home of unsafe, assembly and
-// linkname in this module.
+// Package raw makes the child process. It holds the [Program], which is a flat list
+// of system calls prepared by the parent, and the assembly that clones and performs
+// this list in the child. Unsafe, assembly and linkname are in this package and in
+// internal/nofile, and nowhere else in this module.
 //
 // # The child's contract
 //
-// The child is made with CLONE_VM, and mostly CLONE_VFORK. It runs on the parent's
-// memory while the calling thread waits for it, in clone or in [Run.Await], and all
-// other threads of the parent go on running. Between clone and execve it therefore
+// The child is made with CLONE_VM, and mostly with CLONE_VFORK. It runs on the
+// parent's memory. Meanwhile the calling thread waits for it, in clone or in
+// [Run.Await], and all other threads of the parent go on running. So between clone
+// and execve the child keeps this contract:
 //
-//   - runs no Go code, calls nothing and returns nowhere: it loops over the
-//     program and ends in execve or exit_group;
-//   - touches no stack: its stack pointer is a region of its own, for the sake
-//     of tools that follow clone, and nothing is read or written through it;
-//   - writes to memory only the failure record and the variables of its own
-//     run; the program and its strings are read-only and may be shared by any
-//     number of children at the same time;
-//   - handles no signal: all are blocked before clone and stay so until the
-//     program sets the final mask, the last thing before execve, and by then no
-//     handler is left (CLONE_CLEAR_SIGHAND, or operations of the program);
-//   - takes no lock and allocates nothing: all that needs either is done by the
-//     parent beforehand.
+//   - It runs no Go code. It calls nothing and returns nowhere: it loops over the
+//     program, and ends in execve or exit_group.
+//   - It touches no stack. Its stack pointer is a region of its own, because tools
+//     that follow clone want one. Nothing is read or written through it.
+//   - It writes to memory only the failure record and the variables of its own run.
+//     The program and its strings are read-only, and any number of children may
+//     share them at the same time.
+//   - It handles no signal. All signals are blocked before clone. They stay blocked
+//     until the program sets the final mask, right before execve. By then no
+//     handler is left: by CLONE_CLEAR_SIGHAND, or by operations of the program.
+//   - It takes no lock and allocates nothing. The parent does both beforehand, if
+//     needed.
 //
 // Every clause has a test in this package.
 //
 // # The syscall state
 //
-// With CLONE_VFORK the thread sleeps in clone until the child has exec'd or died, and
-// no signal reaches it. It does so in the state that the runtime gives a blocking system call, so its P is free for
-// other goroutines and a stop-the-world does not wait for the child. The
-// runtime's entersyscall and exitsyscall are reached by linkname; the build tag
-// spawn_nolinkname does without them, at the price that a child that is stuck
-// before execve holds up the garbage collector.
+// With CLONE_VFORK the thread sleeps in clone until the child has exec'd or died,
+// and no signal reaches the thread. The thread is then in the state that the
+// runtime gives a blocking system call. So its P is free for other goroutines, and
+// a stop-the-world does not wait for the child. The runtime's entersyscall and
+// exitsyscall are reached by linkname. The build tag spawn_nolinkname does without
+// them. A child that is stuck before execve then holds up the garbage collector.
 //
 // Without CLONE_VFORK clone returns at once, and the parent's thread restores its
-// signal mask. It waits for a word in memory, which the kernel clears and wakes, as
-// it ends a vfork, when the child lets go of the memory at execve or exit
-// (CLONE_CHILD_CLEARTID). Until then the run must not be used for anything else. Two
-// things that the kernel does not do to a child in vfork it does to such a child: a
-// write to its oom_score_adj is one to all that share the memory, and the OOM killer
-// may pick it, and kills all that share the memory.
+// signal mask. The thread waits for a word in memory. The kernel clears the word
+// and wakes the thread when the child lets go of the memory, at execve or exit
+// (CLONE_CHILD_CLEARTID). At the same moment the kernel ends a vfork. Until then
+// the run must not be used for anything else.
+//
+// The kernel treats a child in vfork and such a child differently in two ways. If
+// such a child writes its oom_score_adj, the write counts for all processes that
+// share the memory. And the OOM killer may pick such a child, and then kills all
+// processes that share the memory.
 package raw
