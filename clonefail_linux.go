@@ -18,7 +18,7 @@ import (
 
 // cloneError says what a failure of clone is about.
 func (p *Program) cloneError(errno syscall.Errno) error {
-	e := &Error{Path: p.path, Part: PartStart, Step: "clone", Index: -1, Err: notLacking(errno)}
+	e := &Error{Path: p.path, Part: PartStart, Step: plan.StepClone, Index: -1, Err: notLacking(errno)}
 	switch errno {
 	case unix.EAGAIN:
 		e.Hint = processLimit(p.cgroup.File)
@@ -43,9 +43,9 @@ func (p *Program) refusedByClone(e *Error, errno syscall.Errno) {
 			e.Err = lacks.errorFor(errno)
 			return
 		}
-		e.Hint = p.noNamespace("clone", p.clone.Bits, errno)
+		e.Hint = p.noNamespace(plan.StepClone, p.clone.Bits, errno)
 	case p.cgroup.File != nil:
-		e.Part, e.Step, e.Index, e.Object = PartAttr, "cgroup", p.cgroup.Index, p.cgroup.Name()
+		e.Part, e.Step, e.Index, e.Object = PartAttr, plan.StepCgroup, p.cgroup.Index, p.cgroup.Name()
 		p.refusedByCgroup(e, errno)
 	default:
 		e.Err = errno
@@ -216,7 +216,7 @@ func cgroupHint(errno syscall.Errno) string {
 // refusedByCgroup says what a directory is, if not that of a cgroup of version 2,
 // or else why the child can't be in it.
 func (p *Program) refusedByCgroup(e *Error, errno syscall.Errno) {
-	if what := notACgroupButWhat(p.heldFD("cgroup")); what != "" {
+	if what := notACgroupButWhat(p.heldFD(plan.StepCgroup)); what != "" {
 		e.Err = &notACgroup{what}
 		return
 	}

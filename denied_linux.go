@@ -27,31 +27,31 @@ type need struct {
 }
 
 var needs = map[string]need{
-	"nice":           {unix.CAP_SYS_NICE, true, false, "RLIMIT_NICE"},
-	"sched":          {unix.CAP_SYS_NICE, true, false, "RLIMIT_RTPRIO for FIFO and RR"},
-	"ioprio":         {unix.CAP_SYS_NICE, true, false, "before Linux 5.14 CAP_SYS_ADMIN"},
-	"rlimit":         {unix.CAP_SYS_RESOURCE, true, false, ""},
-	"oom_score_adj":  {unix.CAP_SYS_RESOURCE, true, false, ""},
-	"memory_merge":   {unix.CAP_SYS_RESOURCE, true, false, "Linux 6.7"},
-	"setgroups":      {unix.CAP_SETGID, false, false, ""},
-	"setresgid":      {unix.CAP_SETGID, false, false, ""},
-	"setresuid":      {unix.CAP_SETUID, false, false, ""},
-	"uid_map":        {unix.CAP_SETUID, false, false, "no more than the own id"},
-	"gid_map":        {unix.CAP_SETGID, false, false, "no more than the own id, without Setgroups"},
-	"bounding":       {unix.CAP_SETPCAP, false, false, ""},
-	"securebits":     {unix.CAP_SETPCAP, false, true, ""},
-	"seccomp":        {unix.CAP_SYS_ADMIN, false, true, "no_new_privs"},
-	"landlock":       {unix.CAP_SYS_ADMIN, false, true, "no_new_privs"},
-	"ctty":           {unix.CAP_SYS_ADMIN, true, true, "a terminal that is no other session's"},
-	"clone":          {unix.CAP_SYS_ADMIN, false, false, "a new user namespace with it"},
-	"unshare":        {unix.CAP_SYS_ADMIN, false, false, "a new user namespace with it"},
-	"setns":          {unix.CAP_SYS_ADMIN, false, false, ""},
-	"mount":          {unix.CAP_SYS_ADMIN, false, false, ""},
-	"private mounts": {unix.CAP_SYS_ADMIN, false, false, ""},
-	"pivot_root":     {unix.CAP_SYS_ADMIN, false, false, ""},
-	"sethostname":    {unix.CAP_SYS_ADMIN, false, false, ""},
-	"setdomainname":  {unix.CAP_SYS_ADMIN, false, false, ""},
-	"chroot":         {unix.CAP_SYS_CHROOT, false, false, ""},
+	plan.StepNice:          {unix.CAP_SYS_NICE, true, false, "RLIMIT_NICE"},
+	plan.StepSched:         {unix.CAP_SYS_NICE, true, false, "RLIMIT_RTPRIO for FIFO and RR"},
+	plan.StepIOPrio:        {unix.CAP_SYS_NICE, true, false, "before Linux 5.14 CAP_SYS_ADMIN"},
+	plan.StepRlimit:        {unix.CAP_SYS_RESOURCE, true, false, ""},
+	plan.StepOOMScoreAdj:   {unix.CAP_SYS_RESOURCE, true, false, ""},
+	plan.StepMemoryMerge:   {unix.CAP_SYS_RESOURCE, true, false, "Linux 6.7"},
+	plan.StepSetgroups:     {unix.CAP_SETGID, false, false, ""},
+	plan.StepSetresgid:     {unix.CAP_SETGID, false, false, ""},
+	plan.StepSetresuid:     {unix.CAP_SETUID, false, false, ""},
+	plan.StepUIDMap:        {unix.CAP_SETUID, false, false, "no more than the own id"},
+	plan.StepGIDMap:        {unix.CAP_SETGID, false, false, "no more than the own id, without Setgroups"},
+	plan.StepBounding:      {unix.CAP_SETPCAP, false, false, ""},
+	plan.StepSecurebits:    {unix.CAP_SETPCAP, false, true, ""},
+	plan.StepSeccomp:       {unix.CAP_SYS_ADMIN, false, true, "no_new_privs"},
+	plan.StepLandlock:      {unix.CAP_SYS_ADMIN, false, true, "no_new_privs"},
+	plan.StepCtty:          {unix.CAP_SYS_ADMIN, true, true, "a terminal that is no other session's"},
+	plan.StepClone:         {unix.CAP_SYS_ADMIN, false, false, "a new user namespace with it"},
+	plan.StepUnshare:       {unix.CAP_SYS_ADMIN, false, false, "a new user namespace with it"},
+	plan.StepSetns:         {unix.CAP_SYS_ADMIN, false, false, ""},
+	plan.StepMount:         {unix.CAP_SYS_ADMIN, false, false, ""},
+	plan.StepPrivateMounts: {unix.CAP_SYS_ADMIN, false, false, ""},
+	plan.StepPivotRoot:     {unix.CAP_SYS_ADMIN, false, false, ""},
+	plan.StepSethostname:   {unix.CAP_SYS_ADMIN, false, false, ""},
+	plan.StepSetdomainname: {unix.CAP_SYS_ADMIN, false, false, ""},
+	plan.StepChroot:        {unix.CAP_SYS_CHROOT, false, false, ""},
 }
 
 // missingCap names the capability that a step takes and that the child does not
@@ -66,7 +66,7 @@ func (v *view) missingCap(step string) string {
 		return ""
 	}
 	inner := v.userns || !inInitialUserNamespace()
-	has, maps := mine.effective.has(n.capability), step == "uid_map" || step == "gid_map"
+	has, maps := mine.effective.has(n.capability), step == plan.StepUIDMap || step == plan.StepGIDMap
 	switch {
 	case maps && v.ownMaps:
 		return "a child that made the namespace by itself, with unshare, maps its own id only"
@@ -75,9 +75,9 @@ func (v *view) missingCap(step string) string {
 	case v.userns && !maps:
 		return "" // where it has them all
 	case n.late && (v.setsIDs || v.changesCaps()):
-	case has && step == "setns" && !mine.effective.has(unix.CAP_SYS_CHROOT):
+	case has && step == plan.StepSetns && !mine.effective.has(unix.CAP_SYS_CHROOT):
 		return "needs " + names.Capability(unix.CAP_SYS_CHROOT) + " for a mount namespace"
-	case has && step == "uid_map" && !mine.effective.has(unix.CAP_SETFCAP):
+	case has && step == plan.StepUIDMap && !mine.effective.has(unix.CAP_SETFCAP):
 		return "needs " + names.Capability(unix.CAP_SETFCAP) + ", to map uid 0"
 	case has:
 		return ""
@@ -95,31 +95,31 @@ func orElse(text, or string) string {
 // denied is why a step of the child was refused.
 func (d *diagnosis) denied(step raw.Step, errno syscall.Errno) string {
 	switch step.Name {
-	case "oom_score_adj", "coredump_filter", "selinux", "apparmor", "uid_map", "gid_map", "setgroups":
+	case plan.StepOOMScoreAdj, plan.StepCoredumpFilter, plan.StepSELinux, plan.StepAppArmor, plan.StepUIDMap, plan.StepGIDMap, plan.StepSetgroups:
 		if errno == unix.EACCES && !isDumpable() {
 			return "files of /proc are root's while this process is not dumpable (PR_SET_DUMPABLE)"
 		}
-	case "rlimit":
+	case plan.StepRlimit:
 		if hint := d.aboveNrOpen(step.Index); hint != "" {
 			return hint
 		}
-	case "ptrace", "suspend":
+	case plan.StepPtrace, plan.StepSuspend:
 		if n, ok := sysctl("kernel/yama/ptrace_scope"); ok && n > 1 {
 			return fmt.Sprintf("kernel.yama.ptrace_scope is %d", n)
 		}
-	case "capset", "ambient":
+	case plan.StepCapset, plan.StepAmbient:
 		return d.notPermitted()
-	case "seccomp", "landlock":
+	case plan.StepSeccomp, plan.StepLandlock:
 		return cmp.Or(d.missingCap(step.Name), d.withoutPrivs())
-	case "unshare":
+	case plan.StepUnshare:
 		if d.userns {
 			return userNamespaceRefused()
 		}
 	}
-	if step.Name == "setgroups" && groupsDenied() {
+	if step.Name == plan.StepSetgroups && groupsDenied() {
 		return "setgroups is denied in this user namespace"
 	}
-	if step.Name == "oom_score_adj" || errno == unix.EPERM || step.Name == "nice" {
+	if step.Name == plan.StepOOMScoreAdj || errno == unix.EPERM || step.Name == plan.StepNice {
 		return d.missingCap(step.Name)
 	}
 	return ""

@@ -31,7 +31,7 @@ func newDiagnosis(s *Spec, p *plan.Plan, once bool, bytes int) diagnosis {
 // explain makes the error of a failed execve. It looks at the files only now that
 // it has failed, so what it says is a hint; the errno is the kernel's.
 func (d *diagnosis) explain(path string, errno syscall.Errno) error {
-	e := &Error{Path: path, Part: PartStart, Step: "execve", Index: -1, Object: path, Err: notLacking(errno)}
+	e := &Error{Path: path, Part: PartStart, Step: plan.StepExecve, Index: -1, Object: path, Err: notLacking(errno)}
 	switch errno {
 	case unix.E2BIG:
 		e.Hint = d.tooMuch()

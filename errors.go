@@ -44,6 +44,98 @@ func (p Part) String() string {
 	return "Part(" + strconv.Itoa(int(p)) + ")"
 }
 
+// Names of steps, as in Error.Step and Step.Name. Most are the names of system calls,
+// of files in /proc, or of options of prctl, in lower case.
+const (
+	// Of a Spec, its strings and its lists.
+	StepSpec    = plan.StepSpec    // "spec"
+	StepPath    = plan.StepPath    // "path"
+	StepArgs    = plan.StepArgs    // "args"
+	StepEnv     = plan.StepEnv     // "env"
+	StepActions = plan.StepActions // "actions"
+	StepAttr    = plan.StepAttr    // "attr"
+
+	// Of file actions.
+	StepOpen       = plan.StepOpen       // "open"
+	StepOpenAt     = plan.StepOpenAt     // "openat"
+	StepDup2       = plan.StepDup2       // "dup2"
+	StepFile       = plan.StepFile       // "file"
+	StepClose      = plan.StepClose      // "close"
+	StepCloseFrom  = plan.StepCloseFrom  // "closefrom"
+	StepInherit    = plan.StepInherit    // "inherit"
+	StepInheritAll = plan.StepInheritAll // "inheritall"
+	StepChdir      = plan.StepChdir      // "chdir"
+	StepFchdir     = plan.StepFchdir     // "fchdir"
+	StepTcsetpgrp  = plan.StepTcsetpgrp  // "tcsetpgrp"
+
+	// Of each start. Clone, SigMask, SigDefault and Rlimit are of attributes, too.
+	StepPipe       = plan.StepPipe       // "pipe"
+	StepClone      = plan.StepClone      // "clone"
+	StepFileTable  = plan.StepFileTable  // "file_table"
+	StepDumpable   = plan.StepDumpable   // "dumpable"
+	StepSigMask    = plan.StepSigMask    // "sigmask"
+	StepSigDefault = plan.StepSigDefault // "sigdefault"
+	StepRlimit     = plan.StepRlimit     // "rlimit"
+	StepExecve     = plan.StepExecve     // "execve"
+
+	// Of attributes.
+	StepCgroup         = plan.StepCgroup         // "cgroup"
+	StepUnshare        = plan.StepUnshare        // "unshare"
+	StepSetns          = plan.StepSetns          // "setns"
+	StepIDMap          = plan.StepIDMap          // "id_map"
+	StepUIDMap         = plan.StepUIDMap         // "uid_map"
+	StepGIDMap         = plan.StepGIDMap         // "gid_map"
+	StepPrivateMounts  = plan.StepPrivateMounts  // "private_mounts"
+	StepMount          = plan.StepMount          // "mount"
+	StepPivotRoot      = plan.StepPivotRoot      // "pivot_root"
+	StepChroot         = plan.StepChroot         // "chroot"
+	StepSethostname    = plan.StepSethostname    // "sethostname"
+	StepSetdomainname  = plan.StepSetdomainname  // "setdomainname"
+	StepSetsid         = plan.StepSetsid         // "setsid"
+	StepSetpgid        = plan.StepSetpgid        // "setpgid"
+	StepCtty           = plan.StepCtty           // "ctty"
+	StepNoctty         = plan.StepNoctty         // "noctty"
+	StepForeground     = plan.StepForeground     // "foreground"
+	StepSigIgnore      = plan.StepSigIgnore      // "sigignore"
+	StepUmask          = plan.StepUmask          // "umask"
+	StepNice           = plan.StepNice           // "nice"
+	StepSched          = plan.StepSched          // "sched"
+	StepSchedUtil      = plan.StepSchedUtil      // "sched_util"
+	StepAffinity       = plan.StepAffinity       // "affinity"
+	StepMempolicy      = plan.StepMempolicy      // "mempolicy"
+	StepIOPrio         = plan.StepIOPrio         // "ioprio"
+	StepTimerSlack     = plan.StepTimerSlack     // "timerslack"
+	StepCoreSched      = plan.StepCoreSched      // "core_sched"
+	StepOOMScoreAdj    = plan.StepOOMScoreAdj    // "oom_score_adj"
+	StepCoredumpFilter = plan.StepCoredumpFilter // "coredump_filter"
+	StepMDWE           = plan.StepMDWE           // "mdwe"
+	StepTHPDisable     = plan.StepTHPDisable     // "thp_disable"
+	StepMemoryMerge    = plan.StepMemoryMerge    // "memory_merge"
+	StepSetgroups      = plan.StepSetgroups      // "setgroups"
+	StepSetresgid      = plan.StepSetresgid      // "setresgid"
+	StepSetresuid      = plan.StepSetresuid      // "setresuid"
+	StepKeepCaps       = plan.StepKeepCaps       // "keepcaps"
+	StepBounding       = plan.StepBounding       // "bounding"
+	StepCapset         = plan.StepCapset         // "capset"
+	StepAmbient        = plan.StepAmbient        // "ambient"
+	StepSecurebits     = plan.StepSecurebits     // "securebits"
+	StepNoNewPrivs     = plan.StepNoNewPrivs     // "no_new_privs"
+	StepLandlock       = plan.StepLandlock       // "landlock"
+	StepSeccomp        = plan.StepSeccomp        // "seccomp"
+	StepSELinux        = plan.StepSELinux        // "selinux"
+	StepAppArmor       = plan.StepAppArmor       // "apparmor"
+	StepKeyring        = plan.StepKeyring        // "keyring"
+	StepSubreaper      = plan.StepSubreaper      // "subreaper"
+	StepPdeathsig      = plan.StepPdeathsig      // "pdeathsig"
+	StepPersonality    = plan.StepPersonality    // "personality"
+	StepPtrace         = plan.StepPtrace         // "ptrace"
+	StepSuspend        = plan.StepSuspend        // "suspend"
+
+	// Of package exec.
+	StepSysProcAttr = plan.StepSysProcAttr // "sysprocattr"
+	StepTree        = plan.StepTree        // "tree"
+)
+
 // Error is the reason why a process was not started. If there was a child, it has
 // been reaped.
 type Error struct {
@@ -133,7 +225,7 @@ func wrap(path string, err error) error {
 	if errors.As(err, &e) {
 		return &Error{Path: path, Part: Part(e.Part), Step: e.Step, Index: e.Index, Object: e.Object, Err: e.Err, Hint: e.Hint}
 	}
-	return &Error{Path: path, Part: PartSpec, Step: "spec", Index: -1, Err: err}
+	return &Error{Path: path, Part: PartSpec, Step: plan.StepSpec, Index: -1, Err: err}
 }
 
 // tooLong is E2BIG for one string.

@@ -88,12 +88,12 @@ func (e *engine) bringCgroup(f *fdtable.Lowering) error {
 		return nil
 	}
 	if e.feat.Cgroup {
-		if _, err := e.hold(dir.File, plan.PartAttr, "cgroup", dir.Index); err != nil {
-			return plan.AttrError("cgroup", dir.Index, dir.Name(), err)
+		if _, err := e.hold(dir.File, plan.PartAttr, plan.StepCgroup, dir.Index); err != nil {
+			return plan.AttrError(plan.StepCgroup, dir.Index, dir.Name(), err)
 		}
 		return nil
 	}
-	return e.bring(f, dir, fdtable.Extra{Step: "cgroup", Object: dir.Name(), Lower: func(fd raw.Arg) {
+	return e.bring(f, dir, fdtable.Extra{Step: plan.StepCgroup, Object: dir.Name(), Lower: func(fd raw.Arg) {
 		b := f.Builder()
 		procs := b.Var()
 		// Version 1 has a file to write to as well, but not this one.
@@ -111,7 +111,7 @@ func (e *engine) bringForeground(f *fdtable.Lowering) error {
 	if tty.File == nil {
 		return nil
 	}
-	return e.bring(f, tty, fdtable.Extra{Step: "foreground", Object: tty.Name(), Lower: func(fd raw.Arg) {
+	return e.bring(f, tty, fdtable.Extra{Step: plan.StepForeground, Object: tty.Name(), Lower: func(fd raw.Arg) {
 		fdtable.SetForeground(f.Plan, plan.Session, fd)
 	}})
 }
@@ -122,7 +122,7 @@ func (e *engine) bringTerminal(f *fdtable.Lowering) error {
 	if tty.File == nil {
 		return nil
 	}
-	return e.bring(f, tty, fdtable.Extra{Late: true, Step: "ctty", Object: tty.Name(), Lower: func(fd raw.Arg) {
+	return e.bring(f, tty, fdtable.Extra{Late: true, Step: plan.StepCtty, Object: tty.Name(), Lower: func(fd raw.Arg) {
 		f.Call(plan.Terminal, raw.Ioctl, fd, raw.Int(unix.TIOCSCTTY), raw.Int(0))
 	}})
 }
@@ -136,13 +136,13 @@ func (e *engine) terminalNumber(f *fdtable.Lowering) error {
 	}
 	object := strconv.Itoa(n.FD)
 	if !f.Has(n.FD) {
-		return plan.AttrError("ctty", n.Index, object, plan.Invalid("not a descriptor of the child"))
+		return plan.AttrError(plan.StepCtty, n.Index, object, plan.Invalid("not a descriptor of the child"))
 	}
 	steal := 0
 	if n.Steal {
 		steal = 1
 	}
-	f.AttrStep("ctty", n.Index, object)
+	f.AttrStep(plan.StepCtty, n.Index, object)
 	f.Call(plan.Terminal, raw.Ioctl, raw.Int(int64(n.FD)), raw.Int(unix.TIOCSCTTY), raw.Int(int64(steal)))
 	return nil
 }
@@ -154,7 +154,7 @@ func (e *engine) bringRuleset(f *fdtable.Lowering) error {
 	if r == nil {
 		return nil
 	}
-	x := fdtable.Extra{FD: r.FD, Late: true, Until: plan.Landlock, Step: "landlock", Index: r.Index, Object: r.Object, Lower: func(fd raw.Arg) {
+	x := fdtable.Extra{FD: r.FD, Late: true, Until: plan.Landlock, Step: plan.StepLandlock, Index: r.Index, Object: r.Object, Lower: func(fd raw.Arg) {
 		f.Call(plan.Landlock, raw.Landlock, fd, raw.Int(int64(r.Flags)))
 	}}
 	if r.File.File != nil {

@@ -36,7 +36,7 @@ func (e *engine) lowerHiding(p *plan.Plan) {
 		zero := raw.Int(0)
 		p.Call(ph, raw.Prctl, raw.Int(unix.PR_SET_DUMPABLE), zero, zero, zero, zero).SkipEqual(unless, 0)
 	}
-	p.StartStep("dumpable")
+	p.StartStep(plan.StepDumpable)
 	clear(plan.Hide, h.early)
 	if user {
 		clear(plan.Namespaces, h.late)

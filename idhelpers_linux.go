@@ -16,7 +16,7 @@ import (
 )
 
 // helperNames are the programs that write maps for users without privilege.
-var helperNames = map[string]string{"uid_map": "newuidmap", "gid_map": "newgidmap"}
+var helperNames = map[string]string{plan.StepUIDMap: "newuidmap", plan.StepGIDMap: "newgidmap"}
 
 // findHelpers finds the programs that are to write files.
 func findHelpers(files []mapFile) error {

@@ -28,13 +28,13 @@ func (f mapFile) object() string { return strings.Join(strings.Fields(f.text), "
 // setgroups was denied, gid_map needs less privilege.
 func mapFiles(m *plan.IDMap) (files []mapFile) {
 	if m.UID != "" {
-		files = append(files, mapFile{name: "uid_map", text: m.UID, index: m.Index})
+		files = append(files, mapFile{name: plan.StepUIDMap, text: m.UID, index: m.Index})
 	}
 	if m.Setgroups != "" {
-		files = append(files, mapFile{name: "setgroups", text: m.Setgroups, index: m.Index})
+		files = append(files, mapFile{name: plan.StepSetgroups, text: m.Setgroups, index: m.Index})
 	}
 	if m.GID != "" {
-		files = append(files, mapFile{name: "gid_map", text: m.GID, index: m.Index})
+		files = append(files, mapFile{name: plan.StepGIDMap, text: m.GID, index: m.Index})
 	}
 	return files
 }
@@ -94,7 +94,7 @@ func (g *mapGate) pass(a *attempt) error {
 	if err == nil {
 		_, err = ignoringEINTR(func() (int, error) { return unix.Write(g.write, []byte{'.'}) })
 		if err != nil {
-			err = plan.AttrError("id map", g.Index, "", err)
+			err = plan.AttrError(plan.StepIDMap, g.Index, "", err)
 		}
 	}
 	if err != nil && isOver(a.pid, a.pidfd) {
@@ -176,7 +176,7 @@ func (f *mapFile) write(a *attempt, pid int) error {
 // Linux 3.19 there was no setgroups, nor a need for it.
 func writeMap(pid int, f *mapFile) error {
 	fd, err := highfd.Open(fmt.Sprintf("/proc/%d/%s", pid, f.name), unix.O_WRONLY, 0)
-	if err == unix.ENOENT && f.name == "setgroups" {
+	if err == unix.ENOENT && f.name == plan.StepSetgroups {
 		return nil
 	}
 	if err != nil {

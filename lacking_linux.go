@@ -60,35 +60,35 @@ type failed struct {
 // lacks is what a step needs of the kernel, where its errno can mean nothing else.
 // Go runs on Linux 3.2 and later, so what is older is not here.
 var lacks = map[failed]lacking{
-	{"no_new_privs", unix.EINVAL}:    {"no_new_privs", "3.5"},
-	{"subreaper", unix.EINVAL}:       {"PR_SET_CHILD_SUBREAPER", "3.4"},
-	{"core_sched", unix.EINVAL}:      {"CONFIG_SCHED_CORE", "5.14"},
-	{"core_sched", unix.ENODEV}:      {"a CPU with SMT", ""},
-	{"mdwe", unix.EINVAL}:            {"PR_SET_MDWE", "6.3"},
-	{"thp_disable", unix.EINVAL}:     {"PR_SET_THP_DISABLE", "3.15"},
-	{"memory_merge", unix.EINVAL}:    {"CONFIG_KSM", "6.4"},
-	{"sched", unix.ENOSYS}:           {"sched_setattr", "3.14"},
-	{"sched_util", unix.ENOSYS}:      utilClamps,
-	{"sched_util", unix.E2BIG}:       utilClamps,
-	{"sched_util", unix.ENOTSUP}:     utilClamps,
-	{"mempolicy", unix.ENOSYS}:       {"CONFIG_NUMA", ""},
-	{"ioprio", unix.ENOSYS}:          {"CONFIG_BLOCK", ""},
-	{"keyring", unix.ENOSYS}:         {"CONFIG_KEYS", ""},
-	{"landlock", unix.ENOSYS}:        {"CONFIG_SECURITY_LANDLOCK", "5.13"},
-	{"landlock", unix.ENOTSUP}:       {"Landlock to be enabled, as by lsm=landlock at boot", ""},
-	{"landlock", unix.EINVAL}:        {"flags of landlock_restrict_self", "6.15"},
-	{"seccomp", unix.ENOSYS}:         {"CONFIG_SECCOMP_FILTER", "3.17"},
-	{"setgroups", unix.ENOSYS}:       multiUser,
-	{"setresgid", unix.ENOSYS}:       multiUser,
-	{"setresuid", unix.ENOSYS}:       multiUser,
-	{"capset", unix.ENOSYS}:          multiUser,
-	{"securebits", unix.ENOSYS}:      multiUser,
-	{"mount", unix.ENODEV}:           {"this file system in the kernel", ""},
-	{"oom_score_adj", unix.ENOENT}:   procMounted,
-	{"coredump_filter", unix.ENOENT}: {"/proc to be mounted, and CONFIG_ELF_CORE", ""},
-	{"uid_map", unix.ENOENT}:         procMounted,
-	{"gid_map", unix.ENOENT}:         procMounted,
-	{"setgroups", unix.ENOENT}:       {"/proc to be mounted, with a file setgroups", "3.19"},
+	{plan.StepNoNewPrivs, unix.EINVAL}:     {"no_new_privs", "3.5"},
+	{plan.StepSubreaper, unix.EINVAL}:      {"PR_SET_CHILD_SUBREAPER", "3.4"},
+	{plan.StepCoreSched, unix.EINVAL}:      {"CONFIG_SCHED_CORE", "5.14"},
+	{plan.StepCoreSched, unix.ENODEV}:      {"a CPU with SMT", ""},
+	{plan.StepMDWE, unix.EINVAL}:           {"PR_SET_MDWE", "6.3"},
+	{plan.StepTHPDisable, unix.EINVAL}:     {"PR_SET_THP_DISABLE", "3.15"},
+	{plan.StepMemoryMerge, unix.EINVAL}:    {"CONFIG_KSM", "6.4"},
+	{plan.StepSched, unix.ENOSYS}:          {"sched_setattr", "3.14"},
+	{plan.StepSchedUtil, unix.ENOSYS}:      utilClamps,
+	{plan.StepSchedUtil, unix.E2BIG}:       utilClamps,
+	{plan.StepSchedUtil, unix.ENOTSUP}:     utilClamps,
+	{plan.StepMempolicy, unix.ENOSYS}:      {"CONFIG_NUMA", ""},
+	{plan.StepIOPrio, unix.ENOSYS}:         {"CONFIG_BLOCK", ""},
+	{plan.StepKeyring, unix.ENOSYS}:        {"CONFIG_KEYS", ""},
+	{plan.StepLandlock, unix.ENOSYS}:       {"CONFIG_SECURITY_LANDLOCK", "5.13"},
+	{plan.StepLandlock, unix.ENOTSUP}:      {"Landlock to be enabled, as by lsm=landlock at boot", ""},
+	{plan.StepLandlock, unix.EINVAL}:       {"flags of landlock_restrict_self", "6.15"},
+	{plan.StepSeccomp, unix.ENOSYS}:        {"CONFIG_SECCOMP_FILTER", "3.17"},
+	{plan.StepSetgroups, unix.ENOSYS}:      multiUser,
+	{plan.StepSetresgid, unix.ENOSYS}:      multiUser,
+	{plan.StepSetresuid, unix.ENOSYS}:      multiUser,
+	{plan.StepCapset, unix.ENOSYS}:         multiUser,
+	{plan.StepSecurebits, unix.ENOSYS}:     multiUser,
+	{plan.StepMount, unix.ENODEV}:          {"this file system in the kernel", ""},
+	{plan.StepOOMScoreAdj, unix.ENOENT}:    procMounted,
+	{plan.StepCoredumpFilter, unix.ENOENT}: {"/proc to be mounted, and CONFIG_ELF_CORE", ""},
+	{plan.StepUIDMap, unix.ENOENT}:         procMounted,
+	{plan.StepGIDMap, unix.ENOENT}:         procMounted,
+	{plan.StepSetgroups, unix.ENOENT}:      {"/proc to be mounted, with a file setgroups", "3.19"},
 }
 
 var (
@@ -104,7 +104,7 @@ func (p *Program) stepError(step raw.Step, errno syscall.Errno) *Error {
 		e.Err, e.Hint = notLacking(errno), p.diag.refusedOfFile(a, errno)
 		return e
 	}
-	if step.Name == "cgroup" {
+	if step.Name == plan.StepCgroup {
 		p.refusedByCgroup(e, errno)
 		return e
 	}
@@ -138,8 +138,8 @@ func (e *engine) actionOf(step raw.Step) *plan.Action {
 // call that is about no file.
 func (p *Program) ofStep(step raw.Step, errno syscall.Errno) error {
 	switch step.Name {
-	case "mount", "private mounts", "pivot_root", "chroot", "ctty", "noctty", "foreground",
-		"oom_score_adj", "coredump_filter", "selinux", "apparmor", "uid_map", "gid_map", "setgroups":
+	case plan.StepMount, plan.StepPrivateMounts, plan.StepPivotRoot, plan.StepChroot, plan.StepCtty, plan.StepNoctty, plan.StepForeground,
+		plan.StepOOMScoreAdj, plan.StepCoredumpFilter, plan.StepSELinux, plan.StepAppArmor, plan.StepUIDMap, plan.StepGIDMap, plan.StepSetgroups:
 		return notLacking(errno)
 	}
 	if errno != unix.ENOSYS {
@@ -155,11 +155,11 @@ func (p *Program) hintOf(step raw.Step, errno syscall.Errno) string {
 		return p.diag.denied(step, errno)
 	case unix.EINVAL:
 		switch step.Name {
-		case "setresuid", "setresgid", "setgroups":
+		case plan.StepSetresuid, plan.StepSetresgid, plan.StepSetgroups:
 			return "an id that is not mapped in the user namespace"
 		}
 	}
-	if step.Name == "unshare" {
+	if step.Name == plan.StepUnshare {
 		return p.noNamespace(step.Name, p.argument(raw.Unshare, 0), errno)
 	}
 	return ""
@@ -181,16 +181,16 @@ func (p *Program) whyFailed(step raw.Step, errno syscall.Errno) error {
 // that the step has failed.
 func (p *Program) lacksForEINVAL(step raw.Step) lacking {
 	switch step.Name {
-	case "ambient":
+	case plan.StepAmbient:
 		if !knowsPrctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_IS_SET, 0) {
 			return lacking{"PR_CAP_AMBIENT", "4.3"}
 		}
 		return lacking{"a kernel that knows this capability", ""}
-	case "seccomp":
+	case plan.StepSeccomp:
 		return lacksFilter(p.argument(raw.Seccomp, 1))
-	case "unshare":
+	case plan.StepUnshare:
 		return lacksNamespaces(p.argument(raw.Unshare, 0))
-	case "setns":
+	case plan.StepSetns:
 		// A capability came with that version, too.
 		if p.joinsByPidfd(step.Index) && !knowsPrctl(unix.PR_CAPBSET_READ, unix.CAP_BPF, 0) {
 			return lacking{"setns for a pidfd", "5.8"}
@@ -254,7 +254,7 @@ func lacksNamespaces(flags uint64) lacking {
 // joinsByPidfd reports whether namespaces are joined by a pidfd.
 func (p *Program) joinsByPidfd(index int) bool {
 	for _, h := range p.files {
-		if h.step == "setns" && h.index == index {
+		if h.step == plan.StepSetns && h.index == index {
 			target, _ := os.Readlink("/proc/self/fd/" + strconv.Itoa(h.fd))
 			return strings.Contains(target, "pidfd")
 		}

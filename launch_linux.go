@@ -69,7 +69,7 @@ func (p *Program) launchHere(ctx context.Context) (*Process, error) {
 	a.c = raw.Clone{Flags: p.flags(a.r) | a.way.flags(), Legacy: !p.feat.Clone3, ErrFD: -1}
 	if p.cgroup.File != nil && p.feat.Cgroup {
 		a.c.Flags |= unix.CLONE_INTO_CGROUP
-		a.c.Cgroup = p.heldFD("cgroup")
+		a.c.Cgroup = p.heldFD(plan.StepCgroup)
 	}
 	p.setSignals(a.r)
 	if p.nofile != 0 && limitRaised() {
@@ -140,7 +140,7 @@ func (a *attempt) make() (proc *Process, left bool, err error) {
 	}
 	if a.maps != nil {
 		if a.gate, err = a.maps.open(a); err != nil {
-			return nil, false, wrap(a.path, plan.AttrError("id map", a.maps.Index, "", err))
+			return nil, false, wrap(a.path, plan.AttrError(plan.StepIDMap, a.maps.Index, "", err))
 		}
 		defer a.gate.close()
 	}
@@ -180,7 +180,7 @@ func (a *attempt) clone() (errno syscall.Errno, err error) {
 	}
 	if a.way == copyWay {
 		if a.record, err = openRecord(a); err != nil {
-			return 0, wrap(a.path, plan.StartError("pipe", err))
+			return 0, wrap(a.path, plan.StartError(plan.StepPipe, err))
 		}
 		a.c.ErrFD = a.record.w
 		defer a.record.closeWriter()
@@ -245,7 +245,7 @@ func (a *attempt) result(killed bool, unmapped error) (*Process, error) {
 	if unmapped != nil {
 		return nil, a.mapError(unmapped)
 	}
-	if step.Name == "execve" {
+	if step.Name == plan.StepExecve {
 		return nil, a.diag.explain(a.path, why)
 	}
 	return nil, a.stepError(step, why)

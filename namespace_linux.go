@@ -27,7 +27,7 @@ type idMaps struct {
 func (e *engine) lowerNamespaces(p *plan.Plan) error {
 	e.clone = p.Clone
 	if e.clone.Bits&unix.CLONE_NEWTIME != 0 && !e.feat.Clone3 {
-		return plan.AttrError("clone", p.Clone.Index, p.Clone.Object,
+		return plan.AttrError(plan.StepClone, p.Clone.Index, p.Clone.Object,
 			&UnsupportedError{What: "clone3, for a time namespace", Since: "5.6"})
 	}
 	own := p.Unshare.Bits&unix.CLONE_NEWUSER != 0
@@ -39,7 +39,7 @@ func (e *engine) lowerNamespaces(p *plan.Plan) error {
 	if p.Unshare.Bits == 0 {
 		return nil
 	}
-	p.AttrStep("unshare", p.Unshare.Index, p.Unshare.Object)
+	p.AttrStep(plan.StepUnshare, p.Unshare.Index, p.Unshare.Object)
 	p.Call(plan.Namespaces, raw.Unshare, raw.Int(int64(p.Unshare.Bits)))
 	if p.IDMap != nil && own {
 		for _, f := range mapFiles(p.IDMap) {
@@ -47,7 +47,7 @@ func (e *engine) lowerNamespaces(p *plan.Plan) error {
 		}
 	}
 	if p.Unshare.Bits&unix.CLONE_NEWNS != 0 {
-		p.AttrStep("private mounts", p.Unshare.Index, "/")
+		p.AttrStep(plan.StepPrivateMounts, p.Unshare.Index, "/")
 		p.PrivateMounts(plan.Namespaces)
 	}
 	return nil
@@ -61,9 +61,9 @@ func (e *engine) bringJoins(f *fdtable.Lowering) error {
 	joins, user := make([]joining, len(f.Joins)), false
 	for i := range f.Joins {
 		j := &f.Joins[i]
-		fd, err := e.hold(j.File.File, plan.PartAttr, "setns", j.Index)
+		fd, err := e.hold(j.File.File, plan.PartAttr, plan.StepSetns, j.Index)
 		if err != nil {
-			return plan.AttrError("setns", j.Index, j.Object, err)
+			return plan.AttrError(plan.StepSetns, j.Index, j.Object, err)
 		}
 		if j.Types == 0 {
 			if kind, err := unix.IoctlRetInt(fd, unix.NS_GET_NSTYPE); err == nil && kind == unix.CLONE_NEWUSER {
@@ -72,7 +72,7 @@ func (e *engine) bringJoins(f *fdtable.Lowering) error {
 		}
 		user = user || j.Types&unix.CLONE_NEWUSER != 0
 		joins[i] = joining{*j, fd}
-		f.Bring(fdtable.Extra{FD: fd, Step: "setns", Index: j.Index})
+		f.Bring(fdtable.Extra{FD: fd, Step: plan.StepSetns, Index: j.Index})
 	}
 	if user {
 		joinWithUser(f.Plan, joins)
@@ -133,7 +133,7 @@ func kindsOf(types uint64) (list []uint64) {
 }
 
 func (j joining) setns(p *plan.Plan, types uint64) raw.OpRef {
-	p.AttrStep("setns", j.Index, j.Name()+" "+j.Object)
+	p.AttrStep(plan.StepSetns, j.Index, j.Name()+" "+j.Object)
 	return p.Call(plan.JoinNamespaces, raw.Setns, raw.Int(int64(j.fd)), raw.Int(int64(types)))
 }
 
@@ -154,7 +154,7 @@ func (e *engine) needMaps(p *plan.Plan) error {
 func (e *engine) awaitMaps(p *plan.Plan) {
 	m, b := e.maps, p.Builder()
 	theirs, got, n := raw.VarArg(m.theirs, 0), b.Var(), b.Var()
-	p.AttrStep("id map", m.Index, "")
+	p.AttrStep(plan.StepIDMap, m.Index, "")
 	if e.all {
 		p.Call(plan.FileTable, raw.Close, raw.VarArg(m.ours, 0))
 	}

@@ -20,7 +20,7 @@ import (
 
 // phasesOf are the phases in which a step does something.
 var phasesOf = map[string][]plan.Phase{
-	"file table": {plan.FileTable, plan.CloseRest, plan.Landlock}, "id map": {plan.FileTable},
+	"file_table": {plan.FileTable, plan.CloseRest, plan.Landlock}, "id_map": {plan.FileTable},
 	"sigdefault": {plan.Signals}, "sigignore": {plan.Signals},
 	"setsid": {plan.Session}, "setpgid": {plan.Session}, "foreground": {plan.Session},
 	"cgroup": {plan.Cgroup}, "oom_score_adj": {plan.HostFiles}, "coredump_filter": {plan.HostFiles},
@@ -30,7 +30,7 @@ var phasesOf = map[string][]plan.Phase{
 	"dumpable":   {plan.Hide, plan.Namespaces, plan.DropCaps},
 	"setns":      {plan.JoinNamespaces},
 	"unshare":    {plan.Namespaces}, "uid_map": {plan.Namespaces}, "gid_map": {plan.Namespaces},
-	"private mounts": {plan.Namespaces, plan.Mounts}, "mount": {plan.Mounts},
+	"private_mounts": {plan.Namespaces, plan.Mounts}, "mount": {plan.Mounts},
 	"chroot": {plan.Root}, "pivot_root": {plan.Root}, "sethostname": {plan.Root}, "setdomainname": {plan.Root},
 	"keepcaps": {plan.KeepCaps}, "bounding": {plan.KeepCaps},
 	"setgroups": {plan.Namespaces, plan.Credentials}, "setresgid": {plan.Credentials}, "setresuid": {plan.Credentials},

@@ -29,7 +29,7 @@ type signalVars struct {
 func (e *engine) resetSignals(p *plan.Plan, claims *plan.Claims, once bool) {
 	if !claims.Has(plan.InheritedSignals) {
 		b := p.Builder()
-		p.StartStep("sigdefault")
+		p.StartStep(plan.StepSigDefault)
 		e.signals.first, e.signals.last = b.Var(), b.Var()
 		p.Call(plan.Signals, raw.RtSigaction, raw.VarArg(e.signals.first, 0), b.Words(0, 0, 0, 0), raw.Int(0), raw.Int(8)).
 			Sweep(raw.VarArg(e.signals.last, 0))
@@ -44,7 +44,7 @@ func (e *engine) resetSignals(p *plan.Plan, claims *plan.Claims, once bool) {
 		e.signals.each = make([]raw.Var, plan.LastSignal)
 	}
 	b := p.Builder()
-	p.StartStep("sigdefault")
+	p.StartStep(plan.StepSigDefault)
 	act := b.Words(0, 0, 0, 0)
 	for sig := range reset.all() {
 		op := p.Call(plan.Signals, raw.RtSigaction, raw.Int(int64(sig)), act, raw.Int(0), raw.Int(8)).Ignore()

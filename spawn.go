@@ -217,16 +217,16 @@ var maxArg = 32 * os.Getpagesize()
 // check validates what is the same on all platforms.
 func (s *Spec) check(argv, env []string) error {
 	if err := plan.CheckPath(s.Path); err != nil {
-		return plan.SpecError("path", s.Path, err)
+		return plan.SpecError(plan.StepPath, s.Path, err)
 	}
 	if len(argv) == 0 {
-		return plan.SpecError("args", "", plan.Invalid("empty, and not nil"))
+		return plan.SpecError(plan.StepArgs, "", plan.Invalid("empty, and not nil"))
 	}
-	if err := checkStrings(plan.PartArg, "args", argv, true); err != nil {
+	if err := checkStrings(plan.PartArg, plan.StepArgs, argv, true); err != nil {
 		return err
 	}
 	// Package os has no variables with NUL bytes.
-	if err := checkStrings(plan.PartEnv, "env", env, s.Env != nil); err != nil {
+	if err := checkStrings(plan.PartEnv, plan.StepEnv, env, s.Env != nil); err != nil {
 		return err
 	}
 	return plan.CheckActions(s.Actions.list)

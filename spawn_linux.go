@@ -108,7 +108,7 @@ func (e *engine) compileFor(s *Spec, argv, env []string, once, withSlots bool) e
 	}
 	e.restoreNoFile(p, claims)
 	e.lowerMask(p, claims)
-	p.StartStep("execve")
+	p.StartStep(plan.StepExecve)
 	if e.way = e.chooseWay(p); e.way == futexWay {
 		e.abort = b.Var()
 		p.Call(plan.Exec, raw.ExitGroup, raw.Int(1)).SkipEqual(e.abort, 0)
@@ -119,7 +119,7 @@ func (e *engine) compileFor(s *Spec, argv, env []string, once, withSlots bool) e
 	}
 	e.diag = newDiagnosis(s, p, once, size(argv)+size(env))
 	if !b.Fits() {
-		return plan.SpecError("actions", strconv.Itoa(len(e.actions)), plan.Invalid("more than a child can do"))
+		return plan.SpecError(plan.StepActions, strconv.Itoa(len(e.actions)), plan.Invalid("more than a child can do"))
 	}
 	if once {
 		e.plan, e.prog = p, p.BuildShared()
@@ -164,7 +164,7 @@ func (e *engine) restoreNoFile(p *plan.Plan, claims *plan.Claims) {
 	b := p.Builder()
 	e.nofile = b.Var()
 	l := b.Words(nofile.Original.Soft, nofile.Original.Hard)
-	p.StartStep("rlimit")
+	p.StartStep(plan.StepRlimit)
 	p.Call(plan.Lower, raw.Prlimit64, raw.Int(0), raw.Int(unix.RLIMIT_NOFILE), l, raw.Int(0)).Ignore().SkipEqual(e.nofile, 0)
 }
 

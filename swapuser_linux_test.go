@@ -39,7 +39,7 @@ func swappedAsUser(dir string) error {
 	if _, state, err := spawntest.TryOutput(spawntest.Shell(":", own...)); err == nil && state.Success() {
 		mounted := spawntest.Shell("while read a b c; do [ $b = "+dir+" ] && exit; done </proc/self/mounts; exit 1", own...)
 		mounted.Attr = append(mounted.Attr, attr.Mounts{{Target: dir, FSType: "tmpfs"}})
-		list = append(list, swap{a: plan.Namespaces, b: plan.Mounts, spec: mounted, right: yes, wrong: "private mounts EPERM"})
+		list = append(list, swap{a: plan.Namespaces, b: plan.Mounts, spec: mounted, right: yes, wrong: "private_mounts EPERM"})
 	}
 	for _, x := range list {
 		if err := x.check(); err != nil {

@@ -35,7 +35,7 @@ func (e *engine) lowerMask(p *plan.Plan, claims *plan.Claims) {
 		trap := b.Words(1 << (unix.SIGTRAP - 1))
 		p.Call(plan.Mask, raw.RtSigprocmask, raw.Int(unix.SIG_UNBLOCK), trap, raw.Int(0), raw.Int(8))
 	} else if !own {
-		p.StartStep("sigmask")
+		p.StartStep(plan.StepSigMask)
 		p.Call(plan.Mask, raw.RtSigprocmask, raw.Int(unix.SIG_SETMASK), b.SavedMask(), raw.Int(0), raw.Int(8))
 	}
 }

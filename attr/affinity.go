@@ -74,17 +74,17 @@ func outOfRange(list []int, last int) (n int, bad bool) {
 
 func (l CPUAffinity) check(c *plan.Claims) error {
 	if len(l) == 0 {
-		return invalid("affinity", "", "no CPU")
+		return invalid(plan.StepAffinity, "", "no CPU")
 	}
 	if n, bad := outOfRange(l, maxCPU); bad {
-		return invalid("affinity", fmt.Sprint(n), "no such CPU")
+		return invalid(plan.StepAffinity, fmt.Sprint(n), "no such CPU")
 	}
 	return c.Claim("the CPU affinity", "attr.CPUAffinity")
 }
 
 func (l CPUAffinity) lower(p *plan.Plan) {
 	mask := bitmap(l)
-	p.Step("affinity", fmt.Sprint([]int(l)))
+	p.Step(plan.StepAffinity, fmt.Sprint([]int(l)))
 	p.Call(plan.Affinity, raw.SchedSetaffinity, raw.Int(0), raw.Int(int64(8*len(mask))), p.Builder().Words(mask...))
 }
 
@@ -93,13 +93,13 @@ func (n NUMAPolicy) object() string { return fmt.Sprintf("mode=%#x nodes=%d", n.
 func (n NUMAPolicy) check(c *plan.Claims) error {
 	mode := n.Mode &^ numaFlags
 	if mode < NUMADefault || mode > NUMAWeightedInterleave {
-		return invalid("mempolicy", n.object(), "no such mode")
+		return invalid(plan.StepMempolicy, n.object(), "no such mode")
 	}
 	if none := mode == NUMADefault || mode == NUMALocal; none != (len(n.Nodes) == 0) {
-		return invalid("mempolicy", n.object(), "nodes with a mode that takes none, or none with another")
+		return invalid(plan.StepMempolicy, n.object(), "nodes with a mode that takes none, or none with another")
 	}
 	if node, bad := outOfRange(n.Nodes, maxNode); bad {
-		return invalid("mempolicy", n.object(), "no such node: %d", node)
+		return invalid(plan.StepMempolicy, n.object(), "no such node: %d", node)
 	}
 	return c.Claim("the memory policy", "attr.NUMAPolicy")
 }
@@ -110,6 +110,6 @@ func (n NUMAPolicy) lower(p *plan.Plan) {
 	if mask := bitmap(n.Nodes); len(mask) > 0 {
 		nodes, bits = p.Builder().Words(mask...), 64*len(mask)+1
 	}
-	p.Step("mempolicy", n.object())
+	p.Step(plan.StepMempolicy, n.object())
 	p.Call(plan.Raise, raw.SetMempolicy, raw.Int(int64(n.Mode)), nodes, raw.Int(int64(bits)))
 }

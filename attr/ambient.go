@@ -16,7 +16,7 @@ type AmbientCaps []int
 func (l AmbientCaps) check(c *plan.Claims) error {
 	for _, n := range l {
 		if n < 0 || n > maxCapability {
-			return invalid("ambient", capName(n), "no such capability")
+			return invalid(plan.StepAmbient, capName(n), "no such capability")
 		}
 	}
 	return c.Claim("the ambient capabilities", "attr.AmbientCaps")
@@ -37,7 +37,7 @@ func (l AmbientCaps) lower(p *plan.Plan) {
 	b := p.Builder()
 	sets := b.Vars(3)
 	header := b.Words(capabilityVersion3)
-	p.Step("capset", names.CapabilityList(l))
+	p.Step(plan.StepCapset, names.CapabilityList(l))
 	p.Call(plan.Capabilities, raw.Capget, header, b.AddrOf(sets))
 	for _, n := range l {
 		word := int32(n/32) * half
@@ -47,7 +47,7 @@ func (l AmbientCaps) lower(p *plan.Plan) {
 	}
 	p.Call(plan.Capabilities, raw.Capset, header, b.AddrOf(sets))
 	for _, n := range l {
-		p.Step("ambient", capName(n))
+		p.Step(plan.StepAmbient, capName(n))
 		p.Call(plan.Capabilities, raw.Prctl, raw.Int(prCapAmbient), raw.Int(prCapAmbientRaise), raw.Int(int64(n)), zero, zero)
 	}
 }

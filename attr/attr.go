@@ -39,7 +39,7 @@ func at(i int, err error) error {
 		e.Index = i
 		return e
 	}
-	return plan.AttrError("attr", i, "", err)
+	return plan.AttrError(plan.StepAttr, i, "", err)
 }
 
 // claimAll claims several things.

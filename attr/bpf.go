@@ -2,6 +2,8 @@ package attr
 
 import (
 	"fmt"
+
+	"github.com/safespawn/spawn/internal/plan"
 )
 
 // Parts of an instruction of classic BPF, as in linux/bpf_common.h.
@@ -54,15 +56,15 @@ const (
 func checkFilter(filter []SockFilter) error {
 	n := len(filter)
 	if n == 0 || n > maxFilter {
-		return invalid("seccomp", fmt.Sprintf("%d instructions", n), "not from 1 to %d", maxFilter)
+		return invalid(plan.StepSeccomp, fmt.Sprintf("%d instructions", n), "not from 1 to %d", maxFilter)
 	}
 	for i, f := range filter {
 		if why := badInstruction(f, uint64(n-i-1)); why != "" {
-			return invalid("seccomp", fmt.Sprintf("instruction %d", i), "%s", why)
+			return invalid(plan.StepSeccomp, fmt.Sprintf("instruction %d", i), "%s", why)
 		}
 	}
 	if filter[n-1].Code&bpfClass != bpfRET {
-		return invalid("seccomp", fmt.Sprintf("instruction %d", n-1), "the last one does not return")
+		return invalid(plan.StepSeccomp, fmt.Sprintf("instruction %d", n-1), "the last one does not return")
 	}
 	return nil
 }

@@ -68,7 +68,7 @@ func (s Capabilities) check(c *plan.Claims) error {
 	} {
 		for _, n := range set.list {
 			if n < 0 || n > maxCapability {
-				return invalid(set.name, capName(n), "no such capability")
+				return invalid(set.step(), capName(n), "no such capability, in the %s set", set.name)
 			}
 		}
 	}
@@ -78,11 +78,11 @@ func (s Capabilities) check(c *plan.Claims) error {
 		{{"ambient", s.Ambient}, {"inheritable", s.Inheritable}},
 	} {
 		if n, missing := pair[0].beyond(pair[1]); missing {
-			return invalid(pair[0].name, capName(n), "not in the %s set", pair[1].name)
+			return invalid(pair[0].step(), capName(n), "in the %s set, and not in the %s set", pair[0].name, pair[1].name)
 		}
 	}
 	if s.Permitted != nil && s.Effective == nil {
-		return invalid("permitted", names.CapabilityList(s.Permitted), "without the effective set, which is a part of it")
+		return invalid(plan.StepCapset, names.CapabilityList(s.Permitted), "the permitted set without the effective set, which is a part of it")
 	}
 	claims := []string{"the capability sets", "the ambient capabilities"}
 	if s.Effective != nil && !slices.Contains(s.Effective, capSysAdmin) {
@@ -94,6 +94,17 @@ func (s Capabilities) check(c *plan.Claims) error {
 type capSet struct {
 	name string
 	list []int
+}
+
+// step is the step that sets it.
+func (s capSet) step() string {
+	switch s.name {
+	case "ambient":
+		return plan.StepAmbient
+	case "bounding":
+		return plan.StepBounding
+	}
+	return plan.StepCapset
 }
 
 // beyond finds what is in s, but not in o, if o is to be set.
@@ -132,7 +143,7 @@ func (s Capabilities) lowerBounding(p *plan.Plan) {
 		if slices.Contains(s.Bounding, n) {
 			continue
 		}
-		p.Step("bounding", capName(n))
+		p.Step(plan.StepBounding, capName(n))
 		p.Call(plan.KeepCaps, raw.Prctl, raw.Int(prCapbsetRead), raw.Int(int64(n)), zero, zero, zero).Ignore().Keep(has)
 		p.Call(plan.KeepCaps, raw.Prctl, raw.Int(prCapbsetDrop), raw.Int(int64(n)), zero, zero, zero).SkipEqual(has, 0).Tolerate(errEINVAL)
 	}
@@ -154,7 +165,7 @@ func (s Capabilities) lowerAmbient(p *plan.Plan) {
 		if s.Inheritable == nil {
 			set = "effective"
 		}
-		p.Step("capset", capText(set, s.Ambient))
+		p.Step(plan.StepCapset, capText(set, s.Ambient))
 		p.Call(ph, raw.Capget, header, b.AddrOf(sets))
 		for _, n := range s.Ambient {
 			if s.Inheritable != nil {
@@ -169,10 +180,10 @@ func (s Capabilities) lowerAmbient(p *plan.Plan) {
 			capset.Tolerate(errEPERM) // what is not permitted can't be ambient either
 		}
 	}
-	p.Step("ambient", "")
+	p.Step(plan.StepAmbient, "")
 	p.Call(ph, raw.Prctl, raw.Int(prCapAmbient), raw.Int(prCapAmbientClear), zero, zero, zero)
 	for _, n := range s.Ambient {
-		p.Step("ambient", capName(n))
+		p.Step(plan.StepAmbient, capName(n))
 		p.Call(ph, raw.Prctl, raw.Int(prCapAmbient), raw.Int(prCapAmbientRaise), raw.Int(int64(n)), zero, zero)
 	}
 }
@@ -191,7 +202,7 @@ func (s Capabilities) lowerSets(p *plan.Plan) {
 	}
 	b := p.Builder()
 	header := b.Words(capabilityVersion3)
-	p.Step("capset", strings.Join(texts, " "))
+	p.Step(plan.StepCapset, strings.Join(texts, " "))
 	if len(texts) == len(given) {
 		words := make([]uint32, 2*half/4)
 		for at, list := range given {
@@ -229,7 +240,7 @@ func keepCaps(p *plan.Plan) {
 		return
 	}
 	zero := raw.Int(0)
-	p.Step("keepcaps", "")
+	p.Step(plan.StepKeepCaps, "")
 	p.Call(plan.KeepCaps, raw.Prctl, raw.Int(prSetKeepcaps), raw.Int(1), zero, zero, zero).Tolerate(errEPERM)
 }
 

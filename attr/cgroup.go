@@ -22,7 +22,7 @@ type Cgroup struct{ Dir *os.File }
 
 func (g Cgroup) check(c *plan.Claims) error {
 	if g.Dir == nil {
-		return invalid("cgroup", "", "nil directory")
+		return invalid(plan.StepCgroup, "", "nil directory")
 	}
 	return c.Claim("the cgroup", "attr.Cgroup")
 }

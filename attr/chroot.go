@@ -14,14 +14,14 @@ type Chroot string
 
 func (d Chroot) check(c *plan.Claims) error {
 	if d == "" || strings.IndexByte(string(d), 0) >= 0 {
-		return invalid("chroot", string(d), "empty path, or one with a NUL byte")
+		return invalid(plan.StepChroot, string(d), "empty path, or one with a NUL byte")
 	}
 	return c.Claim("the root directory", "attr.Chroot")
 }
 
 func (d Chroot) lower(p *plan.Plan) {
 	p.Chrooted = true
-	p.Step("chroot", string(d))
+	p.Step(plan.StepChroot, string(d))
 	p.Call(plan.Root, raw.Chroot, p.Builder().String(string(d)))
 	p.Call(plan.Root, raw.Chdir, p.Builder().String("/"))
 }

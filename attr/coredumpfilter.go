@@ -33,7 +33,7 @@ const (
 
 func (f CoredumpFilter) check(c *plan.Claims) error {
 	if f > dumpAll {
-		return invalid("coredump_filter", fmt.Sprintf("%#x", uint(f)), "unknown bits")
+		return invalid(plan.StepCoredumpFilter, fmt.Sprintf("%#x", uint(f)), "unknown bits")
 	}
 	return checkMemory(c, "the coredump filter", "attr.CoredumpFilter")
 }
@@ -42,7 +42,7 @@ func (f CoredumpFilter) lower(p *plan.Plan) {
 	p.CopiedMemory = true
 	text := fmt.Sprintf("%#x", uint(f))
 	fd := p.Builder().Var()
-	p.Step("coredump_filter", text)
+	p.Step(plan.StepCoredumpFilter, text)
 	p.OpenProc(plan.HostFiles, "/proc/self/coredump_filter").Keep(fd)
 	p.WriteProc(plan.HostFiles, fd, text)
 }

@@ -44,9 +44,9 @@ func (cr Credential) check(c *plan.Claims) error {
 	}
 	switch KeepID {
 	case cr.UID:
-		return invalid("setresuid", fmt.Sprint(cr.UID), "not an id")
+		return invalid(plan.StepSetresuid, fmt.Sprint(cr.UID), "not an id")
 	case cr.GID:
-		return invalid("setresgid", fmt.Sprint(cr.GID), "not an id")
+		return invalid(plan.StepSetresgid, fmt.Sprint(cr.GID), "not an id")
 	}
 	if err := checkRoot(cr.Root, cr.UID, cr.GID); err != nil {
 		return err
@@ -62,9 +62,9 @@ func checkRoot(meant bool, uid, gid uint32) error {
 	case meant:
 		return nil
 	case uid == 0:
-		return invalid("setresuid", "0", why)
+		return invalid(plan.StepSetresuid, "0", why)
 	case gid == 0:
-		return invalid("setresgid", "0", why)
+		return invalid(plan.StepSetresgid, "0", why)
 	}
 	return nil
 }
@@ -73,11 +73,11 @@ func checkRoot(meant bool, uid, gid uint32) error {
 func checkGroups(groups []uint32, keep bool) error {
 	switch {
 	case len(groups) > maxGroups:
-		return invalid("setgroups", fmt.Sprintf("%d groups", len(groups)), "more than %d", maxGroups)
+		return invalid(plan.StepSetgroups, fmt.Sprintf("%d groups", len(groups)), "more than %d", maxGroups)
 	case keep && groups != nil:
-		return invalid("setgroups", fmt.Sprint(groups), "Groups with KeepGroups")
+		return invalid(plan.StepSetgroups, fmt.Sprint(groups), "Groups with KeepGroups")
 	case slices.Contains(groups, KeepID):
-		return invalid("setgroups", fmt.Sprint(groups), "%d is not an id", KeepID)
+		return invalid(plan.StepSetgroups, fmt.Sprint(groups), "%d is not an id", KeepID)
 	}
 	return nil
 }
@@ -87,7 +87,7 @@ func lowerGroups(p *plan.Plan, groups []uint32, keep bool) {
 	if keep {
 		return
 	}
-	p.Step("setgroups", fmt.Sprint(groups))
+	p.Step(plan.StepSetgroups, fmt.Sprint(groups))
 	p.Call(plan.Credentials, raw.Setgroups, raw.Int(int64(len(groups))), p.Builder().Uint32s(groups))
 }
 
@@ -95,9 +95,9 @@ func (cr Credential) lower(p *plan.Plan) {
 	p.Credentials = true
 	lowerGroups(p, cr.Groups, cr.KeepGroups)
 	gid, uid := raw.Int(int64(cr.GID)), raw.Int(int64(cr.UID))
-	p.Step("setresgid", fmt.Sprint(cr.GID))
+	p.Step(plan.StepSetresgid, fmt.Sprint(cr.GID))
 	p.Call(plan.Credentials, raw.Setresgid, gid, gid, gid)
-	p.Step("setresuid", fmt.Sprint(cr.UID))
+	p.Step(plan.StepSetresuid, fmt.Sprint(cr.UID))
 	p.Call(plan.Credentials, raw.Setresuid, uid, uid, uid)
 }
 
@@ -115,10 +115,10 @@ func (ResetIDs) lower(p *plan.Plan) {
 	p.Credentials = true
 	keep := raw.Int(-1)
 	gid, uid := p.Builder().Var(), p.Builder().Var()
-	p.Step("setresgid", "real")
+	p.Step(plan.StepSetresgid, "real")
 	p.Call(plan.Credentials, raw.Getgid).Keep(gid)
 	p.Call(plan.Credentials, raw.Setresgid, keep, raw.VarArg(gid, 0), keep)
-	p.Step("setresuid", "real")
+	p.Step(plan.StepSetresuid, "real")
 	p.Call(plan.Credentials, raw.Getuid).Keep(uid)
 	p.Call(plan.Credentials, raw.Setresuid, keep, raw.VarArg(uid, 0), keep)
 }

@@ -48,7 +48,7 @@ func checkDeathSignal(l List) error {
 		return nil
 	}
 	sig := signalName(syscall.Signal(l[i].(ParentDeathSignal)))
-	return at(i, invalid("pdeathsig", sig, "execve would clear the signal: %s", why))
+	return at(i, invalid(plan.StepPdeathsig, sig, "execve would clear the signal: %s", why))
 }
 
 // clears is why the signal is cleared, empty where it isn't. It is as in the

@@ -34,7 +34,7 @@ const (
 )
 
 func (l SELinuxContext) check(c *plan.Claims) error {
-	return checkLabel(c, "selinux", string(l), "attr.SELinuxContext")
+	return checkLabel(c, plan.StepSELinux, string(l), "attr.SELinuxContext")
 }
 
 func checkLabel(c *plan.Claims, lsm, label, by string) error {
@@ -68,20 +68,20 @@ func isInactive(lsm string) bool {
 
 func (l SELinuxContext) lower(p *plan.Plan) {
 	fd := p.Builder().Var()
-	p.Step("selinux", string(l))
+	p.Step(plan.StepSELinux, string(l))
 	p.OpenProc(plan.HostFiles, "/proc/self/attr/exec").Keep(fd)
 	p.WriteProc(plan.HostFiles, fd, string(l))
 }
 
 func (l AppArmorProfile) check(c *plan.Claims) error {
-	return checkLabel(c, "apparmor", string(l), "attr.AppArmorProfile")
+	return checkLabel(c, plan.StepAppArmor, string(l), "attr.AppArmorProfile")
 }
 
 const enoent = 2
 
 func (l AppArmorProfile) lower(p *plan.Plan) {
 	fd := p.Builder().Var()
-	p.Step("apparmor", string(l))
+	p.Step(plan.StepAppArmor, string(l))
 	p.OpenProc(plan.HostFiles, "/proc/self/attr/apparmor/exec").Keep(fd).Else(1, enoent)
 	p.OpenProc(plan.HostFiles, "/proc/self/attr/exec").Keep(fd)
 	p.WriteProc(plan.HostFiles, fd, "exec "+string(l))

@@ -18,7 +18,7 @@ type Domainname string
 const maxHostname = 64 // __NEW_UTS_LEN
 
 func (h Hostname) check(c *plan.Claims) error {
-	return checkHostname(c, "sethostname", string(h), "attr.Hostname")
+	return checkHostname(c, plan.StepSethostname, string(h), "attr.Hostname")
 }
 
 func checkHostname(c *plan.Claims, step, name, by string) error {
@@ -29,7 +29,7 @@ func checkHostname(c *plan.Claims, step, name, by string) error {
 	return c.Claim("the name by "+step, by)
 }
 
-func (h Hostname) lower(p *plan.Plan) { lowerName(p, "sethostname", raw.Sethostname, string(h)) }
+func (h Hostname) lower(p *plan.Plan) { lowerName(p, plan.StepSethostname, raw.Sethostname, string(h)) }
 
 func lowerName(p *plan.Plan, step string, sys raw.Sys, name string) {
 	p.Step(step, name)
@@ -37,9 +37,9 @@ func lowerName(p *plan.Plan, step string, sys raw.Sys, name string) {
 }
 
 func (d Domainname) check(c *plan.Claims) error {
-	return checkHostname(c, "setdomainname", string(d), "attr.Domainname")
+	return checkHostname(c, plan.StepSetdomainname, string(d), "attr.Domainname")
 }
 
 func (d Domainname) lower(p *plan.Plan) {
-	lowerName(p, "setdomainname", raw.Setdomainname, string(d))
+	lowerName(p, plan.StepSetdomainname, raw.Setdomainname, string(d))
 }

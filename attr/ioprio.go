@@ -38,16 +38,16 @@ func (i IOPrio) check(c *plan.Claims) error {
 	case IOPrioRealTime, IOPrioBestEffort:
 		levels = ioprioLevels
 	default:
-		return invalid("ioprio", i.object(), "no such class")
+		return invalid(plan.StepIOPrio, i.object(), "no such class")
 	}
 	if i.Level < 0 || i.Level >= levels {
-		return invalid("ioprio", i.object(), "level out of range")
+		return invalid(plan.StepIOPrio, i.object(), "level out of range")
 	}
 	return c.Claim("the I/O priority", "attr.IOPrio")
 }
 
 func (i IOPrio) lower(p *plan.Plan) {
 	prio := raw.Int(int64(i.Class)<<ioprioClassShift | int64(i.Level))
-	p.Step("ioprio", i.object())
+	p.Step(plan.StepIOPrio, i.object())
 	p.Call(plan.Raise, raw.IoprioSet, raw.Int(ioprioWhoProcess), raw.Int(0), prio)
 }

@@ -29,11 +29,11 @@ func (j JoinNamespace) check(c *plan.Claims) error {
 	name := namespaces(j.Types)
 	switch {
 	case j.File == nil:
-		return invalid("setns", name, "nil file")
+		return invalid(plan.StepSetns, name, "nil file")
 	case j.Types&^allNamespaces != 0:
-		return invalid("setns", name, "other flags than of namespaces: %#x", j.Types&^allNamespaces)
+		return invalid(plan.StepSetns, name, "other flags than of namespaces: %#x", j.Types&^allNamespaces)
 	case j.Types&plan.CloneNewTime != 0:
-		return invalid("setns", name, "a time namespace can't be entered by a process that shares its memory")
+		return invalid(plan.StepSetns, name, "a time namespace can't be entered by a process that shares its memory")
 	}
 	if err := claimLast(c, j.Types, "attr.JoinNamespace", "cgroup", "ipc", "net"); err != nil {
 		return err

@@ -21,7 +21,7 @@ const (
 
 func (k SessionKeyring) check(c *plan.Claims) error {
 	if strings.ContainsRune(string(k), 0) || len(k) > maxKeyringName {
-		return invalid("keyring", string(k), "not a name")
+		return invalid(plan.StepKeyring, string(k), "not a name")
 	}
 	return c.Claim("the session keyring", "attr.SessionKeyring")
 }
@@ -31,6 +31,6 @@ func (k SessionKeyring) lower(p *plan.Plan) {
 	if k != "" {
 		name = p.Builder().String(string(k))
 	}
-	p.Step("keyring", string(k))
+	p.Step(plan.StepKeyring, string(k))
 	p.Call(plan.AfterCredentials, raw.Keyctl, raw.Int(keyctlJoinSessionKeyring), name, zero, zero, zero)
 }

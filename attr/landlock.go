@@ -34,11 +34,11 @@ func (l Landlock) check(c *plan.Claims) error {
 	switch {
 	case l.nothing:
 	case l.Ruleset == nil && (l.RulesetFD <= 0 || l.RulesetFD > math.MaxInt32):
-		return invalid("landlock", fmt.Sprint(l.RulesetFD), "no ruleset")
+		return invalid(plan.StepLandlock, fmt.Sprint(l.RulesetFD), "no ruleset")
 	case l.Ruleset != nil && l.RulesetFD != 0:
-		return invalid("landlock", fmt.Sprint(l.RulesetFD), "Ruleset with RulesetFD")
+		return invalid(plan.StepLandlock, fmt.Sprint(l.RulesetFD), "Ruleset with RulesetFD")
 	case uint64(l.Flags) > math.MaxUint32:
-		return invalid("landlock", fmt.Sprintf("%#x", l.Flags), "no such flags")
+		return invalid(plan.StepLandlock, fmt.Sprintf("%#x", l.Flags), "no such flags")
 	}
 	if !l.nothing {
 		needPrivs(c, "attr.Landlock")

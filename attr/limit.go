@@ -54,10 +54,10 @@ func (r Rlimit) check(c *plan.Claims) error { return r.claim(c, "attr.Rlimit") }
 func (r Rlimit) claim(c *plan.Claims, by string) error {
 	name := names.Resource(r.Resource)
 	if r.Resource < 0 || r.Resource > lastResource {
-		return invalid("rlimit", name, "no such resource")
+		return invalid(plan.StepRlimit, name, "no such resource")
 	}
 	if r.Soft > r.Hard {
-		return invalid("rlimit", name, "soft limit %d over hard limit %d", r.Soft, r.Hard)
+		return invalid(plan.StepRlimit, name, "soft limit %d over hard limit %d", r.Soft, r.Hard)
 	}
 	return c.Claim(name, by)
 }
@@ -66,13 +66,13 @@ func (r Rlimit) lower(p *plan.Plan) {
 	object := fmt.Sprintf("%s soft=%d hard=%d", names.Resource(r.Resource), r.Soft, r.Hard)
 	soft, hard, ok := currentLimit(r.Resource)
 	if ok && (r.Soft > soft || r.Hard > hard) {
-		p.Step("rlimit", object)
+		p.Step(plan.StepRlimit, object)
 		r.set(p, plan.RaiseLimits, max(r.Soft, soft), max(r.Hard, hard))
 		if r.Soft >= soft && r.Hard >= hard {
 			return
 		}
 	}
-	p.Step("rlimit", object)
+	p.Step(plan.StepRlimit, object)
 	r.set(p, plan.Lower, r.Soft, r.Hard)
 }
 
@@ -91,7 +91,7 @@ func (r RlimitToHard) check(c *plan.Claims) error { return r.claim(c, "attr.Rlim
 func (r RlimitToHard) claim(c *plan.Claims, by string) error {
 	name := names.Resource(int(r))
 	if r < 0 || r > lastResource {
-		return invalid("rlimit", name, "no such resource")
+		return invalid(plan.StepRlimit, name, "no such resource")
 	}
 	return c.Claim(name, by)
 }
@@ -102,7 +102,7 @@ func (r RlimitToHard) lower(p *plan.Plan) {
 	b, zero, resource := p.Builder(), raw.Int(0), raw.Int(int64(r))
 	v := b.Vars(3)
 	first, second := b.AddrIn(v, 0), b.AddrIn(v, 8)
-	p.Step("rlimit", names.Resource(int(r))+" soft=hard")
+	p.Step(plan.StepRlimit, names.Resource(int(r))+" soft=hard")
 	p.Call(plan.RaiseLimits, raw.Prlimit64, zero, resource, zero, second)
 	p.Call(plan.RaiseLimits, raw.Prlimit64, zero, resource, zero, first)
 	p.Call(plan.RaiseLimits, raw.Prlimit64, zero, resource, second, zero)
@@ -110,7 +110,7 @@ func (r RlimitToHard) lower(p *plan.Plan) {
 
 func (n NoFilePolicy) check(c *plan.Claims) error {
 	if n < NoFileOriginal || n > NoFileCurrent {
-		return invalid("rlimit", fmt.Sprint(int(n)), "no such policy")
+		return invalid(plan.StepRlimit, fmt.Sprint(int(n)), "no such policy")
 	}
 	return c.Claim(plan.NoFile, "attr.NoFilePolicy")
 }

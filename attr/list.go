@@ -18,7 +18,7 @@ func init() {
 func checkList(l List, c *plan.Claims) error {
 	for i, a := range l {
 		if a == nil {
-			return plan.AttrError("attr", i, "", plan.Invalid("nil attribute"))
+			return plan.AttrError(plan.StepAttr, i, "", plan.Invalid("nil attribute"))
 		}
 		c.Attr(i)
 		if err := a.check(c); err != nil {

@@ -98,7 +98,7 @@ func TestSchedulingOrder(t *testing.T) {
 // of the list: all become private once, before. What is done in a chroot is left out.
 func TestPrivateOnce(t *testing.T) {
 	want := []string{
-		"private mounts mount", "mount mount", "pivot_root mount", "pivot_root chdir", "pivot_root pivot_root",
+		"private_mounts mount", "mount mount", "pivot_root mount", "pivot_root chdir", "pivot_root pivot_root",
 		"pivot_root umount2", "pivot_root chdir",
 	}
 	for _, list := range []attr.List{

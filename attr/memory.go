@@ -43,7 +43,7 @@ func checkMemory(c *plan.Claims, what, by string) error {
 }
 
 func (MemoryDenyWriteExec) lower(p *plan.Plan) {
-	lowerMemory(p, "mdwe", prSetMDWE, mdweRefuseExecGain)
+	lowerMemory(p, plan.StepMDWE, prSetMDWE, mdweRefuseExecGain)
 }
 
 // lowerMemory sets something that belongs to the memory.
@@ -59,7 +59,7 @@ func (NoHugePages) check(c *plan.Claims) error {
 }
 
 func (NoHugePages) lower(p *plan.Plan) {
-	lowerMemory(p, "thp_disable", prSetTHPDisable, 1)
+	lowerMemory(p, plan.StepTHPDisable, prSetTHPDisable, 1)
 }
 
 func (MergePages) check(c *plan.Claims) error {
@@ -67,5 +67,5 @@ func (MergePages) check(c *plan.Claims) error {
 }
 
 func (MergePages) lower(p *plan.Plan) {
-	lowerMemory(p, "memory_merge", prSetMemoryMerge, 1)
+	lowerMemory(p, plan.StepMemoryMerge, prSetMemoryMerge, 1)
 }

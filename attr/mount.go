@@ -48,7 +48,7 @@ const (
 
 func (m Mounts) check(c *plan.Claims) error {
 	if len(m) == 0 {
-		return invalid("mount", "", "no mounts")
+		return invalid(plan.StepMount, "", "no mounts")
 	}
 	for _, x := range m {
 		if err := x.check(); err != nil {
@@ -64,11 +64,11 @@ func (m Mount) check() error {
 	page := os.Getpagesize()
 	switch {
 	case m.Target == "" || strings.IndexByte(m.Source+m.Target+m.FSType+m.Data, 0) >= 0:
-		return invalid("mount", m.object(), "no target, or a NUL byte")
+		return invalid(plan.StepMount, m.object(), "no target, or a NUL byte")
 	case len(m.Data) >= page:
-		return invalid("mount", m.object(), "Data of %d bytes, of which the kernel would take %d", len(m.Data), page-1)
+		return invalid(plan.StepMount, m.object(), "Data of %d bytes, of which the kernel would take %d", len(m.Data), page-1)
 	case max(len(m.Source), len(m.Target), len(m.FSType)) >= maxPath:
-		return invalid("mount", m.Target, "longer than %d bytes", maxPath-1)
+		return invalid(plan.StepMount, m.Target, "longer than %d bytes", maxPath-1)
 	}
 	return nil
 }
@@ -87,7 +87,7 @@ func (m Mount) object() string {
 // privateMounts makes all mounts private, before those of Mounts, some of which
 // may be meant to be shared.
 func privateMounts(p *plan.Plan) {
-	p.Step("private mounts", "/")
+	p.Step(plan.StepPrivateMounts, "/")
 	p.PrivateMounts(plan.Mounts)
 }
 
@@ -105,14 +105,14 @@ func (m Mounts) lower(p *plan.Plan) {
 		if x.Source != "" {
 			source = x.Source
 		}
-		p.Step("mount", x.object())
+		p.Step(plan.StepMount, x.object())
 		p.Call(plan.Mounts, raw.Mount, b.String(source), b.String(x.Target), text(x.FSType), raw.Int(int64(x.Flags)), text(x.Data))
 	}
 }
 
 func (d PivotRoot) check(c *plan.Claims) error {
 	if d == "" || len(d) >= maxPath || strings.IndexByte(string(d), 0) >= 0 {
-		return invalid("pivot_root", string(d), "empty path, one of more than %d bytes, or with a NUL byte", maxPath-1)
+		return invalid(plan.StepPivotRoot, string(d), "empty path, one of more than %d bytes, or with a NUL byte", maxPath-1)
 	}
 	needMounts(c, "attr.PivotRoot")
 	return c.Claim("the root directory", "attr.PivotRoot")
@@ -127,7 +127,7 @@ func (d PivotRoot) lower(p *plan.Plan) {
 	}
 	b := p.Builder()
 	dir, here := b.String(string(d)), b.String(".")
-	p.Step("pivot_root", string(d))
+	p.Step(plan.StepPivotRoot, string(d))
 	p.Call(plan.Root, raw.Mount, dir, dir, raw.Int(0), raw.Int(msBind|msRec), raw.Int(0))
 	p.Call(plan.Root, raw.Chdir, dir)
 	p.PivotHere(plan.Root)

@@ -135,7 +135,7 @@ func (n Namespaces) check(c *plan.Claims) error {
 			return err
 		}
 	}
-	return checkNamespaces(c, "clone", n.Flags, allNamespaces, "the namespaces of clone", "attr.Namespaces")
+	return checkNamespaces(c, plan.StepClone, n.Flags, allNamespaces, "the namespaces of clone", "attr.Namespaces")
 }
 
 func (n Namespaces) lower(p *plan.Plan) { p.SetClone(uint64(n.Flags), namespaces(n.Flags)) }
@@ -154,7 +154,7 @@ func (u Unshare) check(c *plan.Claims) error {
 			return err
 		}
 	}
-	return checkNamespaces(c, "unshare", u.Flags, unshareable, "the namespaces of unshare", "attr.Unshare")
+	return checkNamespaces(c, plan.StepUnshare, u.Flags, unshareable, "the namespaces of unshare", "attr.Unshare")
 }
 
 func (u Unshare) lower(p *plan.Plan) {
@@ -164,12 +164,12 @@ func (u Unshare) lower(p *plan.Plan) {
 
 func (m IDMap) check(c *plan.Claims) error {
 	if len(m.UID)+len(m.GID) == 0 {
-		return invalid("uid_map", "", "no ids")
+		return invalid(plan.StepUIDMap, "", "no ids")
 	}
 	for i, list := range [][]IDMapEntry{m.UID, m.GID} {
 		for _, e := range list {
 			if !validID(e.ContainerID) || !validID(e.HostID) || e.Size <= 0 || int64(e.Size) > math.MaxUint32 {
-				return invalid([]string{"uid_map", "gid_map"}[i], fmt.Sprint(e), "out of range")
+				return invalid([]string{plan.StepUIDMap, plan.StepGIDMap}[i], fmt.Sprint(e), "out of range")
 			}
 		}
 	}

@@ -17,12 +17,12 @@ const prioProcess = 0
 
 func (n Nice) check(c *plan.Claims) error {
 	if n < -20 || n > 19 {
-		return invalid("nice", fmt.Sprint(int(n)), "out of range")
+		return invalid(plan.StepNice, fmt.Sprint(int(n)), "out of range")
 	}
 	return c.Claim("the nice value", "attr.Nice")
 }
 
 func (n Nice) lower(p *plan.Plan) {
-	p.Step("nice", fmt.Sprint(int(n)))
+	p.Step(plan.StepNice, fmt.Sprint(int(n)))
 	p.Call(plan.Raise, raw.Setpriority, raw.Int(prioProcess), raw.Int(0), raw.Int(int64(n)))
 }

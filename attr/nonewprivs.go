@@ -14,6 +14,6 @@ const prSetNoNewPrivs = 38
 func (NoNewPrivs) check(c *plan.Claims) error { return c.Claim(noNewPrivs, "attr.NoNewPrivs") }
 
 func (NoNewPrivs) lower(p *plan.Plan) {
-	p.Step(noNewPrivs, "")
+	p.Step(plan.StepNoNewPrivs, "")
 	p.Call(plan.NoNewPrivs, raw.Prctl, raw.Int(prSetNoNewPrivs), raw.Int(1), raw.Int(0), raw.Int(0), raw.Int(0))
 }

@@ -18,7 +18,7 @@ const maxOOMScoreAdj = 1000
 
 func (o OOMScoreAdj) check(c *plan.Claims) error {
 	if o < -maxOOMScoreAdj || o > maxOOMScoreAdj {
-		return invalid("oom_score_adj", fmt.Sprint(int(o)), "out of range")
+		return invalid(plan.StepOOMScoreAdj, fmt.Sprint(int(o)), "out of range")
 	}
 	return c.Claim("the OOM score adjustment", "attr.OOMScoreAdj")
 }
@@ -27,7 +27,7 @@ func (o OOMScoreAdj) lower(p *plan.Plan) {
 	p.OOMScore = true
 	text := fmt.Sprint(int(o))
 	fd := p.Builder().Var()
-	p.Step("oom_score_adj", text)
+	p.Step(plan.StepOOMScoreAdj, text)
 	p.OpenProc(plan.HostFiles, "/proc/self/oom_score_adj").Keep(fd)
 	p.WriteProc(plan.HostFiles, fd, text)
 }

@@ -41,7 +41,7 @@ const prSetPdeathsig = 1
 
 func (s ParentDeathSignal) check(c *plan.Claims) error {
 	if s < 1 || s > plan.LastSignal {
-		return invalid("pdeathsig", signalName(syscall.Signal(s)), "no such signal")
+		return invalid(plan.StepPdeathsig, signalName(syscall.Signal(s)), "no such signal")
 	}
 	return c.Claim("the parent-death signal", "attr.ParentDeathSignal")
 }
@@ -49,7 +49,7 @@ func (s ParentDeathSignal) check(c *plan.Claims) error {
 func (s ParentDeathSignal) lower(p *plan.Plan) {
 	p.DeathSignal = true
 	sig, zero := raw.Int(int64(s)), raw.Int(0)
-	p.Step("pdeathsig", signalName(syscall.Signal(s)))
+	p.Step(plan.StepPdeathsig, signalName(syscall.Signal(s)))
 	p.Call(plan.AfterCredentials, raw.Prctl, raw.Int(prSetPdeathsig), sig, zero, zero, zero)
 	signalOrphan(p, plan.AfterCredentials, sig)
 }

@@ -18,7 +18,7 @@ const PersonalityNoASLR Personality = 0x0040000
 
 func (n Personality) check(c *plan.Claims) error {
 	if n == ^Personality(0) {
-		return invalid("personality", n.object(), "only asks for the current one")
+		return invalid(plan.StepPersonality, n.object(), "only asks for the current one")
 	}
 	return c.Claim("the personality", "attr.Personality")
 }
@@ -26,6 +26,6 @@ func (n Personality) check(c *plan.Claims) error {
 func (n Personality) object() string { return fmt.Sprintf("%#x", uint32(n)) }
 
 func (n Personality) lower(p *plan.Plan) {
-	p.Step("personality", n.object())
+	p.Step(plan.StepPersonality, n.object())
 	p.Call(plan.Lower, raw.Personality, raw.Int(int64(n)))
 }

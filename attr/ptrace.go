@@ -20,7 +20,7 @@ const ptraceTraceme = 0
 
 func (Ptrace) check(c *plan.Claims) error { return c.Claim(plan.Tracer, "attr.Ptrace") }
 
-func (Ptrace) lower(p *plan.Plan) { lowerTrace(p, "ptrace", false) }
+func (Ptrace) lower(p *plan.Plan) { lowerTrace(p, plan.StepPtrace, false) }
 
 // lowerTrace makes the thread that has made the child its tracer. A child whose
 // parent is dead by then is traced by whoever has it now, which would let it stand

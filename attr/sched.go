@@ -86,10 +86,10 @@ func (s SchedPolicy) object() string {
 
 func (s SchedPolicy) check(c *plan.Claims) error {
 	if policyNames[s.Policy] == "" {
-		return invalid("sched", fmt.Sprint(s.Policy), "no such policy")
+		return invalid(plan.StepSched, fmt.Sprint(s.Policy), "no such policy")
 	}
 	if why := s.wrong(); why != "" {
-		return invalid("sched", s.object(), "%s", why)
+		return invalid(plan.StepSched, s.object(), "%s", why)
 	}
 	return c.Claim("the scheduling policy", "attr.SchedPolicy")
 }
@@ -119,7 +119,7 @@ func (s SchedPolicy) wrong() string {
 
 // lower prefers sched_setscheduler, which leaves the nice value alone.
 func (s SchedPolicy) lower(p *plan.Plan) {
-	p.Step("sched", s.object())
+	p.Step(plan.StepSched, s.object())
 	if s.deadline() {
 		s.setAttr(p, sizeofSchedAttr, 0)
 		return
@@ -139,7 +139,7 @@ func (s SchedPolicy) lower(p *plan.Plan) {
 		clamps |= schedFlagUtilMax
 	}
 	if clamps != 0 {
-		p.Step("sched_util", fmt.Sprintf("min=%d max=%d", s.UtilMin, s.UtilMax))
+		p.Step(plan.StepSchedUtil, fmt.Sprintf("min=%d max=%d", s.UtilMin, s.UtilMax))
 		s.setAttr(p, sizeofSchedAttrUtil, clamps|schedFlagKeepParams)
 	}
 }
@@ -164,14 +164,14 @@ const prSetTimerslack = 29
 
 func (s TimerSlack) check(c *plan.Claims) error {
 	if s < 0 {
-		return invalid("timerslack", time.Duration(s).String(), "negative")
+		return invalid(plan.StepTimerSlack, time.Duration(s).String(), "negative")
 	}
 	return c.Claim("the timer slack", "attr.TimerSlack")
 }
 
 func (s TimerSlack) lower(p *plan.Plan) {
 	zero := raw.Int(0)
-	p.Step("timerslack", time.Duration(s).String())
+	p.Step(plan.StepTimerSlack, time.Duration(s).String())
 	p.Call(plan.Lower, raw.Prctl, raw.Int(prSetTimerslack), raw.Int(int64(s)), zero, zero, zero)
 }
 
@@ -193,6 +193,6 @@ func (CoreSched) check(c *plan.Claims) error { return c.Claim(schedCoreCookie, "
 
 func (CoreSched) lower(p *plan.Plan) {
 	zero := raw.Int(0)
-	p.Step("core_sched", "")
+	p.Step(plan.StepCoreSched, "")
 	p.Call(plan.Raise, raw.Prctl, raw.Int(prSchedCore), raw.Int(prSchedCoreCreate), zero, raw.Int(schedCoreThreadGroup), zero)
 }

@@ -57,16 +57,16 @@ func needPrivs(c *plan.Claims, by string) {
 
 func (s Seccomp) check(c *plan.Claims) error {
 	if bad := s.Flags &^ seccompFlags; bad != 0 {
-		return invalid("seccomp", fmt.Sprintf("%#x", s.Flags), "flags that a child has no use for: %#x", bad)
+		return invalid(plan.StepSeccomp, fmt.Sprintf("%#x", s.Flags), "flags that a child has no use for: %#x", bad)
 	}
 	if err := checkFilter(s.Filter); err != nil {
 		return err
 	}
 	if kills(s.Filter, raw.Execve) {
-		return invalid("seccomp", "execve", "the filter kills for it")
+		return invalid(plan.StepSeccomp, "execve", "the filter kills for it")
 	}
 	if refuses(s.Filter, raw.ExitGroup) {
-		return invalid("seccomp", "exit_group", "the filter does not allow it")
+		return invalid(plan.StepSeccomp, "exit_group", "the filter does not allow it")
 	}
 	needPrivs(c, "attr.Seccomp")
 	claims := []string{"the system call filter"}
@@ -85,7 +85,7 @@ func (s Seccomp) lower(p *plan.Plan) {
 	}
 	b := p.Builder()
 	prog := b.Struct(raw.Int(int64(len(words))), b.Words(words...))
-	p.Step("seccomp", fmt.Sprintf("%d instructions", len(words)))
+	p.Step(plan.StepSeccomp, fmt.Sprintf("%d instructions", len(words)))
 	p.NoPause = kills(s.Filter, raw.Nanosleep)
 	p.Call(plan.Seccomp, raw.Seccomp, raw.Int(seccompSetModeFilter), raw.Int(int64(s.Flags)), prog)
 }

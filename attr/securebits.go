@@ -24,7 +24,7 @@ const (
 
 func (s SecureBits) check(c *plan.Claims) error {
 	if s&^allSecureBits != 0 || s&secbitKeepCaps != 0 {
-		return invalid("securebits", s.object(), "unknown flags, or SECBIT_KEEP_CAPS")
+		return invalid(plan.StepSecurebits, s.object(), "unknown flags, or SECBIT_KEEP_CAPS")
 	}
 	return c.Claim("the securebits", "attr.SecureBits")
 }
@@ -39,7 +39,7 @@ func (s SecureBits) lower(p *plan.Plan) {
 	const ph = plan.SecureBits
 	b, zero := p.Builder(), raw.Int(0)
 	old, sets, header := b.Vars(3), b.Vars(3), b.Words(capabilityVersion3)
-	p.Step("securebits", s.object())
+	p.Step(plan.StepSecurebits, s.object())
 	p.Call(ph, raw.Capget, header, b.AddrOf(old))
 	p.Call(ph, raw.Capget, header, b.AddrOf(sets))
 	setBit(p, ph, sets, effective, capSetpcap)

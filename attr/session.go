@@ -29,7 +29,7 @@ func (Setsid) check(c *plan.Claims) error {
 }
 
 func (Setsid) lower(p *plan.Plan) {
-	p.Step("setsid", "")
+	p.Step(plan.StepSetsid, "")
 	p.Call(plan.Session, raw.Setsid)
 }
 
@@ -40,7 +40,7 @@ func (Setsid) fallback(f *plan.ForkExec) error {
 
 func (s Setpgid) check(c *plan.Claims) error {
 	if s.Pgid < 0 || s.Pgid > math.MaxInt32 {
-		return invalid("setpgid", fmt.Sprint(s.Pgid), "out of range")
+		return invalid(plan.StepSetpgid, fmt.Sprint(s.Pgid), "out of range")
 	}
 	if s.Pgid > 1 { // 1 is the child
 		c.Bar(newPIDs, "attr.Setpgid", "", "the group is not in the new pid namespace")
@@ -49,7 +49,7 @@ func (s Setpgid) check(c *plan.Claims) error {
 }
 
 func (s Setpgid) lower(p *plan.Plan) {
-	p.Step("setpgid", fmt.Sprint(s.Pgid))
+	p.Step(plan.StepSetpgid, fmt.Sprint(s.Pgid))
 	p.Call(plan.Session, raw.Setpgid, raw.Int(0), raw.Int(int64(s.Pgid)))
 }
 

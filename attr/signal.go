@@ -51,7 +51,7 @@ const (
 func (s SigMask) check(c *plan.Claims) error {
 	for _, sig := range s {
 		if sig < 1 || sig > plan.LastSignal {
-			return invalid("sigmask", signalName(sig), "no such signal")
+			return invalid(plan.StepSigMask, signalName(sig), "no such signal")
 		}
 	}
 	return c.Claim(plan.SignalMask, "attr.SigMask")
@@ -66,7 +66,7 @@ func (s SigMask) lower(p *plan.Plan) {
 		p.Blocked = set
 		return
 	}
-	p.Step("sigmask", "")
+	p.Step(plan.StepSigMask, "")
 	p.Call(plan.Mask, raw.RtSigprocmask, raw.Int(sigSetmask), p.Builder().Words(set), raw.Int(0), raw.Int(sigsetBytes))
 }
 
@@ -84,10 +84,10 @@ func (s SigDefault) check(c *plan.Claims) error {
 	if err := c.Claim("default signals", "attr.SigDefault"); err != nil {
 		return err
 	}
-	return claimSignals(c, s, "sigdefault", "attr.SigDefault")
+	return claimSignals(c, s, plan.StepSigDefault, "attr.SigDefault")
 }
 
-func (s SigDefault) lower(p *plan.Plan) { setActions(p, s, "sigdefault", sigDfl) }
+func (s SigDefault) lower(p *plan.Plan) { setActions(p, s, plan.StepSigDefault, sigDfl) }
 
 func (s SigDefault) fallback(*plan.ForkExec) error {
 	if len(s) == 0 {
@@ -100,10 +100,10 @@ func (s SigIgnore) check(c *plan.Claims) error {
 	if err := c.Claim("ignored signals", "attr.SigIgnore"); err != nil {
 		return err
 	}
-	return claimSignals(c, s, "sigignore", "attr.SigIgnore")
+	return claimSignals(c, s, plan.StepSigIgnore, "attr.SigIgnore")
 }
 
-func (s SigIgnore) lower(p *plan.Plan) { setActions(p, s, "sigignore", sigIgn) }
+func (s SigIgnore) lower(p *plan.Plan) { setActions(p, s, plan.StepSigIgnore, sigIgn) }
 
 func claimSignals(c *plan.Claims, sigs []syscall.Signal, step, by string) error {
 	for _, sig := range sigs {

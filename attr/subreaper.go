@@ -19,6 +19,6 @@ func (ChildSubreaper) check(c *plan.Claims) error {
 
 func (ChildSubreaper) lower(p *plan.Plan) {
 	zero := raw.Int(0)
-	p.Step("subreaper", "")
+	p.Step(plan.StepSubreaper, "")
 	p.Call(plan.Lower, raw.Prctl, raw.Int(prSetChildSubreaper), raw.Int(1), zero, zero, zero)
 }

@@ -30,4 +30,4 @@ func (StartSuspended) check(c *plan.Claims) error {
 	return c.Claim(plan.Tracer, "attr.StartSuspended")
 }
 
-func (StartSuspended) lower(p *plan.Plan) { lowerTrace(p, "suspend", true) }
+func (StartSuspended) lower(p *plan.Plan) { lowerTrace(p, plan.StepSuspend, true) }

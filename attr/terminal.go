@@ -49,7 +49,7 @@ const (
 func (DetachTTY) check(c *plan.Claims) error { return c.Claim("detaching", "attr.DetachTTY") }
 
 func (DetachTTY) lower(p *plan.Plan) {
-	p.Step("noctty", "")
+	p.Step(plan.StepNoctty, "")
 	p.Call(plan.Terminal, raw.Ioctl, raw.Int(0), raw.Int(tiocnotty), raw.Int(0))
 }
 
@@ -62,7 +62,7 @@ func needSession(c *plan.Claims, by string) {
 
 func (t ControllingTTY) check(c *plan.Claims) error {
 	if t.File == nil {
-		return invalid("ctty", "", "nil file")
+		return invalid(plan.StepCtty, "", "nil file")
 	}
 	needSession(c, "attr.ControllingTTY")
 	return c.Claim(terminalUse, "attr.ControllingTTY")
@@ -77,7 +77,7 @@ func (t ControllingTTY) fallback(f *plan.ForkExec) error {
 
 func (t ControllingFD) check(c *plan.Claims) error {
 	if t.FD < 0 || t.FD > math.MaxInt32 {
-		return invalid("ctty", fmt.Sprint(t.FD), "out of range")
+		return invalid(plan.StepCtty, fmt.Sprint(t.FD), "out of range")
 	}
 	needSession(c, "attr.ControllingFD")
 	return c.Claim(terminalUse, "attr.ControllingFD")
@@ -87,7 +87,7 @@ func (t ControllingFD) lower(p *plan.Plan) { p.SetTTYNumber(t.FD, t.Steal) }
 
 func (f Foreground) check(c *plan.Claims) error {
 	if f.File == nil {
-		return invalid("foreground", "", "nil file")
+		return invalid(plan.StepForeground, "", "nil file")
 	}
 	c.Need(newGroup, "attr.Foreground", "", "attr.Setpgid")
 	return c.Claim(theForeground, "attr.Foreground")

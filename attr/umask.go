@@ -14,12 +14,12 @@ type Umask int
 
 func (u Umask) check(c *plan.Claims) error {
 	if u < 0 || u > 0o777 {
-		return invalid("umask", fmt.Sprintf("%#o", int(u)), "out of range")
+		return invalid(plan.StepUmask, fmt.Sprintf("%#o", int(u)), "out of range")
 	}
 	return c.Claim("the umask", "attr.Umask")
 }
 
 func (u Umask) lower(p *plan.Plan) {
-	p.Step("umask", fmt.Sprintf("%04o", int(u)))
+	p.Step(plan.StepUmask, fmt.Sprintf("%04o", int(u)))
 	p.Call(plan.Umask, raw.Umask, raw.Int(int64(u)))
 }

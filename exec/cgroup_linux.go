@@ -52,7 +52,7 @@ func tryTree() error {
 	s := spawn.Spec{Path: "/dev/null/none", Attr: attr.List{attr.Cgroup{Dir: g.dir.file}}}
 	_, err = spawn.Start(context.Background(), &s)
 	var e *spawn.Error
-	if errors.As(err, &e) && e.Step == "execve" {
+	if errors.As(err, &e) && e.Step == spawn.StepExecve {
 		return nil
 	}
 	return err

@@ -111,11 +111,11 @@ func (c *Cmd) missingDir() error {
 // could not be used.
 func obvious(e *spawn.Error, errno syscall.Errno) bool {
 	switch e.Step {
-	case "path":
+	case spawn.StepPath:
 		return true
-	case "chdir":
+	case spawn.StepChdir:
 		return e.Index < 0
-	case "execve":
+	case spawn.StepExecve:
 		return e.Object == e.Path && errno != unix.E2BIG && errno != unix.EAGAIN
 	}
 	return false
@@ -135,9 +135,9 @@ func (s *stepError) Error() string {
 
 func (s *stepError) text() string {
 	switch {
-	case s.e.Step == "execve" && s.e.Object == s.e.Path:
+	case s.e.Step == spawn.StepExecve && s.e.Object == s.e.Path:
 		return s.e.Err.Error()
-	case s.e.Step == "execve":
+	case s.e.Step == spawn.StepExecve:
 		return s.e.Object + ": " + s.e.Err.Error()
 	case s.e.Object == "":
 		return s.e.Step + ": " + s.e.Err.Error()

@@ -51,7 +51,7 @@ func (c *Cmd) checkSys(path string, files []*os.File) error {
 		return nil
 	}
 	if name := sysFields.unknown(sys); name != "" {
-		return &stepError{&spawn.Error{Path: path, Part: spawn.PartSpec, Step: "SysProcAttr", Index: -1, Object: name, Err: errUnknownField}}
+		return &stepError{&spawn.Error{Path: path, Part: spawn.PartSpec, Step: spawn.StepSysProcAttr, Index: -1, Object: name, Err: errUnknownField}}
 	}
 	if sys.Setctty {
 		if sys.Foreground {
@@ -62,12 +62,12 @@ func (c *Cmd) checkSys(path string, files []*os.File) error {
 			return errors.New("Setctty set but Ctty not valid in child")
 		}
 		if !sys.Setsid && !hasType[attr.Setsid](c.Attr) {
-			return &stepError{&spawn.Error{Path: path, Part: spawn.PartAttr, Step: "ctty", Index: -1, Object: strconv.Itoa(sys.Ctty),
+			return &stepError{&spawn.Error{Path: path, Part: spawn.PartAttr, Step: spawn.StepCtty, Index: -1, Object: strconv.Itoa(sys.Ctty),
 				Err: noTerminal(files, sys.Ctty), Hint: "without Setsid"}}
 		}
 	}
 	if sys.Setsid && (sys.Setpgid || sys.Foreground) {
-		return &stepError{&spawn.Error{Path: path, Part: spawn.PartAttr, Step: "setpgid", Index: -1, Object: strconv.Itoa(sys.Pgid),
+		return &stepError{&spawn.Error{Path: path, Part: spawn.PartAttr, Step: spawn.StepSetpgid, Index: -1, Object: strconv.Itoa(sys.Pgid),
 			Err: syscall.EPERM, Hint: "with Setsid the group is the session's"}}
 	}
 	return nil
@@ -160,7 +160,7 @@ func (l *sysList) session(sys *syscall.SysProcAttr) error {
 		l.add(attr.Setpgid{Pgid: sys.Pgid})
 	}
 	if sys.Foreground {
-		tty, err := l.borrow(sys.Ctty, "foreground")
+		tty, err := l.borrow(sys.Ctty, spawn.StepForeground)
 		if err != nil {
 			return err
 		}
@@ -179,7 +179,7 @@ func (l *sysList) cgroup(sys *syscall.SysProcAttr) error {
 	if !sys.UseCgroupFD {
 		return nil
 	}
-	dir, err := l.borrow(sys.CgroupFD, "cgroup")
+	dir, err := l.borrow(sys.CgroupFD, spawn.StepCgroup)
 	if err != nil {
 		return err
 	}

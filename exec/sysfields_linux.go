@@ -61,7 +61,7 @@ func (l *sysList) harden(h hardening) error {
 	if !h.UseLandlock {
 		return nil
 	}
-	ruleset, err := l.borrow(h.LandlockFD, "landlock")
+	ruleset, err := l.borrow(h.LandlockFD, spawn.StepLandlock)
 	if err != nil {
 		return err
 	}

@@ -57,7 +57,7 @@ func (c *Cmd) startTree(ctx context.Context, s *spawn.Spec) (*spawn.Process, *tr
 	t.newCgroup(list)
 	for refusals := 0; ; refusals++ {
 		if t.loose != nil && c.TreeStrict {
-			return nil, nil, &spawn.Error{Path: s.Path, Part: spawn.PartStart, Step: "tree", Index: -1, Err: t.loose}
+			return nil, nil, &spawn.Error{Path: s.Path, Part: spawn.PartStart, Step: spawn.StepTree, Index: -1, Err: t.loose}
 		}
 		s.Attr = t.join(list, c.Stdin)
 		proc, err := spawn.Start(ctx, s)
@@ -125,7 +125,7 @@ func notHeld(why error) error { return fmt.Errorf("%w: %w", ErrTreeNotHeld, why)
 // refused reports whether the tree's control group is why a start failed.
 func refused(err error) bool {
 	var e *spawn.Error
-	return errors.As(err, &e) && e.Step == "cgroup"
+	return errors.As(err, &e) && e.Step == spawn.StepCgroup
 }
 
 // join is a list of attributes with those of a tree.

@@ -191,7 +191,7 @@ func classify(err error) (status int, silent bool) {
 		return statusSignal + int(early.sig), true
 	case errors.As(err, &lookup):
 		return statusNotFound, false
-	case errors.As(err, &failed) && failed.Step == "execve":
+	case errors.As(err, &failed) && failed.Step == spawn.StepExecve:
 		// A missing interpreter is named as the object of the failure.
 		missing := errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 		if missing && failed.Object == failed.Path {

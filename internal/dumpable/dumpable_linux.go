@@ -70,7 +70,7 @@ const tries = 3
 func Begin(ctx context.Context, u Use) (*Hold, error) {
 	h, err := own.begin(ctx, u)
 	if errno, ok := err.(syscall.Errno); ok {
-		return nil, plan.StartError("dumpable", errno)
+		return nil, plan.StartError(plan.StepDumpable, errno)
 	}
 	return h, err
 }
@@ -295,7 +295,7 @@ func (h *Hold) Opened() error {
 	defer d.mu.Unlock()
 	if h.Early && !h.root && !h.Files {
 		if err := d.clear(); err != nil {
-			return plan.StartError("dumpable", err)
+			return plan.StartError(plan.StepDumpable, err)
 		}
 	}
 	h.Maps = false

@@ -72,7 +72,7 @@ func LowerForTest(list []plan.Action, files []int, reopen func(fd int) bool, tty
 		f.File(fd, fd >= 0 && reopen(fd))
 	}
 	if tty >= 0 {
-		f.Bring(Extra{FD: tty, Late: true, Step: "ctty", Lower: func(fd raw.Arg) {
+		f.Bring(Extra{FD: tty, Late: true, Step: plan.StepCtty, Lower: func(fd raw.Arg) {
 			f.Call(plan.Terminal, raw.Ioctl, fd, raw.Int(unix.TIOCSCTTY), raw.Int(0))
 		}})
 	}

@@ -167,7 +167,7 @@ func (f *Lowering) prepare() {
 	if f.slots.first != 0 {
 		above = max(above, f.slots.last())
 	}
-	f.StartStep("file table")
+	f.StartStep(plan.StepFileTable)
 	if f.feat.CloseRange && f.feat.SharedMemory && f.vars.gate == 0 {
 		f.vars.unshare = f.Builder().Var()
 		from := fdArg(above)
@@ -371,7 +371,7 @@ func (f *Lowering) finish() {
 	if f.all {
 		return
 	}
-	f.StartStep("file table")
+	f.StartStep(plan.StepFileTable)
 	rest := plan.CloseRest
 	for i := range f.extras {
 		rest = max(rest, f.extras[i].Until)

@@ -116,7 +116,7 @@ func (l *lent) failed(actions []plan.Action, err error) error {
 	if l.action >= 0 {
 		return actions[l.action].ErrorAt(l.action, err)
 	}
-	return plan.StartError("file table", err)
+	return plan.StartError(plan.StepFileTable, err)
 }
 
 // Unnamed moves a descriptor of the library's own to a number that no action names.

@@ -85,7 +85,7 @@ func (p *Program) findTerminal(list attr.List) error {
 	}
 	index := slices.IndexFunc(list, func(a attr.Attr) bool { _, ok := a.(attr.ControllingTTY); return ok })
 	problem := func(err error) error {
-		return plan.AttrError("ctty", index, p.attr.TTY.Name(), err)
+		return plan.AttrError(plan.StepCtty, index, p.attr.TTY.Name(), err)
 	}
 	fd, err := numberOf(p.attr.TTY)
 	if err != nil {

@@ -275,7 +275,7 @@ func (p *Program) hold() (held heldFiles, err error) {
 // needError is the error of a need, which an action may ask for.
 func (p *Program) needError(n *need, err error) error {
 	if n.action < 0 {
-		return &plan.Error{Part: plan.PartStart, Step: "file table", Index: -1, Object: fmt.Sprintf("fd %d", n.fd), Err: err}
+		return &plan.Error{Part: plan.PartStart, Step: plan.StepFileTable, Index: -1, Object: fmt.Sprintf("fd %d", n.fd), Err: err}
 	}
 	return p.actions[n.action].ErrorAt(n.action, err)
 }

@@ -92,15 +92,15 @@ func (p *Program) startProcess(ctx context.Context, how *os.ProcAttr) (Child, er
 // execError is the error of os.StartProcess, which does not tell what failed.
 func (p *Program) execError(err error) error {
 	err = bare(err)
-	e := &plan.Error{Part: plan.PartStart, Step: "execve", Index: -1, Object: p.path, Err: err}
+	e := &plan.Error{Part: plan.PartStart, Step: plan.StepExecve, Index: -1, Object: p.path, Err: err}
 	switch err {
 	case syscall.EAGAIN, syscall.ENOMEM, syscall.EMFILE, syscall.ENFILE:
-		e.Step, e.Object = "clone", ""
+		e.Step, e.Object = plan.StepClone, ""
 		return e
 	}
 	// Without another root what attributes do can't find anything missing.
 	if p.attr != (plan.ForkExec{}) && (err != syscall.ENOENT || p.attr.Chroot != "") {
-		e.Object += ", or an attribute"
+		e.Hint = "or of what an attribute asks for: package os does not tell"
 	}
 	return e
 }

@@ -17,7 +17,7 @@ func (p *Program) Steps() []plan.Step {
 	}
 	p.attributeSteps(&l)
 	if x := p.files.chdir; x >= 0 || p.files.chrooted {
-		s := plan.Step{Part: plan.PartAttr, Name: "chdir", Index: x, Object: p.files.cwd.path}
+		s := plan.Step{Part: plan.PartAttr, Name: plan.StepChdir, Index: x, Object: p.files.cwd.path}
 		if x >= 0 {
 			s.Part, s.Object = plan.PartAction, p.actions[x].Object()
 		}
@@ -25,9 +25,9 @@ func (p *Program) Steps() []plan.Step {
 	}
 	p.tableSteps(&l)
 	if p.tty >= 0 {
-		l.add(plan.Step{Part: plan.PartAttr, Name: "ctty", Index: -1, Object: p.attr.TTY.Name()}, "ioctl", number(p.tty), text("TIOCSCTTY"))
+		l.add(plan.Step{Part: plan.PartAttr, Name: plan.StepCtty, Index: -1, Object: p.attr.TTY.Name()}, "ioctl", number(p.tty), text("TIOCSCTTY"))
 	}
-	l.add(plan.Step{Part: plan.PartStart, Name: "execve", Index: -1}, "execve", quoted(p.path), text("ptr"), text("ptr"))
+	l.add(plan.Step{Part: plan.PartStart, Name: plan.StepExecve, Index: -1}, "execve", quoted(p.path), text("ptr"), text("ptr"))
 	return l
 }
 
@@ -64,7 +64,7 @@ func (p place) text() []plan.StepArg {
 
 // need adds what this process does for need i.
 func (l *stepList) need(i int, n *need, actions []plan.Action) {
-	s := plan.Step{Part: plan.PartStart, Name: "file table", Index: -1, Note: "in the parent, gives " + handle(i).Text}
+	s := plan.Step{Part: plan.PartStart, Name: plan.StepFileTable, Index: -1, Note: "in the parent, gives " + handle(i).Text}
 	if n.action >= 0 {
 		x := &actions[n.action]
 		s.Part, s.Name, s.Index, s.Object = plan.PartAction, x.Kind.String(), n.action, x.Object()
@@ -89,10 +89,10 @@ func (l *stepList) need(i int, n *need, actions []plan.Action) {
 func (p *Program) attributeSteps(l *stepList) {
 	a := &p.attr
 	if a.Setsid {
-		l.add(plan.Step{Part: plan.PartAttr, Name: "setsid", Index: -1}, "setsid")
+		l.add(plan.Step{Part: plan.PartAttr, Name: plan.StepSetsid, Index: -1}, "setsid")
 	}
 	if a.Setpgid {
-		l.add(plan.Step{Part: plan.PartAttr, Name: "setpgid", Index: -1}, "setpgid", number(0), number(a.Pgid))
+		l.add(plan.Step{Part: plan.PartAttr, Name: plan.StepSetpgid, Index: -1}, "setpgid", number(0), number(a.Pgid))
 	}
 	if k := p.files.foreground; k != none {
 		x := &p.actions[p.files.tcsetpgrp]
@@ -100,14 +100,14 @@ func (p *Program) attributeSteps(l *stepList) {
 		l.add(s, "ioctl", handle(k), text("TIOCSPGRP"), text("ptr"))
 	}
 	if a.Chroot != "" {
-		l.add(plan.Step{Part: plan.PartAttr, Name: "chroot", Index: -1, Object: a.Chroot}, "chroot", quoted(a.Chroot))
+		l.add(plan.Step{Part: plan.PartAttr, Name: plan.StepChroot, Index: -1, Object: a.Chroot}, "chroot", quoted(a.Chroot))
 	}
 	if c := a.Credential; c != nil {
 		if !c.KeepGroups {
-			l.add(plan.Step{Part: plan.PartAttr, Name: "setgroups", Index: -1}, "setgroups", number(len(c.Groups)), text(fmt.Sprint(c.Groups)))
+			l.add(plan.Step{Part: plan.PartAttr, Name: plan.StepSetgroups, Index: -1}, "setgroups", number(len(c.Groups)), text(fmt.Sprint(c.Groups)))
 		}
-		l.add(plan.Step{Part: plan.PartAttr, Name: "setresgid", Index: -1}, "setgid", number(int(c.GID)))
-		l.add(plan.Step{Part: plan.PartAttr, Name: "setresuid", Index: -1}, "setuid", number(int(c.UID)))
+		l.add(plan.Step{Part: plan.PartAttr, Name: plan.StepSetresgid, Index: -1}, "setgid", number(int(c.GID)))
+		l.add(plan.Step{Part: plan.PartAttr, Name: plan.StepSetresuid, Index: -1}, "setuid", number(int(c.UID)))
 	}
 }
 
@@ -115,7 +115,7 @@ func (p *Program) attributeSteps(l *stepList) {
 func (p *Program) tableSteps(l *stepList) {
 	for _, n := range p.files.numbers() {
 		entry := p.files.table[n]
-		s := plan.Step{Part: plan.PartStart, Name: "file table", Index: -1}
+		s := plan.Step{Part: plan.PartStart, Name: plan.StepFileTable, Index: -1}
 		if entry.action >= 0 {
 			x := &p.actions[entry.action]
 			s.Part, s.Name, s.Index, s.Object = plan.PartAction, x.Kind.String(), entry.action, x.Object()

@@ -17,7 +17,7 @@ func checkAttributes(list attr.List) error {
 	for i := range list {
 		var f plan.ForkExec
 		if err := attrlist.Fallback(list[i:i+1], &f); err == nil && f != (plan.ForkExec{}) {
-			return plan.AttrError("attr", i, "", unsupported(fmt.Sprintf("%T", list[i])))
+			return plan.AttrError(plan.StepAttr, i, "", unsupported(fmt.Sprintf("%T", list[i])))
 		}
 	}
 	return nil

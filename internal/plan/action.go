@@ -43,9 +43,9 @@ const (
 const AtFdcwd = -100
 
 var actionNames = [...]string{
-	ActOpen: "open", ActOpenAt: "openat", ActDup2: "dup2", ActFile: "file", ActClose: "close",
-	ActCloseFrom: "closefrom", ActInherit: "inherit", ActInheritAll: "inheritall", ActChdir: "chdir",
-	ActFchdir: "fchdir", ActTcsetpgrp: "tcsetpgrp",
+	ActOpen: StepOpen, ActOpenAt: StepOpenAt, ActDup2: StepDup2, ActFile: StepFile, ActClose: StepClose,
+	ActCloseFrom: StepCloseFrom, ActInherit: StepInherit, ActInheritAll: StepInheritAll, ActChdir: StepChdir,
+	ActFchdir: StepFchdir, ActTcsetpgrp: StepTcsetpgrp,
 }
 
 // String is the name of the step.

@@ -83,7 +83,7 @@ func (c *Claims) Claim(what, by string) error {
 		if o.what != what {
 			continue
 		}
-		return AttrError("attr", c.index, by, &Conflict{A: by, B: o.by, Why: "both decide about " + what})
+		return AttrError(StepAttr, c.index, by, &Conflict{A: by, B: o.by, Why: "both decide about " + what})
 	}
 	c.claims = append(c.claims, claim{what, by, c.index})
 	return nil
@@ -127,7 +127,7 @@ func (c *Claims) barred() error {
 		if first.index > last.index {
 			first, last = last, first
 		}
-		return AttrError("attr", last.index, last.by, &Conflict{A: last.by, B: first.by, Why: b.why})
+		return AttrError(StepAttr, last.index, last.by, &Conflict{A: last.by, B: first.by, Why: b.why})
 	}
 	return nil
 }
@@ -140,7 +140,7 @@ func (c *Claims) Unmet() error {
 	}
 	for _, n := range c.needs {
 		if !c.Has(n.what) && !slices.Contains(c.given, n.what) {
-			return AttrError("attr", n.index, n.by, &Need{By: n.by, Of: n.of, Namespace: n.namespace})
+			return AttrError(StepAttr, n.index, n.by, &Need{By: n.by, Of: n.of, Namespace: n.namespace})
 		}
 	}
 	return nil
