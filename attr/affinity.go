@@ -7,28 +7,31 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// CPUAffinity is the CPUs that the child may run on, by number. It is set after
-// the child has joined its cgroup. As long as one remains, the kernel leaves out
-// those that do not exist and that the cgroup does not allow; where none remains
-// the error is EINVAL. It is set before [SchedPolicy], of which SchedDeadline wants
-// all CPUs. It needs no privilege. See sched_setaffinity(2).
+// CPUAffinity sets the CPUs that the child may run on, by number. The child sets it
+// after it has joined its cgroup, and before [SchedPolicy], because SchedDeadline
+// needs all CPUs.
+//
+// The kernel leaves out CPUs that do not exist or that the cgroup does not allow.
+// If no CPU remains, the error is EINVAL. See sched_setaffinity(2).
 type CPUAffinity []int
 
-// NUMAPolicy says which nodes the child's memory is to come from. Mode is one of
-// the constants NUMADefault and so on, with NUMAStaticNodes, NUMARelativeNodes or
-// NUMABalancing added where they apply; they are the kernel's numbers. Nodes are
-// by number: none for NUMADefault, which is the zero value, and for NUMALocal,
-// at least one for the others, of which NUMAPreferred uses the first.
+// NUMAPolicy sets the NUMA nodes from which the child gets its memory. Mode is one
+// of the constants NUMADefault and so on. Where they apply, you may add
+// NUMAStaticNodes, NUMARelativeNodes or NUMABalancing. All of them are the kernel's
+// numbers. The zero value is NUMADefault.
 //
-// The policy is that of the child's thread, and inherited by all that it makes.
-// It is set after the child has joined its cgroup, and needs no privilege. See
+// Nodes are the numbers of the nodes. NUMADefault and NUMALocal take none. All
+// other modes take at least one, and NUMAPreferred uses the first.
+//
+// The policy belongs to the child's thread, and everything that the thread makes
+// inherits it. The child sets it after it has joined its cgroup. CONFIG_NUMA. See
 // set_mempolicy(2).
 type NUMAPolicy struct {
 	Mode  int
 	Nodes []int
 }
 
-// Modes of NUMAPolicy, and flags that may be added.
+// The modes of NUMAPolicy, and the flags that you may add to a mode.
 const (
 	NUMADefault            = 0
 	NUMAPreferred          = 1

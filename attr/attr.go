@@ -1,17 +1,23 @@
-// Package attr holds the attributes of a child process: what posix_spawnattr_t
-// holds, and what programs like setpriv, chrt, prlimit and nohup set before they
-// exec. Each is a plain value; a Spec takes a [List] of them.
+// Package attr holds the attributes of a child process. They are those of
+// posix_spawnattr_t, and those that programs like setpriv, chrt, prlimit and nohup
+// set before they exec. Each attribute is a plain value. A Spec takes a [List] of
+// them.
 //
-// The order in a list does not matter. The order in which the child sets them is
-// fixed, and described in the documentation of package spawn. An attribute given
-// twice and two that contradict each other are errors of Compile.
+// The order in a list does not matter. The child sets the attributes in a fixed
+// order, described in the documentation of package spawn. Compile returns an error
+// if an attribute is given twice, or if two attributes contradict each other.
 //
-// Attributes work on linux/amd64 and linux/arm64. Elsewhere, and with the build
-// tag spawn_forkexec, those that say "any Unix" work through package os and the
-// others are errors that match [errors.ErrUnsupported]. An error of the system
-// names the step that failed and the attribute's index in the list; where it is
-// sure that the kernel does not have something, it says what, and matches
-// errors.ErrUnsupported, too.
+// Attributes work on linux/amd64 and linux/arm64. Elsewhere, and with the build tag
+// spawn_forkexec, an attribute works through package os if its comment says "Any
+// Unix". Any other attribute is an error that matches [errors.ErrUnsupported].
+//
+// The comment of an attribute names its first Linux version, if that is later than
+// 3.2, and the privilege that it needs. If the comment names no privilege, it needs
+// none.
+//
+// If the system refuses an attribute, the error names the step and the index of the
+// attribute in the list. If the kernel certainly lacks the attribute, the error
+// says what is missing, and also matches errors.ErrUnsupported.
 package attr
 
 import (
@@ -20,8 +26,7 @@ import (
 	"github.com/safespawn/spawn/internal/plan"
 )
 
-// Attr is an attribute. The interface is sealed: its implementations are the
-// types of this package.
+// Attr is an attribute. Only the types of this package implement it.
 type Attr interface {
 	// check validates the value and claims what only one attribute may decide.
 	check(c *plan.Claims) error
@@ -29,7 +34,7 @@ type Attr interface {
 	lower(p *plan.Plan)
 }
 
-// List is the attributes of a child.
+// List is a list of attributes, in any order.
 type List []Attr
 
 // at gives an error of an attribute its index.

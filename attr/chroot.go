@@ -7,9 +7,9 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// Chroot changes the root directory, and the working directory to it: paths of
-// the file actions and of the program are inside. It needs CAP_SYS_CHROOT and
-// happens before credentials are dropped. Any Unix. See chroot(2).
+// Chroot changes the root directory, and makes it the working directory. The paths
+// of the file actions and of the program are inside. It happens before credentials
+// are dropped. Any Unix. Privilege: CAP_SYS_CHROOT. See chroot(2).
 type Chroot string
 
 func (d Chroot) check(c *plan.Claims) error {

@@ -6,17 +6,18 @@ import (
 	"github.com/safespawn/spawn/internal/plan"
 )
 
-// CoredumpFilter says which mappings a core dump of the child has; 0 is none of
-// them. The child writes it to /proc/self/coredump_filter, before root directory
-// and credentials change, so /proc must be there. Needs no privilege. See core(5).
+// CoredumpFilter selects the mappings that a core dump of the child contains. 0
+// selects none. The child writes the filter to /proc/self/coredump_filter before
+// its root directory and its credentials change, so /proc must be there.
 //
-// The filter belongs to the memory, which a child shares with this process until
-// execve. So this child gets a copy of the memory instead, as fork makes it: of
-// the page tables, not the pages, which takes the longer the larger this process
-// is. Its failures come by a pipe, for which a filter of [Seccomp] must allow write.
+// The filter belongs to the memory, and a child shares its parent's memory until
+// execve. So this child gets a copy of the memory instead, as fork makes it. The
+// kernel copies the page tables and not the pages, and takes the longer the larger
+// this process is. The child reports a failure by a pipe, so a filter of [Seccomp]
+// must allow write. See core(5).
 type CoredumpFilter uint
 
-// What a core dump has.
+// The kinds of mappings that a core dump may contain. Combine them by |.
 const (
 	DumpAnonPrivate CoredumpFilter = 1 << iota
 	DumpAnonShared

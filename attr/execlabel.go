@@ -10,22 +10,30 @@ import (
 	"github.com/safespawn/spawn/internal/plan"
 )
 
-// SELinuxContext is the security context that the program runs in, as
-// "system_u:system_r:crond_t:s0", instead of the one that the policy would choose.
-// The policy must allow this process setexec and the transition.
-//
-// The child writes it to /proc/self/attr/exec, before root directory, credentials
-// and [NoNewPrivs] change, so /proc must be there; execve is where it counts.
-// Where SELinux is not active Compile fails with an error that matches
-// [errors.ErrUnsupported], as far as that can be seen, and else Start does. It
+// SELinuxContext sets the security context of the program, such as
+// "system_u:system_r:crond_t:s0". Without it the policy chooses the context. It
 // excludes [AppArmorProfile].
+//
+// The child writes the context to /proc/self/attr/exec, before its root directory,
+// credentials and [NoNewPrivs] change, so /proc must be there. The context takes
+// effect at execve.
+//
+// If SELinux is not active, Compile returns an error that matches
+// [errors.ErrUnsupported]. If Compile can't tell, Start returns it. Privilege: the
+// policy must allow this process setexec and the transition.
 type SELinuxContext string
 
-// AppArmorProfile is the name of the profile that the program runs under, as
-// aa-exec -p has it. The profile of this process must allow the change, and with
-// [NoNewPrivs] the new one may not allow more. For the rest it is like
-// [SELinuxContext]; the file is /proc/self/attr/apparmor/exec, or before Linux 5.8
-// /proc/self/attr/exec.
+// AppArmorProfile sets the AppArmor profile of the program by name, like aa-exec
+// -p. With [NoNewPrivs] the new profile may not allow more than the old one. It
+// excludes [SELinuxContext].
+//
+// The child writes the name to /proc/self/attr/apparmor/exec, and before Linux 5.8
+// to /proc/self/attr/exec. It does so before its root directory, credentials and
+// NoNewPrivs change, so /proc must be there. The profile takes effect at execve.
+//
+// If AppArmor is not active, Compile returns an error that matches
+// [errors.ErrUnsupported]. If Compile can't tell, Start returns it. Privilege: the
+// profile of this process must allow the change.
 type AppArmorProfile string
 
 const (

@@ -7,12 +7,16 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// Hostname sets the host name of the child's UTS namespace, which must be its own:
-// [Namespaces], [Unshare] or [JoinNamespace] with CLONE_NEWUTS. At most 64 bytes. It
-// needs CAP_SYS_ADMIN there. See sethostname(2).
+// Hostname sets the host name in the child's UTS namespace. The child must have a
+// UTS namespace of its own: by [Namespaces], [Unshare] or [JoinNamespace] with
+// CLONE_NEWUTS. The name has at most 64 bytes. Privilege: CAP_SYS_ADMIN in the user
+// namespace of the UTS namespace. See sethostname(2).
 type Hostname string
 
-// Domainname sets the NIS domain name in the same way. See setdomainname(2).
+// Domainname sets the NIS domain name in the child's UTS namespace. The child must
+// have a UTS namespace of its own: by [Namespaces], [Unshare] or [JoinNamespace]
+// with CLONE_NEWUTS. The name has at most 64 bytes. Privilege: CAP_SYS_ADMIN in the
+// user namespace of the UTS namespace. See setdomainname(2).
 type Domainname string
 
 const maxHostname = 64 // __NEW_UTS_LEN

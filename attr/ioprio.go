@@ -7,15 +7,17 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// IOPrio is the priority of input and output. Class is one of the constants
+// IOPrio sets the priority of input and output. Class is one of the constants
 // IOPrioNone and so on, which are the kernel's numbers. Level is from 0, most
-// favourable, to 7 for IOPrioRealTime and IOPrioBestEffort, and 0 for the others.
-// The zero value is IOPrioNone: the priority then follows policy and nice value.
-// IOPrioRealTime needs CAP_SYS_ADMIN or, from Linux 5.14 on, CAP_SYS_NICE. See
-// ioprio_set(2).
+// favourable, to 7 for IOPrioRealTime and IOPrioBestEffort. It is 0 for the other
+// classes. The zero value is IOPrioNone: the priority then follows the policy and
+// the nice value.
+//
+// Privilege: for IOPrioRealTime, CAP_SYS_ADMIN, and from Linux 5.14 on
+// CAP_SYS_NICE. See ioprio_set(2).
 type IOPrio struct{ Class, Level int }
 
-// Classes of IOPrio.
+// The classes of IOPrio.
 const (
 	IOPrioNone       = 0
 	IOPrioRealTime   = 1

@@ -7,10 +7,12 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// SessionKeyring gives the child another session keyring: a new one without a
-// name for "", else the user's of that name, which is made if there is none. It is
-// joined with the child's credentials. Names with a dot in front are the kernel's.
-// Without support for keys in the kernel the error is ENOSYS. See
+// SessionKeyring gives the child another session keyring. The name "" means a new
+// keyring without a name. Any other name means the user's keyring of that name, and
+// the kernel makes it if there is none. Names that begin with a dot are the
+// kernel's. The child joins the keyring with its new credentials.
+//
+// If the kernel has no support for keys, the error is ENOSYS. See
 // KEYCTL_JOIN_SESSION_KEYRING(2const) and session-keyring(7).
 type SessionKeyring string
 

@@ -5,23 +5,26 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// MemoryDenyWriteExec keeps the child, for good, from making memory executable
-// that is writable or was not executable from the start, as a just-in-time
-// compiler does. No privilege is needed, and children of the child have it, too.
-// The child gets a copy of the memory; see [CoredumpFilter]. Linux 6.3; the error
-// is EINVAL before. See PR_SET_MDWE(2const).
+// MemoryDenyWriteExec keeps the child, for good, from making memory executable that
+// is writable, or that was not executable from the start. A just-in-time compiler
+// does so. The child's own children inherit the restriction. The child gets a copy
+// of the memory; see [CoredumpFilter]. Linux 6.3; before that the error is EINVAL.
+// See PR_SET_MDWE(2const).
 type MemoryDenyWriteExec struct{}
 
-// NoHugePages keeps the kernel from giving the child transparent huge pages, of
-// which a program that uses little of each wastes memory. The child gets a copy of
-// the memory; see [CoredumpFilter]. Linux 3.15. See PR_SET_THP_DISABLE(2const).
+// NoHugePages keeps the kernel from giving the child transparent huge pages. A
+// program that uses little of each page wastes memory with them. The child gets a
+// copy of the memory; see [CoredumpFilter]. Linux 3.15. See
+// PR_SET_THP_DISABLE(2const).
 type NoHugePages struct{}
 
-// MergePages lets the kernel merge all pages of the child that have the same
-// contents as others, where KSM runs; see ksm in the kernel's documentation. It
-// tells the child's neighbours something about its contents. The child gets a copy
-// of the memory; see [CoredumpFilter]. Linux 6.4; the error is EINVAL before, and
-// without KSM. It takes 6.7 to last beyond execve: before, it has no effect.
+// MergePages lets the kernel merge pages of the child with other pages of the same
+// contents, if KSM runs; see ksm in the kernel's documentation. This tells other
+// programs something about the contents of the child's memory. The child gets a
+// copy of the memory; see [CoredumpFilter].
+//
+// Linux 6.7; before that the setting does not last beyond execve, so it has no
+// effect. Before Linux 6.4, and without KSM, the error is EINVAL.
 type MergePages struct{}
 
 const (

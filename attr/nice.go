@@ -7,10 +7,13 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// Nice is the nice value, from -20, most favourable, to 19; it is absolute, not
-// an increment. A value below the current one needs CAP_SYS_NICE or RLIMIT_NICE,
-// and is set before credentials are dropped. Programs of a real-time policy or of
-// SchedIdle run no differently for it, see [SchedPolicy]. See setpriority(2).
+// Nice sets the nice value, from -20, most favourable, to 19. The value is
+// absolute, not an increment. The child sets it before credentials are dropped. It
+// has no effect on programs with a real-time policy or SchedIdle; see
+// [SchedPolicy].
+//
+// Privilege: for a value below the current one, CAP_SYS_NICE or RLIMIT_NICE. See
+// setpriority(2).
 type Nice int
 
 const prioProcess = 0

@@ -5,8 +5,9 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// NoNewPrivs sets no_new_privs, for good: execve grants no privilege by
-// set-user-ID bits or file capabilities. Linux 3.5. See PR_SET_NO_NEW_PRIVS(2const).
+// NoNewPrivs sets no_new_privs, for good: execve then grants no privilege by
+// set-user-ID bits or file capabilities. Linux 3.5. See
+// PR_SET_NO_NEW_PRIVS(2const).
 type NoNewPrivs struct{}
 
 const prSetNoNewPrivs = 38

@@ -6,12 +6,13 @@ import (
 	"github.com/safespawn/spawn/internal/plan"
 )
 
-// OOMScoreAdj is how much sooner, or later where it is negative, the kernel kills
-// the child than others when memory runs out: from -1000, never, to 1000. The
-// child writes it to /proc/self/oom_score_adj, before root directory and
-// credentials change, so /proc must be there. A value below the last one that
-// was set with CAP_SYS_RESOURCE needs that, else the error is EACCES. Linux
-// 2.6.36. See proc_pid_oom_score_adj(5).
+// OOMScoreAdj adjusts how likely the kernel is to kill the child when memory runs
+// out, from -1000 (never) to 1000 (first). The child writes the value to
+// /proc/self/oom_score_adj before its root directory and its credentials change, so
+// /proc must be there.
+//
+// Privilege: CAP_SYS_RESOURCE, for a value below the last one that was set with
+// CAP_SYS_RESOURCE. Without it the error is EACCES. See proc_pid_oom_score_adj(5).
 type OOMScoreAdj int
 
 const maxOOMScoreAdj = 1000

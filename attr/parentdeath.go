@@ -8,31 +8,40 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// ParentDeathSignal is the signal that the child gets when this process ends. It
-// is set after the credentials, whose change would clear it, and lasts until the
-// child changes its own. A child whose parent is dead by then gets the signal at
-// once, unless it is in a pid namespace that this process is not in. The first
-// process of such a namespace only heeds SIGKILL, and signals that it has handlers
-// for.
+// ParentDeathSignal sets the signal that the child gets when this process ends. The
+// child sets it after its credentials, whose change would clear it. It lasts until
+// the program changes it.
 //
-// Execve clears it, silently, where the program may do more than its process could.
-// What is known of that is an error of Compile: real and effective ids that differ, by
-// [IDs] or because this process has such; root whose permitted set, by [Capabilities],
-// is without what execve gives root from the other sets, unless [SecureBits] or
-// [NoNewPrivs] keep it from that; [SELinuxContext] and [AppArmorProfile]. What belongs
-// to the program's file is not known: the signal does not come to a program that is
-// set-user-ID or set-group-ID, has file capabilities, or is in another domain by the
-// policy of a security module; with NoNewPrivs only the last of these is left. The
-// program can set it itself.
+// If this process is dead by the time of the step, the child gets the signal at
+// once, unless the child is in a pid namespace of which this process is not a
+// member. The first process of a pid namespace only heeds SIGKILL and signals for
+// which it has a handler.
 //
-// The kernel sends it when the thread ends that has made the child, and Go ends
-// threads. So the child is made by a thread that is kept for this, never ends, and is
-// like all that goroutines share. A goroutine that is locked to its thread makes the
-// child itself, as does one with [Ptrace], so that the child has what that thread
-// has, such as a sandbox: the signal then comes when the thread ends, which it does
-// when the goroutine ends without having called [runtime.UnlockOSThread], and may do
-// at any time afterwards if it has. The signal also comes when this process calls
-// execve, which ends all threads but one.
+// execve silently clears the setting if the program may do more than the process
+// before it. Compile returns an error in the cases that it knows:
+//
+//   - The real and effective ids differ, by [IDs] or because those of this process
+//     do.
+//   - By [Capabilities], root's permitted set lacks capabilities that execve would
+//     give to root from the other sets, and neither [SecureBits] nor [NoNewPrivs]
+//     prevents that.
+//   - [SELinuxContext] or [AppArmorProfile] is set.
+//
+// Compile does not look at the program's file. The signal does not come to a
+// program that is set-user-ID or set-group-ID, that has file capabilities, or that
+// is in another domain by the policy of a security module. With NoNewPrivs only the
+// last of these cases remains. Such a program can set the signal itself.
+//
+// The kernel sends the signal when the thread ends that made the child, and Go ends
+// threads. So the library makes the child by a thread that it keeps for this
+// purpose. This thread never ends, and has everything that goroutines share.
+//
+// A goroutine that is locked to its thread makes the child by its own thread, and
+// so does a goroutine that uses [Ptrace]. The child then has what that thread has,
+// such as a sandbox. The signal comes when this thread ends. The thread ends when
+// the goroutine ends without a call of [runtime.UnlockOSThread]. After such a call
+// it may end at any time. The signal also comes when this process calls execve,
+// which ends all threads but one.
 //
 // See PR_SET_PDEATHSIG(2const).
 type ParentDeathSignal syscall.Signal

@@ -7,13 +7,13 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// Personality is the execution domain of the child and its flags, PER_LINUX is 0.
-// execve clears some flags, PersonalityNoASLR among them, for a program that is
-// set-user-ID or set-group-ID. Filters of containers often allow few values. See
-// personality(2).
+// Personality sets the execution domain of the child and its flags. 0 is PER_LINUX.
+// If the program is set-user-ID or set-group-ID, execve clears some flags,
+// including PersonalityNoASLR. Seccomp filters of containers often allow few
+// values. See personality(2).
 type Personality uint32
 
-// PersonalityNoASLR is the flag for addresses that are the same in each run.
+// PersonalityNoASLR is the flag for the same addresses in each run.
 const PersonalityNoASLR Personality = 0x0040000
 
 func (n Personality) check(c *plan.Claims) error {

@@ -7,13 +7,14 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// Ptrace makes the calling thread the tracer of the child, which stops with
-// SIGTRAP when execve has succeeded. The caller must have called
-// [runtime.LockOSThread], because a tracer is a thread: all requests for the
-// child, and waiting for its stops, are up to that goroutine. Signals that come
-// before that stop are pending then, all but SIGSTOP and SIGTRAP, which hold up
-// Start until its context ends. It excludes [StartSuspended]. Linux 3.11. See
-// PTRACE_TRACEME(2const).
+// Ptrace makes the calling thread the tracer of the child. The child stops with
+// SIGTRAP when execve has succeeded. The tracer is a thread, so you must call
+// [runtime.LockOSThread] before the start. The same goroutine must then make all
+// requests for the child, and wait for its stops. It excludes [StartSuspended].
+//
+// Signals that come before this stop are pending then. SIGSTOP and SIGTRAP are
+// exceptions: they hold up Start until its context ends. Linux 3.11. Privilege:
+// permission to trace. See PTRACE_TRACEME(2const).
 type Ptrace struct{}
 
 const ptraceTraceme = 0

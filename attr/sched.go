@@ -9,24 +9,29 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// SchedPolicy is the scheduling policy, one of the constants SchedOther and so
-// on, which are the kernel's numbers. Its zero value is the default policy.
+// SchedPolicy sets the scheduling policy. Policy is one of the constants SchedOther
+// and so on, which are the kernel's numbers. The zero value is the default policy.
+// The nice value stays as it is; see [Nice].
 //
-// Priority is from 1 to 99 for SchedFIFO and SchedRR, and 0 for all others.
-// Runtime, Deadline and Period are for SchedDeadline alone, which needs the first
-// two; Period is Deadline where it is 0. With ResetOnFork the program's own
-// children have none of these three policies, nor a nice value below 0; a
-// program of SchedDeadline can't fork without.
+// Priority is from 1 to 99 for SchedFIFO and SchedRR, and 0 for all other policies.
 //
-// UtilMin and UtilMax clamp the utilisation that the kernel assumes, up to 1024;
-// 0 leaves a clamp as it is. They need Linux 5.3 with CONFIG_UCLAMP_TASK, and
-// don't go with SchedDeadline.
+// Runtime, Deadline and Period are for SchedDeadline alone. It needs Runtime and
+// Deadline. A Period of 0 means Deadline.
 //
-// It leaves the nice value alone, see [Nice]. SchedFIFO and SchedRR need
-// CAP_SYS_NICE or RLIMIT_RTPRIO, SchedDeadline, which is from Linux 3.14, needs
-// CAP_SYS_NICE and to be allowed on all CPUs. The steps are called sched and
-// sched_util. Start waits for execve, so a child of SchedIdle holds it up on a
-// busy machine. See sched(7).
+// With ResetOnFork the program's own children have none of the policies SchedFIFO,
+// SchedRR and SchedDeadline, and no nice value below 0. A program with
+// SchedDeadline can't fork without ResetOnFork.
+//
+// UtilMin and UtilMax clamp the utilisation that the kernel assumes, up to 1024. 0
+// leaves a clamp as it is. They need Linux 5.3 with CONFIG_UCLAMP_TASK, and exclude
+// SchedDeadline.
+//
+// The steps are called sched and sched_util. Start waits for execve, so on a busy
+// machine a child with SchedIdle holds up Start.
+//
+// Linux 3.14 for SchedDeadline. Privilege: for SchedFIFO and SchedRR, CAP_SYS_NICE
+// or RLIMIT_RTPRIO; for SchedDeadline, CAP_SYS_NICE and an affinity that allows all
+// CPUs. See sched(7).
 type SchedPolicy struct {
 	Policy, Priority          int
 	ResetOnFork               bool
@@ -34,7 +39,7 @@ type SchedPolicy struct {
 	UtilMin, UtilMax          int
 }
 
-// The scheduling policies of Linux.
+// The policies of SchedPolicy, as the kernel numbers them.
 const (
 	SchedOther    = 0
 	SchedFIFO     = 1
@@ -154,10 +159,10 @@ func (s SchedPolicy) setAttr(p *plan.Plan, size, flags uint64) {
 	p.Call(plan.Raise, raw.SchedSetattr, raw.Int(0), a, raw.Int(0))
 }
 
-// TimerSlack is how much later than asked for timers of the program may expire,
-// so that the kernel can wake it up less often. 0 is the default, and that is
-// what the calling thread has; real-time policies have none. It needs no
-// privilege and is set after the policy. See PR_SET_TIMERSLACK(2const).
+// TimerSlack sets how much later than asked for the program's timers may expire.
+// The kernel then wakes the program less often. 0 means the default, which is the
+// slack of the calling thread. Real-time policies have no slack. The child sets it
+// after the policy. See PR_SET_TIMERSLACK(2const).
 type TimerSlack time.Duration
 
 const prSetTimerslack = 29
@@ -175,11 +180,13 @@ func (s TimerSlack) lower(p *plan.Plan) {
 	p.Call(plan.Lower, raw.Prctl, raw.Int(prSetTimerslack), raw.Int(int64(s)), zero, zero, zero)
 }
 
-// CoreSched gives the child a core scheduling cookie of its own, which its own
-// children inherit: no other program runs on the same core at the same time. It
-// needs Linux 5.14 with CONFIG_SCHED_CORE, without which the error is EINVAL,
-// and a CPU with SMT, else it is ENODEV; both match [errors.ErrUnsupported]. No
-// privilege. See PR_SCHED_CORE(2const).
+// CoreSched gives the child a core scheduling cookie of its own. No other program
+// then runs on the same core at the same time. The child's own children inherit the
+// cookie.
+//
+// Linux 5.14. Without CONFIG_SCHED_CORE the error matches EINVAL. On a CPU without
+// SMT it matches ENODEV. Both match [errors.ErrUnsupported]. See
+// PR_SCHED_CORE(2const).
 type CoreSched struct{}
 
 const (

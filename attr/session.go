@@ -8,13 +8,14 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// Setsid makes the child the leader of a new session and process group, without
-// a controlling terminal. It excludes [Setpgid]. Any Unix. See setsid(2).
+// Setsid makes the child the leader of a new session and of a new process group,
+// without a controlling terminal. It excludes [Setpgid]. Any Unix. See setsid(2).
 type Setsid struct{}
 
 // Setpgid moves the child to the process group Pgid, which must be in the same
-// session; 0 makes it the leader of a new one. It excludes [Setsid]. In a new pid
-// namespace there is no group but its own. Any Unix. See setpgid(2).
+// session. 0 makes the child the leader of a new group. In a new pid namespace the
+// child's own group is the only one. It excludes [Setsid]. Any Unix. See
+// setpgid(2).
 type Setpgid struct{ Pgid int }
 
 const (

@@ -8,36 +8,39 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// SigMask is the set of signals that are blocked when the program starts.
-// SigMask{} blocks none; SIGKILL and SIGSTOP can't be blocked, and the kernel leaves
-// them out. Without the attribute the child gets the mask that the calling thread
-// had before the spawn, which in Go is the one the process was started with. It is
-// set right before [Seccomp] and execve, or after execve with [Ptrace] and
-// [StartSuspended]. See sigprocmask(2).
+// SigMask sets the signals that are blocked when the program starts. An empty
+// SigMask blocks none. The kernel leaves out SIGKILL and SIGSTOP, which can't be
+// blocked. Without the attribute the child gets the mask of the calling thread,
+// which in Go is the mask that the process was started with.
+//
+// The child sets the mask right before [Seccomp] and execve. With [Ptrace] and
+// [StartSuspended] it gets the mask after execve. See sigprocmask(2).
 type SigMask []syscall.Signal
 
-// InheritIgnored leaves signals ignored that this process ignores, as os/exec does.
-// Without it every signal has its default action in the child, save those in
-// [SigIgnore]: a clean slate. A signal in [SigDefault] is reset all the same.
+// InheritIgnored keeps signals ignored in the child that this process ignores, as
+// os/exec does. Without it every signal has its default action in the child, but
+// for those in [SigIgnore]. A signal in [SigDefault] is reset all the same.
 //
-// This process ignores a signal if package os/signal has been told so, or if the
-// signal was ignored when this process was started, as by nohup(1), and is one of
-// SIGHUP, SIGINT, SIGCONT, SIGTSTP, SIGTTIN and SIGTTOU. The last four count whoever
-// ignores them. What else C code ignores is reset, as is a SIGPIPE that was ignored at
-// the start. Any Unix. See sigaction(2).
+// This process ignores a signal in two cases. Either package os/signal has been
+// told to ignore it. Or the signal was ignored when this process was started, as by
+// nohup(1), and is one of SIGHUP, SIGINT, SIGCONT, SIGTSTP, SIGTTIN and SIGTTOU.
+// The last four also count if C code ignores them. Other signals that C code
+// ignores are reset, and so is a SIGPIPE that was ignored at the start. Any Unix.
+// See sigaction(2).
 type InheritIgnored struct{}
 
-// SigDefault lists signals that are reset to their default action. It is for those
-// that [InheritIgnored] would leave ignored; a signal can't be in [SigIgnore] as well.
-// The empty list changes nothing, and works on any Unix.
+// SigDefault resets signals to their default action. Use it for signals that
+// [InheritIgnored] would keep ignored. A signal can't be in [SigIgnore] as well. An
+// empty SigDefault changes nothing, and works on any Unix.
 //
-// Without InheritIgnored all signals are reset, and handlers never survive execve. One
-// case remains for the list: in a process that has not called C code, an action that
-// Go code changes by a system call of its own, after the first spawn, is seen for
-// SIGHUP, SIGINT, SIGPIPE and SIGCHLD alone. See sigaction(2).
+// Without InheritIgnored all signals are reset anyway, and no handler survives
+// execve. There is one exception, in a process that has not called C code. If Go
+// code changes an action by a system call of its own after the first spawn, the
+// change is seen for SIGHUP, SIGINT, SIGPIPE and SIGCHLD alone. List other signals
+// here to reset them. See sigaction(2).
 type SigDefault []syscall.Signal
 
-// SigIgnore is the set of signals that the child ignores. See sigaction(2).
+// SigIgnore sets the signals that the child ignores. See sigaction(2).
 type SigIgnore []syscall.Signal
 
 const (

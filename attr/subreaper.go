@@ -5,10 +5,10 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// ChildSubreaper makes orphans among the child's descendants its own children, to
-// be waited for by it. It lasts over execve; the child's children don't inherit
-// it. The first process of a pid namespace is that anyway. Linux 3.4. See
-// PR_SET_CHILD_SUBREAPER(2const).
+// ChildSubreaper makes the child the parent of orphans among its descendants. The
+// child then has to wait for them. The setting lasts over execve, and the child's
+// own children do not inherit it. The first process of a pid namespace is such a
+// parent anyway. Linux 3.4. See PR_SET_CHILD_SUBREAPER(2const).
 type ChildSubreaper struct{}
 
 const prSetChildSubreaper = 36

@@ -7,8 +7,8 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// Umask is the file mode creation mask, from 0 to 0777. It applies to files that
-// the file actions make, too. Without it the child has this process's mask. See
+// Umask sets the file mode creation mask, from 0 to 0777. It also applies to files
+// that the file actions make. Without it the child has this process's mask. See
 // umask(2).
 type Umask int
 
