@@ -19,6 +19,7 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/portable"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
@@ -115,7 +116,7 @@ func TestPortableContext(t *testing.T) {
 	spawntest.EachEngine(t, func(t *testing.T) {
 		ended, cancel := context.WithCancelCause(t.Context())
 		cancel(errors.New("a cause"))
-		dir := portableDir(t)
+		dir := portable.Dir(t)
 		s := spawntest.Helper(t, "exit", "0")
 		s.Actions.Open(1, filepath.Join(dir, "new"), os.O_WRONLY|os.O_CREATE, 0o600)
 		if _, err := spawn.Start(ended, s); err != context.Canceled {

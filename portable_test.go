@@ -1,15 +1,14 @@
 package spawn_test
 
 import (
+	"context"
 	"errors"
-	"io"
 	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -17,207 +16,32 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
-	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/portable"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // What is in this file holds for all engines on all platforms.
 
-var (
-	_ = testenv.RegisterHelper("args", func(args []string) int {
-		os.Stdout.WriteString(strings.Join(args, "|"))
-		return len(args)
-	})
-	_ = testenv.RegisterHelper("environment", func([]string) int {
-		os.Stdout.WriteString(strings.Join(os.Environ(), "|"))
-		return 0
-	})
-	_ = testenv.RegisterHelper("copy", func([]string) int {
-		if _, err := io.Copy(os.Stdout, os.Stdin); err != nil {
-			return 1
-		}
-		return 0
-	})
-	_ = testenv.RegisterHelper("talk", func([]string) int {
-		os.Stdout.WriteString("out\n")
-		os.Stderr.WriteString("err\n")
-		return 0
-	})
-	_ = testenv.RegisterHelper("directory", func([]string) int {
-		dir, err := os.Getwd()
-		if err != nil {
-			return 1
-		}
-		os.Stdout.WriteString(dir)
-		return 0
-	})
-	_ = testenv.RegisterHelper("exit", func(args []string) int {
-		code, err := strconv.Atoi(args[0])
-		if err != nil {
-			return 125
-		}
-		return code
-	})
-)
-
-// portableCase is a program and what comes of it. The child's standard output is
-// captured unless the actions put something else there.
-type portableCase struct {
-	name    string
-	program string
-	args    []string
-	env     []string
-	actions func(t *testing.T, dir string, a *spawn.FileActions)
-	out     string
-	code    int
-	files   map[string]string // contents afterwards, by name in dir
-}
-
-var portableCases = []portableCase{
-	{name: "arguments", program: "args", args: []string{"a", "", "c d", "e\"f\\", "g|h"}, out: `a||c d|e"f\|g|h`, code: 5},
-	{name: "status 0", program: "exit", args: []string{"0"}},
-	{name: "status 1", program: "exit", args: []string{"1"}, code: 1},
-	{name: "status 255", program: "exit", args: []string{"255"}, code: 255},
-	{name: "environment", program: "environment", env: []string{"A=1", "B="}, out: "A=1|B="},
-	{
-		name: "open to read", program: "copy", out: "in\n",
-		actions: func(t *testing.T, dir string, a *spawn.FileActions) {
-			a.Open(0, filepath.Join(dir, "in"), os.O_RDONLY, 0)
-		},
-	},
-	{
-		name: "open to write", program: "talk", files: map[string]string{"old": "out\nrest"},
-		actions: func(t *testing.T, dir string, a *spawn.FileActions) {
-			a.Open(1, filepath.Join(dir, "old"), os.O_WRONLY, 0)
-			a.Open(2, os.DevNull, os.O_WRONLY, 0)
-		},
-	},
-	{
-		name: "open to append", program: "talk", files: map[string]string{"old": "contrest" + "out\n"},
-		actions: func(t *testing.T, dir string, a *spawn.FileActions) {
-			a.Open(1, filepath.Join(dir, "old"), os.O_WRONLY|os.O_APPEND, 0)
-			a.Open(2, os.DevNull, os.O_WRONLY, 0)
-		},
-	},
-	{
-		name: "create and truncate", program: "talk", files: map[string]string{"old": "out\n", "new": "err\n"},
-		actions: func(t *testing.T, dir string, a *spawn.FileActions) {
-			a.Open(1, filepath.Join(dir, "old"), os.O_WRONLY|os.O_TRUNC, 0)
-			a.Open(2, filepath.Join(dir, "new"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-		},
-	},
-	{
-		name: "files are opened that are not kept", program: "exit", args: []string{"0"},
-		files: map[string]string{"old": "", "new": ""},
-		actions: func(t *testing.T, dir string, a *spawn.FileActions) {
-			a.Open(5, filepath.Join(dir, "old"), os.O_WRONLY|os.O_TRUNC, 0)
-			a.Open(5, filepath.Join(dir, "new"), os.O_WRONLY|os.O_CREATE, 0o600)
-			a.Close(5)
-		},
-	},
-	{
-		name: "1 to 2", program: "talk", out: "out\nerr\n",
-		actions: func(t *testing.T, dir string, a *spawn.FileActions) { a.Dup2(1, 2) },
-	},
-	{
-		name: "1 to 2 before 1 changes", program: "talk", out: "err\n", files: map[string]string{"new": "out\n"},
-		actions: func(t *testing.T, dir string, a *spawn.FileActions) {
-			a.Dup2(1, 2)
-			a.Open(1, filepath.Join(dir, "new"), os.O_WRONLY|os.O_CREATE, 0o600)
-		},
-	},
-	{
-		name: "swap", program: "talk", files: map[string]string{"one": "err\n", "two": "out\n"},
-		actions: func(t *testing.T, dir string, a *spawn.FileActions) {
-			a.File(createFile(t, dir, "one"), 1)
-			a.File(createFile(t, dir, "two"), 2)
-			a.Dup2(1, 7)
-			a.Dup2(2, 1)
-			a.Dup2(7, 2)
-			a.Close(7)
-		},
-	},
-	{
-		name: "file given twice", program: "talk", files: map[string]string{"one": "out\nerr\n"},
-		actions: func(t *testing.T, dir string, a *spawn.FileActions) {
-			f := createFile(t, dir, "one")
-			a.File(f, 2)
-			a.File(f, 1)
-		},
-	},
-	{
-		name: "closing what isn't open", program: "exit", args: []string{"0"},
-		actions: func(t *testing.T, dir string, a *spawn.FileActions) { a.Close(9); a.Close(9) },
-	},
-	{
-		name: "paths in the new directory", program: "talk",
-		files: map[string]string{"sub/new": "out\n", "new": "err\n"},
-		actions: func(t *testing.T, dir string, a *spawn.FileActions) {
-			a.Chdir(dir)
-			a.Chdir("sub")
-			a.Open(1, "new", os.O_WRONLY|os.O_CREATE, 0o600)
-			a.Chdir("..")
-			a.Open(2, "new", os.O_WRONLY|os.O_CREATE, 0o600)
-		},
-	},
-}
-
-// createFile makes a file that is open during the test.
-func createFile(t *testing.T, dir, name string) *os.File {
-	t.Helper()
-	f, err := os.Create(filepath.Join(dir, name))
+// runPortable runs what the tests of package portable want.
+func runPortable(t testing.TB, c *portable.Spec) (code int, err error) {
+	s := spawn.Spec{Path: c.Path, Args: c.Args, Env: c.Env}
+	c.Actions(&s.Actions)
+	state, err := spawn.Run(context.Background(), &s)
 	if err != nil {
-		t.Fatal(err)
+		return 0, err
 	}
-	t.Cleanup(func() { f.Close() })
-	return f
+	if !state.Exited() || state.Signaled() || state.Success() != (state.ExitCode() == 0) {
+		t.Errorf("state %v", state)
+	}
+	return state.ExitCode(), nil
 }
 
-// portableDir has the files that portableCases start from.
-func portableDir(t *testing.T) string {
-	t.Helper()
-	dir, err := filepath.EvalSymlinks(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, text := range map[string]string{"in": "in\n", "old": "contrest"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.Mkdir(filepath.Join(dir, "sub"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	return dir
+// eachPortably runs a test of package portable once for each way to make children.
+func eachPortably(t *testing.T, test func(*testing.T, portable.Run)) {
+	spawntest.EachEngine(t, func(t *testing.T) { test(t, runPortable) })
 }
 
-func (c *portableCase) run(t *testing.T) {
-	dir := portableDir(t)
-	s := spawntest.Helper(t, c.program, c.args...)
-	s.Env = c.env
-	if c.actions != nil {
-		c.actions(t, dir, &s.Actions)
-	}
-	out, state, err := spawntest.TryOutput(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if out != c.out || state.ExitCode() != c.code || !state.Exited() || state.Signaled() || state.Success() != (c.code == 0) {
-		t.Errorf("output %q, %v; want %q, status %d", out, state, c.out, c.code)
-	}
-	for name, want := range c.files {
-		if got, err := os.ReadFile(filepath.Join(dir, name)); err != nil || string(got) != want {
-			t.Errorf("file %s: %q, %v; want %q", name, got, err, want)
-		}
-	}
-}
-
-func TestPortable(t *testing.T) {
-	for i := range portableCases {
-		c := &portableCases[i]
-		t.Run(c.name, func(t *testing.T) { spawntest.EachEngine(t, c.run) })
-	}
-}
+func TestPortable(t *testing.T) { eachPortably(t, portable.Cases) }
 
 func TestPortableEnvironment(t *testing.T) {
 	t.Setenv("SPAWN_TEST_INHERITED", "a b")
@@ -235,7 +59,7 @@ func TestPortableEnvironment(t *testing.T) {
 
 func TestPortableDirectory(t *testing.T) {
 	spawntest.EachEngine(t, func(t *testing.T) {
-		dir := portableDir(t)
+		dir := portable.Dir(t)
 		s := spawntest.Helper(t, "directory")
 		s.Actions.Chdir(filepath.Join(dir, "sub"))
 		if got := spawntest.Output(t, s); got != filepath.Join(dir, "sub") {
@@ -363,7 +187,7 @@ func TestPortableBadInput(t *testing.T) {
 }
 
 func TestPortableMissing(t *testing.T) {
-	dir := portableDir(t)
+	dir := portable.Dir(t)
 	missing := filepath.Join(dir, "missing")
 	cases := []startError{
 		{name: "program", spec: spawn.Spec{Path: missing}, step: "execve", index: -1, err: fs.ErrNotExist},
@@ -403,7 +227,11 @@ func TestPortableMissing(t *testing.T) {
 
 func TestPortableClosedFile(t *testing.T) {
 	spawntest.EachEngine(t, func(t *testing.T) {
-		f := createFile(t, t.TempDir(), "file")
+		f, err := os.Create(filepath.Join(t.TempDir(), "file"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
 		s := spawntest.Helper(t, "exit", "0")
 		s.Actions.File(f, 1)
 		p, err := spawn.Compile(s)
