@@ -127,6 +127,7 @@ func TestUnseenAndReused(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			defer p.Disown() // also where the pid is not used again; nobody else sees to it
 			if _, err := unix.Wait4(p.Pid(), nil, 0, nil); err != nil {
 				t.Fatal(err)
 			}
