@@ -251,6 +251,8 @@
 // You may call [Process.Wait] any number of times, from any number of goroutines,
 // and it always gives the same result. [Process.Done] is a channel for select.
 // [Process.WaitExited] waits too, but leaves the child for somebody else to reap.
+// A non-zero status is not an error of Wait or [Run]; [ProcessState.Err] makes an
+// error of it.
 //
 // Waiting costs a goroutine and no thread. At first the goroutine looks for the end
 // in a loop, for up to 100 µs. The loop is shorter if others want the processor,
@@ -273,6 +275,8 @@
 // The context of [Run] bounds the life of the child: when it ends, the child is
 // killed with SIGKILL and reaped. The context of [Process.Wait] bounds the waiting
 // alone. In each case the error is that of the context.
+//
+// A nil context panics with "nil Context", in this package as in package exec.
 //
 // # Kernel features and fallbacks
 //

@@ -187,3 +187,73 @@ func TestPortableLog(t *testing.T) {
 		}
 	})
 }
+
+// TestPortableErr wants a status to be an error where it is asked for.
+func TestPortableErr(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
+		state, err := spawn.Run(t.Context(), spawntest.Helper(t, "exit", "0"))
+		if err != nil || state.Err() != nil {
+			t.Errorf("%v, %v", err, state.Err())
+		}
+		state, err = spawn.Run(t.Context(), spawntest.Helper(t, "exit", "3"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var failed *spawn.ExitError
+		if err := state.Err(); !errors.As(fmt.Errorf("wrapped: %w", err), &failed) || failed.ExitCode() != 3 || err.Error() != state.String() {
+			t.Errorf("%v", err)
+		}
+		p, _ := staying(t, t.Context())
+		if err := p.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		state, err = p.Wait(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := state.Err(); !errors.As(err, &failed) || err.Error() != state.String() || failed.Success() {
+			t.Errorf("%v", err)
+		}
+		state = nil
+		if err := state.Err(); err != nil {
+			t.Errorf("%v of no state", err)
+		}
+	})
+}
+
+// TestPortableNilContext wants a nil context to panic with words, whatever else is
+// wrong.
+func TestPortableNilContext(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
+		var none context.Context
+		bad, good := &spawn.Spec{}, spawntest.Helper(t, "exit", "0")
+		program, err := spawn.Compile(good)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended, err := program.Start(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ended.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for name, call := range map[string]func(){
+			"Start":              func() { spawn.Start(none, bad) },
+			"Run":                func() { spawn.Run(none, bad) },
+			"Program.Start":      func() { program.Start(none) },
+			"Program.Run":        func() { program.Run(none) },
+			"Process.Wait":       func() { ended.Wait(none) },
+			"Process.WaitExited": func() { ended.WaitExited(none) },
+		} {
+			func() {
+				defer func() {
+					if r := recover(); r != "nil Context" {
+						t.Errorf("%s panics with %v", name, r)
+					}
+				}()
+				call()
+			}()
+		}
+	})
+}

@@ -57,6 +57,7 @@ func (p *Process) Pid() int { return p.pid }
 // call Wait any number of times, at once or one after the other, and the result is
 // always the same.
 func (p *Process) Wait(ctx context.Context) (*ProcessState, error) {
+	checkContext(ctx)
 	if p.shortWait(ctx) {
 		return p.state, p.err
 	}
@@ -98,7 +99,10 @@ func (p *Process) Done() <-chan struct{} {
 //
 // When somebody else has reaped the child, call [Process.Release] to let go of its
 // pidfd.
-func (p *Process) WaitExited(ctx context.Context) error { return p.waitExited(ctx) }
+func (p *Process) WaitExited(ctx context.Context) error {
+	checkContext(ctx)
+	return p.waitExited(ctx)
+}
 
 // begins reports whether it is for the caller to reap the child. It makes
 // p.done, which is not changed afterwards.
@@ -115,9 +119,14 @@ func (p *Process) begins() bool {
 	return !p.over
 }
 
-// Release lets go of the child: it is reaped in the background when it ends. Unlike
-// the methods of an os.Process after its Release, all methods go on working: Wait
-// still waits for the end, and Signal still sends. The error is always nil.
+// Release lets go of the child: it is reaped in the background when it ends. The
+// error is always nil. Call Release if you do not call Wait and do not want to keep
+// the Process until it is collected.
+//
+// Release does more than that of an os.Process, and takes less away. After
+// os.Process.Release nobody reaps the child, which stays a zombie, and the other
+// methods fail. Here no zombie stays, and all methods go on working: Wait still
+// waits for the end, and Signal still sends.
 func (p *Process) Release() error {
 	if !p.tryReap() {
 		p.Done()

@@ -126,8 +126,10 @@ func compile(s *Spec, once bool) (*Program, error) {
 //
 // ctx bounds Start alone. If ctx ends while the child is still on its way to
 // execve, even if it is stuck, the child is killed and reaped, and the error is
-// ctx.Err(). Once Start has returned, ctx has no influence on the child.
+// ctx.Err(). Once Start has returned, ctx has no influence on the child. Start
+// panics if ctx is nil, and so does each function and method that takes a context.
 func Start(ctx context.Context, s *Spec) (*Process, error) {
+	checkContext(ctx)
 	p, err := compile(s, true)
 	if err != nil {
 		return nil, err
@@ -136,9 +138,9 @@ func Start(ctx context.Context, s *Spec) (*Process, error) {
 	return p.Start(ctx)
 }
 
-// Run starts a child and waits for it. A non-zero status is not an error: look at
-// the state. An error means that the child was not started, that its status was
-// lost, or that ctx has ended.
+// Run starts a child and waits for it; a non-zero status is not an error. Look at
+// the state, or call its Err method. An error of Run means that the child was not
+// started, that its status was lost, or that ctx has ended.
 //
 // When ctx ends, the child is killed and reaped, and the error is ctx.Err(). If the
 // child had been started, the state says how it ended. If this process has no
@@ -154,6 +156,7 @@ func Run(ctx context.Context, s *Spec) (*ProcessState, error) {
 
 // Start starts the program as the function [Start] starts a Spec.
 func (p *Program) Start(ctx context.Context) (*Process, error) {
+	checkContext(ctx)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -175,6 +178,13 @@ func (p *Program) Start(ctx context.Context) (*Process, error) {
 		e.Write(logs.String("path", p.path), logs.Int("pid", proc.pid), logs.Int("steps", p.steps()), took)
 	}
 	return proc, nil
+}
+
+// checkContext panics with words instead of a nil pointer's address.
+func checkContext(ctx context.Context) {
+	if ctx == nil {
+		panic("nil Context")
+	}
 }
 
 // warn logs a warning.

@@ -63,3 +63,17 @@ func TestSameNames(t *testing.T) {
 		t.Errorf("LookPath is %q %v, in os/exec %q %v", ours, err, theirs, theirErr)
 	}
 }
+
+// TestNilContext wants the panic of os/exec.
+func TestNilContext(t *testing.T) {
+	panics := func(call func(context.Context)) (r any) {
+		defer func() { r = recover() }()
+		call(nil)
+		return nil
+	}
+	ours := panics(func(ctx context.Context) { exec.CommandContext(ctx, "x") })
+	theirs := panics(func(ctx context.Context) { osexec.CommandContext(ctx, "x") })
+	if ours == nil || ours != theirs {
+		t.Errorf("panics with %v, os/exec with %v", ours, theirs)
+	}
+}
