@@ -199,8 +199,11 @@
 // script. The child has been reaped by the time that you get the error.
 //
 // Bad input is found before there is a child, and wraps syscall.EINVAL. Arguments
-// that are too long wrap syscall.E2BIG. An error that matches
-// [errors.ErrUnsupported] says what is missing, and which kernel has it first. An
+// that are too long wrap syscall.E2BIG. If two attributes contradict each other,
+// errors.As finds an [*attr.ConflictError] that names both; if an attribute needs
+// another one, an [*attr.NeedError]. If the kernel or the platform lacks something,
+// the error matches [errors.ErrUnsupported], and errors.As finds an
+// [*UnsupportedError] that says what is missing, and which kernel has it first. An
 // errno that is about a file, a cgroup or a filter, and not about the kernel, does
 // not match it. If the context ends, the error is that of the context.
 //

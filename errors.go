@@ -165,27 +165,15 @@ type Error struct {
 // Error returns the path, the step, the object, the cause and the hint, in one
 // line.
 func (e *Error) Error() string {
-	var s strings.Builder
-	s.WriteString("spawn ")
-	s.WriteString(e.Path)
-	for _, part := range []string{e.Step, e.Object} {
-		if part == "" {
-			continue
-		}
-		if part == e.Step {
-			s.WriteString(":")
-		}
-		s.WriteString(" ")
-		s.WriteString(printable(part))
+	text := "spawn " + e.Path + ": " + e.Step
+	if e.Object != "" {
+		text += " " + printable(e.Object)
 	}
-	s.WriteString(": ")
-	s.WriteString(e.Err.Error())
+	text += ": " + e.Err.Error()
 	if e.Hint != "" {
-		s.WriteString(" (")
-		s.WriteString(e.Hint)
-		s.WriteString(")")
+		text += " (" + e.Hint + ")"
 	}
-	return s.String()
+	return text
 }
 
 // printable shows what can't be seen, such as the carriage return that a script
@@ -200,8 +188,8 @@ func printable(s string) string {
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// UnsupportedError says what this kernel or platform does not have, and since which
-// version of Linux it is there.
+// UnsupportedError says what this kernel or platform does not have, and which
+// version of Linux has it first. errors.As finds it in an [*Error].
 type UnsupportedError = attr.UnsupportedError
 
 // ErrStatusTaken is the error of [Process.Wait] if the child has ended but its

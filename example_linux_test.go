@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log"
 	"os"
 	"path/filepath"
@@ -91,23 +90,46 @@ func ExampleProgram_Steps() {
 	// dup2 1: dup3(1, 2, 0)
 }
 
-// An error names the step that failed, with its index and its object.
-func ExampleError_step() {
-	s := &spawn.Spec{Path: "/bin/echo"}
-	s.Actions.Open(0, os.DevNull, os.O_RDONLY, 0)
-	s.Actions.Chdir("/nonexistent")
-	_, err := spawn.Start(context.Background(), s)
-
-	fmt.Println(err)
-	fmt.Println(errors.Is(err, fs.ErrNotExist))
-	var e *spawn.Error
-	if errors.As(err, &e) {
-		fmt.Println(e.Step, e.Index, e.Object)
+// A program can tell what has failed: by the types of errors for what is wrong with
+// the attributes as a whole, by Part and Step for the rest.
+func ExampleError_part() {
+	failed := func(err error) string {
+		var conflict *attr.ConflictError
+		var e *spawn.Error
+		switch {
+		case errors.As(err, &conflict):
+			return conflict.A + " contradicts " + conflict.B
+		case !errors.As(err, &e):
+			return "the context has ended"
+		case e.Part == spawn.PartAction:
+			return fmt.Sprintf("action %d (%s) of %s", e.Index, e.Step, e.Object)
+		case e.Part == spawn.PartAttr:
+			return fmt.Sprintf("attribute %d (%s)", e.Index, e.Step)
+		case e.Step == spawn.StepExecve && e.Object == e.Path:
+			return "the program"
+		case e.Step == spawn.StepExecve:
+			return "its interpreter " + e.Object
+		}
+		return fmt.Sprintf("%v (%s)", e.Part, e.Step)
+	}
+	missing, bad := &spawn.Spec{Path: "/nonexistent"}, &spawn.Spec{Path: "/bin/echo"}
+	bad.Actions.Open(0, os.DevNull, os.O_RDONLY, 0)
+	bad.Actions.Chdir("/nonexistent")
+	for _, s := range []*spawn.Spec{
+		missing, bad,
+		{Path: "/bin/echo", Attr: attr.List{attr.Umask(0o22), attr.Nice(99)}},
+		{Path: "/bin/echo", Attr: attr.List{attr.Setsid{}, attr.Setpgid{}}},
+		{Path: "/bin/echo", Env: []string{"NUL=\x00"}},
+	} {
+		_, err := spawn.Start(context.Background(), s)
+		fmt.Println(failed(err))
 	}
 	// Output:
-	// spawn /bin/echo: chdir /nonexistent: no such file or directory
-	// true
-	// chdir 1 /nonexistent
+	// the program
+	// action 1 (chdir) of /nonexistent
+	// attribute 1 (nice)
+	// Setpgid contradicts Setsid
+	// env (env)
 }
 
 // The context of Start ends a child that is stuck on its way to the program:

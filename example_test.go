@@ -140,7 +140,7 @@ func ExampleError() {
 
 	var e *spawn.Error
 	if errors.As(err, &e) {
-		fmt.Printf("action %d, %s: %v\n", e.Index, e.Step, e.Err)
+		fmt.Printf("%v %d, %s: %v\n", e.Part, e.Index, e.Step, e.Err)
 	}
 	fmt.Println(errors.Is(err, syscall.EINVAL))
 	// Output:

@@ -153,7 +153,9 @@ func TestCapabilitiesOfTheFile(t *testing.T) {
 	}
 	s := &spawn.Spec{Path: path, Attr: attr.List{attr.Capabilities{Bounding: []int{unix.CAP_CHOWN}}}}
 	checkTold(t, s, told{path, unix.EPERM, []string{"CAP_NET_RAW"}})
-	if _, err := spawn.Start(context.Background(), s); strings.Contains(err.Error(), "CAP_CHOWN") {
+	_, err := spawn.Start(context.Background(), s)
+	var e *spawn.Error
+	if !errors.As(err, &e) || strings.Contains(e.Hint, "CAP_CHOWN") {
 		t.Error(err)
 	}
 }

@@ -4,8 +4,9 @@
 // them.
 //
 // The order in a list does not matter. The child sets the attributes in a fixed
-// order, described in the documentation of package spawn. Compile returns an error
-// if an attribute is given twice, or if two attributes contradict each other.
+// order, described in the documentation of package spawn. Compile returns a
+// [ConflictError] if an attribute is given twice, or if two attributes contradict
+// each other, and a [NeedError] if an attribute needs another one.
 //
 // Attributes work on linux/amd64 and linux/arm64. Elsewhere, and with the build tag
 // spawn_forkexec, an attribute works through package os if its comment says "Any
@@ -17,7 +18,7 @@
 //
 // If the system refuses an attribute, the error names the step and the index of the
 // attribute in the list. If the kernel certainly lacks the attribute, the error
-// says what is missing, and also matches errors.ErrUnsupported.
+// has an [UnsupportedError], which says what is missing.
 package attr
 
 import (
