@@ -24,6 +24,10 @@ func TestUnsupported(t *testing.T) {
 	s.Attr = attr.List{attr.InheritIgnored{}, attr.Umask(0o77)}
 	_, err := spawn.Compile(s)
 	(&startError{spec: *s, step: "attr", index: 1, err: errors.ErrUnsupported}).check(t, err)
+	var lack *spawn.UnsupportedError
+	if !errors.As(err, &lack) || lack.What != "attr.Umask" {
+		t.Errorf("%v: %+v", err, lack)
+	}
 	s.Attr = nil
 	s.Actions.Close(9)
 	s.Actions.Tcsetpgrp(0)

@@ -36,18 +36,19 @@ func TestErrors(t *testing.T) {
 	closes.Open(5, "/no/such/file", os.O_RDONLY, 0)
 	for name, test := range map[string]struct {
 		cmd   exec.Cmd
+		part  spawn.Part
 		step  string
 		index int
 		errno syscall.Errno
 	}{
 		"chroot": {exec.Cmd{Path: "/bin/true", SysProcAttr: &syscall.SysProcAttr{Chroot: "/no/such"}},
-			"chroot", -1, syscall.ENOENT},
+			spawn.PartAttr, "chroot", -1, syscall.ENOENT},
 		"terminal": {exec.Cmd{Path: "/bin/true", SysProcAttr: &syscall.SysProcAttr{Setsid: true, Setctty: true}},
-			"ctty", -1, syscall.ENOTTY},
-		"action":    {exec.Cmd{Path: "/bin/true", Dir: "/", Actions: closes}, "open", 0, syscall.ENOENT},
-		"attribute": {exec.Cmd{Path: "/bin/true", Attr: attr.List{attr.Umask(0), attr.Nice(99)}}, "nice", 1, syscall.EINVAL},
+			spawn.PartAttr, "ctty", -1, syscall.ENOTTY},
+		"action":    {exec.Cmd{Path: "/bin/true", Dir: "/", Actions: closes}, spawn.PartAction, "open", 0, syscall.ENOENT},
+		"attribute": {exec.Cmd{Path: "/bin/true", Attr: attr.List{attr.Umask(0), attr.Nice(99)}}, spawn.PartAttr, "nice", 1, syscall.EINVAL},
 		"contradiction": {exec.Cmd{Path: "/bin/true", Attr: attr.List{attr.Setsid{}}, SysProcAttr: &syscall.SysProcAttr{Setsid: true}},
-			"", -1, syscall.EINVAL},
+			spawn.PartAttr, "attr", -1, syscall.EINVAL},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := test.cmd.Run()
@@ -57,8 +58,8 @@ func TestErrors(t *testing.T) {
 				t.Fatalf("got %v", err)
 			}
 			t.Log(err)
-			if pe.Op != "fork/exec" || (test.step != "" && se.Step != test.step) || se.Index != test.index || !errors.Is(err, test.errno) {
-				t.Errorf("got %s, step %s index %d, %v", pe.Op, se.Step, se.Index, err)
+			if pe.Op != "fork/exec" || se.Part != test.part || se.Step != test.step || se.Index != test.index || !errors.Is(err, test.errno) {
+				t.Errorf("got %s, %v, step %s index %d, %v", pe.Op, se.Part, se.Step, se.Index, err)
 			}
 		})
 	}
