@@ -46,7 +46,8 @@ func Example() {
 	// exit status 0 <nil>
 }
 
-// Attributes can be given in any order; the order of the child's steps is fixed.
+// You may give the attributes in any order. The order of the child's steps is
+// fixed.
 func ExampleSpec_attributes() {
 	s := &spawn.Spec{
 		Path: "/bin/sh",
@@ -68,8 +69,8 @@ func ExampleSpec_attributes() {
 	// TERM is ignored
 }
 
-// Steps shows what a child will do without starting one. Those that no attribute
-// and no file action asked for have no index; they depend on the kernel.
+// Steps shows what a child would do, and starts none. Some steps belong to no
+// attribute and no file action. They have no index, and depend on the kernel.
 func ExampleProgram_Steps() {
 	s := &spawn.Spec{Path: "/bin/echo", Attr: attr.List{attr.Umask(0o027), attr.Setsid{}}}
 	s.Actions.Chdir("/tmp")
@@ -90,8 +91,8 @@ func ExampleProgram_Steps() {
 	// dup2 1: dup3(1, 2, 0)
 }
 
-// A program can tell what has failed: by the types of errors for what is wrong with
-// the attributes as a whole, by Part and Step for the rest.
+// A program can find out what has failed. If the attributes contradict each other,
+// the type of the error says so. In all other cases Part and Step say it.
 func ExampleError_part() {
 	failed := func(err error) string {
 		var conflict *attr.ConflictError
@@ -132,8 +133,8 @@ func ExampleError_part() {
 	// env (env)
 }
 
-// The context of Start ends a child that is stuck on its way to the program:
-// here it opens a FIFO that nobody writes to.
+// The context of Start ends a child that is stuck on its way to the program. This
+// child opens a FIFO that nobody writes to.
 func ExampleStart_cancel() {
 	dir, err := os.MkdirTemp("", "example")
 	if err != nil {

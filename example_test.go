@@ -31,8 +31,9 @@ func ExampleRun() {
 	// Output: exit status 3 false 3
 }
 
-// A pipe's write end goes to the child as its standard output. The parent closes
-// its own copy once Start has returned, so that reading ends when the child does.
+// The write end of a pipe becomes the standard output of the child. The parent
+// closes its own copy once Start has returned, so that reading ends when the child
+// ends.
 func ExampleStart() {
 	ctx := context.Background()
 	r, w, err := os.Pipe()
@@ -58,8 +59,9 @@ func ExampleStart() {
 	// Output: "hello\n", exit status 0, <nil>
 }
 
-// The actions are performed in the order of the calls: the relative path is
-// resolved after Chdir, and descriptor 2 becomes what 1 is by then.
+// The child performs the actions in the order of the calls. It resolves the
+// relative path after Chdir, and descriptor 2 becomes a duplicate of the new
+// descriptor 1.
 func ExampleFileActions() {
 	dir, err := os.MkdirTemp("", "example")
 	if err != nil {
@@ -91,7 +93,7 @@ func ExampleFileActions() {
 	// <nil>
 }
 
-// A file can get any number in the child, whatever number it has here.
+// A file can get any number in the child, whatever its number in this process.
 func ExampleFileActions_File() {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -111,7 +113,7 @@ func ExampleFileActions_File() {
 	// Output: through descriptor 7
 }
 
-// What is the same for every start is done once, by Compile.
+// Compile does the work that is the same for every start once.
 func ExampleCompile() {
 	s := &spawn.Spec{Path: "/bin/echo", Args: []string{"echo", "again"}}
 	s.Actions.File(os.Stdout, 1)
@@ -130,8 +132,7 @@ func ExampleCompile() {
 	// again
 }
 
-// The error of a mistake names the file action by its index, and nothing has
-// been started.
+// The error names the wrong file action by its index. Nothing has been started.
 func ExampleError() {
 	s := &spawn.Spec{Path: "/bin/echo"}
 	s.Actions.Open(0, os.DevNull, os.O_RDONLY, 0)
@@ -148,7 +149,7 @@ func ExampleError() {
 	// true
 }
 
-// Run kills the child when the context ends; the state says so.
+// Run kills the child when the context ends, and the state says so.
 func ExampleRun_timeout() {
 	r, w, err := os.Pipe() // nobody writes
 	if err != nil {
@@ -167,7 +168,8 @@ func ExampleRun_timeout() {
 	// Output: signal: killed true
 }
 
-// A signal that comes too late reaches nobody, whoever has the pid by then.
+// A signal to a child that has ended reaches nobody, even if another process has
+// its pid.
 func ExampleProcess_Signal() {
 	r, w, err := os.Pipe() // nobody writes
 	if err != nil {
@@ -195,7 +197,7 @@ func ExampleProcess_Signal() {
 	// true
 }
 
-// Done is for select; Wait then returns at once.
+// Done is a channel for select. After that Wait returns at once.
 func ExampleProcess_Done() {
 	p, err := spawn.Start(context.Background(), &spawn.Spec{Path: "/bin/sh", Args: []string{"sh", "-c", "exit 0"}})
 	if err != nil {
@@ -211,7 +213,7 @@ func ExampleProcess_Done() {
 	// Output: exit status 0
 }
 
-// Spawn and exit are logged on the debug level, without arguments and
+// Each spawn and each exit is logged on the debug level, without arguments and
 // environment.
 func ExampleSpec_logger() {
 	core, lines := observer.New(zap.DebugLevel)

@@ -28,7 +28,8 @@ func output(script string, list attr.List) {
 	}
 }
 
-// Session, process group, signals and the file mode creation mask.
+// These attributes set the session, the process group, the signals and the file
+// mode creation mask.
 func Example_process() {
 	list := attr.List{
 		attr.Setsid{}, // or attr.Setpgid{} for a process group
@@ -46,7 +47,7 @@ func Example_process() {
 	// still here
 }
 
-// What is to be run when, where, and how urgently.
+// These attributes set when, where and how urgently the program runs.
 func Example_scheduling() {
 	list := attr.List{
 		attr.Nice(10),
@@ -70,7 +71,7 @@ func compiles(list ...attr.Attr) {
 	}
 }
 
-// Policies for those who are in a hurry.
+// These policies are for programs with deadlines.
 func Example_realTime() {
 	compiles(
 		attr.SchedPolicy{Policy: attr.SchedFIFO, Priority: 10},
@@ -86,7 +87,7 @@ func Example_realTime() {
 	// Output:
 }
 
-// Limits are in the units of getrlimit(2).
+// The units of limits are those of getrlimit(2).
 func Example_limits() {
 	list := attr.List{
 		attr.Rlimit{Resource: unix.RLIMIT_CORE, Soft: 0, Hard: attr.Unlimited},
@@ -101,7 +102,7 @@ func Example_limits() {
 	// 256
 }
 
-// As another user, with the user's groups and environment.
+// The program runs as another user, with the user's groups and environment.
 func Example_lookup() {
 	user, err := lookup.Credential("nobody")
 	if err != nil {
@@ -118,7 +119,7 @@ func Example_lookup() {
 	// Output:
 }
 
-// Ids and capabilities by number.
+// These attributes take ids and capabilities.
 func Example_identity() {
 	compiles(
 		attr.Credential{UID: 1000, GID: 1000, Groups: []uint32{1000, 27}},
@@ -140,8 +141,8 @@ func Example_identity() {
 	// Output:
 }
 
-// A program that may read and execute what is in the system's directories, has no
-// network, and may not trace others.
+// The program may read and execute the files of the system's directories. It has no
+// network, and may not trace other programs.
 func Example_sandbox() {
 	rules, err := attr.NewLandlock(attr.LandlockRules{
 		Execute:    []string{"/bin", "/usr", "/lib"},
@@ -172,8 +173,7 @@ func Example_sandbox() {
 	// Output: no access to /proc
 }
 
-// Programs that something else is to look at before they begin, or that others
-// look at.
+// These attributes are for debuggers, core dumps and the memory.
 func Example_debugging() {
 	compiles(
 		attr.StartSuspended{}, // until it gets SIGCONT
@@ -184,7 +184,7 @@ func Example_debugging() {
 	// Output:
 }
 
-// Labels are for systems with the security module that they belong to.
+// A label needs a system with its security module.
 func Example_label() {
 	for _, label := range []attr.Attr{
 		attr.SELinuxContext("system_u:system_r:crond_t:s0"),
@@ -197,7 +197,7 @@ func Example_label() {
 	// Output:
 }
 
-// A container: everything of its own.
+// The program has everything of its own, like in a container.
 func Example_container() {
 	cgroup, err := os.Open("/sys/fs/cgroup")
 	if err != nil {
@@ -224,7 +224,7 @@ func Example_container() {
 	// Output:
 }
 
-// Entering the namespaces of another process.
+// The child enters the namespaces of another process.
 func Example_join() {
 	pidfd, err := unix.PidfdOpen(os.Getpid(), 0)
 	if err != nil {
@@ -245,7 +245,7 @@ func Example_join() {
 	// Output:
 }
 
-// Terminals: those that belong to the session.
+// The child gets a terminal for its session.
 func Example_terminal() {
 	tty, err := os.Open("/dev/ptmx")
 	if err != nil {
