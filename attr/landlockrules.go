@@ -137,7 +137,8 @@ func (r LandlockRules) handled(abi int) (h [landlockKinds]uint64, dropped []stri
 			continue
 		}
 		if !r.BestEffort {
-			return h, nil, &UnsupportedError{What: fmt.Sprintf("%s, of version %d of Landlock, where this kernel has %d", x.name, x.abi, abi), Since: x.since}
+			return h, nil, &UnsupportedError{What: x.name, Since: x.since,
+				Err: fmt.Errorf("version %d of Landlock, this kernel has %d", x.abi, abi)}
 		}
 		h[x.kind] &^= x.bits
 		dropped = append(dropped, x.name)

@@ -6,8 +6,8 @@ package dumpable
 
 import (
 	"context"
-	"errors"
-	"fmt"
+
+	"github.com/safespawn/spawn/attr"
 )
 
 // Use is what a start does with regard to the flag.
@@ -24,5 +24,5 @@ func (*Hold) End() {}
 
 // Set fails.
 func Set(bool) error {
-	return fmt.Errorf("the dumpable flag is Linux's: %w", errors.ErrUnsupported)
+	return &attr.UnsupportedError{What: "the dumpable flag", Since: "any Linux"}
 }
