@@ -94,7 +94,7 @@ var badValues = []struct {
 	{attr.SigIgnore{0}, "sigignore", "signal 0"},
 	{attr.Setpgid{Pgid: -1}, "setpgid", "-1"},
 	{attr.ControllingTTY{}, "ctty", ""},
-	{attr.ControllingFD{FD: -1}, "ctty", "-1"},
+	{attr.ControllingTTY{FD: attr.FD(-1)}, "ctty", "-1"},
 	{attr.Foreground{}, "foreground", ""},
 	{attr.Umask(0o1000), "umask", "01000"},
 	{attr.Nice(20), "nice", "20"},
@@ -129,7 +129,7 @@ var badValues = []struct {
 	{attr.AppArmorProfile("a\nb"), "apparmor", "a\nb"},
 	{attr.Personality(0xffffffff), "personality", "0xffffffff"},
 	{attr.SessionKeyring("a\x00b"), "keyring", "a\x00b"},
-	{attr.Landlock{RulesetFD: -1}, "landlock", "-1"},
+	{attr.Landlock{FD: attr.FD(-1)}, "landlock", "-1"},
 	{attr.Seccomp{}, "seccomp", "0 instructions"},
 }
 
@@ -159,15 +159,15 @@ var denied = map[string]func(s *spawn.Spec) (spawntest.Want, error){
 	"Credential":   second(attr.Credential{UID: 1, KeepGroups: true, Root: true}, spawntest.Fails("setresuid", 1, "1", eperm...)),
 	"IDs": second(attr.IDs{RUID: attr.KeepID, EUID: 1, RGID: attr.KeepID, EGID: attr.KeepID, KeepGroups: true},
 		spawntest.Fails("setresuid", 1, "real=kept effective=1", eperm...)),
-	"Chroot":         second(attr.Chroot("/"), spawntest.Fails("chroot", 1, "/", eperm...)),
-	"Cgroup":         rootCgroup,
-	"ControllingTTY": func(s *spawn.Spec) (spawntest.Want, error) { return otherTerminal(s, false) },
-	"ControllingFD":  func(s *spawn.Spec) (spawntest.Want, error) { return otherTerminal(s, true) },
-	"Namespaces":     second(attr.Namespaces{Flags: unix.CLONE_NEWUTS}, spawntest.Fails("clone", 1, "uts", eperm...)),
-	"Unshare":        second(attr.Unshare{Flags: unix.CLONE_NEWUTS}, spawntest.Fails("unshare", 1, "uts", eperm...)),
-	"JoinNamespace":  ownUTS,
-	"IDMap":          rootMap,
-	"AmbientCaps":    second(attr.AmbientCaps{21}, spawntest.Fails("capset", 1, "[CAP_SYS_ADMIN]", eperm...)),
+	"Chroot":                    second(attr.Chroot("/"), spawntest.Fails("chroot", 1, "/", eperm...)),
+	"Cgroup":                    rootCgroup,
+	"ControllingTTY":            func(s *spawn.Spec) (spawntest.Want, error) { return otherTerminal(s, false) },
+	"ControllingTTY, by number": func(s *spawn.Spec) (spawntest.Want, error) { return otherTerminal(s, true) },
+	"Namespaces":                second(attr.Namespaces{Flags: unix.CLONE_NEWUTS}, spawntest.Fails("clone", 1, "uts", eperm...)),
+	"Unshare":                   second(attr.Unshare{Flags: unix.CLONE_NEWUTS}, spawntest.Fails("unshare", 1, "uts", eperm...)),
+	"JoinNamespace":             ownUTS,
+	"IDMap":                     rootMap,
+	"AmbientCaps":               second(attr.AmbientCaps{21}, spawntest.Fails("capset", 1, "[CAP_SYS_ADMIN]", eperm...)),
 	"Capabilities": second(attr.Capabilities{Effective: []int{21}, Permitted: []int{21}},
 		spawntest.Fails("capset", 1, "effective=[CAP_SYS_ADMIN] permitted=[CAP_SYS_ADMIN]", eperm...)),
 	"SecureBits":  second(attr.SecureBits(1), spawntest.Fails("securebits", 1, "0x1", eperm...)),
@@ -250,7 +250,7 @@ func otherTerminal(s *spawn.Spec, byNumber bool) (spawntest.Want, error) {
 	s.Attr = attr.List{attr.Setsid{}, attr.ControllingTTY{File: tty}}
 	w := spawntest.Fails("ctty", 1, tty.Name(), eperm...)
 	if byNumber {
-		s.Attr[1], w.Object = attr.ControllingFD{FD: 5, Steal: true}, "5"
+		s.Attr[1], w.Object = attr.ControllingTTY{FD: attr.FD(5), Steal: true}, "5"
 		s.Actions.File(tty, 5)
 	}
 	p, err := spawn.Start(context.Background(), other)

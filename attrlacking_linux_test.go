@@ -133,7 +133,7 @@ func alone(kernel []refusal, a attr.Attr, step, object string, errno syscall.Err
 }
 
 func landlocked(kernel []refusal, flags uint, errno syscall.Errno) missing {
-	return missing{kernel, attr.List{attr.NoNewPrivs{}, attr.Landlock{RulesetFD: 1, Flags: flags}},
+	return missing{kernel, attr.List{attr.NoNewPrivs{}, attr.Landlock{FD: attr.FD(1), Flags: flags}},
 		spawntest.Fails("landlock", 1, "descriptor 1", errno), false}
 }
 
@@ -186,7 +186,7 @@ func (m missing) try() error {
 // TestEveryMissing is that TestOlderKernels has them all.
 func TestEveryMissing(t *testing.T) {
 	complete(t, rowsOf(missingAttrs), because(map[string]string{
-		"in every kernel that Go runs on": "SigMask InheritIgnored SigDefault SigIgnore Setsid Setpgid ControllingTTY ControllingFD DetachTTY Foreground " +
+		"in every kernel that Go runs on": "SigMask InheritIgnored SigDefault SigIgnore Setsid Setpgid ControllingTTY DetachTTY Foreground " +
 			"Umask Nice Rlimit RlimitToHard NoFile NoFilePolicy Chroot PivotRoot SecureBits ParentDeathSignal CPUAffinity " +
 			"TimerSlack Personality",
 		"done in another way, see eachEngine":        "Cgroup",

@@ -115,8 +115,8 @@
 //  20. Umask. It applies to the files that the file actions make.
 //  21. File actions, in the order of the calls. They have the root, the credentials
 //     and the umask of the program.
-//  22. DetachTTY, then ControllingTTY or ControllingFD. The descriptors are in
-//     their places, and that of the terminal is still open.
+//  22. DetachTTY, then ControllingTTY. The descriptors are in their places, and that
+//     of the terminal is still open.
 //  23. Closing the descriptors that the program does not get; with Landlock this
 //     comes after the Landlock step. From here on the child needs no descriptor
 //     but the ruleset's.

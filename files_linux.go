@@ -81,6 +81,16 @@ func (e *engine) bring(f *fdtable.Lowering, file plan.File, x fdtable.Extra) err
 	return nil
 }
 
+// bringNamed is bring for a file that may be given by its number.
+func (e *engine) bringNamed(f *fdtable.Lowering, d *plan.Descriptor, x fdtable.Extra) error {
+	x.FD, x.Index, x.Object = d.FD, d.Index, d.Object()
+	if d.File.File != nil {
+		return e.bring(f, d.File, x)
+	}
+	f.Bring(x)
+	return nil
+}
+
 // bringCgroup makes the child move to its cgroup where it can't be born there.
 func (e *engine) bringCgroup(f *fdtable.Lowering) error {
 	dir := e.cgroup
@@ -108,10 +118,10 @@ func (e *engine) bringCgroup(f *fdtable.Lowering) error {
 // bringForeground adds what attr.Foreground wants, after setpgid.
 func (e *engine) bringForeground(f *fdtable.Lowering) error {
 	tty := f.Foreground
-	if tty.File == nil {
+	if tty == nil {
 		return nil
 	}
-	return e.bring(f, tty, fdtable.Extra{Step: plan.StepForeground, Object: tty.Name(), Lower: func(fd raw.Arg) {
+	return e.bringNamed(f, tty, fdtable.Extra{Step: plan.StepForeground, Lower: func(fd raw.Arg) {
 		fdtable.SetForeground(f.Plan, plan.Session, fd)
 	}})
 }
@@ -123,7 +133,7 @@ func (e *engine) bringTerminal(f *fdtable.Lowering) error {
 		return nil
 	}
 	return e.bring(f, tty, fdtable.Extra{Late: true, Step: plan.StepCtty, Object: tty.Name(), Lower: func(fd raw.Arg) {
-		f.Call(plan.Terminal, raw.Ioctl, fd, raw.Int(unix.TIOCSCTTY), raw.Int(0))
+		f.Call(plan.Terminal, raw.Ioctl, fd, raw.Int(unix.TIOCSCTTY), steal(f))
 	}})
 }
 
@@ -138,13 +148,17 @@ func (e *engine) terminalNumber(f *fdtable.Lowering) error {
 	if !f.Has(n.FD) {
 		return plan.AttrError(plan.StepCtty, n.Index, object, plan.Invalid("not a descriptor of the child"))
 	}
-	steal := 0
-	if n.Steal {
-		steal = 1
-	}
 	f.AttrStep(plan.StepCtty, n.Index, object)
-	f.Call(plan.Terminal, raw.Ioctl, raw.Int(int64(n.FD)), raw.Int(unix.TIOCSCTTY), raw.Int(int64(steal)))
+	f.Call(plan.Terminal, raw.Ioctl, raw.Int(int64(n.FD)), raw.Int(unix.TIOCSCTTY), steal(f))
 	return nil
+}
+
+// steal is the argument of TIOCSCTTY.
+func steal(f *fdtable.Lowering) raw.Arg {
+	if f.Steal {
+		return raw.Int(1)
+	}
+	return raw.Int(0)
 }
 
 // bringRuleset applies the ruleset that attr.Landlock wants. Nothing is opened from
@@ -154,14 +168,9 @@ func (e *engine) bringRuleset(f *fdtable.Lowering) error {
 	if r == nil {
 		return nil
 	}
-	x := fdtable.Extra{FD: r.FD, Late: true, Until: plan.Landlock, Step: plan.StepLandlock, Index: r.Index, Object: r.Object, Lower: func(fd raw.Arg) {
+	return e.bringNamed(f, &r.Descriptor, fdtable.Extra{Late: true, Until: plan.Landlock, Step: plan.StepLandlock, Lower: func(fd raw.Arg) {
 		f.Call(plan.Landlock, raw.Landlock, fd, raw.Int(int64(r.Flags)))
-	}}
-	if r.File.File != nil {
-		return e.bring(f, r.File, x)
-	}
-	f.Bring(x)
-	return nil
+	}})
 }
 
 // hold notes that a file must be open, with the descriptor it has now.

@@ -49,7 +49,7 @@ func restricted(dir string) error {
 		return err
 	}
 	defer ruleset.Close()
-	fd := int(ruleset.Attr().Ruleset.Fd())
+	fd := int(ruleset.Attr().File.Fd())
 	for script, works := range map[string]bool{
 		"cat read/file": true, "ls read": true, "echo x >read/file": false, "rm read/file": false, "echo x >read/new": false,
 		"cat secret/file": false, "ls secret": false, "ls .": false,
@@ -57,7 +57,7 @@ func restricted(dir string) error {
 		"mkdir write/dir && rmdir write/dir": true, "mkfifo write/fifo && ln -s x write/link && rm write/fifo write/link": true,
 		"cat write/file": false, "ls write": false, "echo x >/dev/null": true, "cat /dev/null": false,
 	} {
-		for _, l := range []attr.Landlock{ruleset.Attr(), {RulesetFD: fd}} {
+		for _, l := range []attr.Landlock{ruleset.Attr(), {FD: attr.FD(fd)}} {
 			s := spawntest.Shell("exec 2>/dev/null; "+script, attr.NoNewPrivs{}, l)
 			s.Actions.Chdir(dir)
 			if _, state, err := spawntest.TryOutput(s); err != nil || state.Success() != works {
@@ -95,7 +95,7 @@ func TestLandlockAfterFiles(t *testing.T) {
 	ruleset := spawntest.NewRuleset(t, attr.LandlockRules{Execute: spawntest.System(), Read: []string{"/proc"}, Write: []string{"/dev/null"}})
 	dir := t.TempDir()
 	secret, made := testenv.Write(t, filepath.Join(dir, "secret"), "told", 0o600), filepath.Join(dir, "made")
-	low := ruleset.Attr().Ruleset
+	low := ruleset.Attr().File
 	n, err := unix.FcntlInt(low.Fd(), unix.F_DUPFD_CLOEXEC, 300)
 	if err != nil {
 		t.Fatal(err)
@@ -116,7 +116,7 @@ func TestLandlockAfterFiles(t *testing.T) {
 			},
 		} {
 			for _, f := range []*os.File{low, high} {
-				s := spawntest.Shell("cat <&5; ls -l /proc/self/fd; cat "+secret+" 2>/dev/null", attr.NoNewPrivs{}, attr.Landlock{Ruleset: f})
+				s := spawntest.Shell("cat <&5; ls -l /proc/self/fd; cat "+secret+" 2>/dev/null", attr.NoNewPrivs{}, attr.Landlock{File: f})
 				s.Actions.Chdir(dir)
 				change(&s.Actions, int(f.Fd()))
 				s.Actions.Open(5, "secret", os.O_RDONLY, 0)
@@ -150,8 +150,8 @@ func TestLandlockFaults(t *testing.T) {
 	badFlags.Flags = 1 << 31
 	forbidden := with(ruleset.Attr())
 	spawntest.Try(t, []spawntest.Fault{
-		{Name: "no ruleset", Spec: with(attr.Landlock{Ruleset: null}), Want: spawntest.Fails("landlock", 0, "/dev/null", unix.EBADFD)},
-		{Name: "not open", Spec: with(attr.Landlock{RulesetFD: 987}), Want: spawntest.Fails("landlock", 0, "descriptor 987", unix.EBADF)},
+		{Name: "no ruleset", Spec: with(attr.Landlock{File: null}), Want: spawntest.Fails("landlock", 0, "/dev/null", unix.EBADFD)},
+		{Name: "not open", Spec: with(attr.Landlock{FD: attr.FD(987)}), Want: spawntest.Fails("landlock", 0, "descriptor 987", unix.EBADF)},
 		{Name: "flags", Spec: with(badFlags), Want: spawntest.Fails("landlock", 0, "landlock-ruleset", unix.EINVAL)},
 		{Name: "program", Spec: forbidden, Want: spawntest.Fails("execve", -1, forbidden.Path, unix.EACCES)},
 	})
@@ -159,14 +159,14 @@ func TestLandlockFaults(t *testing.T) {
 
 func TestClosedRuleset(t *testing.T) {
 	ruleset := spawntest.NewRuleset(t, attr.LandlockRules{Execute: []string{"/"}})
-	file := ruleset.Attr().Ruleset
+	file := ruleset.Attr().File
 	n, err := unix.FcntlInt(file.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	f := os.NewFile(uintptr(n), "a ruleset")
 	s := spawntest.Exits(t, 7)
-	s.Attr = attr.List{attr.NoNewPrivs{}, attr.Landlock{Ruleset: f}}
+	s.Attr = attr.List{attr.NoNewPrivs{}, attr.Landlock{File: f}}
 	p, err := spawn.Compile(s)
 	if err != nil {
 		t.Fatal(err)

@@ -67,7 +67,7 @@ func allAttributes(t *testing.T) []*spawn.Spec {
 		attr.Unshare{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWUTS}, attr.IDMap{UID: one, GID: one, Setgroups: true},
 		attr.Mounts{{Target: "/"}}, attr.Chroot("/"), attr.Hostname("a"), attr.Domainname("b"), attr.Credential{Root: true},
 		attr.AmbientCaps{1}, attr.SecureBits(0), attr.ParentDeathSignal(9), attr.SessionKeyring(""), attr.Umask(0),
-		attr.Personality(0), attr.ChildSubreaper{}, attr.NoNewPrivs{}, attr.Landlock{Ruleset: ruleset}, attr.Ptrace{},
+		attr.Personality(0), attr.ChildSubreaper{}, attr.NoNewPrivs{}, attr.Landlock{File: ruleset}, attr.Ptrace{},
 		spawntest.Refuse(unix.EXDEV, unix.SYS_UNAME),
 	}}
 	a := &most.Actions
@@ -88,7 +88,7 @@ func allAttributes(t *testing.T) []*spawn.Spec {
 		attr.OnlyCapabilities(1),
 	}}
 	other.Actions.InheritAll()
-	third := &spawn.Spec{Path: "/bin/true", Attr: attr.List{attr.Setsid{}, attr.ControllingFD{}, attr.ResetIDs{}, attr.StartSuspended{},
+	third := &spawn.Spec{Path: "/bin/true", Attr: attr.List{attr.Setsid{}, attr.ControllingTTY{FD: attr.FD(0)}, attr.ResetIDs{}, attr.StartSuspended{},
 		attr.CoredumpFilter(0), attr.MemoryDenyWriteExec{}, attr.NoHugePages{}, attr.MergePages{}}}
 	third.Actions.File(null, 3)
 	return []*spawn.Spec{most, other, third}

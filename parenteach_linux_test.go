@@ -30,7 +30,7 @@ func eachAttribute(t *testing.T) map[string]*spawn.Spec {
 	specs := map[string]*spawn.Spec{}
 	for _, list := range []attr.List{
 		{attr.SigMask{1}}, {attr.InheritIgnored{}}, {attr.SigDefault{1}}, {attr.SigIgnore{2}}, {attr.Setsid{}}, {attr.Setpgid{}},
-		{attr.ControllingTTY{File: tty}, attr.Setsid{}}, {attr.ControllingFD{FD: 0}, attr.Setsid{}}, {attr.DetachTTY{}},
+		{attr.ControllingTTY{File: tty}, attr.Setsid{}}, {attr.ControllingTTY{FD: attr.FD(0)}, attr.Setsid{}}, {attr.DetachTTY{}},
 		{attr.Foreground{File: tty}, attr.Setpgid{}},
 		{attr.Umask(0o123)}, {attr.Nice(19)}, {attr.Rlimit{Resource: unix.RLIMIT_CPU, Soft: 10, Hard: 20}},
 		{attr.RlimitToHard(unix.RLIMIT_CORE)}, {attr.NoFile{Soft: 20, Hard: 30}}, {attr.NoFileCurrent},

@@ -52,7 +52,7 @@ func swappedAsUser(dir string) error {
 func TestSwappedTerminal(t *testing.T) {
 	_, tty := testenv.OpenPTY(t)
 	const opens = "(: </dev/tty) 2>/dev/null"
-	numbered := spawntest.WithActions(spawntest.Shell(opens, attr.Setsid{}, attr.ControllingFD{FD: 50}), func(a *spawn.FileActions) { a.File(tty, 50) })
+	numbered := spawntest.WithActions(spawntest.Shell(opens, attr.Setsid{}, attr.ControllingTTY{FD: attr.FD(50)}), func(a *spawn.FileActions) { a.File(tty, 50) })
 	trySwaps(t, []swap{
 		{a: plan.Session, b: plan.Terminal, spec: spawntest.Shell(opens, attr.Setsid{}, attr.ControllingTTY{File: tty}), right: yes, wrong: "ctty EPERM"},
 		{a: plan.Terminal, b: plan.CloseRest, spec: spawntest.Shell(opens, attr.Setsid{}, attr.ControllingTTY{File: tty}), right: yes, wrong: "ctty EBADF"},

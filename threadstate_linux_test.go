@@ -80,7 +80,7 @@ var threadChanges = map[string]func() error{
 			return err
 		}
 		defer r.Close()
-		conn, err := r.Attr().Ruleset.SyscallConn()
+		conn, err := r.Attr().File.SyscallConn()
 		if err != nil {
 			return err
 		}

@@ -19,13 +19,13 @@ import (
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
-// TestControllingFD names the terminal by its number in the child, where the
+// TestControllingNumber names the terminal by its number in the child, where the
 // file actions have put it.
-func TestControllingFD(t *testing.T) {
+func TestControllingNumber(t *testing.T) {
 	spawntest.EachEngine(t, func(t *testing.T) {
 		_, tty := testenv.OpenPTY(t)
 		for _, fd := range []int{0, 9} {
-			spec := spawntest.Cat(t, attr.ControllingFD{FD: fd}, attr.Setsid{})
+			spec := spawntest.Cat(t, attr.ControllingTTY{FD: attr.FD(fd)}, attr.Setsid{})
 			spec.Actions.File(tty, fd)
 			if s := testenv.ParseSeen(spawntest.Output(t, spec)); strconv.Itoa(s.Number(t, testenv.StatFg)) != s.PID() {
 				t.Errorf("foreground group %d, pid %s", s.Number(t, testenv.StatFg), s.PID())
@@ -34,16 +34,16 @@ func TestControllingFD(t *testing.T) {
 	})
 }
 
-// TestControllingFDNotThere has numbers that are nothing in the child, though
+// TestControllingNumberNotThere has numbers that are nothing in the child, though
 // the first is something here.
-func TestControllingFDNotThere(t *testing.T) {
+func TestControllingNumberNotThere(t *testing.T) {
 	_, tty := testenv.OpenPTY(t)
 	var here int
 	testenv.Control(t, tty, func(fd int) error { here = fd; return nil })
 	for _, spec := range []*spawn.Spec{
-		spawntest.Cat(t, attr.Setsid{}, attr.ControllingFD{FD: here}),
-		spawntest.WithActions(spawntest.Cat(t, attr.Setsid{}, attr.ControllingFD{FD: 0}), func(a *spawn.FileActions) { a.Close(0) }),
-		spawntest.WithActions(spawntest.Cat(t, attr.Setsid{}, attr.ControllingFD{FD: 9}), func(a *spawn.FileActions) { a.File(tty, 9); a.CloseFrom(9) }),
+		spawntest.Cat(t, attr.Setsid{}, attr.ControllingTTY{FD: attr.FD(here)}),
+		spawntest.WithActions(spawntest.Cat(t, attr.Setsid{}, attr.ControllingTTY{FD: attr.FD(0)}), func(a *spawn.FileActions) { a.Close(0) }),
+		spawntest.WithActions(spawntest.Cat(t, attr.Setsid{}, attr.ControllingTTY{FD: attr.FD(9)}), func(a *spawn.FileActions) { a.File(tty, 9); a.CloseFrom(9) }),
 	} {
 		spawntest.EachEngine(t, func(t *testing.T) {
 			_, err := spawn.Compile(spec)
@@ -59,23 +59,27 @@ func TestControllingFDNotThere(t *testing.T) {
 func TestStealTerminal(t *testing.T) {
 	spawntest.EachEngine(t, func(t *testing.T) {
 		_, tty := testenv.OpenPTY(t)
-		_, end := spawntest.LiveChild(t, attr.ControllingTTY{File: tty}, attr.Setsid{})
-		defer end()
-		spec := spawntest.Cat(t, attr.Setsid{}, attr.ControllingFD{FD: 0})
-		spec.Actions.File(tty, 0)
-		_, err := spawn.Start(context.Background(), spec)
-		spawntest.CheckFault(t, err, spawntest.Fails("ctty", 1, "0", unix.EPERM))
-		spec.Attr[1] = attr.ControllingFD{FD: 0, Steal: true}
-		out, _, err := spawntest.TryOutput(spec)
-		if os.Geteuid() != 0 {
-			spawntest.CheckFault(t, err, spawntest.Fails("ctty", 1, "0", unix.EPERM))
-			return
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if s := testenv.ParseSeen(out); strconv.Itoa(s.Number(t, testenv.StatFg)) != s.PID() {
-			t.Errorf("foreground group %d, pid %s", s.Number(t, testenv.StatFg), s.PID())
+		for object, a := range map[string]attr.ControllingTTY{"0": {FD: attr.FD(0)}, tty.Name(): {File: tty}} {
+			_, end := spawntest.LiveChild(t, attr.ControllingTTY{File: tty}, attr.Setsid{})
+			defer end()
+			refused := spawntest.Fails("ctty", 1, object, unix.EPERM)
+			spec := spawntest.Cat(t, attr.Setsid{}, a)
+			spec.Actions.File(tty, 0)
+			_, err := spawn.Start(context.Background(), spec)
+			spawntest.CheckFault(t, err, refused)
+			a.Steal = true
+			spec.Attr[1] = a
+			out, _, err := spawntest.TryOutput(spec)
+			if os.Geteuid() != 0 {
+				spawntest.CheckFault(t, err, refused)
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s := testenv.ParseSeen(out); strconv.Itoa(s.Number(t, testenv.StatFg)) != s.PID() {
+				t.Errorf("%s: foreground group %d, pid %s", object, s.Number(t, testenv.StatFg), s.PID())
+			}
 		}
 	})
 }
@@ -95,14 +99,21 @@ var _ = testenv.RegisterHelper("terminal groups", func(args []string) int {
 	tty := os.NewFile(5, "tty")
 	err := spawntest.EachEngineError(func(string) error {
 		s := &spawn.Spec{Path: args[0], Args: []string{"cat", "/proc/self/status", "/proc/self/stat"}}
-		s.Attr = attr.List{attr.Foreground{File: tty}, attr.Setpgid{}}
 		s.Actions.Open(0, os.DevNull, os.O_RDONLY, 0)
-		out, _, err := spawntest.TryOutput(s)
-		if saw := testenv.ParseSeen(out); err != nil || saw.Stat[testenv.StatFg] != saw.PID() {
-			return fmt.Errorf("not in the foreground: %w, %q", err, out)
+		for _, a := range []attr.Foreground{{File: tty}, {FD: attr.FD(5)}} {
+			s.Attr = attr.List{a, attr.Setpgid{}}
+			out, _, err := spawntest.TryOutput(s)
+			if saw := testenv.ParseSeen(out); err != nil || saw.Stat[testenv.StatFg] != saw.PID() {
+				return fmt.Errorf("not in the foreground: %w, %q", err, out)
+			}
+		}
+		s.Attr = attr.List{attr.Umask(0), attr.Foreground{FD: attr.FD(99)}, attr.Setpgid{}}
+		_, _, err := spawntest.TryOutput(s)
+		if how := (spawntest.Fails("foreground", 1, "descriptor 99", unix.EBADF)).Differs(err); how != "" {
+			return fmt.Errorf("%w: %s", err, how)
 		}
 		s.Attr, s.Actions = attr.List{attr.DetachTTY{}}, spawn.FileActions{}
-		out, _, err = spawntest.TryOutput(s)
+		out, _, err := spawntest.TryOutput(s)
 		if saw := testenv.ParseSeen(out); err != nil || saw.Stat[testenv.StatTTY] != "0" {
 			return fmt.Errorf("not detached: %w, %q", err, out)
 		}

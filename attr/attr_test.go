@@ -59,7 +59,7 @@ func TestValid(t *testing.T) {
 		{attr.IDMap{GID: ids(one<<31-1, 0, 65536)}, attr.Unshare{Flags: newUser}},
 		{attr.IDMap{GID: ids(0, 0, 1), Helpers: true}, attr.Namespaces{Flags: newUser}, attr.Unshare{Flags: newNS}},
 		{attr.AmbientCaps{}, attr.ParentDeathSignal(1), attr.Ptrace{}, attr.DetachTTY{}},
-		{attr.AmbientCaps{0, 63, 0}, attr.ParentDeathSignal(64), attr.ControllingFD{FD: 0, Steal: true}, attr.Setsid{}},
+		{attr.AmbientCaps{0, 63, 0}, attr.ParentDeathSignal(64), attr.ControllingTTY{FD: attr.FD(0), Steal: true}, attr.Setsid{}},
 		{attr.Foreground{File: anyFile}, attr.Setpgid{}},
 		{attr.SchedPolicy{}, attr.Nice(5), attr.CPUAffinity{0}, attr.NUMAPolicy{}, attr.IOPrio{}, attr.TimerSlack(0)},
 		{attr.SchedPolicy{Policy: attr.SchedRR, Priority: 99, ResetOnFork: true, UtilMin: 1024}, attr.CPUAffinity{1, 1, 65535}},
@@ -75,8 +75,8 @@ func TestValid(t *testing.T) {
 		// What may look like a contradiction, and works.
 		{attr.Namespaces{Flags: newNS | newPID}, attr.Unshare{Flags: newNS | newPID}, attr.Setpgid{Pgid: 1}},
 		{attr.JoinNamespace{File: anyFile, Types: newUser | newNS | newUTS}, attr.Unshare{Flags: newUser | newNS | newUTS}},
-		{filterOf(), attr.Landlock{RulesetFD: 3}, attr.NoCapabilities(), attr.NoNewPrivs{}},
-		{filterOf(), attr.Landlock{RulesetFD: 3}, attr.OnlyCapabilities(sysAdmin), attr.Credential{UID: 1, Root: true}},
+		{filterOf(), attr.Landlock{FD: attr.FD(3)}, attr.NoCapabilities(), attr.NoNewPrivs{}},
+		{filterOf(), attr.Landlock{FD: attr.FD(3)}, attr.OnlyCapabilities(sysAdmin), attr.Credential{UID: 1, Root: true}},
 		{attr.Namespaces{Flags: newUser}, attr.Credential{Root: true}, attr.IDMap{UID: ids(0, 1, 1), GID: ids(0, 1, 1), Setgroups: true}},
 		{attr.Namespaces{Flags: newUser}, attr.ResetIDs{}, attr.IDMap{UID: ids(0, 1, 1), GID: ids(0, 1, 1)}},
 		{attr.Unshare{Flags: newUser}, attr.Credential{KeepGroups: true, Root: true}, attr.IDMap{UID: ids(0, 1, 1), GID: ids(0, 1, 1)}},
@@ -123,7 +123,8 @@ func TestOutOfRange(t *testing.T) {
 		attr.Namespaces{}, attr.Namespaces{Flags: newNS | 0x200}, attr.Unshare{}, attr.Unshare{Flags: 0x100},
 		attr.IDMap{}, attr.IDMap{UID: ids(-1, 0, 1)}, attr.IDMap{GID: ids(0, -1, 1)}, attr.IDMap{UID: ids(0, 0, 0)},
 		attr.AmbientCaps{-1}, attr.AmbientCaps{1, 64}, attr.ParentDeathSignal(0), attr.ParentDeathSignal(65),
-		attr.ControllingFD{FD: -1}, attr.ControllingFD{FD: one << 31}, attr.Foreground{},
+		attr.ControllingTTY{FD: attr.FD(-1)}, attr.ControllingTTY{FD: attr.FD(one << 31)}, attr.ControllingTTY{File: anyFile, FD: attr.FD(0)},
+		attr.ControllingTTY{Steal: true}, attr.Foreground{}, attr.Foreground{FD: attr.FD(-1)}, attr.Foreground{File: anyFile, FD: attr.FD(0)},
 		attr.SchedPolicy{Policy: -1}, attr.SchedPolicy{Policy: 4}, attr.SchedPolicy{Priority: 1},
 		attr.SchedPolicy{Policy: attr.SchedFIFO}, attr.SchedPolicy{Policy: attr.SchedFIFO, Priority: 100},
 		attr.SchedPolicy{Period: 1}, attr.SchedPolicy{Policy: attr.SchedDeadline},
@@ -158,8 +159,8 @@ func TestTwice(t *testing.T) {
 		attr.NoFile{}, attr.Rlimit{}, attr.Credential{Root: true}, attr.ResetIDs{}, attr.Chroot("/"), attr.NoNewPrivs{},
 		attr.Cgroup{Dir: anyFile}, attr.ControllingTTY{File: anyFile},
 		attr.Namespaces{Flags: newUTS}, attr.Unshare{Flags: newUTS}, attr.IDMap{UID: ids(0, 0, 1)},
-		attr.AmbientCaps{}, attr.ParentDeathSignal(9), attr.Ptrace{}, attr.DetachTTY{}, attr.ControllingFD{},
-		attr.Foreground{File: anyFile},
+		attr.AmbientCaps{}, attr.ParentDeathSignal(9), attr.Ptrace{}, attr.DetachTTY{}, attr.ControllingTTY{FD: attr.FD(0)},
+		attr.Foreground{FD: attr.FD(0)},
 		attr.SchedPolicy{}, attr.CPUAffinity{0}, attr.NUMAPolicy{}, attr.IOPrio{}, attr.TimerSlack(0), attr.CoreSched{},
 		attr.OOMScoreAdj(0), attr.RlimitToHard(0), attr.NoFileCurrent,
 		attr.Foreground{File: anyFile}, attr.Capabilities{}, attr.SecureBits(0),
@@ -177,7 +178,7 @@ func TestTwice(t *testing.T) {
 // TestUnmet has an attribute that makes sense only with another.
 func TestUnmet(t *testing.T) {
 	wrong(t, attr.List{attr.ControllingTTY{File: anyFile}}, 0)
-	wrong(t, attr.List{attr.Nice(1), attr.ControllingFD{}}, 1)
+	wrong(t, attr.List{attr.Nice(1), attr.ControllingTTY{FD: attr.FD(0)}}, 1)
 	wrong(t, attr.List{attr.Nice(1), attr.Foreground{File: anyFile}, attr.Umask(0)}, 1)
 	wrong(t, attr.List{attr.Namespaces{Flags: newUTS}, attr.IDMap{UID: ids(0, 0, 1)}, attr.Unshare{Flags: newNS}}, 1)
 	wrong(t, attr.List{attr.Nice(1), attr.Setpgid{}, attr.ControllingTTY{File: anyFile}, attr.Umask(0)}, 2)

@@ -22,8 +22,6 @@ var contradictions = []contradiction{
 	{a: attr.Setsid{}, b: attr.Setpgid{}},
 	{a: attr.Setsid{}, b: attr.Foreground{File: anyFile}},
 	{a: attr.Setpgid{}, b: attr.ControllingTTY{File: anyFile}},
-	{a: attr.Setpgid{}, b: attr.ControllingFD{}},
-	{a: attr.ControllingTTY{File: anyFile}, b: attr.ControllingFD{}, with: attr.List{attr.Setsid{}}},
 	{a: attr.Setpgid{Pgid: 2}, b: attr.Namespaces{Flags: newPID}},
 
 	{a: attr.Ptrace{}, b: attr.StartSuspended{}},
@@ -74,7 +72,7 @@ func init() {
 	}
 	contradictions = append(contradictions, []contradiction{
 		{a: attr.NoCapabilities(), b: filterOf()},
-		{a: attr.OnlyCapabilities(1), b: attr.Landlock{RulesetFD: 3}},
+		{a: attr.OnlyCapabilities(1), b: attr.Landlock{FD: attr.FD(3)}},
 	}...)
 }
 

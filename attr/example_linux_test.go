@@ -254,7 +254,7 @@ func Example_terminal() {
 	defer tty.Close()
 	compiles(
 		attr.Setsid{},
-		attr.ControllingTTY{File: tty}, // or attr.ControllingFD{FD: 0}
+		attr.ControllingTTY{File: tty}, // or attr.ControllingTTY{FD: attr.FD(0)}
 	)
 	compiles(
 		attr.DetachTTY{},

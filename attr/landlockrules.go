@@ -54,7 +54,7 @@ func NewLandlock(rules LandlockRules) (*LandlockRuleset, error) {
 
 // Attr is the attribute. It is of use until Close. Where all rules were dropped it
 // changes nothing.
-func (r *LandlockRuleset) Attr() Landlock { return Landlock{Ruleset: r.file, nothing: r.file == nil} }
+func (r *LandlockRuleset) Attr() Landlock { return Landlock{File: r.file, nothing: r.file == nil} }
 
 // Dropped is what the kernel lacks, as in landlock(7), such as
 // LANDLOCK_ACCESS_NET_BIND_TCP: such access is not restricted. An exception is

@@ -170,7 +170,7 @@ func (l *sysList) session(sys *syscall.SysProcAttr) error {
 		l.add(attr.DetachTTY{})
 	}
 	if sys.Setctty {
-		l.add(attr.ControllingFD{FD: sys.Ctty, Steal: true})
+		l.add(attr.ControllingTTY{FD: attr.FD(sys.Ctty), Steal: true})
 	}
 	return nil
 }

@@ -65,6 +65,6 @@ func (l *sysList) harden(h hardening) error {
 	if err != nil {
 		return err
 	}
-	l.add(attr.Landlock{Ruleset: ruleset, Flags: uint(h.LandlockFlags)})
+	l.add(attr.Landlock{File: ruleset, Flags: uint(h.LandlockFlags)})
 	return nil
 }

@@ -13,8 +13,7 @@ import (
 
 // withoutFlag are the attributes that no flag gives, and why.
 var withoutFlag = map[string]string{
-	"Ptrace":         "the command would have to be a debugger",
-	"ControllingTTY": "--ctty gives a descriptor of the program, as ControllingFD",
+	"Ptrace": "the command would have to be a debugger",
 }
 
 // everyFlag is command lines that have all flags between them.

@@ -25,7 +25,7 @@ type state struct {
 	setsid      bool
 	setpgid     *attr.Setpgid
 	foreground  bool
-	ctty        *attr.ControllingFD
+	ctty        *attr.ControllingTTY
 	detachTTY   bool
 	sigDefault  attr.SigDefault
 	sigIgnore   attr.SigIgnore
@@ -114,10 +114,10 @@ func parseSetpgid(s string) (attr.Setpgid, error) {
 	return attr.Setpgid{Pgid: n}, err
 }
 
-func parseCtty(s string) (attr.ControllingFD, error) {
+func parseCtty(s string) (attr.ControllingTTY, error) {
 	number, steal := strings.CutSuffix(s, ":steal")
 	fd, err := parseFD(number)
-	return attr.ControllingFD{FD: fd, Steal: steal}, err
+	return attr.ControllingTTY{FD: attr.FD(fd), Steal: steal}, err
 }
 
 // parseMask reads signals that are to be blocked.

@@ -34,7 +34,7 @@ var parsers = map[string]valueParser{
 		bad: []string{"", "3", "=a:r", "3=:r", "3=a", "3=a:q", "x=a:r"},
 	},
 	"setpgid": {parse: anyOf(parseSetpgid), good: map[string]string{"0": "{0}", "12": "{12}"}, bad: []string{"", "-1", "own"}},
-	"ctty":    {parse: anyOf(parseCtty), good: map[string]string{"0": "{0 false}", "5:steal": "{5 true}"}, bad: []string{"", ":steal", "1:", "1:x"}},
+	"ctty":    {parse: anyOf(parseCtty), good: map[string]string{"0": "{<nil> 0 false}", "5:steal": "{<nil> 5 true}"}, bad: []string{"", ":steal", "1:", "1:x"}},
 	"nice":    {parse: anyOf(parseNice), good: map[string]string{"-20": "-20", "19": "19"}, bad: []string{"", "-21", "20", "x"}},
 	"sched": {
 		parse: anyOf(parseSched),

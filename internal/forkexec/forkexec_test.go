@@ -68,7 +68,8 @@ func TestUnsupported(t *testing.T) {
 		attribute("NoHugePages", "attr", 0, attr.NoHugePages{}),
 		attribute("MergePages", "attr", 0, attr.MergePages{}),
 		attribute("DetachTTY", "attr", 0, attr.DetachTTY{}),
-		attribute("ControllingFD", "attr", 1, attr.Setsid{}, attr.ControllingFD{FD: 0}),
+		attribute("ControllingTTY by number", "attr", 1, attr.Setsid{}, attr.ControllingTTY{FD: attr.FD(0)}),
+		attribute("ControllingTTY of others", "attr", 1, attr.Setsid{}, attr.ControllingTTY{File: null, Steal: true}),
 		attribute("Foreground", "attr", 1, attr.Setpgid{}, attr.Foreground{File: null}),
 		{
 			name: "terminal that the child hasn't got", part: plan.PartAttr, step: "ctty", index: 1,

@@ -84,7 +84,7 @@ var Phases = [numPhases]struct{ Does, Why string }{
 		"It applies to the files that the file actions make"},
 	Files: {"File actions, in the order of the calls",
 		"They have the root, the credentials and the umask of the program"},
-	Terminal: {"DetachTTY, then ControllingTTY or ControllingFD",
+	Terminal: {"DetachTTY, then ControllingTTY",
 		"The descriptors are in their places, and that of the terminal is still open"},
 	CloseRest: {"Closing the descriptors that the program does not get; with Landlock this comes after the Landlock step",
 		"From here on the child needs no descriptor but the ruleset's"},

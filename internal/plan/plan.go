@@ -5,6 +5,7 @@ package plan
 
 import (
 	"os"
+	"strconv"
 	"sync"
 
 	"github.com/safespawn/spawn/internal/raw"
@@ -26,9 +27,11 @@ type Plan struct {
 	// Chrooted is set when paths mean something else in the child.
 	Chrooted bool
 	// Foreground is the terminal whose foreground the child's group becomes.
-	Foreground File
+	Foreground *Descriptor
 	// TTYNumber becomes the controlling terminal after the file actions.
 	TTYNumber *Number
+	// Steal is set when the controlling terminal may be taken from another session.
+	Steal bool
 	// Clone and Unshare are CLONE_* flags.
 	Clone, Unshare Flags
 	// Joins are namespaces to be entered.
@@ -74,16 +77,27 @@ type Join struct {
 // Number is a descriptor of the child.
 type Number struct {
 	FD    int
-	Steal bool // TIOCSCTTY takes the terminal from another session
-	Index int  // of the attribute
+	Index int // of the attribute
 }
 
-// Ruleset is a Landlock ruleset: a file, or where that is nil the descriptor FD.
-type Ruleset struct {
+// Descriptor is a file, or where that is nil the descriptor FD of this process.
+type Descriptor struct {
 	File
-	FD     int
-	Flags  uint64
-	Object string
+	FD int
+}
+
+// Object is what a step acts on.
+func (d *Descriptor) Object() string {
+	if d.File.File == nil {
+		return "descriptor " + strconv.Itoa(d.FD)
+	}
+	return d.Name()
+}
+
+// Ruleset is a Landlock ruleset.
+type Ruleset struct {
+	Descriptor
+	Flags uint64
 }
 
 // Flags are CLONE_* flags that an attribute asks for.
@@ -132,13 +146,13 @@ func (p *Plan) Attr(index int) { p.index = index }
 func (p *Plan) SetCgroup(dir *os.File) { p.Cgroup = File{dir, p.index} }
 
 // SetTTY asks for a controlling terminal.
-func (p *Plan) SetTTY(f *os.File) { p.TTY = File{f, p.index} }
+func (p *Plan) SetTTY(f *os.File, steal bool) { p.TTY, p.Steal = File{f, p.index}, steal }
 
 // SetTTYNumber asks for a controlling terminal.
-func (p *Plan) SetTTYNumber(fd int, steal bool) { p.TTYNumber = &Number{fd, steal, p.index} }
+func (p *Plan) SetTTYNumber(fd int, steal bool) { p.TTYNumber, p.Steal = &Number{fd, p.index}, steal }
 
 // SetForeground asks for a terminal's foreground.
-func (p *Plan) SetForeground(f *os.File) { p.Foreground = File{f, p.index} }
+func (p *Plan) SetForeground(f *os.File, fd int) { p.Foreground = &Descriptor{File{f, p.index}, fd} }
 
 // SetClone asks for namespaces to be made by clone.
 func (p *Plan) SetClone(bits uint64, object string) { p.Clone = Flags{bits, object, p.index} }
@@ -158,8 +172,8 @@ func (p *Plan) SetIDMap(m IDMap) {
 }
 
 // SetRuleset asks for a Landlock ruleset.
-func (p *Plan) SetRuleset(f *os.File, fd int, flags uint64, object string) {
-	p.Ruleset = &Ruleset{File{f, p.index}, fd, flags, object}
+func (p *Plan) SetRuleset(f *os.File, fd int, flags uint64) {
+	p.Ruleset = &Ruleset{Descriptor{File{f, p.index}, fd}, flags}
 }
 
 // SetTrace asks for a child that is traced.

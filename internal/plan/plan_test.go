@@ -59,10 +59,10 @@ func TestNeeds(t *testing.T) {
 func TestFiles(t *testing.T) {
 	p := plan.New()
 	p.Attr(2)
-	p.SetTTY(os.Stdin)
+	p.SetTTY(os.Stdin, true)
 	p.Attr(4)
 	p.SetCgroup(os.Stdout)
-	if p.TTY != (plan.File{File: os.Stdin, Index: 2}) || p.Cgroup != (plan.File{File: os.Stdout, Index: 4}) {
+	if p.TTY != (plan.File{File: os.Stdin, Index: 2}) || !p.Steal || p.Cgroup != (plan.File{File: os.Stdout, Index: 4}) {
 		t.Errorf("%+v, %+v", p.TTY, p.Cgroup)
 	}
 }
@@ -71,24 +71,27 @@ func TestFiles(t *testing.T) {
 func TestAsked(t *testing.T) {
 	p := plan.New()
 	p.Attr(3)
-	p.SetForeground(os.Stdin)
+	p.SetForeground(os.Stdin, 0)
 	p.SetTTYNumber(7, true)
 	p.SetClone(1, "a")
 	p.SetUnshare(2, "b")
 	p.SetIDMap(plan.IDMap{UID: "u", Setgroups: "s", GID: "g", Helpers: true})
-	p.SetRuleset(os.Stdin, 4, 5, "c")
+	p.SetRuleset(nil, 4, 5)
 	p.SetTrace("d", true)
 	if *p.Trace != (plan.Trace{Step: "d", Index: 3, Suspend: true}) {
 		t.Errorf("%+v", p.Trace)
 	}
-	if p.Foreground != (plan.File{File: os.Stdin, Index: 3}) || *p.TTYNumber != (plan.Number{FD: 7, Steal: true, Index: 3}) {
+	if *p.Foreground != (plan.Descriptor{File: plan.File{File: os.Stdin, Index: 3}}) || *p.TTYNumber != (plan.Number{FD: 7, Index: 3}) || !p.Steal {
 		t.Errorf("%+v, %+v", p.Foreground, p.TTYNumber)
 	}
 	if p.Clone != (plan.Flags{Bits: 1, Object: "a", Index: 3}) || p.Unshare != (plan.Flags{Bits: 2, Object: "b", Index: 3}) {
 		t.Errorf("%+v, %+v", p.Clone, p.Unshare)
 	}
-	if *p.Ruleset != (plan.Ruleset{File: plan.File{File: os.Stdin, Index: 3}, FD: 4, Flags: 5, Object: "c"}) {
+	if *p.Ruleset != (plan.Ruleset{Descriptor: plan.Descriptor{File: plan.File{Index: 3}, FD: 4}, Flags: 5}) {
 		t.Errorf("%+v", p.Ruleset)
+	}
+	if a, b := p.Foreground.Object(), p.Ruleset.Object(); a != os.Stdin.Name() || b != "descriptor 4" {
+		t.Errorf("%s, %s", a, b)
 	}
 	if *p.IDMap != (plan.IDMap{UID: "u", Setgroups: "s", GID: "g", Helpers: true, Index: 3}) {
 		t.Errorf("%+v", p.IDMap)
