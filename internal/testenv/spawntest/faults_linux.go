@@ -44,6 +44,8 @@ func (w Want) Differs(err error) string {
 		return "wrong errno"
 	case e.Path == "":
 		return "no path"
+	case (e.Part == spawn.PartSpec || e.Part == spawn.PartStart) != (e.Index < 0) || e.Part == 0:
+		return "part " + e.Part.String()
 	}
 	return ""
 }
