@@ -1,0 +1,34 @@
+//go:build !linux || android || !(amd64 || arm64) || spawn_forkexec
+
+package exec
+
+import (
+	"io"
+	"os"
+)
+
+// pipeEnd is this process's end of a pipe.
+type pipeEnd struct{ *os.File }
+
+// pipeTo is a pipe whose reader is for the child.
+func pipeTo() (r *os.File, w *pipeEnd, err error) {
+	r, own, err := os.Pipe()
+	return r, &pipeEnd{own}, err
+}
+
+// pipeFrom is a pipe whose writer is for the child.
+func pipeFrom() (r *pipeEnd, w *os.File, err error) {
+	own, w, err := os.Pipe()
+	return &pipeEnd{own}, w, err
+}
+
+// userPipe is os.Pipe.
+func userPipe() (r, w *os.File, err error) { return os.Pipe() }
+
+func (p *pipeEnd) park() *os.File { return p.File }
+
+// cut does nothing: the pipe is closed with what is in it.
+func (p *pipeEnd) cut() bool { return false }
+
+// rest is not called.
+func (p *pipeEnd) rest(io.Writer) error { return nil }
