@@ -14,6 +14,7 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/kernel"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
@@ -155,7 +156,7 @@ func (m missing) try() error {
 	if m.root && os.Geteuid() != 0 {
 		return nil
 	}
-	defer spawn.NoNamespaces()()
+	defer kernel.NoNamespacesForTest()()
 	if j, ok := m.list[1].(attr.JoinNamespace); ok {
 		fd, err := unix.PidfdOpen(os.Getpid(), 0)
 		if err != nil {

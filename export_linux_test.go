@@ -10,10 +10,3 @@ func CompileOnce(s *Spec) error {
 	}
 	return err
 }
-
-// NoNamespaces feigns a kernel that has none, to those who look for them.
-func NoNamespaces() (restore func()) {
-	was := namespaceDir
-	namespaceDir = "/proc/self/fd/"
-	return func() { namespaceDir = was }
-}

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/safespawn/spawn/internal/kernel"
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
 )
@@ -235,16 +236,10 @@ func lacksFilter(flags uint64) lacking {
 	return lacking{}
 }
 
-// namespaceDir has a file for each kind of namespace that the kernel has.
-var namespaceDir = "/proc/self/ns/"
-
 // lacksNamespaces is the first of the namespaces that the kernel does not have.
 func lacksNamespaces(flags uint64) lacking {
-	if _, err := os.Stat(namespaceDir); err != nil {
-		return lacking{} // no /proc
-	}
 	for _, k := range plan.NamespaceKinds {
-		if _, err := os.Lstat(namespaceDir + k.Name); flags&k.Flag != 0 && errors.Is(err, os.ErrNotExist) {
+		if flags&k.Flag != 0 && !kernel.HasNamespaces(k.Name) {
 			return lacking{k.Needs, k.Since}
 		}
 	}

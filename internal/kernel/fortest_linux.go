@@ -11,3 +11,11 @@ func ForTest(change func(f *Features)) (restore func()) {
 	probed.Store(&f)
 	return func() { probed.Store(was) }
 }
+
+// NoNamespacesForTest has HasNamespaces say no, until the function that it returns is
+// called.
+func NoNamespacesForTest() (restore func()) {
+	was := namespaceDir
+	namespaceDir = "/proc/self/fd/"
+	return func() { namespaceDir = was }
+}
