@@ -405,7 +405,6 @@ func runRealParents(t *testing.T, kind string, count int) {
 			}
 			defer r.Close()
 			s := spawntest.Helper(t, "fds", dir, engine, kind, strconv.Itoa(count))
-			s.Env = quickExit()
 			s.Actions.File(w, reportFD)
 			p, err := spawn.Start(context.Background(), s)
 			w.Close()
@@ -426,10 +425,6 @@ func runRealParents(t *testing.T, kind string, count int) {
 		})
 	}
 }
-
-// quickExit is the environment of helpers that are many: with the race detector
-// a program takes a second to exit otherwise.
-func quickExit() []string { return append(os.Environ(), "GORACE=atexit_sleep_ms=0") }
 
 // perEngine divides a number of cases among the engines.
 func perEngine(full int) int {

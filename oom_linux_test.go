@@ -44,7 +44,7 @@ func TestOOMWays(t *testing.T) {
 // heldShares reports whether a child that is held up shares this process's memory.
 func heldShares(t *testing.T, list attr.List) bool {
 	t.Helper()
-	pid, letGo := holdChild(t, func(s *spawn.Spec) <-chan spawntest.Started { return spawntest.StartHeld(context.Background(), s) }, list)
+	pid, letGo := spawntest.HoldChild(t, func(s *spawn.Spec) <-chan spawntest.Started { return spawntest.StartHeld(context.Background(), s) }, list)
 	defer letGo()
 	const kcmpVM = 1
 	order, _, errno := unix.Syscall6(unix.SYS_KCMP, uintptr(os.Getpid()), uintptr(pid), kcmpVM, 0, 0, 0)
@@ -162,7 +162,7 @@ var _ = testenv.RegisterHelper("oom parent", func(args []string) int {
 	held := spawntest.Shell(":", attr.Cgroup{Dir: dir})
 	held.Actions.Open(0, args[3], os.O_RDONLY, 0)
 	done := spawntest.StartHeld(ctx, held)
-	if heldOpening() == 0 {
+	if spawntest.HeldOpening() == 0 {
 		fmt.Println("the child is not there")
 		return 1
 	}

@@ -117,27 +117,6 @@ func TestWaitIgnoresStop(t *testing.T) {
 	})
 }
 
-// hasStolen reports whether a status that somebody else took can be found.
-func hasStolen() bool { return spawn.Features().Has("pidfd") && spawn.Features().Has("pidfd_info") }
-
-// stolenStatus says what is wrong with the result of Wait for a child that
-// exited with 7.
-func stolenStatus(state *spawn.ProcessState, err error) error {
-	if !hasStolen() {
-		if state != nil || !errors.Is(err, spawn.ErrStatusTaken) {
-			return fmt.Errorf("%v, %v; want ErrStatusTaken", state, err)
-		}
-		return nil
-	}
-	if err != nil || state.ExitCode() != 7 {
-		return fmt.Errorf("%v, %w; want 7", state, err)
-	}
-	if state.Rusage() != nil || state.UserTime() != 0 || state.SystemTime() != 0 || state.MaxRSS() != 0 {
-		return errors.New("resource usage out of nowhere")
-	}
-	return nil
-}
-
 func TestStolenStatus(t *testing.T) {
 	spawntest.EachEngine(t, func(t *testing.T) {
 		p := spawntest.Start(t, spawntest.Exits(t, 7))
@@ -146,7 +125,7 @@ func TestStolenStatus(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 2 {
-			if err := stolenStatus(p.Wait(context.Background())); err != nil {
+			if err := spawntest.StolenStatus(p.Wait(context.Background())); err != nil {
 				t.Error(err)
 			}
 		}
@@ -166,7 +145,7 @@ func TestStolenStatusWhileWaiting(t *testing.T) {
 			t.Error(err)
 		}
 		state, err := p.Wait(context.Background())
-		taken := errors.Is(err, spawn.ErrStatusTaken) && !hasStolen()
+		taken := errors.Is(err, spawn.ErrStatusTaken) && !spawntest.HasStolen()
 		if !taken && (err != nil || state.Signal() != syscall.SIGKILL) {
 			t.Errorf("%v, %v", state, err)
 		}
@@ -195,7 +174,7 @@ var _ = testenv.RegisterHelper("ignore SIGCHLD", func(args []string) int {
 		if err != nil {
 			return err
 		}
-		if err := stolenStatus(p.Wait(context.Background())); err != nil {
+		if err := spawntest.StolenStatus(p.Wait(context.Background())); err != nil {
 			return err
 		}
 		_, err = spawn.Start(context.Background(), &spawn.Spec{Path: "/missing/program"})

@@ -140,3 +140,5 @@ var _ = testenv.RegisterHelper("shared table", func([]string) int {
 	}
 	return 0
 })
+
+func TestWithoutPrivilege(t *testing.T) { spawntest.TestUnprivileged(t) }

@@ -128,7 +128,7 @@ func TestReapedElsewhere(t *testing.T) {
 			if err := errors.Join(p.WaitExited(context.Background()), p.Release()); err != nil {
 				t.Error(err)
 			}
-			if err := stolenStatus(p.Wait(context.Background())); err != nil {
+			if err := spawntest.StolenStatus(p.Wait(context.Background())); err != nil {
 				t.Error(err)
 			}
 			if err := p.Signal(syscall.SIGTERM); !errors.Is(err, os.ErrProcessDone) {

@@ -56,12 +56,17 @@ func RunByNobody(t testing.TB, s *spawn.Spec) {
 // ForAnybody puts the test binary where anybody can run it.
 func ForAnybody(t testing.TB, s *spawn.Spec) {
 	t.Helper()
-	s.Path = filepath.Join(testenv.PublicDir(t), "test")
+	s.Path = PublicBinary(t)
+}
+
+// PublicBinary is the test binary where anybody can run it.
+func PublicBinary(t testing.TB) string {
+	t.Helper()
 	binary, err := os.ReadFile(testenv.Self(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	testenv.Write(t, s.Path, string(binary), 0o755)
+	return testenv.Write(t, filepath.Join(testenv.PublicDir(t), "test"), string(binary), 0o755)
 }
 
 // PublicHelper is a helper that any user may run.

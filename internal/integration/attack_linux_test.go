@@ -1,0 +1,236 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec && !spawn_nolinkname
+
+package integration_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
+)
+
+// secret is what attackers are after.
+var secret = []byte("not for others")
+
+// attacks are the ways into the memory, or to the descriptors, of a process.
+var attacks = map[string]func(pid int, at uintptr) error{
+	"mem": func(pid int, _ uintptr) error {
+		f, err := os.OpenFile(fmt.Sprintf("/proc/%d/mem", pid), os.O_RDWR, 0)
+		if err == nil {
+			f.Close()
+		}
+		return err
+	},
+	"process_vm_readv": func(pid int, at uintptr) error {
+		buf := make([]byte, 4)
+		local := []unix.Iovec{{Base: &buf[0]}}
+		local[0].SetLen(len(buf))
+		_, err := unix.ProcessVMReadv(pid, local, []unix.RemoteIovec{{Base: at, Len: len(buf)}}, 0)
+		return err
+	},
+	"pidfd_getfd": func(pid int, _ uintptr) error {
+		fd, err := unix.PidfdOpen(pid, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		stolen, err := unix.PidfdGetfd(fd, 2, 0)
+		if err == nil {
+			unix.Close(stolen)
+		}
+		return err
+	},
+	"environ": func(pid int, _ uintptr) error {
+		_, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+		return err
+	},
+	"seize": func(pid int, _ uintptr) error { return unix.PtraceSeize(pid) }, // let go at the attacker's end
+}
+
+var _ = testenv.RegisterHelper("attacker", func(args []string) int {
+	pid, _ := strconv.Atoi(args[0])
+	at, _ := strconv.ParseUint(args[1], 0, 64)
+	for _, name := range []string{"mem", "process_vm_readv", "pidfd_getfd", "environ", "seize"} {
+		if err := attacks[name](pid, uintptr(at)); err == nil {
+			fmt.Printf("%s ", name)
+		}
+	}
+	return 0
+})
+
+// attackers are what processes are that attack; one of them is in a user namespace.
+func attackers(ns *os.File) map[string]attr.List {
+	return map[string]attr.List{
+		"root":        nil,
+		"capless":     {attr.NoCapabilities()},
+		"chown":       {attr.OnlyCapabilities(unix.CAP_CHOWN)},
+		"user":        {attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody}},
+		"user, gid 0": {attr.Credential{UID: testenv.Nobody, Root: true}},
+		"user 100000": {attr.Credential{UID: 100000, GID: 100000}},
+		"sandbox":     {attr.JoinNamespace{File: ns, Types: unix.CLONE_NEWUSER}, attr.Credential{Root: true}},
+	}
+}
+
+// An attacker must not be a child of this process: its start would clear the flag.
+var _ = testenv.RegisterHelper("starts an attacker", func(args []string) int {
+	ns, err := os.Open(args[1])
+	if err == nil {
+		defer ns.Close()
+		s := &spawn.Spec{Args: append([]string{testenv.HelperPrefix + "attacker"}, args[2:]...)}
+		s.Path, err = os.Executable()
+		s.Attr = attackers(ns)[args[0]]
+		if err == nil {
+			_, err = spawn.Run(context.Background(), s)
+		}
+	}
+	if err != nil {
+		fmt.Println(err)
+	}
+	return 0
+})
+
+// attack is by which ways an attacker gets at pid.
+func attack(t *testing.T, binary string, ns *os.File, name string, pid int) string {
+	t.Helper()
+	spawntest.Helper(t, "attacker")
+	s := spawntest.Helper(t, "starts an attacker", name, ns.Name(), strconv.Itoa(pid), fmt.Sprintf("%p", &secret[0]))
+	s.Path = binary
+	return strings.TrimSpace(spawntest.Output(t, s))
+}
+
+// sandbox is a process that is root in a user namespace of its own, and nowhere else.
+func sandbox(t *testing.T) *os.File {
+	t.Helper()
+	ids := []attr.IDMapEntry{{HostID: 100000, Size: 65536}}
+	s := spawntest.Shell("echo; exec sleep 1000", attr.Namespaces{Flags: unix.CLONE_NEWUSER},
+		attr.IDMap{UID: ids, GID: ids, Setgroups: true}, attr.Credential{Root: true})
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	s.Actions.File(w, 1)
+	p, err := spawn.Start(context.Background(), s)
+	w.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = p.Kill()
+		_, _ = p.Wait(context.Background())
+	})
+	if _, err := r.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	ns, err := os.Open(fmt.Sprintf("/proc/%d/ns/user", p.Pid()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ns.Close() })
+	return ns
+}
+
+// TestAttackers has each process that may reach a child, but not this process, try
+// to get at the memory of a child that is on its way to execve. The rows are those
+// of docs/security.md.
+func TestAttackers(t *testing.T) {
+	testenv.NeedRoot(t)
+	spawntest.NeedNamespaces(t, unix.CLONE_NEWUSER)
+	ns, binary := sandbox(t), spawntest.PublicBinary(t)
+	user := attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody}
+	ids := []attr.IDMapEntry{{HostID: 100000, Size: 65536}}
+	own := attr.IDMap{UID: []attr.IDMapEntry{{Size: 1}}, GID: []attr.IDMapEntry{{Size: 1}}}
+	everything := attr.IDMap{UID: ids, GID: ids, Setgroups: true}
+	newUser, leave := attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.Unshare{Flags: unix.CLONE_NEWUSER}
+	enter := attr.JoinNamespace{File: ns, Types: unix.CLONE_NEWUSER}
+	for name := range attackers(ns) {
+		if ways := attack(t, binary, ns, name, os.Getpid()); ways != "" && name != "root" {
+			t.Fatalf("%s gets at this process: %s", name, ways)
+		}
+	}
+	rows := []struct {
+		attackers string
+		list      attr.List
+	}{
+		{"capless", attr.List{newUser}},
+		{"capless", attr.List{newUser, own}},
+		{"capless", attr.List{newUser, everything, attr.Credential{Root: true}}},
+		{"capless", attr.List{newUser, everything, attr.OOMScoreAdj(500)}},
+		{"capless", attr.List{leave}},
+		{"capless", attr.List{leave, own}},
+		{"capless; sandbox", attr.List{enter}},
+		{"capless; sandbox", attr.List{attr.JoinNamespace{File: ns}}},
+		{"capless; sandbox; user 100000", attr.List{enter, attr.Credential{Root: true}}},
+		{"capless", attr.List{attr.NoCapabilities()}},
+		{"capless; chown", attr.List{attr.OnlyCapabilities(unix.CAP_CHOWN)}},
+		{"capless", attr.List{attr.Capabilities{Effective: []int{}, Permitted: []int{}}}},
+		{"capless", attr.List{attr.SecureBits(0xef)}},
+		{"capless", attr.List{attr.NoNewPrivs{}}},
+		{"user", attr.List{user}},
+		{"user", attr.List{user, attr.AmbientCaps{unix.CAP_NET_BIND_SERVICE}}},
+		{"user", attr.List{user, attr.OnlyCapabilities()}},
+		{"user", attr.List{attr.IDs{RUID: testenv.Nobody, EUID: testenv.Nobody, RGID: testenv.Nobody, EGID: testenv.Nobody}}},
+	}
+	spawntest.EachEngine(t, func(t *testing.T) {
+		for _, row := range rows {
+			pid, letGo := spawntest.HoldChild(t, func(s *spawn.Spec) <-chan spawntest.Started { return spawntest.StartHeld(context.Background(), s) }, row.list)
+			if ways := attack(t, binary, ns, "root", pid); ways != "mem process_vm_readv pidfd_getfd environ seize" {
+				t.Errorf("%v: with all rights: %s", row.list, ways)
+			}
+			for name := range strings.SplitSeq(row.attackers, "; ") {
+				if ways := attack(t, binary, ns, name, pid); ways != "" {
+					t.Errorf("%v: %s gets at the memory by %s", row.list, name, ways)
+				}
+				if ways := attack(t, binary, ns, name, os.Getpid()); ways != "" {
+					t.Errorf("%v: %s gets at this process by %s", row.list, name, ways)
+				}
+			}
+			letGo()
+		}
+	})
+	if d := dumpable(t); d != 1 {
+		t.Errorf("dumpable is %d", d)
+	}
+}
+
+// TestAttackMixedIDs is about a thread that has put its privilege aside, and a child
+// that gives it up. The kernel clears no flag for that, as the effective id stays.
+func TestAttackMixedIDs(t *testing.T) {
+	testenv.NeedRoot(t)
+	binary := spawntest.PublicBinary(t)
+	ns, err := os.Open("/proc/self/ns/user")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ns.Close()
+	defer func() { _ = spawn.SetDumpable(true) }()
+	pid, letGo := spawntest.HoldChild(t, func(s *spawn.Spec) <-chan spawntest.Started {
+		result := make(chan spawntest.Started, 1)
+		go testenv.OnThread(func() {
+			if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, 0, testenv.Nobody, 0); errno != 0 {
+				result <- spawntest.Started{Process: nil, Err: errno}
+				return
+			}
+			if err := spawn.SetDumpable(true); err != nil {
+				result <- spawntest.Started{Process: nil, Err: err}
+				return
+			}
+			p, err := spawn.Start(context.Background(), s)
+			result <- spawntest.Started{Process: p, Err: err}
+		})
+		return result
+	}, attr.List{attr.Credential{UID: testenv.Nobody, KeepGroups: true, Root: true}})
+	if ways := attack(t, binary, ns, "user, gid 0", pid); ways != "" {
+		t.Errorf("by %s", ways)
+	}
+	letGo()
+}

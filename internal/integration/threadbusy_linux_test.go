@@ -1,0 +1,46 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec && !spawn_nolinkname
+
+package integration_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
+)
+
+// TestLastingThreadsBusy holds up more children than there are threads for.
+func TestLastingThreadsBusy(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := unix.Mkfifo(fifo, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	s := spawntest.WithActions(spawntest.Shell(":", attr.ParentDeathSignal(unix.SIGKILL)), func(a *spawn.FileActions) { a.Open(0, fifo, os.O_RDONLY, 0) })
+	before := testenv.CountThreads(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	for range 30 {
+		wg.Go(func() {
+			if _, err := spawn.Start(ctx, s); !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		})
+	}
+	time.Sleep(50 * time.Millisecond)
+	if n := testenv.CountThreads(t) - before; n > 20 {
+		t.Errorf("%d threads more", n)
+	}
+	cancel()
+	wg.Wait()
+	spawntest.Output(t, spawntest.Shell(":", attr.ParentDeathSignal(unix.SIGKILL)))
+}

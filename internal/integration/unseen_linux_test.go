@@ -1,0 +1,160 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package integration_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"strconv"
+
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
+)
+
+// countPidfds counts the pidfds of this process.
+func countPidfds() (n int) {
+	links, _ := filepath.Glob("/proc/self/fd/*")
+	for _, l := range links {
+		if target, _ := os.Readlink(l); strings.Contains(target, "[pidfd]") {
+			n++
+		}
+	}
+	return n
+}
+
+// TestUnseen waits for children that nobody else knows of, as those of
+// exec.Cmd.Run.
+func TestUnseen(t *testing.T) {
+	ctx := &plan.Unseen{Context: context.Background()}
+	unseen := func(t *testing.T, s *spawn.Spec) *spawn.Process {
+		p, err := spawn.Start(ctx, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	spawntest.EachEngine(t, func(t *testing.T) {
+		state, err := unseen(t, spawntest.Exits(t, 7)).Wait(ctx)
+		if err != nil || state.ExitCode() != 7 {
+			t.Errorf("at once: %v, %v", state, err)
+		}
+
+		state, err = unseen(t, spawntest.Shell("sleep 0.05; exit 8")).Wait(ctx)
+		if err != nil || state.ExitCode() != 8 {
+			t.Errorf("later: %v, %v", state, err)
+		}
+
+		p := unseen(t, spawntest.Shell("sleep 0.05; exit 9"))
+		if err := p.WaitExited(ctx); err != nil {
+			t.Error(err)
+		}
+		var ws unix.WaitStatus
+		if _, err := unix.Wait4(p.Pid(), &ws, 0, nil); err != nil || ws.ExitStatus() != 9 {
+			t.Errorf("exited: %v, %v", ws.ExitStatus(), err)
+		}
+		p.Disown()
+
+		p = unseen(t, spawntest.Exits(t, 7))
+		if _, err := unix.Wait4(p.Pid(), nil, 0, nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := spawntest.StolenStatus(p.Wait(ctx)); err != nil {
+			t.Errorf("stolen: %v", err)
+		}
+
+		if _, err = spawn.Start(ctx, &spawn.Spec{Path: "/missing"}); !errors.Is(err, unix.ENOENT) {
+			t.Errorf("missing: %v", err)
+		}
+		if n := countPidfds(); n != 0 {
+			t.Errorf("%d pidfds left", n)
+		}
+	})
+}
+
+// TestUnseenCostsNoThread parks many waiters.
+func TestUnseenCostsNoThread(t *testing.T) {
+	if !spawn.Features().Has("pidfd") {
+		testenv.Skip(t, "no pidfds")
+	}
+	ctx := &plan.Unseen{Context: context.Background()}
+	const children = 200
+	before := testenv.CountThreads(t)
+	var wg sync.WaitGroup
+	for range children {
+		p, err := spawn.Start(ctx, spawntest.Shell("sleep 0.3"))
+		if err != nil {
+			t.Error(err)
+			break
+		}
+		wg.Go(func() {
+			if state, err := p.Wait(ctx); err != nil || !state.Success() {
+				t.Errorf("%v, %v", state, err)
+			}
+		})
+	}
+	time.Sleep(20 * time.Millisecond) // for all to park
+	if n := testenv.CountThreads(t) - before; n >= 40 {
+		t.Errorf("%d threads more for %d children", n, children)
+	}
+	wg.Wait()
+}
+
+// TestUnseenAndReused has somebody else reap a child, and its pid be that of
+// another one by the time of Wait, or while Wait is waiting.
+func TestUnseenAndReused(t *testing.T) {
+	testenv.NeedRoot(t)
+	if !spawn.Features().Has("pidfd") {
+		testenv.Skip(t, "no pidfds")
+	}
+	ctx := &plan.Unseen{Context: context.Background()}
+	for _, waiting := range []bool{false, true} {
+		for tries := 0; ; tries++ {
+			if tries == 50 {
+				testenv.Skip(t, "pids are taken too fast")
+			}
+			p, err := spawn.Start(ctx, spawntest.Exits(t, 7))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Disown() // also where the pid is not used again; nobody else sees to it
+			if _, err := unix.Wait4(p.Pid(), nil, 0, nil); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(strconv.Itoa(p.Pid()-1)), 0); err != nil {
+				testenv.Skip(t, "no pid can be chosen: "+err.Error())
+			}
+			other, end := spawntest.LiveChild(t)
+			if other.Pid() == p.Pid() {
+				if !waiting {
+					_ = other.Kill()
+					if err := other.WaitExited(ctx); err != nil {
+						t.Error(err)
+					}
+				}
+				if err := spawntest.StolenStatus(p.Wait(ctx)); err != nil {
+					t.Error(err)
+				}
+				tries = -1
+			}
+			end()
+			state, err := other.Wait(ctx)
+			if err != nil || state.Success() != waiting && tries < 0 {
+				t.Errorf("the other: %v, %v", state, err)
+			}
+			if tries < 0 {
+				break
+			}
+		}
+	}
+}

@@ -1,0 +1,31 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package spawntest
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/safespawn/spawn"
+)
+
+// HasStolen reports whether a status that somebody else took can be found.
+func HasStolen() bool { return spawn.Features().Has("pidfd") && spawn.Features().Has("pidfd_info") }
+
+// StolenStatus says what is wrong with the result of Wait for a child that
+// exited with 7.
+func StolenStatus(state *spawn.ProcessState, err error) error {
+	if !HasStolen() {
+		if state != nil || !errors.Is(err, spawn.ErrStatusTaken) {
+			return fmt.Errorf("%v, %v; want ErrStatusTaken", state, err)
+		}
+		return nil
+	}
+	if err != nil || state.ExitCode() != 7 {
+		return fmt.Errorf("%v, %w; want 7", state, err)
+	}
+	if state.Rusage() != nil || state.UserTime() != 0 || state.SystemTime() != 0 || state.MaxRSS() != 0 {
+		return errors.New("resource usage out of nowhere")
+	}
+	return nil
+}
