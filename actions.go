@@ -77,6 +77,12 @@ func (a *FileActions) File(f *os.File, to int) {
 	a.add(plan.Action{Kind: plan.ActFile, FD: to, File: f})
 }
 
+func init() {
+	plan.FileAsIs = func(a any, f *os.File, to int) {
+		a.(*FileActions).add(plan.Action{Kind: plan.ActFile, FD: to, File: f, AsIs: true})
+	}
+}
+
 // Close closes descriptor fd. It is not an error if fd is not open. See close(2).
 func (a *FileActions) Close(fd int) { a.add(plan.Action{Kind: plan.ActClose, FD: fd}) }
 

@@ -66,7 +66,7 @@ func (e *engine) bringAction(f *fdtable.Lowering, i int) error {
 	if err != nil {
 		return x.ErrorAt(i, err)
 	}
-	f.File(fd, highfd.BlocksAnew(fd))
+	f.File(fd, !x.AsIs && highfd.BlocksAnew(fd))
 	return nil
 }
 

@@ -80,7 +80,10 @@ func (p *Program) start(ctx context.Context) (*Process, error) {
 
 // upToDate is the program for what is known of the kernel by now.
 func (p *Program) upToDate() (*Program, error) {
-	f := kernel.Here()
+	f := kernel.Known()
+	if p.plan == nil { // else it was compiled just now, for the calling thread
+		f = kernel.Here()
+	}
 	if f.Failed != 0 {
 		return nil, p.cloneError(f.Failed)
 	}

@@ -61,7 +61,7 @@ func (p *Program) setSignals(r *raw.Run) {
 	if p.signals.first != 0 {
 		first, last := 1, plan.LastSignal
 		if p.feat.Clone3 {
-			ignored, _ := ignoredSignals()
+			ignored, _ := ignoredSignals(false)
 			first, last = ignored.ends()
 		}
 		r.Set(p.signals.first, uint64(first))
@@ -77,7 +77,7 @@ func (p *Program) setSignals(r *raw.Run) {
 // notInherited are the signals that are to be reset in a child that inherits what
 // this process ignores.
 func (e *engine) notInherited() signalSet {
-	ignored, inherited := ignoredSignals()
+	ignored, inherited := ignoredSignals(e.feat.Clone3)
 	if e.feat.Clone3 {
 		return ignored &^ inherited
 	}
@@ -91,12 +91,16 @@ func (e *engine) notInherited() signalSet {
 // them are looked at but once. From then on it is enough to look at those that
 // package signal or the first look says are ignored, and at those that become so
 // most: SIGHUP and SIGINT, of which package signal does not know after Ignore,
-// Notify and Stop, and SIGPIPE and SIGCHLD.
-func ignoredSignals() (ignored, inherited signalSet) {
+// Notify and Stop, and SIGPIPE and SIGCHLD. Where only what is not inherited matters,
+// what Go's runtime has ignored does not: a child inherits that.
+func ignoredSignals(foreign bool) (ignored, inherited signalSet) {
 	look := allSignals
 	host := goHost()
 	if seen := signalsSeen.Load(); seen != 0 && !host.callsC {
-		look = signalSet(seen) | setOf(unix.SIGHUP, unix.SIGINT, unix.SIGPIPE, unix.SIGCHLD) | ignoredByGo()
+		look = signalSet(seen) | setOf(unix.SIGHUP, unix.SIGPIPE, unix.SIGCHLD)
+		if !foreign {
+			look |= setOf(unix.SIGINT) | ignoredByGo()
+		}
 	}
 	for sig := range look.all() {
 		is, byGo := raw.SignalIgnored(sig)

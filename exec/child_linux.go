@@ -26,6 +26,7 @@ type child struct {
 	process *os.Process
 	own     *raw.OSChild   // process is its own; nil where package os has made that
 	stray   bool           // the handle's number is somebody else's
+	young   bool           // it has only just been made: to look at once is in vain
 	proc    *spawn.Process // nil unless Tree needs it, or process has no handle
 	traced  bool           // Wait returns at stops, too, as long as there is no tree
 	lost    bool           // somebody has reaped it, before process was made
@@ -171,6 +172,9 @@ func (c *child) reapByPid() (*os.ProcessState, error) {
 	return c.own.End(), nil
 }
 
+// begun says that the child was made just now and that Wait comes next.
+func (c *child) begun(young bool) { c.young = young }
+
 // keep has the handle closed when nobody waits for the child.
 func (c *child) keep() {
 	if c.own != nil {
@@ -226,7 +230,7 @@ var shortWaits atomic.Int32
 // shortWait looks for the end of the child for a short time, if there is a place
 // for it, and reports whether it has come.
 func (c *child) shortWait(pidfd int) (over bool) {
-	if c.hasEnded(pidfd) {
+	if !c.young && c.hasEnded(pidfd) {
 		return true
 	}
 	defer shortWaits.Add(-1)

@@ -60,7 +60,7 @@ func (c *Cmd) actions(a *spawn.FileActions, files []*os.File) int {
 		} else if first := slices.Index(files[:n], f); first >= 0 {
 			a.Dup2(first, n)
 		} else {
-			a.File(f, n)
+			plan.FileAsIs(a, f, n)
 		}
 	}
 	own := a.Len()

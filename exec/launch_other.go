@@ -27,6 +27,8 @@ func (child) awaitExec() {}
 
 func (child) keep() {}
 
+func (child) begun(bool) {}
+
 func (child) wait() {}
 
 func (c child) reap() (*os.ProcessState, error) { return c.process.Wait() }

@@ -18,6 +18,7 @@ func (c *Cmd) Run() error {
 	if err := c.begin(); err != nil {
 		return err
 	}
+	c.child.begun(len(c.streams.left) == 0)
 	over := false
 	defer func() {
 		if !over {

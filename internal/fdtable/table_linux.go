@@ -198,14 +198,19 @@ func (t *Table) VarName(v raw.Var) string {
 	return ""
 }
 
-// CheckLimit finds descriptors that can't be because of RLIMIT_NOFILE.
+// CheckLimit finds descriptors that can't be because of RLIMIT_NOFILE. That 0, 1 or 2
+// can't be is for the child to find.
 func CheckLimit(actions []plan.Action) error {
-	if len(actions) == 0 {
-		return nil
-	}
-	limit := highfd.Limit()
+	limit := 0
 	for i := range actions {
-		if x := &actions[i]; (x.Changes() || x.Kind == plan.ActDup2) && x.FD >= limit {
+		x := &actions[i]
+		if x.FD < highfd.Least || !x.Changes() && x.Kind != plan.ActDup2 {
+			continue
+		}
+		if limit == 0 {
+			limit = highfd.Limit()
+		}
+		if x.FD >= limit {
 			return x.ErrorAt(i, plan.Invalid("descriptor %d is out of range, RLIMIT_NOFILE is %d", x.FD, limit))
 		}
 	}

@@ -53,21 +53,21 @@ var (
 	probed  atomic.Pointer[Findings] // tests store others
 )
 
-// known is what is known, for sure or not.
-func known() *Findings {
+// Known is what is known, for sure or not.
+func Known() *Findings {
 	if f := probed.Load(); f != nil {
 		return f
 	}
 	return find(func(was *Findings) bool { return was == nil })
 }
 
-func Current() Features { return known().Features }
+func Current() Features { return Known().Features }
 
 // Here is what is known to hold for the calling thread, as far as that can be
 // seen at next to no cost.
 func Here() *Findings {
 	doubt := func(f *Findings) bool { return f == nil || f.guess || !f.noPrctl && !f.modes[seccompMode()] }
-	if f := known(); !doubt(f) {
+	if f := Known(); !doubt(f) {
 		return f
 	}
 	return find(doubt)

@@ -44,7 +44,7 @@ const osDone = 1
 // release gives up a reference.
 func (h *osHandle) release() {
 	if h.refs.Add(-1) == 0 {
-		unix.Close(int(h.handle))
+		_, _, _ = syscall.RawSyscall(unix.SYS_CLOSE, h.handle, 0, 0) // does not block
 	}
 }
 
