@@ -80,15 +80,15 @@ func ExampleProgram_Steps() {
 		log.Fatal(err)
 	}
 	for _, step := range prog.Steps() {
-		if step.Index >= 0 {
-			fmt.Printf("%s %d: %v\n", step.Name, step.Index, step)
+		if step.Part != spawn.PartStart {
+			fmt.Printf("%v %d, %s: %v\n", step.Part, step.Index, step.Name, step)
 		}
 	}
 	// Output:
-	// setsid 1: setsid()
-	// umask 0: umask(027)
-	// chdir 0: chdir("/tmp")
-	// dup2 1: dup3(1, 2, 0)
+	// attribute 1, setsid: setsid()
+	// attribute 0, umask: umask(027)
+	// action 0, chdir: chdir("/tmp")
+	// action 1, dup2: dup3(1, 2, 0)
 }
 
 // A program can find out what has failed. If the attributes contradict each other,
