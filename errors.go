@@ -4,9 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"syscall"
-	"unicode"
 
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/plan"
@@ -167,22 +165,13 @@ type Error struct {
 func (e *Error) Error() string {
 	text := "spawn " + e.Path + ": " + e.Step
 	if e.Object != "" {
-		text += " " + printable(e.Object)
+		text += " " + plan.Printable(e.Object)
 	}
 	text += ": " + e.Err.Error()
 	if e.Hint != "" {
 		text += " (" + e.Hint + ")"
 	}
 	return text
-}
-
-// printable shows what can't be seen, such as the carriage return that a script
-// from another system has at the end of its first line.
-func printable(s string) string {
-	if strings.ContainsFunc(s, unicode.IsControl) {
-		return strconv.Quote(s)
-	}
-	return s
 }
 
 // Unwrap returns Err.
@@ -195,7 +184,7 @@ type UnsupportedError = attr.UnsupportedError
 // ErrStatusTaken is the error of [Process.Wait] if the child has ended but its
 // status is lost: somebody else in this process has waited for the child, or
 // SIGCHLD is ignored. From Linux 6.15 on, Wait finds the status all the same.
-var ErrStatusTaken = errors.New("spawn: exit status was taken by another waiter, or SIGCHLD is ignored")
+var ErrStatusTaken = plan.ErrStatusTaken
 
 // ofStart is wrap for what has failed at a start: the error of a context stays as
 // it is.

@@ -2,24 +2,17 @@
 
 package spawn
 
-import "os"
+import (
+	"os"
+
+	"github.com/safespawn/spawn/internal/engine"
+)
 
 // DisregardOOM has starts not look at what the OOM killer may do.
-func DisregardOOM() (restore func()) {
-	was := lookAtRisks
-	lookAtRisks = func(*os.File) oomRisk { return oomRisk{} }
-	return func() { lookAtRisks = was }
-}
+func DisregardOOM() (restore func()) { return engine.AssumeOOMForTest(false, false) }
 
 // AssumeOOM has starts expect the worst of each cgroup, or that it limits memory.
-func AssumeOOM(limited, group bool) (restore func()) {
-	was := lookAtRisks
-	lookAtRisks = func(*os.File) oomRisk { return oomRisk{limited, group} }
-	return func() { lookAtRisks = was }
-}
+func AssumeOOM(limited, group bool) (restore func()) { return engine.AssumeOOMForTest(limited, group) }
 
 // RisksOf is what a start finds out about a cgroup.
-func RisksOf(dir *os.File) (limited, group bool) {
-	r := risksOf(dir)
-	return r.limited, r.group
-}
+func RisksOf(dir *os.File) (limited, group bool) { return engine.RisksForTest(dir) }

@@ -2,50 +2,37 @@
 
 package spawn
 
-import (
-	"github.com/safespawn/spawn/internal/plan"
-	"github.com/safespawn/spawn/internal/raw"
-)
+import "github.com/safespawn/spawn/internal/plan"
 
 // Phases are those of p.Steps, one for each.
-func (p *Program) Phases() (list []plan.Phase) {
-	for _, c := range p.prog.Calls() {
-		list = append(list, plan.Phase(c.Phase))
-	}
-	return list
-}
+func (p *Program) Phases() []plan.Phase { return p.program.PhasesForTest() }
 
 // Swapped is p with what it does in two phases exchanged.
 func (p *Program) Swapped(a, b plan.Phase) *Program {
-	return p.reordered(func(_ *engine, c raw.Call) int {
-		switch plan.Phase(c.Phase) {
+	return p.reordered(func(_ string, ph plan.Phase) int {
+		switch ph {
 		case a:
 			return int(b)
 		case b:
 			return int(a)
 		}
-		return int(c.Phase)
+		return int(ph)
 	})
 }
 
 // Hastened is p with a step made the first of its phase.
 func (p *Program) Hastened(step string) *Program {
-	return p.reordered(func(e *engine, c raw.Call) int {
-		if e.prog.Step(c.Step).Name == step {
-			return 2*int(c.Phase) - 1
+	return p.reordered(func(name string, ph plan.Phase) int {
+		if name == step {
+			return 2*int(ph) - 1
 		}
-		return 2 * int(c.Phase)
+		return 2 * int(ph)
 	})
 }
 
-func (p *Program) reordered(rank func(*engine, raw.Call) int) *Program {
+func (p *Program) reordered(rank func(step string, ph plan.Phase) int) *Program {
 	q := *p
-	q.prog = p.prog.Reorder(func(c raw.Call) int { return rank(&p.engine, c) })
-	if p.copying != nil {
-		e := *p.copying
-		e.prog = e.prog.Reorder(func(c raw.Call) int { return rank(&p.copying.engine, c) })
-		q.copying = &e
-	}
+	q.program.ReorderForTest(rank)
 	return &q
 }
 

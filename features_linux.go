@@ -2,7 +2,11 @@
 
 package spawn
 
-import "github.com/safespawn/spawn/internal/kernel"
+import (
+	"sync/atomic"
+
+	"github.com/safespawn/spawn/internal/kernel"
+)
 
 func featureSet() FeatureSet {
 	f := kernel.Here()
@@ -15,5 +19,24 @@ func featureSet() FeatureSet {
 		{"pidfd_info", f.PidfdInfo, "6.15", "the status is found also when somebody else has waited"},
 		{"waitid", f.Waitid, "", "without (filters): wait4, and looks at /proc again and again"},
 		{"shared_memory", f.SharedMemory, "", "without (emulators): memory is copied and failures come by pipe"},
+	}
+}
+
+var warned [3]atomic.Bool
+
+// warnOnce logs what this kernel lacks and what that costs, once a process.
+func (p *Program) warnOnce() {
+	f := p.program.Features()
+	for i, w := range []struct {
+		missing bool
+		what    string
+	}{
+		{!f.CloseRange, "no close_range: a spawn's cost grows with the number of open files"},
+		{!f.Pidfd, "no pidfd: each child that is waited for holds a thread"},
+		{!kernel.Current().SharedMemory, "memory is not shared over clone: it is copied, and failures come by pipe"},
+	} {
+		if w.missing && !warned[i].Swap(true) {
+			p.warn(w.what)
+		}
 	}
 }

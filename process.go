@@ -164,7 +164,7 @@ func (p *Process) Signal(sig os.Signal) error {
 	if p.over {
 		return os.ErrProcessDone
 	}
-	if err := p.child.signal(p.pid, sig); err != nil {
+	if err := p.child.signal(sig); err != nil {
 		return fmt.Errorf("spawn: signal pid %d: %w", p.pid, err)
 	}
 	return nil

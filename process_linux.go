@@ -11,38 +11,26 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/safespawn/spawn/internal/engine"
 	"github.com/safespawn/spawn/internal/kernel"
 	"github.com/safespawn/spawn/internal/raw"
 )
 
 // child is what a child is known by while it hasn't been reaped.
 type child struct {
-	pidfd  int      // -1 where the kernel has none
-	traced bool     // somebody in this process waits for its stops
-	file   *os.File // pidfd, registered with the poller; nil until somebody parks
-	users  int      // of file
-	exit   raw.Exit
-	state  ProcessState // Process.state points here, to save an allocation
+	engine.Child
+	file  *os.File // pidfd, registered with the poller; nil until somebody parks
+	users int      // of file
+	exit  raw.Exit
+	state ProcessState // Process.state points here, to save an allocation
 }
 
-func (c *child) signal(pid int, sig os.Signal) error {
+func (c *child) signal(sig os.Signal) error {
 	s, ok := sig.(syscall.Signal)
 	if !ok {
 		return syscall.EINVAL
 	}
-	var err error
-	byPidfd := c.pidfd >= 0 && kernel.Current().Pidfd
-	if byPidfd {
-		err = unix.PidfdSendSignal(c.pidfd, s, nil, 0)
-	}
-	// A filter may be against the one call, and not against the other.
-	if !byPidfd || (err == unix.ENOSYS || err == unix.EPERM) && c.ask(pid, unix.WNOWAIT) == 0 {
-		err = unix.Kill(pid, s)
-	}
-	if err == unix.ESRCH {
-		return os.ErrProcessDone
-	}
-	return err
+	return c.Signal(s)
 }
 
 // WithPidfd calls f with a pidfd of the child and returns the result of f. The
@@ -64,11 +52,11 @@ func (p *Process) dupPidfd() (int, error) {
 	switch {
 	case p.over:
 		return -1, os.ErrProcessDone
-	case p.child.pidfd < 0:
+	case p.child.Pidfd < 0:
 		return -1, missing("Process.WithPidfd", "pidfds", "5.4")
 	}
 	p.child.poll() // which does not go unnoticed by those who have copies
-	return p.child.dup()
+	return p.child.Dup()
 }
 
 // maxShortWaits bounds how many goroutines look for the end of a child in a loop
@@ -120,13 +108,10 @@ func (p *Process) look(options int) bool {
 		return true
 	}
 	c := &p.child
-	if c.traced && options == 0 {
-		// The stops of a child that is traced are for its tracer.
-		if errno := c.ask(p.pid, unix.WNOWAIT); errno == 0 && c.exit.PID == 0 {
-			return false
-		}
+	if options == 0 && !c.Settled(&c.exit) {
+		return false
 	}
-	switch errno := c.ask(p.pid, options); {
+	switch errno := c.Ask(options, &c.exit); {
 	case errno == unix.ECHILD:
 		p.finish(p.taken())
 	case errno == unix.ENOTSUP:
@@ -149,17 +134,17 @@ func (p *Process) look(options int) bool {
 // by the last who has parked on it. The caller holds p.mu.
 func (p *Process) closePidfd() {
 	switch {
-	case p.child.file == nil && p.child.pidfd >= 0:
-		unix.Close(p.child.pidfd)
+	case p.child.file == nil && p.child.Pidfd >= 0:
+		unix.Close(p.child.Pidfd)
 	case p.child.file != nil && p.child.users == 0:
 		p.child.file.Close()
 	}
-	p.child.pidfd = -1
+	p.child.Pidfd = -1
 }
 
 // disown is Disown. The caller holds p.mu.
 func (p *Process) disown() (reaped bool) {
-	reaped = p.child.ask(p.pid, unix.WNOWAIT) == unix.ECHILD
+	reaped = p.child.Ask(unix.WNOWAIT, &p.child.exit) == unix.ECHILD
 	p.finish(nil, ErrStatusTaken)
 	p.closePidfd()
 	return reaped
@@ -167,12 +152,11 @@ func (p *Process) disown() (reaped bool) {
 
 // taken finds the status of a child that somebody else has waited for.
 func (p *Process) taken() (*ProcessState, error) {
-	if p.child.pidfd >= 0 && kernel.Current().PidfdInfo {
-		if status, ok := raw.PidfdExit(p.child.pidfd, kernel.PublishTime); ok {
-			return &ProcessState{pid: p.pid, status: status}, nil
-		}
+	status, err := p.child.Taken()
+	if err != nil {
+		return nil, err
 	}
-	return nil, ErrStatusTaken
+	return &ProcessState{pid: p.pid, status: status}, nil
 }
 
 // reap waits for the end in the background. It costs a goroutine, and a thread
@@ -206,7 +190,7 @@ func (p *Process) waitExited(ctx context.Context) error {
 func (p *Process) blind() bool {
 	p.mu.Lock()
 	defer p.unlock()
-	return !p.over && p.child.ask(p.pid, unix.WNOWAIT) == unix.ENOTSUP
+	return !p.over && p.child.Ask(unix.WNOWAIT, &p.child.exit) == unix.ENOTSUP
 }
 
 // watchEnd returns a channel that is closed when the child has ended.
@@ -240,6 +224,22 @@ func (p *Process) await(look func(p *Process) bool) {
 	}
 }
 
+// awaitBlocking is await without a poller.
+func (p *Process) awaitBlocking(look func(p *Process) bool) {
+	engine.AwaitBlocking(p.block, func() bool { return look(p) })
+}
+
+func (p *Process) block() bool {
+	p.mu.Lock()
+	c := p.child.Child
+	fd, err := c.Dup()
+	p.mu.Unlock()
+	if err != nil {
+		fd = -1
+	}
+	return c.Block(fd)
+}
+
 // register makes the pidfd known to the poller. It returns nil where there is
 // none, or nothing to wait for any more.
 func (p *Process) register() *os.File {
@@ -252,19 +252,22 @@ func (p *Process) register() *os.File {
 	return p.child.file
 }
 
+// pollTries bounds how often a call is made that should not fail.
+const pollTries = 3
+
 // poll makes file, and reports whether there is one. Package os puts into the
 // poller what is non-blocking at that moment; to stay so would change the pidfd
 // for whoever has a copy, or waits by it.
 func (c *child) poll() bool {
-	if c.file != nil || c.pidfd < 0 {
+	if c.file != nil || c.Pidfd < 0 {
 		return c.file != nil
 	}
-	if err := unix.SetNonblock(c.pidfd, true); err != nil {
+	if err := unix.SetNonblock(c.Pidfd, true); err != nil {
 		return false
 	}
-	c.file = os.NewFile(uintptr(c.pidfd), "pidfd")
-	for range askTries {
-		if unix.SetNonblock(c.pidfd, false) == nil {
+	c.file = os.NewFile(uintptr(c.Pidfd), "pidfd")
+	for range pollTries {
+		if unix.SetNonblock(c.Pidfd, false) == nil {
 			break
 		}
 	}

@@ -16,7 +16,7 @@ import (
 // child is what a child is known by while it hasn't been reaped.
 type child struct{ forkexec.Child }
 
-func (c *child) signal(_ int, sig os.Signal) error { return c.Signal(sig) }
+func (c *child) signal(sig os.Signal) error { return c.Signal(sig) }
 
 // WithPidfd calls f with a pidfd of the child and returns the result of f. The
 // descriptor is f's only during the call: f must neither close it nor keep it. If

@@ -57,7 +57,7 @@ type Logger interface {
 type Program struct {
 	path string
 	log  Logger
-	engine
+	backend
 }
 
 // Step is one system call of a child.
@@ -99,6 +99,22 @@ func (s Step) String() string {
 		call += " // " + s.Note
 	}
 	return call
+}
+
+// stepsOf are steps as Program.Steps returns them.
+func stepsOf(list []plan.Step) []Step {
+	steps := make([]Step, len(list))
+	for i, s := range list {
+		args := make([]StepArg, len(s.Args))
+		for k, a := range s.Args {
+			args[k] = StepArg(a)
+		}
+		steps[i] = Step{
+			Part: Part(s.Part), Name: s.Name, Index: s.Index, Object: s.Object,
+			Syscall: s.Syscall, Number: s.Number, Args: args, Note: s.Note, Optional: s.Optional, Repeated: s.Repeated,
+		}
+	}
+	return steps
 }
 
 // Compile checks s and prepares it to be started many times. It starts nothing. An

@@ -8,18 +8,18 @@ import (
 	"github.com/safespawn/spawn/internal/forkexec"
 )
 
-// engine makes children by os.StartProcess here.
-type engine struct{ program *forkexec.Program }
+// backend makes children by os.StartProcess here.
+type backend struct{ program *forkexec.Program }
 
-func (e *engine) compile(s *Spec, argv, env []string, _ bool) (err error) {
-	e.program, err = forkexec.Compile(&forkexec.Input{
+func (b *backend) compile(s *Spec, argv, env []string, _ bool) (err error) {
+	b.program, err = forkexec.Compile(&forkexec.Input{
 		Path: s.Path, Argv: argv, Env: env, Actions: s.Actions.list, Attr: s.Attr,
 	})
 	return err
 }
 
 // release has nothing to give back here.
-func (e *engine) release() {}
+func (b *backend) release() {}
 
 func (p *Program) start(ctx context.Context) (*Process, error) {
 	c, err := p.program.Start(ctx)
@@ -33,19 +33,7 @@ func (p *Program) start(ctx context.Context) (*Process, error) {
 // process, whose notes say so, then those between fork and execve. Their numbers
 // are -1 and their names those of Unix: package syscall chooses the real ones.
 func (p *Program) Steps() []Step {
-	list := p.program.Steps()
-	steps := make([]Step, len(list))
-	for i, s := range list {
-		args := make([]StepArg, len(s.Args))
-		for k, a := range s.Args {
-			args[k] = StepArg(a)
-		}
-		steps[i] = Step{
-			Part: Part(s.Part), Name: s.Name, Index: s.Index, Object: s.Object,
-			Syscall: s.Syscall, Number: s.Number, Args: args, Note: s.Note, Optional: s.Optional, Repeated: s.Repeated,
-		}
-	}
-	return steps
+	return stepsOf(p.program.Steps())
 }
 
 // steps is how many there are.

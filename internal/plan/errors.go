@@ -1,8 +1,12 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"syscall"
+	"unicode"
 )
 
 // Part is what the index of a step counts in.
@@ -59,3 +63,15 @@ type invalid struct{ why string }
 func (e *invalid) Error() string { return e.why }
 
 func (e *invalid) Unwrap() error { return syscall.EINVAL }
+
+// Printable shows what can't be seen, such as the carriage return that a script
+// from another system has at the end of its first line.
+func Printable(s string) string {
+	if strings.ContainsFunc(s, unicode.IsControl) {
+		return strconv.Quote(s)
+	}
+	return s
+}
+
+// ErrStatusTaken is that of package spawn.
+var ErrStatusTaken = errors.New("spawn: exit status was taken by another waiter, or SIGCHLD is ignored")

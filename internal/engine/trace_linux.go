@@ -1,15 +1,15 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (amd64 || arm64) && !android
 
-package spawn
+package engine
 
 import (
 	"context"
-	"runtime"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
 )
@@ -26,63 +26,26 @@ type tracing struct {
 	blocked uint64 // the mask
 }
 
-// lowerMask sets the signal mask.
-func (e *engine) lowerMask(p *plan.Plan, claims *plan.Claims) {
-	b, own := p.Builder(), claims.Has(plan.SignalMask)
-	if p.Trace != nil {
-		e.tracing = &tracing{*p.Trace, own, p.Blocked}
-		p.AttrStep(p.Trace.Step, p.Trace.Index, "")
-		trap := b.Words(1 << (unix.SIGTRAP - 1))
-		p.Call(plan.Mask, raw.RtSigprocmask, raw.Int(unix.SIG_UNBLOCK), trap, raw.Int(0), raw.Int(8))
-	} else if !own {
-		p.StartStep(plan.StepSigMask)
-		p.Call(plan.Mask, raw.RtSigprocmask, raw.Int(unix.SIG_SETMASK), b.SavedMask(), raw.Int(0), raw.Int(8))
-	}
-}
-
-// launchTraced is launchHere, and does what only the tracer can do, which is the
-// thread that makes the child.
-func (p *Program) launchTraced(ctx context.Context) (*Process, error) {
-	if p.tracing == nil {
-		return p.launchHere(ctx)
-	}
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	proc, err := p.launchHere(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if err := p.tracing.finish(ctx, proc); err != nil {
-		_ = proc.Kill() // or it has ended
-		_, _ = proc.Wait(context.WithoutCancel(ctx))
-		if err == ctx.Err() {
-			return nil, err
-		}
-		return nil, wrap(p.path, plan.AttrError(p.tracing.Step, p.tracing.Index, "", err))
-	}
-	return proc, nil
-}
-
 // finish returns when the child is at its first stop, or has ended.
-func (tr *tracing) finish(ctx context.Context, p *Process) error {
-	sig, err := awaitExec(ctx, p)
+func (tr *tracing) finish(ctx context.Context, c *Child) error {
+	sig, err := awaitExec(ctx, c)
 	if sig == 0 {
 		return err
 	}
-	errno := raw.TraceMask(p.pid, tr.mask())
+	errno := raw.TraceMask(c.PID, tr.mask())
 	if errno == 0 && tr.Suspend {
 		if sig == unix.SIGTRAP {
 			sig = unix.SIGSTOP // else the exec has failed late, with a signal that kills
 		}
-		if errno = raw.TraceEnd(p.pid, sig); errno == 0 {
-			p.awaitStop()
+		if errno = raw.TraceEnd(c.PID, sig); errno == 0 {
+			c.awaitStop()
 		}
 	}
 	switch errno {
 	case 0, unix.ESRCH: // killed meanwhile
 		return nil
 	case unix.EIO:
-		return &UnsupportedError{What: "PTRACE_SETSIGMASK", Since: "3.11", Err: errno}
+		return &attr.UnsupportedError{What: "PTRACE_SETSIGMASK", Since: "3.11", Err: errno}
 	}
 	return errno
 }
@@ -100,16 +63,16 @@ func (tr *tracing) mask() uint64 {
 // awaitExec waits for the child to stand still, and returns at which signal; 0 if
 // it has ended. It does not wait for the stop by waitid, as a loop around wait4 in
 // another thread could take that away.
-func awaitExec(ctx context.Context, p *Process) (sig syscall.Signal, err error) {
+func awaitExec(ctx context.Context, c *Child) (sig syscall.Signal, err error) {
 	poll(func() bool {
 		var errno syscall.Errno
-		switch sig, errno = raw.TraceStop(p.pid); {
+		switch sig, errno = raw.TraceStop(c.PID); {
 		case errno == 0:
 			return true
 		case errno != unix.ESRCH:
 			sig, err = 0, errno
 			return true
-		case p.hasEnded():
+		case c.over():
 			return true
 		}
 		err = ctx.Err()
@@ -124,19 +87,19 @@ const settleTime = time.Second
 
 // awaitStop waits until the child is stopped, which it will be before it runs any
 // instruction; or has ended, or got SIGCONT.
-func (p *Process) awaitStop() {
+func (c *Child) awaitStop() {
 	begin := time.Now()
-	idType, id := unix.P_PIDFD, p.child.pidfd
+	idType, id := unix.P_PIDFD, c.Pidfd
 	if id < 0 {
-		idType, id = unix.P_PID, p.pid
+		idType, id = unix.P_PID, c.PID
 	}
 	told := func() bool {
 		var x raw.Exit
 		errno := raw.Waitid(idType, id, unix.WSTOPPED|unix.WCONTINUED|unix.WNOHANG, &x)
 		return errno == 0 && x.PID != 0
 	}
-	poll(func() bool { return told() || p.hasEnded() || isStopped(p.pid) || time.Since(begin) > settleTime })
-	if !p.hasEnded() {
+	poll(func() bool { return told() || c.over() || isStopped(c.PID) || time.Since(begin) > settleTime })
+	if !c.over() {
 		told() // if it was /proc that did, so that nobody else is
 	}
 }
@@ -147,15 +110,18 @@ func isStopped(pid int) bool {
 	return state == 'T'
 }
 
+// shortTime is how long to look in a loop.
+const shortTime = 100 * time.Microsecond
+
 // poll calls look until it returns true: in a loop for a short time, then with
 // pauses.
 func poll(look func() bool) {
 	done := false
-	raw.Spin(shortWaitTime, func() bool {
+	raw.Spin(shortTime, func() bool {
 		done = look()
 		return done
 	})
-	for pause := shortWaitTime; !done; pause = min(2*pause, 50*shortWaitTime) {
+	for pause := shortTime; !done; pause = min(2*pause, 50*shortTime) {
 		time.Sleep(pause)
 		done = look()
 	}

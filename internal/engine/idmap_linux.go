@@ -1,6 +1,6 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (amd64 || arm64) && !android
 
-package spawn
+package engine
 
 import (
 	"fmt"
@@ -97,12 +97,12 @@ func (g *mapGate) pass(a *attempt) error {
 			err = plan.AttrError(plan.StepIDMap, g.Index, "", err)
 		}
 	}
-	if err != nil && isOver(a.pid, a.pidfd) {
+	if err != nil && a.child.over() {
 		err = nil // somebody has killed the child
 	}
 	if err != nil {
 		g.shut()
-		_ = sendKill(a.pid, a.pidfd) // another child may have a copy of the gate's end
+		_ = a.child.kill() // another child may have a copy of the gate's end
 	}
 	return err
 }
@@ -114,7 +114,7 @@ func (g *mapGate) shut() {
 }
 
 func (g *mapGate) writeAll(a *attempt) error {
-	pid, err := procPID(a.pid, a.pidfd)
+	pid, err := procPID(a.child.PID, a.child.Pidfd)
 	for i := range g.files {
 		f := &g.files[i]
 		if err == nil {

@@ -1,6 +1,6 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (amd64 || arm64) && !android
 
-package spawn
+package engine
 
 import (
 	"math/bits"
@@ -26,7 +26,7 @@ type signalVars struct {
 // resetSignals resets dispositions. With clone3 no handler is left; without, or
 // where signals are ignored that should not be, operations do it. For a program
 // that is run but once it is known now which.
-func (e *engine) resetSignals(p *plan.Plan, claims *plan.Claims, once bool) {
+func (e *Program) resetSignals(p *plan.Plan, claims *plan.Claims, once bool) {
 	if !claims.Has(plan.InheritedSignals) {
 		b := p.Builder()
 		p.StartStep(plan.StepSigDefault)
@@ -56,6 +56,20 @@ func (e *engine) resetSignals(p *plan.Plan, claims *plan.Claims, once bool) {
 	}
 }
 
+// lowerMask sets the signal mask.
+func (e *Program) lowerMask(p *plan.Plan, claims *plan.Claims) {
+	b, own := p.Builder(), claims.Has(plan.SignalMask)
+	if p.Trace != nil {
+		e.tracing = &tracing{*p.Trace, own, p.Blocked}
+		p.AttrStep(p.Trace.Step, p.Trace.Index, "")
+		trap := b.Words(1 << (unix.SIGTRAP - 1))
+		p.Call(plan.Mask, raw.RtSigprocmask, raw.Int(unix.SIG_UNBLOCK), trap, raw.Int(0), raw.Int(8))
+	} else if !own {
+		p.StartStep(plan.StepSigMask)
+		p.Call(plan.Mask, raw.RtSigprocmask, raw.Int(unix.SIG_SETMASK), b.SavedMask(), raw.Int(0), raw.Int(8))
+	}
+}
+
 // setSignals says which signals are to be reset.
 func (p *Program) setSignals(r *raw.Run) {
 	if p.signals.first != 0 {
@@ -76,7 +90,7 @@ func (p *Program) setSignals(r *raw.Run) {
 
 // notInherited are the signals that are to be reset in a child that inherits what
 // this process ignores.
-func (e *engine) notInherited() signalSet {
+func (e *Program) notInherited() signalSet {
 	ignored, inherited := ignoredSignals(e.feat.Clone3)
 	if e.feat.Clone3 {
 		return ignored &^ inherited

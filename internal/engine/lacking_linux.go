@@ -1,6 +1,6 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (amd64 || arm64) && !android
 
-package spawn
+package engine
 
 import (
 	"errors"
@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/kernel"
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
@@ -21,7 +22,7 @@ import (
 type lacking struct{ what, since string }
 
 func (l lacking) errorFor(errno syscall.Errno) error {
-	return &UnsupportedError{What: l.what, Since: l.since, Err: errno}
+	return &attr.UnsupportedError{What: l.what, Since: l.since, Err: errno}
 }
 
 // notLacking is an errno that says nothing about the kernel: only of what the kernel
@@ -99,8 +100,8 @@ var (
 )
 
 // stepError is the error of a step of the child other than execve.
-func (p *Program) stepError(step raw.Step, errno syscall.Errno) *Error {
-	e := &Error{Path: p.path, Part: Part(step.Part), Step: step.Name, Index: step.Index, Object: p.objectOf(step)}
+func (p *Program) stepError(step raw.Step, errno syscall.Errno) *plan.Error {
+	e := &plan.Error{Part: plan.Part(step.Part), Step: step.Name, Index: step.Index, Object: p.objectOf(step)}
 	if a := p.actionOf(step); a != nil {
 		e.Err, e.Hint = notLacking(errno), p.diag.refusedOfFile(a, errno)
 		return e
@@ -118,9 +119,8 @@ func (p *Program) stepError(step raw.Step, errno syscall.Errno) *Error {
 
 // mapError is the error of an id map that this process was to write.
 func (p *Program) mapError(err error) error {
-	var e *Error
+	var e *plan.Error
 	var errno syscall.Errno
-	err = wrap(p.path, err)
 	if errors.As(err, &e) && errors.As(err, &errno) && e.Hint == "" {
 		e.Hint = p.diag.denied(raw.Step{Name: e.Step, Part: uint8(e.Part), Index: e.Index}, errno)
 	}
@@ -128,7 +128,7 @@ func (p *Program) mapError(err error) error {
 }
 
 // actionOf is the file action that a step belongs to, or nil.
-func (e *engine) actionOf(step raw.Step) *plan.Action {
+func (e *Program) actionOf(step raw.Step) *plan.Action {
 	if plan.Part(step.Part) != plan.PartAction {
 		return nil
 	}

@@ -1,6 +1,6 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (amd64 || arm64) && !android
 
-package spawn
+package engine
 
 import (
 	"bytes"
@@ -74,25 +74,6 @@ func (l *lastingThreads) serve() {
 		job.f()
 		close(job.done)
 	}
-}
-
-// launch runs the program on a thread that will do. A goroutine that is locked to
-// its thread makes the child itself: the thread may have anything that Linux keeps
-// for each, such as a sandbox, and not all of that can be compared.
-func (p *Program) launch(ctx context.Context) (*Process, error) {
-	if !p.lasting || lockedToThread() {
-		return p.launchTraced(ctx)
-	}
-	var proc *Process
-	var err error
-	errno, ended := lasting.do(ctx, func() { proc, err = p.launchTraced(ctx) })
-	switch {
-	case ended != nil:
-		return nil, ended
-	case errno != 0:
-		return nil, p.cloneError(errno)
-	}
-	return proc, err
 }
 
 // lockedToThread reports whether the calling goroutine is locked to its thread.

@@ -1,6 +1,6 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (amd64 || arm64) && !android
 
-package spawn
+package engine
 
 import (
 	"fmt"
@@ -18,7 +18,7 @@ import (
 
 // cloneError says what a failure of clone is about.
 func (p *Program) cloneError(errno syscall.Errno) error {
-	e := &Error{Path: p.path, Part: PartStart, Step: plan.StepClone, Index: -1, Err: notLacking(errno)}
+	e := &plan.Error{Part: plan.PartStart, Step: plan.StepClone, Index: -1, Err: notLacking(errno)}
 	switch errno {
 	case unix.EAGAIN:
 		e.Hint = processLimit(p.cgroup.File)
@@ -35,17 +35,17 @@ func (p *Program) cloneError(errno syscall.Errno) error {
 }
 
 // refusedByClone is about what the child was to be made in.
-func (p *Program) refusedByClone(e *Error, errno syscall.Errno) {
+func (p *Program) refusedByClone(e *plan.Error, errno syscall.Errno) {
 	switch {
 	case p.clone.Bits != 0 && (p.cgroup.File == nil || ofNamespaces(errno)):
-		e.Part, e.Index, e.Object = PartAttr, p.clone.Index, p.clone.Object
+		e.Part, e.Index, e.Object = plan.PartAttr, p.clone.Index, p.clone.Object
 		if lacks := lacksNamespaces(p.clone.Bits); errno == unix.EINVAL && lacks.what != "" {
 			e.Err = lacks.errorFor(errno)
 			return
 		}
 		e.Hint = p.noNamespace(plan.StepClone, p.clone.Bits, errno)
 	case p.cgroup.File != nil:
-		e.Part, e.Step, e.Index, e.Object = PartAttr, plan.StepCgroup, p.cgroup.Index, p.cgroup.Name()
+		e.Part, e.Step, e.Index, e.Object = plan.PartAttr, plan.StepCgroup, p.cgroup.Index, p.cgroup.Name()
 		p.refusedByCgroup(e, errno)
 	default:
 		e.Err = errno
@@ -215,7 +215,7 @@ func cgroupHint(errno syscall.Errno) string {
 
 // refusedByCgroup says what a directory is, if not that of a cgroup of version 2,
 // or else why the child can't be in it.
-func (p *Program) refusedByCgroup(e *Error, errno syscall.Errno) {
+func (p *Program) refusedByCgroup(e *plan.Error, errno syscall.Errno) {
 	if what := notACgroupButWhat(p.heldFD(plan.StepCgroup)); what != "" {
 		e.Err = &notACgroup{what}
 		return

@@ -1,12 +1,11 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (amd64 || arm64) && !android
 
-package spawn
+package engine
 
 import (
 	"fmt"
 	"slices"
 	"strconv"
-	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -20,19 +19,19 @@ import (
 
 // Steps returns the child's system calls between clone and execve, in order. Some
 // calls depend on the moment of the start; their notes say so.
-func (p *Program) Steps() []Step {
+func (p *Program) Steps() []plan.Step {
 	calls := p.prog.Calls()
-	steps := make([]Step, len(calls))
+	steps := make([]plan.Step, len(calls))
 	for i, c := range calls {
 		steps[i] = p.step(c)
 	}
 	return steps
 }
 
-func (p *Program) step(c raw.Call) Step {
+func (p *Program) step(c raw.Call) plan.Step {
 	named := p.prog.Step(c.Step)
-	s := Step{
-		Part: Part(named.Part), Name: named.Name, Index: named.Index, Object: p.objectOf(named),
+	s := plan.Step{
+		Part: plan.Part(named.Part), Name: named.Name, Index: named.Index, Object: p.objectOf(named),
 		Syscall: c.Sys.Name(), Number: c.Sys.Number(),
 	}
 	for i := range c.Sys.Args() {
@@ -96,10 +95,10 @@ func (p *Program) varName(v raw.Var) string {
 	return "v" + strconv.Itoa(int(v))
 }
 
-func (p *Program) arg(c raw.Call, i int) StepArg {
+func (p *Program) arg(c raw.Call, i int) plan.StepArg {
 	v := c.Args[i]
 	known := v.Kind != raw.KindVar && v.Kind != raw.KindVarAddress
-	a := StepArg{Text: p.value(v, c.Sys == raw.CloseRange || c.Sys == raw.Prlimit64), Value: v.Num, Known: known}
+	a := plan.StepArg{Text: p.value(v, c.Sys == raw.CloseRange || c.Sys == raw.Prlimit64), Value: v.Num, Known: known}
 	if v.Kind == raw.KindNumber {
 		if name, ok := constName(c, i, int64(v.Num)); ok {
 			a.Text = name
@@ -203,23 +202,9 @@ func listedName(c raw.Call, i int, n int64) (string, bool) {
 	return "", false
 }
 
-// steps is the number of the child's operations.
-func (p *Program) steps() int { return p.prog.Len() }
+// Len is the number of the child's operations.
+func (p *Program) Len() int { return p.prog.Len() }
 
-var warned [3]atomic.Bool
-
-// warnOnce logs what this kernel lacks and what that costs, once a process.
-func (p *Program) warnOnce() {
-	for i, w := range []struct {
-		missing bool
-		what    string
-	}{
-		{!p.feat.CloseRange, "no close_range: a spawn's cost grows with the number of open files"},
-		{!p.feat.Pidfd, "no pidfd: each child that is waited for holds a thread"},
-		{!kernel.Current().SharedMemory, "memory is not shared over clone: it is copied, and failures come by pipe"},
-	} {
-		if w.missing && !warned[i].Swap(true) {
-			p.warn(w.what)
-		}
-	}
-}
+// Features are those that the program was made for. Memory is not shared also where an
+// attribute wants it so.
+func (p *Program) Features() kernel.Features { return p.feat }

@@ -1,6 +1,6 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (amd64 || arm64) && !android
 
-package spawn
+package engine
 
 import (
 	"path"
@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/plan"
 )
 
 // found is where a path leads to.
@@ -105,7 +107,7 @@ func start(name string) (*found, *trouble) {
 // goesOn wants a directory where a path has a slash.
 func (f *found) goesOn(slash bool) *trouble {
 	if slash && f.st.Mode&unix.S_IFMT != unix.S_IFDIR {
-		return &trouble{unix.ENOTDIR, printable(f.path) + " is not a directory"}
+		return &trouble{unix.ENOTDIR, plan.Printable(f.path) + " is not a directory"}
 	}
 	return nil
 }
@@ -114,7 +116,7 @@ func (f *found) goesOn(slash bool) *trouble {
 func (f *found) enter(e *eyes, name string) (*found, *trouble) {
 	switch e.may(f, mayExec) {
 	case no:
-		return nil, &trouble{unix.EACCES, e.who() + " may not search the directory " + printable(f.path)}
+		return nil, &trouble{unix.EACCES, e.who() + " may not search the directory " + plan.Printable(f.path)}
 	case maybe:
 		return nil, unknown
 	}
@@ -140,7 +142,7 @@ func (f *found) look() *trouble {
 	switch err := unix.Lstat(f.path, &f.st); err {
 	case nil:
 	case unix.ENOENT:
-		return &trouble{unix.ENOENT, "there is no " + printable(f.path)}
+		return &trouble{unix.ENOENT, "there is no " + plan.Printable(f.path)}
 	case unix.ENAMETOOLONG:
 		return &trouble{unix.ENAMETOOLONG, ""}
 	default:
@@ -161,7 +163,7 @@ func (f *found) look() *trouble {
 // follow reads a symbolic link. Those of /proc are other things in the child.
 func (f *found) follow() (string, *trouble) {
 	if f.flags&stNosymfollow != 0 {
-		return "", &trouble{unix.ELOOP, "a symbolic link, and " + printable(f.mounted) + " is mounted nosymfollow"}
+		return "", &trouble{unix.ELOOP, "a symbolic link, and " + plan.Printable(f.mounted) + " is mounted nosymfollow"}
 	}
 	buf := make([]byte, unix.PathMax)
 	n, err := unix.Readlink(f.path, buf)

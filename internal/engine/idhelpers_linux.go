@@ -1,18 +1,21 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (amd64 || arm64) && !android
 
-package spawn
+package engine
 
 import (
-	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/raw"
 )
 
 // helperNames are the programs that write maps for users without privilege.
@@ -29,7 +32,7 @@ func findHelpers(files []mapFile) error {
 		path, err := exec.LookPath(name)
 		if err != nil {
 			return plan.AttrError(f.name, f.index, name,
-				&UnsupportedError{What: name + "(1), of shadow or uidmap", Err: err})
+				&attr.UnsupportedError{What: name + "(1), of shadow or uidmap", Err: err})
 		}
 		f.helper = path
 	}
@@ -49,46 +52,67 @@ func (f *mapFile) runHelper(a *attempt, pid int) error {
 	}
 	defer unix.Close(pipe[0])
 	defer unix.Close(pipe[1])
-	s := &Spec{Path: f.helper, Args: append([]string{helperNames[f.name], strconv.Itoa(pid)}, strings.Fields(f.text)...)}
-	s.Actions.Open(0, "/dev/null", unix.O_RDONLY, 0)
-	s.Actions.Dup2(pipe[1], 1) // as it is, non-blocking
-	s.Actions.Dup2(1, 2)
-	p, err := Start(a.ctx, s)
+	var p Program
+	err = p.Compile(Input{
+		Path: f.helper,
+		Argv: append([]string{helperNames[f.name], strconv.Itoa(pid)}, strings.Fields(f.text)...),
+		Env:  os.Environ(),
+		Actions: []plan.Action{
+			{Kind: plan.ActOpen, FD: 0, From: plan.AtFdcwd, Path: "/dev/null"},
+			{Kind: plan.ActDup2, From: pipe[1], FD: 1}, // as it is, non-blocking
+			{Kind: plan.ActDup2, From: 1, FD: 2},
+		},
+		Once: true,
+	})
 	if err != nil {
 		return err
 	}
-	state, err := a.awaitHelper(p)
+	defer p.Release()
+	c, err := p.Start(a.ctx)
+	if err != nil {
+		return err
+	}
+	status, err := a.awaitHelper(&c)
 	switch {
-	case err != nil || state.Success():
+	case err != nil || status.ExitStatus() == 0:
 		return err
 	case a.ctx.Err() != nil:
 		return a.ctx.Err()
 	}
-	return refusal(f.helper, state, pipe[0])
+	return refusal(f.helper, status, pipe[0])
 }
 
 // awaitHelper ends a helper that nobody needs any more. It needs no other goroutine,
 // for which there may be no thread.
-func (a *attempt) awaitHelper(p *Process) (*ProcessState, error) {
+func (a *attempt) awaitHelper(c *Child) (status syscall.WaitStatus, err error) {
+	defer c.Close()
+	var x raw.Exit
+	var errno syscall.Errno
 	poll(func() bool {
-		if p.tryReap() {
+		if errno = c.Ask(0, &x); errno != 0 && errno != unix.ENOTSUP || errno == 0 && x.PID != 0 {
 			return true
 		}
-		if a.ctx.Err() != nil || isOver(a.pid, a.pidfd) {
-			_ = p.Kill() // or it has ended
+		if a.ctx.Err() != nil || a.child.over() {
+			_ = c.kill() // or it has ended
 		}
 		return false
 	})
-	return p.Wait(context.Background())
+	switch errno {
+	case 0:
+		return x.Status, nil
+	case unix.ECHILD:
+		return c.Taken()
+	}
+	return 0, errno
 }
 
 // refusal is the error of a helper that has failed, with what it printed.
-func refusal(path string, state *ProcessState, output int) error {
+func refusal(path string, status syscall.WaitStatus, output int) error {
 	buf := make([]byte, maxMessage)
 	n, _ := unix.Read(output, buf)
 	said := strings.Join(strings.Fields(string(buf[:max(n, 0)])), " ")
-	if !state.Exited() {
-		return fmt.Errorf("%s: %v: %s", path, state, said)
+	if !status.Exited() {
+		return fmt.Errorf("%s: signal: %v: %s", path, status.Signal(), said)
 	}
-	return fmt.Errorf("%s: %v: %s: %w", path, state, said, unix.EPERM)
+	return fmt.Errorf("%s: exit status %d: %s: %w", path, status.ExitStatus(), said, unix.EPERM)
 }

@@ -1,6 +1,6 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (amd64 || arm64) && !android
 
-package spawn
+package engine
 
 import (
 	"golang.org/x/sys/unix"
@@ -22,7 +22,7 @@ type hiding struct {
 // the child who may not reach this process; docs/security.md says which these are.
 // The kernel sets the flag to fs.suid_dumpable with some of these steps, and 1 may
 // be that, so it is cleared once more after them.
-func (e *engine) lowerHiding(p *plan.Plan) {
+func (e *Program) lowerHiding(p *plan.Plan) {
 	user := entersUserNamespace(p)
 	e.use = dumpable.Use{Files: p.OwnFiles, Maps: e.maps != nil}
 	if !user && !p.Credentials {

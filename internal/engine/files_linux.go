@@ -1,6 +1,6 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (amd64 || arm64) && !android
 
-package spawn
+package engine
 
 import (
 	"os"
@@ -24,7 +24,7 @@ type heldFile struct {
 }
 
 // lowerFiles lowers the file actions, and what attributes need of files.
-func (e *engine) lowerFiles(p *plan.Plan, claims *plan.Claims, withSlots bool) error {
+func (e *Program) lowerFiles(p *plan.Plan, claims *plan.Claims, withSlots bool) error {
 	if !claims.Has(plan.NoFile) {
 		if err := fdtable.CheckLimit(e.actions); err != nil {
 			return err
@@ -56,7 +56,7 @@ func (e *engine) lowerFiles(p *plan.Plan, claims *plan.Claims, withSlots bool) e
 }
 
 // bringAction brings the file of a file action, if it has one.
-func (e *engine) bringAction(f *fdtable.Lowering, i int) error {
+func (e *Program) bringAction(f *fdtable.Lowering, i int) error {
 	x := &e.actions[i]
 	if x.Kind != plan.ActFile {
 		f.File(-1, false)
@@ -71,7 +71,7 @@ func (e *engine) bringAction(f *fdtable.Lowering, i int) error {
 }
 
 // bring brings the file of an attribute. An error names the file.
-func (e *engine) bring(f *fdtable.Lowering, file plan.File, x fdtable.Extra) error {
+func (e *Program) bring(f *fdtable.Lowering, file plan.File, x fdtable.Extra) error {
 	fd, err := e.hold(file.File, plan.PartAttr, x.Step, file.Index)
 	if err != nil {
 		return plan.AttrError(x.Step, file.Index, file.Name(), err)
@@ -82,7 +82,7 @@ func (e *engine) bring(f *fdtable.Lowering, file plan.File, x fdtable.Extra) err
 }
 
 // bringNamed is bring for a file that may be given by its number.
-func (e *engine) bringNamed(f *fdtable.Lowering, d *plan.Descriptor, x fdtable.Extra) error {
+func (e *Program) bringNamed(f *fdtable.Lowering, d *plan.Descriptor, x fdtable.Extra) error {
 	x.FD, x.Index, x.Object = d.FD, d.Index, d.Object()
 	if d.File.File != nil {
 		return e.bring(f, d.File, x)
@@ -92,7 +92,7 @@ func (e *engine) bringNamed(f *fdtable.Lowering, d *plan.Descriptor, x fdtable.E
 }
 
 // bringCgroup makes the child move to its cgroup where it can't be born there.
-func (e *engine) bringCgroup(f *fdtable.Lowering) error {
+func (e *Program) bringCgroup(f *fdtable.Lowering) error {
 	dir := e.cgroup
 	if dir.File == nil {
 		return nil
@@ -116,7 +116,7 @@ func (e *engine) bringCgroup(f *fdtable.Lowering) error {
 }
 
 // bringForeground adds what attr.Foreground wants, after setpgid.
-func (e *engine) bringForeground(f *fdtable.Lowering) error {
+func (e *Program) bringForeground(f *fdtable.Lowering) error {
 	tty := f.Foreground
 	if tty == nil {
 		return nil
@@ -127,7 +127,7 @@ func (e *engine) bringForeground(f *fdtable.Lowering) error {
 }
 
 // bringTerminal makes a file the controlling terminal.
-func (e *engine) bringTerminal(f *fdtable.Lowering) error {
+func (e *Program) bringTerminal(f *fdtable.Lowering) error {
 	tty := f.TTY
 	if tty.File == nil {
 		return nil
@@ -139,7 +139,7 @@ func (e *engine) bringTerminal(f *fdtable.Lowering) error {
 
 // terminalNumber makes a descriptor that the child has by now the controlling
 // terminal.
-func (e *engine) terminalNumber(f *fdtable.Lowering) error {
+func (e *Program) terminalNumber(f *fdtable.Lowering) error {
 	n := f.TTYNumber
 	if n == nil {
 		return nil
@@ -163,7 +163,7 @@ func steal(f *fdtable.Lowering) raw.Arg {
 
 // bringRuleset applies the ruleset that attr.Landlock wants. Nothing is opened from
 // then on.
-func (e *engine) bringRuleset(f *fdtable.Lowering) error {
+func (e *Program) bringRuleset(f *fdtable.Lowering) error {
 	r := f.Ruleset
 	if r == nil {
 		return nil
@@ -174,7 +174,7 @@ func (e *engine) bringRuleset(f *fdtable.Lowering) error {
 }
 
 // hold notes that a file must be open, with the descriptor it has now.
-func (e *engine) hold(f *os.File, part plan.Part, step string, index int) (fd int, err error) {
+func (e *Program) hold(f *os.File, part plan.Part, step string, index int) (fd int, err error) {
 	conn, err := f.SyscallConn()
 	if err != nil {
 		return -1, err

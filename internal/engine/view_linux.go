@@ -1,6 +1,6 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (amd64 || arm64) && !android
 
-package spawn
+package engine
 
 import (
 	"slices"
@@ -25,10 +25,10 @@ type view struct {
 	ruled   bool // by Landlock
 }
 
-func newView(s *Spec, p *plan.Plan, once bool) view {
-	v := view{attrs: s.Attr, foreign: p.Chrooted, ruled: p.Ruleset != nil}
-	if !once {
-		v.attrs = held(s.Attr)
+func newView(in *Input, p *plan.Plan) view {
+	v := view{attrs: in.Attr, foreign: p.Chrooted, ruled: p.Ruleset != nil}
+	if !in.Once {
+		v.attrs = held(in.Attr)
 	}
 	v.userns = (p.Clone.Bits|p.Unshare.Bits)&unix.CLONE_NEWUSER != 0
 	v.ownMaps = p.Unshare.Bits&unix.CLONE_NEWUSER != 0
@@ -36,7 +36,7 @@ func newView(s *Spec, p *plan.Plan, once bool) view {
 		v.userns = v.userns || j.Types == 0 || j.Types&unix.CLONE_NEWUSER != 0
 		v.foreign = v.foreign || j.Types == 0 || j.Types&unix.CLONE_NEWNS != 0
 	}
-	for _, a := range s.Attr {
+	for _, a := range in.Attr {
 		switch a.(type) {
 		case attr.Credential, attr.IDs, attr.ResetIDs:
 			v.setsIDs = true
@@ -44,8 +44,8 @@ func newView(s *Spec, p *plan.Plan, once bool) view {
 			v.foreign = true
 		}
 	}
-	for i := range s.Actions.list {
-		k := s.Actions.list[i].Kind
+	for i := range in.Actions {
+		k := in.Actions[i].Kind
 		v.moved = v.moved || k == plan.ActChdir || k == plan.ActFchdir
 	}
 	return v

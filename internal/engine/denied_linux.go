@@ -1,6 +1,6 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (amd64 || arm64) && !android
 
-package spawn
+package engine
 
 import (
 	"cmp"
@@ -18,15 +18,15 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// need is the capability that a step takes, as docs/attributes.md has it.
-type need struct {
+// capNeed is the capability that a step takes, as docs/attributes.md has it.
+type capNeed struct {
 	capability int
 	initial    bool   // in the initial user namespace, whatever the child is in
 	late       bool   // after ids and capabilities have changed
 	or         string // what does instead
 }
 
-var needs = map[string]need{
+var capNeeds = map[string]capNeed{
 	plan.StepNice:          {unix.CAP_SYS_NICE, true, false, "RLIMIT_NICE"},
 	plan.StepSched:         {unix.CAP_SYS_NICE, true, false, "RLIMIT_RTPRIO for FIFO and RR"},
 	plan.StepIOPrio:        {unix.CAP_SYS_NICE, true, false, "before Linux 5.14 CAP_SYS_ADMIN"},
@@ -57,7 +57,7 @@ var needs = map[string]need{
 // missingCap names the capability that a step takes and that the child does not
 // have, as far as can be known: a capability that is there is not why.
 func (v *view) missingCap(step string) string {
-	n, ok := needs[step]
+	n, ok := capNeeds[step]
 	if !ok {
 		return ""
 	}

@@ -1,15 +1,11 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (amd64 || arm64) && !android
 
-package spawn
+package engine
 
 import (
-	"context"
-	"errors"
 	"reflect"
 	"slices"
 	"sync/atomic"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/kernel"
@@ -18,8 +14,7 @@ import (
 // inputs are what a program was compiled of, to do so again where the kernel turns
 // out to have less than it had then.
 type inputs struct {
-	spec       *Spec
-	argv, env  []string
+	Input
 	generation int                      // of what was known
 	newer      *atomic.Pointer[Program] // of what is known by now; nil for a program that is run but once
 }
@@ -27,13 +22,11 @@ type inputs struct {
 // keep makes the inputs independent of the caller's. Attributes are values, but for
 // slices in them.
 func (in *inputs) keep() {
-	s := *in.spec
-	s.Actions.list = slices.Clone(s.Actions.list)
-	s.Attr = slices.Clone(s.Attr)
-	for i, a := range s.Attr {
-		s.Attr[i] = cloneSlices(reflect.ValueOf(a)).Interface().(attr.Attr)
+	in.Argv, in.Env = slices.Clone(in.Argv), slices.Clone(in.Env)
+	in.Actions, in.Attr = slices.Clone(in.Actions), slices.Clone(in.Attr)
+	for i, a := range in.Attr {
+		in.Attr[i] = cloneSlices(reflect.ValueOf(a)).Interface().(attr.Attr)
 	}
-	in.spec, in.argv, in.env = &s, slices.Clone(in.argv), slices.Clone(in.env)
 	in.newer = new(atomic.Pointer[Program])
 }
 
@@ -60,28 +53,10 @@ func cloneSlices(v reflect.Value) reflect.Value {
 	return c
 }
 
-// start makes a child, and does so once more where a filter that is newer than the
-// program refuses the engine's own calls.
-func (p *Program) start(ctx context.Context) (*Process, error) {
-	q, err := p.upToDate()
-	if err != nil {
-		return nil, err
-	}
-	proc, err := q.startHolding(ctx)
-	if err == nil || !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.EPERM) {
-		return proc, err
-	}
-	kernel.FindAgain()
-	if again, _ := p.upToDate(); again != nil && again != q {
-		return again.startHolding(ctx)
-	}
-	return nil, err
-}
-
 // upToDate is the program for what is known of the kernel by now.
 func (p *Program) upToDate() (*Program, error) {
 	f := kernel.Known()
-	if p.plan == nil { // else it was compiled just now, for the calling thread
+	if p.memory == nil { // else it was compiled just now, for the calling thread
 		f = kernel.Here()
 	}
 	if f.Failed != 0 {
@@ -96,9 +71,11 @@ func (p *Program) upToDate() (*Program, error) {
 			return q, nil
 		}
 	}
-	q := &Program{path: p.path, log: p.log}
-	if err := q.compileKnowing(f, in.spec, in.argv, in.env, false); err != nil {
-		return nil, wrap(p.path, err)
+	again := in.Input
+	again.Once = false
+	q := new(Program)
+	if err := q.compileKnowing(f, again); err != nil {
+		return nil, err
 	}
 	if in.newer != nil {
 		in.newer.Store(q)

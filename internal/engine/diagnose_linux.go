@@ -1,6 +1,6 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (amd64 || arm64) && !android
 
-package spawn
+package engine
 
 import (
 	"fmt"
@@ -24,14 +24,14 @@ type diagnosis struct {
 	bytes int // of arguments and environment
 }
 
-func newDiagnosis(s *Spec, p *plan.Plan, once bool, bytes int) diagnosis {
-	return diagnosis{newView(s, p, once), bytes}
+func newDiagnosis(in *Input, p *plan.Plan) diagnosis {
+	return diagnosis{newView(in, p), size(in.Argv) + size(in.Env)}
 }
 
 // explain makes the error of a failed execve. It looks at the files only now that
 // it has failed, so what it says is a hint; the errno is the kernel's.
 func (d *diagnosis) explain(path string, errno syscall.Errno) error {
-	e := &Error{Path: path, Part: PartStart, Step: plan.StepExecve, Index: -1, Object: path, Err: notLacking(errno)}
+	e := &plan.Error{Part: plan.PartStart, Step: plan.StepExecve, Index: -1, Object: path, Err: notLacking(errno)}
 	switch errno {
 	case unix.E2BIG:
 		e.Hint = d.tooMuch()
@@ -67,7 +67,7 @@ func (d *diagnosis) follow(path string, errno syscall.Errno) (object, hint strin
 		why = &trouble{errno, "its name ends in a carriage return, as lines do on other systems"}
 	}
 	if c.by != "" {
-		return bad, strings.TrimSuffix("interpreter of "+printable(c.by)+"; "+why.hint, "; ")
+		return bad, strings.TrimSuffix("interpreter of "+plan.Printable(c.by)+"; "+why.hint, "; ")
 	}
 	return bad, why.hint
 }
@@ -158,9 +158,9 @@ func (c *chain) runnable(name string) *trouble {
 	}
 	switch {
 	case f.flags&stNoexec != 0:
-		return &trouble{unix.EACCES, printable(f.mounted) + " is mounted noexec"}
+		return &trouble{unix.EACCES, plan.Printable(f.mounted) + " is mounted noexec"}
 	case f.fsType == unix.PROC_SUPER_MAGIC || f.fsType == unix.SYSFS_MAGIC:
-		return &trouble{unix.EACCES, "nothing is run from " + printable(f.mounted)}
+		return &trouble{unix.EACCES, "nothing is run from " + plan.Printable(f.mounted)}
 	}
 	switch c.may(f, mayExec) {
 	case maybe:

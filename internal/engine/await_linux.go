@@ -1,6 +1,6 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (amd64 || arm64) && !android
 
-package spawn
+package engine
 
 import (
 	"bytes"
@@ -45,7 +45,7 @@ func (w way) flags() uint64 {
 
 // chooseWay finds the way for a program. A child that shares memory without
 // CLONE_VFORK would set the OOM score of this process, too.
-func (e *engine) chooseWay(p *plan.Plan) way {
+func (e *Program) chooseWay(p *plan.Plan) way {
 	switch {
 	case !e.feat.SharedMemory:
 		return copyWay
@@ -74,9 +74,9 @@ func (a *attempt) await() bool {
 func (a *attempt) over(limit time.Duration) bool {
 	switch a.way {
 	case futexWay:
-		return a.r.Await(limit) || isOver(a.pid, a.pidfd)
+		return a.r.Await(limit) || a.child.over()
 	case copyWay:
-		return a.record.await(limit) || isOver(a.pid, a.pidfd) || pastExec(a.pid)
+		return a.record.await(limit) || a.child.over() || pastExec(a.child.PID)
 	}
 	return true
 }
@@ -138,7 +138,7 @@ func (a *attempt) watchChild() *watcher {
 	w := &watcher{done: make(chan struct{}), past: make(chan struct{})}
 	w.cancel = context.AfterFunc(a.ctx, func() {
 		defer close(w.done)
-		if sendKill(a.pid, a.pidfd) != unix.EPERM {
+		if a.child.kill() != unix.EPERM {
 			t := time.NewTimer(killTime)
 			defer t.Stop()
 			select {
@@ -154,16 +154,6 @@ func (a *attempt) watchChild() *watcher {
 		a.r.Interrupt()
 	})
 	return w
-}
-
-// sendKill sends SIGKILL to a child that was not reaped.
-func sendKill(pid, pidfd int) error {
-	if pidfd >= 0 {
-		if err := unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0); err == nil || err == unix.ESRCH {
-			return nil
-		}
-	}
-	return unix.Kill(pid, unix.SIGKILL)
 }
 
 // gaveUp reports whether the context has ended and the child has not.

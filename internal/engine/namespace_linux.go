@@ -1,12 +1,13 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (amd64 || arm64) && !android
 
-package spawn
+package engine
 
 import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/fdtable"
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
@@ -24,11 +25,11 @@ type idMaps struct {
 }
 
 // lowerNamespaces lowers what is not a single call.
-func (e *engine) lowerNamespaces(p *plan.Plan) error {
+func (e *Program) lowerNamespaces(p *plan.Plan) error {
 	e.clone = p.Clone
 	if e.clone.Bits&unix.CLONE_NEWTIME != 0 && !e.feat.Clone3 {
 		return plan.AttrError(plan.StepClone, p.Clone.Index, p.Clone.Object,
-			&UnsupportedError{What: "clone3, for a time namespace", Since: "5.6"})
+			&attr.UnsupportedError{What: "clone3, for a time namespace", Since: "5.6"})
 	}
 	own := p.Unshare.Bits&unix.CLONE_NEWUSER != 0
 	if p.IDMap != nil && !own {
@@ -57,7 +58,7 @@ func (e *engine) lowerNamespaces(p *plan.Plan) error {
 // it is as in nsenter(1): what can be entered without is entered first, as it may
 // belong to another user namespace, in which the child has no rights any more later on;
 // the others belong to the one that is entered.
-func (e *engine) bringJoins(f *fdtable.Lowering) error {
+func (e *Program) bringJoins(f *fdtable.Lowering) error {
 	joins, user := make([]joining, len(f.Joins)), false
 	for i := range f.Joins {
 		j := &f.Joins[i]
@@ -138,7 +139,7 @@ func (j joining) setns(p *plan.Plan, types uint64) raw.OpRef {
 }
 
 // needMaps prepares for maps that are written from outside.
-func (e *engine) needMaps(p *plan.Plan) error {
+func (e *Program) needMaps(p *plan.Plan) error {
 	files := mapFiles(p.IDMap)
 	if p.IDMap.Helpers {
 		if err := findHelpers(files); err != nil {
@@ -151,7 +152,7 @@ func (e *engine) needMaps(p *plan.Plan) error {
 }
 
 // awaitMaps adds the child's half of idMaps.
-func (e *engine) awaitMaps(p *plan.Plan) {
+func (e *Program) awaitMaps(p *plan.Plan) {
 	m, b := e.maps, p.Builder()
 	theirs, got, n := raw.VarArg(m.theirs, 0), b.Var(), b.Var()
 	p.AttrStep(plan.StepIDMap, m.Index, "")

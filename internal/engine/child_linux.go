@@ -1,0 +1,237 @@
+//go:build (amd64 || arm64) && !android
+
+package engine
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/highfd"
+	"github.com/safespawn/spawn/internal/kernel"
+	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// askTries bounds how often a call is made that should not fail.
+const askTries = 3
+
+// Child is a child that has not been reaped.
+type Child struct {
+	PID    int
+	Pidfd  int  // -1 where the kernel has none
+	Traced bool // somebody in this process waits for its stops
+}
+
+// Ask asks whether the child has ended, with more options of waitid: x is how, and
+// its PID 0 if it has not. A call that fails for a reason of its own is made
+// again, and then in the next way that there is.
+func (c *Child) Ask(options int, x *raw.Exit) (errno syscall.Errno) {
+	for way := c.firstWay(); way <= byWait4; way++ {
+		for range askTries {
+			errno = c.askBy(way, options, x)
+			if errno == 0 || errno == unix.ECHILD {
+				return errno
+			}
+		}
+	}
+	return errno
+}
+
+// The ways to ask.
+const (
+	byPidfd = iota // a pid may be somebody else's once the child was reaped
+	byPid
+	byWait4 // which can't leave the child a zombie
+)
+
+func (c *Child) firstWay() int {
+	switch {
+	case !kernel.Current().Waitid:
+		return byWait4
+	case c.Pidfd >= 0:
+		return byPidfd
+	}
+	return byPid
+}
+
+func (c *Child) askBy(way, options int, x *raw.Exit) syscall.Errno {
+	switch way {
+	case byPidfd:
+		return raw.Waitid(unix.P_PIDFD, c.Pidfd, unix.WEXITED|unix.WNOHANG|options, x)
+	case byPid:
+		return raw.Waitid(unix.P_PID, c.PID, unix.WEXITED|unix.WNOHANG|options, x)
+	}
+	// The pid is the child's own for as long as nobody has reaped it.
+	x.PID = 0
+	if c.Pidfd >= 0 && kernel.Current().Pidfd && unix.PidfdSendSignal(c.Pidfd, 0, nil, 0) == unix.ESRCH {
+		return unix.ECHILD
+	}
+	if c.Traced || options&unix.WNOWAIT != 0 {
+		zombie, errno := zombieInProc(c.PID)
+		if zombie && options&unix.WNOWAIT != 0 {
+			x.PID = c.PID
+		}
+		if errno != 0 || !zombie || options&unix.WNOWAIT != 0 {
+			return errno
+		}
+	}
+	return raw.Wait4(c.PID, unix.WNOHANG, x)
+}
+
+// zombieInProc asks /proc whether a child has ended. The error is ECHILD where it
+// was reaped, and ENOTSUP where /proc can't tell.
+func zombieInProc(pid int) (bool, syscall.Errno) {
+	if !procHasOurIDs() {
+		return false, unix.ENOTSUP
+	}
+	state, parent, err := procState(pid)
+	switch {
+	case err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ESRCH):
+		return false, unix.ENOTSUP
+	case parent != os.Getpid():
+		return false, unix.ECHILD
+	}
+	return state == 'Z', 0
+}
+
+// procState is a process's state and parent as /proc has them.
+func procState(pid int) (state byte, parent int, err error) {
+	text, err := highfd.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return 0, 0, err
+	}
+	i := bytes.LastIndexByte(text, ')') // the name before it may be anything
+	fields := bytes.Fields(text[i+1:])
+	if len(fields) < 2 {
+		return 0, 0, unix.EIO
+	}
+	parent, err = strconv.Atoi(string(fields[1]))
+	return fields[0][0], parent, err
+}
+
+// Signal sends a signal. It returns os.ErrProcessDone when the child is gone.
+func (c *Child) Signal(s syscall.Signal) error {
+	var err error
+	byPidfd := c.Pidfd >= 0 && kernel.Current().Pidfd
+	if byPidfd {
+		err = unix.PidfdSendSignal(c.Pidfd, s, nil, 0)
+	}
+	// A filter may be against the one call, and not against the other.
+	if !byPidfd || (err == unix.ENOSYS || err == unix.EPERM) && c.Ask(unix.WNOWAIT, new(raw.Exit)) == 0 {
+		err = unix.Kill(c.PID, s)
+	}
+	if err == unix.ESRCH {
+		return os.ErrProcessDone
+	}
+	return err
+}
+
+// kill sends SIGKILL.
+func (c *Child) kill() error {
+	if c.Pidfd >= 0 {
+		if err := unix.PidfdSendSignal(c.Pidfd, unix.SIGKILL, nil, 0); err == nil || err == unix.ESRCH {
+			return nil
+		}
+	}
+	return unix.Kill(c.PID, unix.SIGKILL)
+}
+
+// Dup makes another descriptor of the pidfd.
+func (c *Child) Dup() (int, error) { return highfd.Dup(c.Pidfd) }
+
+// AwaitBlocking waits in a thread of its own, or looks again and again where no
+// call blocks that leaves the child a zombie, so that its pid stays its own until
+// look returns true. block is Block, or that under a lock.
+func AwaitBlocking(block, look func() bool) {
+	for pause := time.Millisecond; !look(); {
+		if !block() {
+			time.Sleep(pause)
+			pause = min(2*pause, maxPause)
+		}
+	}
+}
+
+// maxPause is the longest time between two looks.
+const maxPause = 50 * time.Millisecond
+
+// Block returns true when the child has ended, or was reaped, and false at once
+// where it can't wait for that: waitid is refused, or the child is traced and at a
+// stop. fd is another pidfd, which it closes, or -1.
+func (c *Child) Block(fd int) bool {
+	if fd >= 0 {
+		defer unix.Close(fd)
+	}
+	if !kernel.Current().Waitid {
+		return false
+	}
+	idType, id := unix.P_PID, c.PID
+	if fd >= 0 {
+		idType, id = unix.P_PIDFD, fd
+	}
+	var x raw.Exit
+	errno := raw.Waitid(idType, id, unix.WEXITED|unix.WNOWAIT, &x)
+	return errno == unix.ECHILD || errno == 0 && x.PID != 0
+}
+
+// over reports whether the child has ended, whoever has waited for it.
+func (c *Child) over() bool {
+	var x raw.Exit
+	errno := c.Ask(unix.WNOWAIT, &x)
+	return errno == unix.ECHILD || errno == 0 && x.PID != 0
+}
+
+// Settled reports whether the child may be reaped: the stops of a child that is traced
+// are for its tracer.
+func (c *Child) Settled(x *raw.Exit) bool {
+	return !c.Traced || c.Ask(unix.WNOWAIT, x) != 0 || x.PID != 0
+}
+
+// Taken finds the status of a child that somebody else has waited for.
+func (c *Child) Taken() (status syscall.WaitStatus, err error) {
+	if c.Pidfd >= 0 && kernel.Current().PidfdInfo {
+		if status, ok := raw.PidfdExit(c.Pidfd, kernel.PublishTime); ok {
+			return status, nil
+		}
+	}
+	return 0, plan.ErrStatusTaken
+}
+
+// reap reaps the child if it has ended, and returns true where there is nothing more
+// to wait for.
+func (c *Child) reap(x *raw.Exit) bool {
+	if !c.Settled(x) {
+		return false
+	}
+	errno := c.Ask(0, x)
+	return errno != 0 && errno != unix.ENOTSUP || errno == 0 && x.PID != 0
+}
+
+// discard reaps a child that has ended, or is about to.
+func (c *Child) discard() {
+	var x raw.Exit
+	AwaitBlocking(func() bool { return c.Block(c.dupOrNone()) }, func() bool { return c.reap(&x) })
+	c.Close()
+}
+
+func (c *Child) dupOrNone() int {
+	fd, err := c.Dup()
+	if err != nil {
+		return -1
+	}
+	return fd
+}
+
+// Close closes the pidfd of a child that was reaped.
+func (c *Child) Close() {
+	if c.Pidfd >= 0 {
+		unix.Close(c.Pidfd)
+	}
+	c.Pidfd = -1
+}

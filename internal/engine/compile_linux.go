@@ -1,0 +1,235 @@
+//go:build (amd64 || arm64) && !android
+
+// Package engine makes children by the child's assembly of package raw. A Program is
+// compiled once: its attributes and file actions become system calls, and what a start
+// has to look up. A start makes the child, sees to what only its parent can do, and
+// says what has failed, and why.
+package engine
+
+import (
+	"slices"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/attrlist"
+	"github.com/safespawn/spawn/internal/dumpable"
+	"github.com/safespawn/spawn/internal/fdtable"
+	"github.com/safespawn/spawn/internal/kernel"
+	"github.com/safespawn/spawn/internal/nofile"
+	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// Input is what to run and how. Path, Argv, Env and Actions were checked before.
+type Input struct {
+	Path      string
+	Argv, Env []string
+	Actions   []plan.Action
+	Attr      attr.List
+	Once      bool // the program is started but once, and then released
+}
+
+// Program is an Input for the child's assembly.
+type Program struct {
+	prog *raw.Program
+	feat kernel.Features // that it was made for
+	all  bool            // InheritAll: the table is copied as it is
+
+	needs
+	vars
+	how
+	labels
+	others
+}
+
+// needs are what must be there at each start.
+type needs struct {
+	files  []heldFile // must be open, as the same descriptors
+	fds    fdtable.Table
+	cgroup plan.File
+	maps   *idMaps // nil where there is no need to wait for this process
+}
+
+// vars are set at each start, where they are not 0.
+type vars struct {
+	signals signalVars
+	nofile  raw.Var
+	abort   raw.Var // set when the child must not get as far as execve
+	hiding  *hiding // nil where nobody new can reach the child
+}
+
+// how is how the child is made.
+type how struct {
+	way     way
+	clone   plan.Flags
+	use     dumpable.Use
+	tracing *tracing // nil where the child is not traced
+	lasting bool     // the child is made by a thread that lasts
+}
+
+// labels are for errors and Steps.
+type labels struct {
+	path    string
+	actions []plan.Action
+	diag    diagnosis
+}
+
+// others are what the program was made of, and what else was made of that.
+type others struct {
+	inputs  inputs
+	copying *Program   // the same without slots; nil where there are none
+	apart   *Program   // the same in a copy of the memory; nil where there is no other cgroup
+	memory  *plan.Plan // not nil: prog lies in its memory
+}
+
+// Compile makes the program. Errors are of the type *plan.Error. It keeps nothing of
+// in but its open files, unless the program is started but once.
+func (e *Program) Compile(in Input) error { return e.compileKnowing(kernel.Here(), in) }
+
+// compileKnowing is Compile with what is known of the kernel.
+func (e *Program) compileKnowing(f *kernel.Findings, in Input) error {
+	e.feat, e.path = f.Features, in.Path
+	e.inputs = inputs{Input: in, generation: f.Generation}
+	if err := e.compileFor(&in, e.feat.CloseRange && e.feat.SharedMemory); err != nil {
+		return err
+	}
+	if e.cgroup.File != nil && e.way != copyWay {
+		e.apart = &Program{feat: e.feat}
+		e.apart.feat.SharedMemory = false
+		if err := e.apart.compileFor(&in, false); err != nil {
+			return err
+		}
+	}
+	if !in.Once {
+		e.inputs.keep()
+	}
+	if !e.fds.NeedsSlots() {
+		return nil
+	}
+	e.copying = &Program{feat: e.feat, others: others{apart: e.apart}}
+	return e.copying.compileFor(&in, false)
+}
+
+// compileFor is Compile with or without slots for files with high numbers.
+func (e *Program) compileFor(in *Input, withSlots bool) error {
+	p := plan.New()
+	defer func() {
+		if e.memory == nil {
+			p.Free()
+		}
+	}()
+	claims := p.Claims()
+	if err := attrlist.Check(in.Attr, claims); err != nil {
+		return err
+	}
+	b := p.Builder()
+	b.Grow(size(in.Argv) + size(in.Env) + len(in.Path) + 256)
+	e.path, e.actions = in.Path, in.Actions
+	if !in.Once {
+		e.actions = slices.Clone(e.actions)
+	}
+	e.resetSignals(p, claims, in.Once)
+	attrlist.Lower(in.Attr, p)
+	e.cgroup, e.all = p.Cgroup, plan.InheritsAll(in.Actions)
+	e.lasting = p.DeathSignal && (p.Trace == nil || p.Trace.Suspend)
+	if p.CopiedMemory || p.OOMScore && (e.all || p.IDMap != nil) {
+		e.feat.SharedMemory, withSlots = false, false
+	}
+	if err := e.lowerNamespaces(p); err != nil {
+		return err
+	}
+	e.lowerHiding(p)
+	if err := e.lowerFiles(p, claims, withSlots); err != nil {
+		return err
+	}
+	e.restoreNoFile(p, claims)
+	e.lowerMask(p, claims)
+	p.StartStep(plan.StepExecve)
+	if e.way = e.chooseWay(p); e.way == futexWay {
+		e.abort = b.Var()
+		p.Call(plan.Exec, raw.ExitGroup, raw.Int(1)).SkipEqual(e.abort, 0)
+	}
+	exec := p.Call(plan.Exec, raw.Execve, b.String(in.Path), b.Strings(in.Argv), b.Strings(in.Env))
+	if !p.NoPause {
+		exec.Retry(uint8(unix.ETXTBSY), busyRetries)
+	}
+	e.diag = newDiagnosis(in, p)
+	if !b.Fits() {
+		return plan.SpecError(plan.StepActions, strconv.Itoa(len(e.actions)), plan.Invalid("more than a child can do"))
+	}
+	if in.Once {
+		e.memory, e.prog = p, p.BuildShared()
+	} else {
+		e.prog = p.Build()
+	}
+	return nil
+}
+
+// Release gives back the memory of a program that was started but once.
+func (e *Program) Release() {
+	if e.memory != nil {
+		e.memory.Free()
+		e.memory, e.prog = nil, nil
+	}
+	if e.copying != nil {
+		e.copying.Release()
+	}
+	if e.apart != nil {
+		e.apart.Release()
+	}
+}
+
+// busyRetries bounds how often execve is tried while the program is open for
+// writing, usually by another child that is about to exec: about 0.15 s.
+const busyRetries = 1000
+
+// size is how many bytes a list of strings takes in the arena.
+func size(list []string) int {
+	n := 16
+	for _, x := range list {
+		n += len(x) + 9
+	}
+	return n
+}
+
+// restoreNoFile gives the child the limit that this process was started with.
+func (e *Program) restoreNoFile(p *plan.Plan, claims *plan.Claims) {
+	if claims.Has(plan.NoFile) || !nofile.Raisable() {
+		return
+	}
+	b := p.Builder()
+	e.nofile = b.Var()
+	l := b.Words(nofile.Original.Soft, nofile.Original.Hard)
+	p.StartStep(plan.StepRlimit)
+	p.Call(plan.Lower, raw.Prlimit64, raw.Int(0), raw.Int(unix.RLIMIT_NOFILE), l, raw.Int(0)).Ignore().SkipEqual(e.nofile, 0)
+}
+
+// flags are the clone flags.
+func (p *Program) flags(r *raw.Run) uint64 {
+	flags := p.clone.Bits
+	if p.feat.Clone3 {
+		flags |= unix.CLONE_CLEAR_SIGHAND
+	}
+	if p.feat.Pidfd {
+		flags |= unix.CLONE_PIDFD
+	}
+	return flags | p.fds.Flags(r)
+}
+
+// objectOf is what a step acts on. That of an action is made up only now: to print
+// it for each start would cost more than the rest of Compile.
+func (e *Program) objectOf(step raw.Step) string {
+	if a := e.actionOf(step); a != nil {
+		return a.Object()
+	}
+	return step.Object
+}
+
+// limitRaised reports whether RLIMIT_NOFILE is what package syscall made of it.
+func limitRaised() bool {
+	var l unix.Rlimit
+	err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l)
+	return err == nil && nofile.Raised(nofile.Limit{Soft: l.Cur, Hard: l.Max})
+}

@@ -1,0 +1,44 @@
+//go:build (amd64 || arm64) && !android
+
+package engine
+
+import (
+	"os"
+
+	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// PhasesForTest are those of Steps, one for each.
+func (p *Program) PhasesForTest() (list []plan.Phase) {
+	for _, c := range p.prog.Calls() {
+		list = append(list, plan.Phase(c.Phase))
+	}
+	return list
+}
+
+// ReorderForTest gives each call another rank, by the name of its step and its phase.
+// Programs that p is a copy of stay as they are.
+func (p *Program) ReorderForTest(rank func(step string, ph plan.Phase) int) {
+	prog := p.prog
+	p.prog = prog.Reorder(func(c raw.Call) int { return rank(prog.Step(c.Step).Name, plan.Phase(c.Phase)) })
+	if p.copying != nil {
+		q := *p.copying
+		q.ReorderForTest(rank)
+		p.copying = &q
+	}
+}
+
+// AssumeOOMForTest has starts find that each cgroup limits memory, or kills all of a
+// group at once, or neither.
+func AssumeOOMForTest(limited, group bool) (restore func()) {
+	was := lookAtRisks
+	lookAtRisks = func(*os.File) oomRisk { return oomRisk{limited, group} }
+	return func() { lookAtRisks = was }
+}
+
+// RisksForTest is what a start finds out about a cgroup.
+func RisksForTest(dir *os.File) (limited, group bool) {
+	r := risksOf(dir)
+	return r.limited, r.group
+}

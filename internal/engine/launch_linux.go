@@ -1,0 +1,141 @@
+//go:build (amd64 || arm64) && !android
+
+package engine
+
+import (
+	"context"
+	"errors"
+	"os"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/dumpable"
+	"github.com/safespawn/spawn/internal/fdtable"
+	"github.com/safespawn/spawn/internal/highfd"
+	"github.com/safespawn/spawn/internal/kernel"
+	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// Start makes a child, and does so once more where a filter that is newer than the
+// program refuses the engine's own calls. Errors are of the type *plan.Error, or that of
+// ctx.
+func (p *Program) Start(ctx context.Context) (Child, error) {
+	q, err := p.upToDate()
+	if err != nil {
+		return Child{}, err
+	}
+	c, err := q.launch(ctx, q.files)
+	if err == nil || !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.EPERM) {
+		return c, err
+	}
+	kernel.FindAgain()
+	if again, _ := p.upToDate(); again != nil && again != q {
+		return again.launch(ctx, again.files)
+	}
+	return Child{}, err
+}
+
+// launch runs the program with files held open.
+func (p *Program) launch(ctx context.Context, files []heldFile) (c Child, err error) {
+	if len(files) == 0 {
+		return p.launchOnThread(ctx)
+	}
+	h := files[0]
+	conn, err := h.f.SyscallConn()
+	if err == nil {
+		var inner error
+		if conn.Control(func(uintptr) { c, inner = p.launch(ctx, files[1:]) }) == nil {
+			return c, inner
+		}
+		err = os.ErrClosed
+	}
+	return Child{}, &plan.Error{Part: h.part, Step: h.step, Index: h.index, Object: h.f.Name(), Err: err}
+}
+
+// launchOnThread runs the program on a thread that will do. A goroutine that is locked to
+// its thread makes the child itself: the thread may have anything that Linux keeps
+// for each, such as a sandbox, and not all of that can be compared.
+func (p *Program) launchOnThread(ctx context.Context) (c Child, err error) {
+	if !p.lasting || lockedToThread() {
+		return p.launchTraced(ctx)
+	}
+	return p.launchLasting(ctx)
+}
+
+func (p *Program) launchLasting(ctx context.Context) (c Child, err error) {
+	errno, ended := lasting.do(ctx, func() { c, err = p.launchTraced(ctx) })
+	switch {
+	case ended != nil:
+		return Child{}, ended
+	case errno != 0:
+		return Child{}, p.cloneError(errno)
+	}
+	return c, err
+}
+
+// launchTraced is launchHere, and does what only the tracer can do, which is the
+// thread that makes the child.
+func (p *Program) launchTraced(ctx context.Context) (Child, error) {
+	if p.tracing == nil {
+		return p.launchHere(ctx)
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	c, err := p.launchHere(ctx)
+	if err != nil {
+		return Child{}, err
+	}
+	if err := p.tracing.finish(ctx, &c); err != nil {
+		_ = c.kill() // or it has ended
+		c.discard()
+		if err == ctx.Err() {
+			return Child{}, err
+		}
+		return Child{}, plan.AttrError(p.tracing.Step, p.tracing.Index, "", err)
+	}
+	return c, nil
+}
+
+// launchHere looks up what depends on the moment and runs the program.
+func (p *Program) launchHere(ctx context.Context) (Child, error) {
+	highfd.SettlePoller()
+	way := p.wayNow()
+	if way == copyWay && p.apart != nil {
+		return p.apart.launchHere(ctx)
+	}
+	if err := p.fds.Check(p.actions); err != nil {
+		return Child{}, err
+	}
+	var group fdtable.Group
+	if p.fds.NeedsSlots() {
+		var ok bool
+		if group, ok = p.fds.TakeSlots(); !ok {
+			return p.copying.launchHere(ctx)
+		}
+		defer group.Release()
+	}
+	a := attempts.Get().(*attempt)
+	*a = attempt{Program: p, ctx: ctx, r: raw.NewRun(p.prog), way: way}
+	if p.fds.NeedsSlots() {
+		p.fds.SetSlots(a.r, &group)
+	}
+	a.c = raw.Clone{Flags: p.flags(a.r) | a.way.flags(), Legacy: !p.feat.Clone3, ErrFD: -1}
+	if p.cgroup.File != nil && p.feat.Cgroup {
+		a.c.Flags |= unix.CLONE_INTO_CGROUP
+		a.c.Cgroup = p.heldFD(plan.StepCgroup)
+	}
+	p.setSignals(a.r)
+	if p.nofile != 0 && limitRaised() {
+		a.r.Set(p.nofile, 1)
+	}
+	hold, err := dumpable.Begin(ctx, p.use)
+	if err != nil {
+		a.release()
+		return Child{}, err
+	}
+	a.hold = hold
+	p.hiding.set(a.r, hold)
+	return a.run()
+}
