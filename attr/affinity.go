@@ -16,9 +16,9 @@ import (
 type CPUAffinity []int
 
 // NUMAPolicy sets the NUMA nodes from which the child gets its memory. Mode is one
-// of the constants NUMADefault and so on. Where they apply, you may add
-// NUMAStaticNodes, NUMARelativeNodes or NUMABalancing. All of them are the kernel's
-// numbers. The zero value is NUMADefault.
+// of the constants NUMADefault and so on, and the zero value is NUMADefault. Flags are
+// NUMAStaticNodes, NUMARelativeNodes and NUMABalancing, where they apply. All of them
+// are the kernel's numbers.
 //
 // Nodes are the numbers of the nodes. NUMADefault and NUMALocal take none. All
 // other modes take at least one, and NUMAPreferred uses the first.
@@ -28,10 +28,11 @@ type CPUAffinity []int
 // set_mempolicy(2).
 type NUMAPolicy struct {
 	Mode  int
+	Flags uint
 	Nodes []int
 }
 
-// The modes of NUMAPolicy, and the flags that you may add to a mode.
+// The modes of NUMAPolicy, and the flags.
 const (
 	NUMADefault            = 0
 	NUMAPreferred          = 1
@@ -91,14 +92,18 @@ func (l CPUAffinity) lower(p *plan.Plan) {
 	p.Call(plan.Affinity, raw.SchedSetaffinity, raw.Int(0), raw.Int(int64(8*len(mask))), p.Builder().Words(mask...))
 }
 
-func (n NUMAPolicy) object() string { return fmt.Sprintf("mode=%#x nodes=%d", n.Mode, n.Nodes) }
+func (n NUMAPolicy) object() string {
+	return fmt.Sprintf("mode=%#x nodes=%d", uint(n.Mode)|n.Flags, n.Nodes)
+}
 
 func (n NUMAPolicy) check(c *plan.Claims) error {
-	mode := n.Mode &^ numaFlags
-	if mode < NUMADefault || mode > NUMAWeightedInterleave {
+	if n.Mode < NUMADefault || n.Mode > NUMAWeightedInterleave {
 		return invalid(plan.StepMempolicy, n.object(), "no such mode")
 	}
-	if none := mode == NUMADefault || mode == NUMALocal; none != (len(n.Nodes) == 0) {
+	if bad := n.Flags &^ numaFlags; bad != 0 {
+		return invalid(plan.StepMempolicy, n.object(), "no such flags: %#x", bad)
+	}
+	if none := n.Mode == NUMADefault || n.Mode == NUMALocal; none != (len(n.Nodes) == 0) {
 		return invalid(plan.StepMempolicy, n.object(), "nodes with a mode that takes none, or none with another")
 	}
 	if node, bad := outOfRange(n.Nodes, maxNode); bad {
@@ -114,5 +119,5 @@ func (n NUMAPolicy) lower(p *plan.Plan) {
 		nodes, bits = p.Builder().Words(mask...), 64*len(mask)+1
 	}
 	p.Step(plan.StepMempolicy, n.object())
-	p.Call(plan.Raise, raw.SetMempolicy, raw.Int(int64(n.Mode)), nodes, raw.Int(int64(bits)))
+	p.Call(plan.Raise, raw.SetMempolicy, raw.Int(int64(uint(n.Mode)|n.Flags)), nodes, raw.Int(int64(bits)))
 }

@@ -64,7 +64,7 @@ func TestValid(t *testing.T) {
 		{attr.SchedPolicy{}, attr.Nice(5), attr.CPUAffinity{0}, attr.NUMAPolicy{}, attr.IOPrio{}, attr.TimerSlack(0)},
 		{attr.SchedPolicy{Policy: attr.SchedRR, Priority: 99, ResetOnFork: true, UtilMin: 1024}, attr.CPUAffinity{1, 1, 65535}},
 		{attr.SchedPolicy{Policy: attr.SchedDeadline, Runtime: 1024, Deadline: 1024}, attr.CoreSched{}, attr.OOMScoreAdj(-1000)},
-		{attr.NUMAPolicy{Mode: attr.NUMAPreferredMany | attr.NUMAStaticNodes, Nodes: []int{0, 1023}}, attr.OOMScoreAdj(1000)},
+		{attr.NUMAPolicy{Mode: attr.NUMAPreferredMany, Flags: attr.NUMAStaticNodes, Nodes: []int{0, 1023}}, attr.OOMScoreAdj(1000)},
 		{attr.IOPrio{Class: attr.IOPrioBestEffort, Level: 7}, attr.RlimitToHard(15), attr.NoFilePolicy(0)},
 		{attr.Capabilities{}, attr.SecureBits(0)},
 		{attr.IDs{RUID: attr.KeepID, Root: true}, attr.Personality(0), attr.ChildSubreaper{}, attr.SessionKeyring("")},
@@ -134,7 +134,7 @@ func TestOutOfRange(t *testing.T) {
 		attr.SchedPolicy{Policy: attr.SchedDeadline, Runtime: 2000, Deadline: 4000, UtilMin: 1},
 		attr.SchedPolicy{UtilMin: -1}, attr.SchedPolicy{UtilMax: 1025}, attr.SchedPolicy{UtilMin: 3, UtilMax: 2},
 		attr.CPUAffinity{}, attr.CPUAffinity{0, -1}, attr.CPUAffinity{65536},
-		attr.NUMAPolicy{Mode: 7}, attr.NUMAPolicy{Mode: -1}, attr.NUMAPolicy{Nodes: []int{0}}, attr.NUMAPolicy{Mode: attr.NUMABind},
+		attr.NUMAPolicy{Mode: 7}, attr.NUMAPolicy{Mode: attr.NUMABind | attr.NUMAStaticNodes, Nodes: []int{0}}, attr.NUMAPolicy{Flags: 1}, attr.NUMAPolicy{Mode: -1}, attr.NUMAPolicy{Nodes: []int{0}}, attr.NUMAPolicy{Mode: attr.NUMABind},
 		attr.NUMAPolicy{Mode: attr.NUMABind, Nodes: []int{1024}}, attr.NUMAPolicy{Mode: attr.NUMALocal, Nodes: []int{0}},
 		attr.IOPrio{Class: 4}, attr.IOPrio{Level: 1}, attr.IOPrio{Class: attr.IOPrioIdle, Level: 1},
 		attr.IOPrio{Class: attr.IOPrioRealTime, Level: 8}, attr.IOPrio{Class: attr.IOPrioBestEffort, Level: -1},
@@ -146,7 +146,7 @@ func TestOutOfRange(t *testing.T) {
 		attr.Capabilities{Ambient: []int{1}, Inheritable: []int{2}},
 		attr.SecureBits(0x10), attr.SecureBits(0x1000),
 		attr.IDs{Groups: []uint32{attr.KeepID}, Root: true}, attr.IDs{Groups: []uint32{}, KeepGroups: true, Root: true}, attr.IDs{Groups: make([]uint32, 65537), Root: true},
-		attr.Personality(^uint32(0)), attr.SessionKeyring("a\x00b"), attr.CoredumpFilter(0x200),
+		attr.Personality(^uint32(0)), attr.Personality(^uint(0)), attr.SessionKeyring("a\x00b"), attr.CoredumpFilter(0x200),
 		attr.SELinuxContext(""), attr.AppArmorProfile("a\x00b"), attr.AppArmorProfile("a\n"), attr.SELinuxContext(make([]byte, 4096)),
 	} {
 		wrong(t, attr.List{attr.NoNewPrivs{}, bad, attr.Setsid{}}, 1)

@@ -329,7 +329,7 @@ var _ = testenv.RegisterHelper("many ids at once", func([]string) int {
 
 // TestIDMapWithForeignProc has a /proc that is of another pid namespace.
 func TestIDMapWithForeignProc(t *testing.T) {
-	flags := uintptr(unix.CLONE_NEWUSER | unix.CLONE_NEWPID)
+	flags := uint(unix.CLONE_NEWUSER | unix.CLONE_NEWPID)
 	spawntest.NeedNamespaces(t, flags)
 	uid, gid := spawntest.MapOwn()
 	s := spawntest.Helper(t, "foreign proc")

@@ -22,7 +22,7 @@ import (
 // CAP_SYS_CHROOT for a mount namespace. See setns(2).
 type JoinNamespace struct {
 	File  *os.File
-	Types uintptr
+	Types uint
 }
 
 func (j JoinNamespace) check(c *plan.Claims) error {

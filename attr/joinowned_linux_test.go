@@ -52,7 +52,7 @@ func TestJoinOwnedElsewhere(t *testing.T) {
 	defer process.Close()
 	user, uts := namespaceOf(t, inside, "user"), namespaceOf(t, inside, "uts")
 	net, ipc := namespaceOf(t, outside, "net"), namespaceOf(t, outside, "ipc")
-	join := func(f *os.File, types uintptr) attr.Attr { return attr.JoinNamespace{File: f, Types: types} }
+	join := func(f *os.File, types uint) attr.Attr { return attr.JoinNamespace{File: f, Types: types} }
 	links := func(p *spawn.Process, names ...string) map[string]string {
 		m := map[string]string{}
 		for _, name := range names {

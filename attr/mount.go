@@ -17,7 +17,7 @@ import (
 // MS_REMOUNT|MS_BIND|MS_RDONLY.
 type Mount struct {
 	Source, Target, FSType string
-	Flags                  uintptr
+	Flags                  uint
 	Data                   string
 }
 

@@ -14,7 +14,7 @@ import (
 // has in a user namespace made along with them. A new mount namespace is a copy,
 // in which shared mounts stay shared. CLONE_NEWTIME needs clone3 and, to be of
 // use, Linux 6.2. See clone(2).
-type Namespaces struct{ Flags uintptr }
+type Namespaces struct{ Flags uint }
 
 // Unshare makes the child leave namespaces, and what else it shares: Flags are
 // CLONE_NEW*, CLONE_FILES, CLONE_FS and CLONE_SYSVSEM. It comes after the session
@@ -27,7 +27,7 @@ type Namespaces struct{ Flags uintptr }
 // of one of [Namespaces], unless it is a pid or mount namespace, and one of the
 // kind of a [JoinNamespace], unless it is a user, mount or UTS namespace. See
 // unshare(2).
-type Unshare struct{ Flags uintptr }
+type Unshare struct{ Flags uint }
 
 // IDMap says which ids a new user namespace has; it needs [Namespaces] or
 // [Unshare] with CLONE_NEWUSER. Setgroups lets the child call setgroups, which an
@@ -70,12 +70,12 @@ const (
 
 // notNamespaces are what else unshare takes.
 var notNamespaces = []struct {
-	flag uintptr
+	flag uint
 	name string
 }{{cloneFS, "fs"}, {cloneFiles, "files"}, {cloneSysVSem, "sysvsem"}}
 
 // namespaces names what flags stand for.
-func namespaces(flags uintptr) string {
+func namespaces(flags uint) string {
 	var names []string
 	for _, n := range plan.NamespaceKinds {
 		if uint64(flags)&n.Flag != 0 {
@@ -90,7 +90,7 @@ func namespaces(flags uintptr) string {
 	return strings.Join(names, ",")
 }
 
-func checkNamespaces(c *plan.Claims, step string, flags, allowed uintptr, what, by string) error {
+func checkNamespaces(c *plan.Claims, step string, flags, allowed uint, what, by string) error {
 	if bad := flags &^ allowed; flags == 0 || bad != 0 {
 		return invalid(step, fmt.Sprintf("%#x", flags), "no flags, or others than of namespaces: %#x", bad)
 	}
@@ -109,7 +109,7 @@ func checkNamespaces(c *plan.Claims, step string, flags, allowed uintptr, what, 
 }
 
 // claimLast claims kinds of namespaces of which a second one makes the first void.
-func claimLast(c *plan.Claims, flags uintptr, by string, kinds ...string) error {
+func claimLast(c *plan.Claims, flags uint, by string, kinds ...string) error {
 	for name := range strings.SplitSeq(namespaces(flags), ",") {
 		if !slices.Contains(kinds, name) {
 			continue

@@ -41,7 +41,7 @@ func TestNewNamespaces(t *testing.T) {
 	})
 }
 
-func checkNamespaces(t *testing.T, what string, own, got map[string]string, flags uintptr) {
+func checkNamespaces(t *testing.T, what string, own, got map[string]string, flags uint) {
 	t.Helper()
 	for name, flag := range spawntest.NamespaceKinds {
 		if isNew := got[name] != own[name]; isNew != (flags&flag != 0) || got[name] == "" {
@@ -87,7 +87,7 @@ func TestPidNamespace(t *testing.T) {
 // TestFeaturesInPidNamespace looks from where the own process group has no number,
 // as in what was run inside a container from outside.
 func TestFeaturesInPidNamespace(t *testing.T) {
-	flags := uintptr(unix.CLONE_NEWUSER | unix.CLONE_NEWPID)
+	flags := uint(unix.CLONE_NEWUSER | unix.CLONE_NEWPID)
 	spawntest.NeedNamespaces(t, flags)
 	s := spawntest.Helper(t, "group and features")
 	s.Attr = append(s.Attr, attr.Namespaces{Flags: flags})

@@ -22,7 +22,7 @@ import (
 
 // TestJoinNamespace has a child enter the namespaces of another.
 func TestJoinNamespace(t *testing.T) {
-	flags := uintptr(unix.CLONE_NEWUTS | unix.CLONE_NEWNET | unix.CLONE_NEWUSER)
+	flags := uint(unix.CLONE_NEWUTS | unix.CLONE_NEWNET | unix.CLONE_NEWUSER)
 	spawntest.NeedNamespaces(t, flags)
 	spawntest.EachEngine(t, func(t *testing.T) {
 		other, end := spawntest.LiveChild(t, attr.Namespaces{Flags: flags})
@@ -52,7 +52,7 @@ func TestJoinNamespace(t *testing.T) {
 
 // TestJoinByPidfd enters several namespaces of a process with one call.
 func TestJoinByPidfd(t *testing.T) {
-	flags := uintptr(unix.CLONE_NEWUTS | unix.CLONE_NEWNET | unix.CLONE_NEWUSER)
+	flags := uint(unix.CLONE_NEWUTS | unix.CLONE_NEWNET | unix.CLONE_NEWUSER)
 	spawntest.NeedNamespaces(t, flags)
 	spawntest.EachEngine(t, func(t *testing.T) {
 		other, end := spawntest.LiveChild(t, attr.Namespaces{Flags: flags})

@@ -327,7 +327,7 @@ func TestNUMAPolicy(t *testing.T) {
 			{attr.NUMAPolicy{Mode: attr.NUMALocal}, "local"},
 			{attr.NUMAPolicy{Mode: attr.NUMABind, Nodes: []int{0}}, "bind:0"},
 			{attr.NUMAPolicy{Mode: attr.NUMAPreferred, Nodes: []int{0, 0}}, "prefer:0"},
-			{attr.NUMAPolicy{Mode: attr.NUMAInterleave | attr.NUMAStaticNodes, Nodes: []int{0}}, "interleave=static:0"},
+			{attr.NUMAPolicy{Mode: attr.NUMAInterleave, Flags: attr.NUMAStaticNodes, Nodes: []int{0}}, "interleave=static:0"},
 		} {
 			s := *cat
 			s.Args, s.Attr = []string{"cat", "/proc/self/numa_maps"}, attr.List{test.policy}

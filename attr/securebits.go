@@ -12,7 +12,7 @@ import (
 // after the ids and the ambient capabilities, and before [Capabilities] drops what
 // that needs, so that no flag hinders another attribute. SECBIT_KEEP_CAPS makes no
 // sense, as execve clears it. It needs CAP_SETPCAP. See PR_SET_SECUREBITS(2const).
-type SecureBits uint32
+type SecureBits uint
 
 const (
 	prSetSecurebits = 28
@@ -29,7 +29,7 @@ func (s SecureBits) check(c *plan.Claims) error {
 	return c.Claim("the securebits", "attr.SecureBits")
 }
 
-func (s SecureBits) object() string { return fmt.Sprintf("%#x", uint32(s)) }
+func (s SecureBits) object() string { return fmt.Sprintf("%#x", uint(s)) }
 
 // lower makes CAP_SETPCAP effective for one call, as a change of ids has cleared
 // it. Where it isn't permitted that fails, but it is the call itself that says so.

@@ -121,10 +121,10 @@ func (l *sysList) namespaces(sys *syscall.SysProcAttr) {
 	const once = unix.CLONE_NEWCGROUP | unix.CLONE_NEWIPC | unix.CLONE_NEWNET | unix.CLONE_NEWTIME | unix.CLONE_NEWUTS
 	void := unix.CLONE_VM | unix.CLONE_VFORK | uintptr(unix.SIGCHLD) | sys.Unshareflags&once
 	if flags := sys.Cloneflags &^ void; flags != 0 {
-		l.add(attr.Namespaces{Flags: flags})
+		l.add(attr.Namespaces{Flags: uint(flags)})
 	}
 	if sys.Unshareflags != 0 {
-		l.add(attr.Unshare{Flags: sys.Unshareflags})
+		l.add(attr.Unshare{Flags: uint(sys.Unshareflags)})
 	}
 	if sys.UidMappings != nil || sys.GidMappings != nil {
 		l.add(attr.IDMap{UID: sys.UidMappings, GID: sys.GidMappings, Setgroups: sys.GidMappingsEnableSetgroups})

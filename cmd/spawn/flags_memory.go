@@ -9,7 +9,7 @@ import (
 // memory is the flags of what belongs to the memory, for which the child gets a
 // copy of it.
 type memory struct {
-	coredump      []uintptr // nil where not given
+	coredump      []uint // nil where not given
 	denyWriteExec bool
 	noHugePages   bool
 	mergePages    bool
@@ -17,11 +17,11 @@ type memory struct {
 
 // mappings are what a core dump may have.
 var mappings = []named{
-	{"anon-private", uintptr(attr.DumpAnonPrivate)}, {"anon-shared", uintptr(attr.DumpAnonShared)},
-	{"file-private", uintptr(attr.DumpFilePrivate)}, {"file-shared", uintptr(attr.DumpFileShared)},
-	{"elf-headers", uintptr(attr.DumpELFHeaders)},
-	{"huge-private", uintptr(attr.DumpHugePrivate)}, {"huge-shared", uintptr(attr.DumpHugeShared)},
-	{"dax-private", uintptr(attr.DumpDAXPrivate)}, {"dax-shared", uintptr(attr.DumpDAXShared)},
+	{"anon-private", uint(attr.DumpAnonPrivate)}, {"anon-shared", uint(attr.DumpAnonShared)},
+	{"file-private", uint(attr.DumpFilePrivate)}, {"file-shared", uint(attr.DumpFileShared)},
+	{"elf-headers", uint(attr.DumpELFHeaders)},
+	{"huge-private", uint(attr.DumpHugePrivate)}, {"huge-shared", uint(attr.DumpHugeShared)},
+	{"dax-private", uint(attr.DumpDAXPrivate)}, {"dax-shared", uint(attr.DumpDAXShared)},
 }
 
 func (o *options) memoryFlags() []cli.Flag {

@@ -15,7 +15,7 @@ import (
 
 // isolation is the flags of namespaces, cgroup and root directory.
 type isolation struct {
-	clone, unshare []uintptr // nil where not given
+	clone, unshare []uint // nil where not given
 	joins          []joining
 	uidMap, gidMap []attr.IDMapEntry
 	mapRoot        bool
@@ -100,9 +100,9 @@ func (o *options) idMap() (attr.IDMap, error) {
 }
 
 // parseNamespaces makes a parse function for a list that is not empty.
-func parseNamespaces(tables ...[]named) func(string) ([]uintptr, error) {
+func parseNamespaces(tables ...[]named) func(string) ([]uint, error) {
 	parse := parseNames("namespace", tables...)
-	return func(s string) ([]uintptr, error) {
+	return func(s string) ([]uint, error) {
 		list, err := parse(s)
 		if err == nil && len(list) == 0 {
 			err = errors.New("no namespaces")
@@ -113,7 +113,7 @@ func parseNamespaces(tables ...[]named) func(string) ([]uintptr, error) {
 
 // joining is a value of --join: the namespaces of a file, or of a process.
 type joining struct {
-	types uintptr
+	types uint
 	file  string
 	pid   int
 }
@@ -129,7 +129,7 @@ func parseJoin(s string) (j joining, err error) {
 		if j.pid, err = parseRange(1, math.MaxInt32)(pid); err != nil {
 			return j, err
 		}
-		var types []uintptr
+		var types []uint
 		types, err = parseNamespaces(namespaces)(list)
 		j.types = bits(types)
 	default:
@@ -183,7 +183,7 @@ func parseMount(s string) ([]attr.Mount, error) {
 		return nil, err
 	}
 	var m attr.Mount
-	var propagation, cleared uintptr
+	var propagation, cleared uint
 	var data []string
 	for option := range strings.SplitSeq(s, ",") {
 		key, value, _ := strings.Cut(option, "=")
@@ -218,7 +218,7 @@ func parseMount(s string) ([]attr.Mount, error) {
 
 // withoutData is what a mount is called if no file system gets its other options;
 // the kernel ignores them.
-func withoutData(m attr.Mount, propagation uintptr) string {
+func withoutData(m attr.Mount, propagation uint) string {
 	switch {
 	case m.Flags&mountBind != 0:
 		return "a bind mount"
@@ -232,7 +232,7 @@ func withoutData(m attr.Mount, propagation uintptr) string {
 
 // mountCalls are the calls that do it. A bind mount has the restrictions of its
 // source, which the call for its other options would drop, or not be allowed to.
-func mountCalls(m attr.Mount, propagation, cleared uintptr) (calls []attr.Mount) {
+func mountCalls(m attr.Mount, propagation, cleared uint) (calls []attr.Mount) {
 	const bind = mountBind | mountRecursive
 	rest := m.Flags &^ bind
 	switch {

@@ -176,8 +176,9 @@ func parseNUMA(s string) (attr.NUMAPolicy, error) {
 	n := attr.NUMAPolicy{Mode: int(mode)}
 	for _, flag := range words[1:] {
 		if err == nil {
-			mode, err = numberOf("flag", numaFlags, flag)
-			n.Mode |= int(mode)
+			var bit uint
+			bit, err = numberOf("flag", numaFlags, flag)
+			n.Flags |= bit
 		}
 	}
 	if with && err == nil {

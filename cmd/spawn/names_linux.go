@@ -12,7 +12,7 @@ import (
 var namespaces = func() []named {
 	list := []named{{"mount", plan.CloneNewNS}}
 	for _, n := range plan.NamespaceKinds {
-		list = append(list, named{n.Name, uintptr(n.Flag)})
+		list = append(list, named{n.Name, uint(n.Flag)})
 	}
 	return list
 }()
@@ -53,13 +53,13 @@ var propagations = []named{
 }
 
 // restrictions are those of the mount that a path is in here, if it is there.
-func restrictions(path string) uintptr {
+func restrictions(path string) uint {
 	var st unix.Statfs_t
 	if err := unix.Statfs(path, &st); err != nil {
 		return 0
 	}
 	// Their numbers are those of mount(2).
-	return uintptr(st.Flags) & (unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC)
+	return uint(st.Flags) & (unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC)
 }
 
 // openProcess opens a pidfd.

@@ -10,9 +10,9 @@ import (
 // There are no such things here.
 var namespaces, unshareable, mountOptions, mountClears, propagations []named
 
-const mountBind, mountRecursive, mountRemount, mountMove uintptr = 0, 0, 0, 0
+const mountBind, mountRecursive, mountRemount, mountMove uint = 0, 0, 0, 0
 
-func restrictions(string) uintptr { return 0 }
+func restrictions(string) uint { return 0 }
 
 func openProcess(int) (*os.File, error) { return nil, errors.ErrUnsupported }
 

@@ -52,7 +52,7 @@ var parsers = map[string]valueParser{
 	"slack":  {parse: anyOf(parseTimerSlack), good: map[string]string{"0": "0", "1us": "1000"}, bad: []string{"", "1", "-1s", "x"}},
 	"numa": {
 		parse: anyOf(parseNUMA),
-		good:  map[string]string{"default": "{0 []}", "bind:0-2": "{2 [0 1 2]}", "bind+static+balancing:1": "{40962 [1]}"},
+		good:  map[string]string{"default": "{0 0 []}", "bind:0-2": "{2 0 [0 1 2]}", "bind+static+balancing:1": "{2 40960 [1]}"},
 		bad:   []string{"", "bind:", "x", "bind+:0", "bind+x:0", "bind:x", "+static", "bind", "default:0", "local:1", "preferred"},
 	},
 	"numbers": {

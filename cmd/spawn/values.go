@@ -133,11 +133,11 @@ func parseNumbers(s string) ([]int, error) {
 // named is a name for a number of the kernel.
 type named struct {
 	name   string
-	number uintptr
+	number uint
 }
 
 // numberOf finds a name in a table, which is empty where there is no such thing.
-func numberOf(kind string, table []named, name string) (uintptr, error) {
+func numberOf(kind string, table []named, name string) (uint, error) {
 	if len(table) == 0 {
 		return 0, fmt.Errorf("%ss of Linux: %w", kind, errors.ErrUnsupported)
 	}
@@ -152,15 +152,15 @@ func numberOf(kind string, table []named, name string) (uintptr, error) {
 }
 
 // parseNames makes a parse function for a list of names from tables.
-func parseNames(kind string, tables ...[]named) func(string) ([]uintptr, error) {
+func parseNames(kind string, tables ...[]named) func(string) ([]uint, error) {
 	table := slices.Concat(tables...)
-	return func(s string) ([]uintptr, error) {
-		return parseList(s, func(name string) (uintptr, error) { return numberOf(kind, table, name) })
+	return func(s string) ([]uint, error) {
+		return parseList(s, func(name string) (uint, error) { return numberOf(kind, table, name) })
 	}
 }
 
 // bits are numbers added up that are bits.
-func bits(list []uintptr) (sum uintptr) {
+func bits(list []uint) (sum uint) {
 	for _, n := range list {
 		sum |= n
 	}

@@ -215,7 +215,7 @@ var _ = testenv.RegisterHelper("too many namespaces", func([]string) int {
 			return 1
 		}
 	}
-	newOnes := func(flags uintptr) *spawn.Spec {
+	newOnes := func(flags uint) *spawn.Spec {
 		return &spawn.Spec{Path: "/bin/true", Attr: attr.List{attr.Namespaces{Flags: flags}}}
 	}
 	unshare := &spawn.Spec{Path: "/bin/true", Attr: attr.List{attr.Unshare{Flags: unix.CLONE_NEWUTS | unix.CLONE_NEWNET}}}

@@ -24,7 +24,7 @@ import (
 )
 
 // mappedRoot are namespaces in which a child is root, whoever starts it.
-func mappedRoot(flags uintptr) attr.List {
+func mappedRoot(flags uint) attr.List {
 	one := func(id int) []attr.IDMapEntry { return []attr.IDMapEntry{{HostID: id, Size: 1}} }
 	return attr.List{
 		attr.Namespaces{Flags: unix.CLONE_NEWUSER | flags}, attr.IDMap{UID: one(os.Getuid()), GID: one(os.Getgid())},
@@ -32,7 +32,7 @@ func mappedRoot(flags uintptr) attr.List {
 }
 
 // asMappedRoot runs a helper in namespaces of its own.
-func asMappedRoot(t *testing.T, name string, flags uintptr, args ...string) {
+func asMappedRoot(t *testing.T, name string, flags uint, args ...string) {
 	t.Helper()
 	s := spawntest.Helper(t, name, args...)
 	if !mayMount(t) {

@@ -18,13 +18,13 @@ import (
 )
 
 // NamespaceKinds are the names in /proc of the namespaces that tests make.
-var NamespaceKinds = map[string]uintptr{
+var NamespaceKinds = map[string]uint{
 	"cgroup": unix.CLONE_NEWCGROUP, "ipc": unix.CLONE_NEWIPC, "mnt": unix.CLONE_NEWNS, "net": unix.CLONE_NEWNET,
 	"pid": unix.CLONE_NEWPID, "user": unix.CLONE_NEWUSER, "uts": unix.CLONE_NEWUTS,
 }
 
 // NeedNamespaces skips a test where namespaces can't be made.
-func NeedNamespaces(t testing.TB, flags uintptr) {
+func NeedNamespaces(t testing.TB, flags uint) {
 	t.Helper()
 	_, state, err := TryOutput(Shell(":", attr.Namespaces{Flags: flags}))
 	if err != nil || !state.Success() {
@@ -39,7 +39,7 @@ func CanMap() bool {
 }
 
 // WithUser adds a user namespace where namespaces need one.
-func WithUser(flags uintptr) uintptr {
+func WithUser(flags uint) uint {
 	if os.Geteuid() == 0 {
 		return flags
 	}
