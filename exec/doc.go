@@ -23,7 +23,8 @@
 // not about one of its threads.
 //
 // An error says which step failed: the *fs.PathError with the operation "fork/exec"
-// wraps a *[spawn.Error]. There is one exception. If the program file or Dir can't
+// wraps a *[spawn.Error]. Its Index counts in Cmd.Actions and Cmd.Attr, and is -1 for
+// Dir, the files and SysProcAttr. There is one exception. If the program file or Dir can't
 // be used, the *fs.PathError has a bare errno, as with os/exec.
 //
 // # What stays open

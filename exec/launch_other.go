@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/safespawn/spawn/internal/logs"
+	"github.com/safespawn/spawn/internal/plan"
 
 	"github.com/safespawn/spawn"
 )
@@ -75,5 +76,5 @@ func (c *Cmd) logStart(path string) {
 }
 
 func (c *Cmd) unsupported(what string) error {
-	return fmt.Errorf("exec: %w", &spawn.UnsupportedError{What: what, Since: "linux on amd64 or arm64"})
+	return fmt.Errorf("exec: %w", &spawn.UnsupportedError{What: what, Since: plan.Engine})
 }
