@@ -3,11 +3,14 @@ package forkexec_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -231,6 +234,118 @@ func TestTerminalSteps(t *testing.T) {
 	steps := p.Steps()
 	if got := stepText(steps[len(steps)-2]); got != "ctty: ioctl(0, TIOCSCTTY)" {
 		t.Error(got)
+	}
+}
+
+// TestStepsOfAll has the steps of all attributes and of actions with directories.
+func TestStepsOfAll(t *testing.T) {
+	for _, c := range []struct {
+		list   attr.List
+		change func(a *actions)
+		want   []string
+	}{
+		{
+			attr.List{attr.Setpgid{}, attr.Chroot("/srv"), attr.Credential{UID: 1, GID: 2, Groups: []uint32{7}}},
+			func(a *actions) { a.Tcsetpgrp(0); a.Chdir("sub") },
+			[]string{
+				"tcsetpgrp: dup(0) // in the parent, gives f0",
+				"file_table: dup(0) // in the parent, gives f1",
+				"file_table: dup(1) // in the parent, gives f2",
+				"file_table: dup(2) // in the parent, gives f3",
+				"setpgid: setpgid(0, 0)",
+				"tcsetpgrp: ioctl(f0, TIOCSPGRP, ptr)",
+				`chroot: chroot("/srv")`,
+				"setgroups: setgroups(1, [7])",
+				"setresgid: setgid(2)",
+				"setresuid: setuid(1)",
+				`chdir: chdir("//sub")`,
+				"file_table: dup2(f1, 0)",
+				"file_table: dup2(f2, 1)",
+				"file_table: dup2(f3, 2)",
+				`execve: execve("/x", ptr, ptr)`,
+			},
+		},
+		{
+			attr.List{attr.Setsid{}},
+			func(a *actions) {
+				a.Open(5, "/srv", os.O_RDONLY, 0)
+				a.OpenAt(0, 5, "in", os.O_RDONLY, 0)
+				a.Fchdir(5)
+				a.CloseFrom(1)
+			},
+			[]string{
+				`open: open("/srv", 0, 0) // in the parent, gives f0`,
+				`openat: openat(f0, "in", 0, 0) // in the parent, gives f1`,
+				"fchdir: stat(f0) // in the parent",
+				"setsid: setsid()",
+				"fchdir: chdir(f0)",
+				"openat: dup2(f1, 0)",
+				`execve: execve("/x", ptr, ptr)`,
+			},
+		},
+	} {
+		in := with(&forkexec.Input{Path: "/x", Attr: c.list}, c.change)
+		p, err := forkexec.Compile(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, s := range p.Steps() {
+			got = append(got, stepText(s))
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(c.want, "\n"))
+		}
+	}
+}
+
+// TestNearLimit wants room for what package syscall puts above the child's numbers.
+func TestNearLimit(t *testing.T) {
+	var l unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil || l.Cur > 1<<30 {
+		testenv.Skip(t, "no limit of open files")
+	}
+	_, err := forkexec.Compile(with(&forkexec.Input{Path: "/x"}, func(a *actions) { a.Dup2(1, int(l.Cur)-1) }))
+	(&fault{part: plan.PartAction, step: plan.StepDup2, index: 0, err: errors.ErrUnsupported}).check(t, err)
+}
+
+// "few numbers" starts a child when few descriptors are to be had, and prints which
+// step failed.
+var _ = testenv.RegisterHelper("few numbers", func(args []string) int {
+	free, err := strconv.Atoi(args[0])
+	var old unix.Rlimit
+	if err = errors.Join(err, unix.Getrlimit(unix.RLIMIT_NOFILE, &old)); err != nil {
+		return 1
+	}
+	few := old
+	for few.Cur = 3; free > 0; few.Cur++ {
+		if _, err := unix.FcntlInt(uintptr(few.Cur), unix.F_GETFD, 0); err == unix.EBADF {
+			free--
+		}
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &few); err != nil {
+		return 1
+	}
+	_, err = start(context.Background(), &forkexec.Input{Path: "/bin/true", Argv: []string{"true"}})
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+		return 1
+	}
+	var e *plan.Error
+	if !errors.As(err, &e) || e.Part != plan.PartStart || e.Index != -1 || !errors.Is(err, syscall.EMFILE) {
+		fmt.Println(err)
+		return 2
+	}
+	os.Stdout.WriteString(e.Step)
+	return 0
+})
+
+// TestFewNumbers wants an error where a standard stream can't be duplicated, and where
+// os.StartProcess has no number for its pipe.
+func TestFewNumbers(t *testing.T) {
+	for free, want := range map[string]string{"1": plan.StepFileTable, "4": plan.StepClone} {
+		if got := output(t, helper(t, "few numbers", free)); got != want {
+			t.Errorf("%s numbers: %s", free, got)
+		}
 	}
 }
 

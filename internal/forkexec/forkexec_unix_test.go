@@ -3,10 +3,9 @@
 package forkexec_test
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"syscall"
 	"testing"
@@ -52,22 +51,55 @@ func TestBadDescriptors(t *testing.T) {
 	}
 }
 
-// "no numbers left" starts a child when no descriptor is to be had.
-var _ = testenv.RegisterHelper("no numbers left", func([]string) int {
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 4, Max: 4}); err != nil {
+func TestClosedBefore(t *testing.T) {
+	for name, c := range map[string]struct {
+		step   string
+		change func(a *actions)
+	}{
+		"openat":    {plan.StepOpenAt, func(a *actions) { a.OpenAt(1, 9, "x", 0, 0) }},
+		"fchdir":    {plan.StepFchdir, func(a *actions) { a.Fchdir(9) }},
+		"tcsetpgrp": {plan.StepTcsetpgrp, func(a *actions) { a.Tcsetpgrp(9) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := with(&forkexec.Input{Path: "/x"}, func(a *actions) { a.Close(9); c.change(a) })
+			_, err := forkexec.Compile(in)
+			(&fault{part: plan.PartAction, step: c.step, index: 1, err: syscall.EINVAL}).check(t, err)
+		})
+	}
+}
+
+// "without input" closes its standard input and has a shell look for it.
+var _ = testenv.RegisterHelper("without input", func([]string) int {
+	if err := unix.Close(0); err != nil {
 		return 1
 	}
-	_, err := start(context.Background(), &forkexec.Input{Path: "/bin/true", Argv: []string{"true"}})
-	var e *plan.Error
-	if !errors.As(err, &e) || e.Part != plan.PartStart || e.Index != -1 || !errors.Is(err, syscall.EMFILE) {
-		fmt.Println(err)
+	status, err := run(&forkexec.Input{
+		Path: "/bin/sh", Argv: []string{"sh", "-c", "(exec 9<&0) 2>/dev/null && echo open; true"},
+	})
+	if err != nil || status.ExitStatus() != 0 {
 		return 2
 	}
 	return 0
 })
 
-// TestNoNumbers wants an error where a standard stream can't be duplicated.
-func TestNoNumbers(t *testing.T) { output(t, helper(t, "no numbers left")) }
+// TestClosedHere wants the child to lack what this process lacks.
+func TestClosedHere(t *testing.T) {
+	if got := output(t, helper(t, "without input")); got != "" {
+		t.Error(got)
+	}
+}
+
+// TestHint wants to know that what failed may be an attribute.
+func TestHint(t *testing.T) {
+	in := helper(t, "exit", "0")
+	in.Attr = attr.List{attr.Setpgid{Pgid: 1<<31 - 1}}
+	_, err := start(t.Context(), in)
+	(&fault{part: plan.PartStart, step: plan.StepExecve, index: -1, err: fs.ErrPermission}).check(t, err)
+	var e *plan.Error
+	if errors.As(err, &e) && e.Hint == "" {
+		t.Error("no hint")
+	}
+}
 
 func TestSession(t *testing.T) {
 	for _, a := range []attr.Attr{attr.Setsid{}, attr.Setpgid{}} {

@@ -19,7 +19,7 @@ func (p *Program) Steps() []plan.Step {
 	if x := p.files.chdir; x >= 0 || p.files.chrooted {
 		s := plan.Step{Part: plan.PartAttr, Name: plan.StepChdir, Index: x, Object: p.files.cwd.path}
 		if x >= 0 {
-			s.Part, s.Object = plan.PartAction, p.actions[x].Object()
+			s.Part, s.Name, s.Object = plan.PartAction, p.actions[x].Kind.String(), p.actions[x].Object()
 		}
 		l.add(s, "chdir", p.files.cwd.text()...)
 	}
