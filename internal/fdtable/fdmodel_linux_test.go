@@ -1,6 +1,6 @@
 //go:build (amd64 || arm64) && !android && !spawn_forkexec
 
-package spawn_test
+package fdtable_test
 
 import (
 	"fmt"
@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/internal/plan"
 )
 
 // fileID tells files apart.
@@ -82,11 +83,9 @@ func (c *fdCase) String() string {
 	return s
 }
 
-// actions calls the methods of FileActions. file gives the os.File of a number;
-// numbers are the descriptors of the files by action.
-func (c *fdCase) actions(file func(n int) *os.File) (a spawn.FileActions, numbers []int) {
+// actions calls the methods of FileActions. file gives the os.File of a number.
+func (c *fdCase) actions(file func(n int) *os.File) (a spawn.FileActions) {
 	for _, d := range c.doings {
-		numbers = append(numbers, -1)
 		switch d.kind {
 		case doOpen:
 			a.Open(d.fd, d.path, os.O_RDONLY, 0)
@@ -96,7 +95,6 @@ func (c *fdCase) actions(file func(n int) *os.File) (a spawn.FileActions, number
 			a.Dup2(d.from, d.fd)
 		case doFile:
 			a.File(file(d.from), d.fd)
-			numbers[len(numbers)-1] = d.from
 		case doClose:
 			a.Close(d.fd)
 		case doCloseFrom:
@@ -113,7 +111,30 @@ func (c *fdCase) actions(file func(n int) *os.File) (a spawn.FileActions, number
 			a.Tcsetpgrp(d.fd)
 		}
 	}
-	return a, numbers
+	return a
+}
+
+// planned is the same for package plan, whose files are all one; numbers are their
+// descriptors by action.
+func (c *fdCase) planned() (list []plan.Action, numbers []int) {
+	kinds := [...]plan.ActionKind{
+		doOpen: plan.ActOpen, doOpenAt: plan.ActOpenAt, doDup2: plan.ActDup2, doFile: plan.ActFile,
+		doClose: plan.ActClose, doCloseFrom: plan.ActCloseFrom, doInherit: plan.ActInherit, doInheritAll: plan.ActInheritAll,
+		doChdir: plan.ActChdir, doFchdir: plan.ActFchdir, doTcsetpgrp: plan.ActTcsetpgrp,
+	}
+	for _, d := range c.doings {
+		x, number := plan.Action{Kind: kinds[d.kind], FD: d.fd, From: d.from, Path: d.path}, -1
+		switch d.kind {
+		case doOpen:
+			x.From = plan.AtFdcwd
+		case doOpenAt:
+			x.Flag = unix.O_CLOEXEC
+		case doFile:
+			x.From, x.File, number = 0, os.Stdin, d.from
+		}
+		list, numbers = append(list, x), append(numbers, number)
+	}
+	return list, numbers
 }
 
 // outcome is what becomes of a case: an error that is found when it is compiled

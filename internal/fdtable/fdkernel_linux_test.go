@@ -1,6 +1,6 @@
 //go:build (amd64 || arm64) && !android && !spawn_forkexec
 
-package spawn_test
+package fdtable_test
 
 import (
 	"fmt"
@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/internal/fdtable"
 	"github.com/safespawn/spawn/internal/raw"
 )
 
@@ -39,7 +39,7 @@ type fdVariant struct{ closeRange, sharedMemory, slots bool }
 // firstFakeSlot and fakeSlots are where a parent has slots.
 const (
 	firstFakeSlot = 32
-	fakeSlots     = 4*spawn.SlotsPerGroup + 1
+	fakeSlots     = 4*fdtable.SlotsPerGroup + 1
 )
 
 // firstSlot is the first slot of a case's parent, or 0 where its descriptors
@@ -58,7 +58,7 @@ func (v fdVariant) firstSlot(c *fdCase) int {
 
 // begin does what the parent does before and while it clones. It fails where
 // there is no number for the failure record's pipe.
-func (k *fakeKernel) begin(c *fdCase, l *spawn.LoweredFDs, v fdVariant) (ok bool) {
+func (k *fakeKernel) begin(c *fdCase, l *fdtable.Lowered, v fdVariant) (ok bool) {
 	k.tab = maps.Clone(c.parent)
 	k.cwd, k.limit = c.cwd, c.limit
 	k.vars = make([]uint64, l.Vars)
@@ -87,7 +87,7 @@ func opensAnew(fd int) bool { return fd%4 == 3 }
 
 // lend finds numbers for what is lent. Some may have been taken at the time and be
 // free by now.
-func (k *fakeKernel) lend(c *fdCase, l *spawn.LoweredFDs) bool {
+func (k *fakeKernel) lend(c *fdCase, l *fdtable.Lowered) bool {
 	var at []int
 	for i, x := range l.Lent {
 		n := k.free(3 + (len(c.doings)+i)%3)
@@ -117,7 +117,7 @@ func (k *fakeKernel) Get(v raw.Var) uint64 { return k.vars[v] }
 
 // fillSlots puts files on a group of slots. Others have the files of children that
 // are made at the same time.
-func (k *fakeKernel) fillSlots(c *fdCase, l *spawn.LoweredFDs, v fdVariant) {
+func (k *fakeKernel) fillSlots(c *fdCase, l *fdtable.Lowered, v fdVariant) {
 	first := v.firstSlot(c)
 	if first == 0 {
 		return
@@ -125,7 +125,7 @@ func (k *fakeKernel) fillSlots(c *fdCase, l *spawn.LoweredFDs, v fdVariant) {
 	for n := range fakeSlots {
 		k.tab[first+n] = heldFD{"f-other", true}
 	}
-	first += len(c.doings) % 4 * spawn.SlotsPerGroup
+	first += len(c.doings) % 4 * fdtable.SlotsPerGroup
 	k.set(l.Slot, uint64(first))
 	for i, fd := range l.Slots {
 		k.tab[first+i] = heldFD{k.tab[fd].id, true}
@@ -148,7 +148,7 @@ func (k *fakeKernel) free(from int) int {
 }
 
 // run performs the calls. It returns the action whose call failed, if any.
-func (k *fakeKernel) run(l *spawn.LoweredFDs) (failed int, errno syscall.Errno) {
+func (k *fakeKernel) run(l *fdtable.Lowered) (failed int, errno syscall.Errno) {
 	for _, c := range l.Calls {
 		if c.When != nil && k.vars[c.When.Var] == c.When.Equal {
 			continue

@@ -1,12 +1,11 @@
 //go:build (amd64 || arm64) && !android && !spawn_forkexec
 
-package spawn_test
+package fdtable_test
 
 import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -18,6 +17,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/internal/fdtable"
+	"github.com/safespawn/spawn/internal/kernel"
+	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/testenv"
 )
 
@@ -77,8 +79,9 @@ func (g *caseMaker) addOpen(n int) {
 // simulate compiles a case and runs it in a fake kernel, and says how it differs
 // from the model.
 func simulate(c *fdCase, want *outcome, roomy bool, v fdVariant) error {
-	actions, files := c.actions(func(int) *os.File { return os.Stdin })
-	l, err := spawn.LowerFDs(actions, files, opensAnew, c.tty, v.firstSlot(c), v.closeRange, v.sharedMemory)
+	actions, files := c.planned()
+	features := kernel.Features{CloseRange: v.closeRange, SharedMemory: v.sharedMemory}
+	l, err := fdtable.LowerForTest(actions, files, opensAnew, c.tty, v.firstSlot(c), features)
 	if got := errorIndex(err); got != want.invalid {
 		return fmt.Errorf("Compile: %v; want an error for action %d", err, want.invalid)
 	}
@@ -159,13 +162,16 @@ func (k *fakeKernel) compare(want *outcome, failed int, errno syscall.Errno, all
 // errorIndex is the action that an error names, -1 for no error.
 func errorIndex(err error) int {
 	var e *spawn.Error
-	if err == nil {
+	var p *plan.Error
+	switch {
+	case err == nil:
 		return -1
+	case errors.As(err, &e):
+		return e.Index
+	case errors.As(err, &p):
+		return p.Index
 	}
-	if !errors.As(err, &e) {
-		return -2
-	}
-	return e.Index
+	return -2
 }
 
 func checkFDCase(pick chooser) (c *fdCase, want *outcome, err error) {

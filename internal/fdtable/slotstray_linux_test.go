@@ -1,6 +1,6 @@
 //go:build (amd64 || arm64) && !android && !spawn_forkexec
 
-package spawn_test
+package fdtable_test
 
 import (
 	"io"
@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/internal/fdtable"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
@@ -46,16 +47,16 @@ func strayFile(t *testing.T, path string, fd int) (still func() bool) {
 func TestSlotsGoneAstray(t *testing.T) {
 	for name, path := range map[string]string{"a file": "/dev/zero", "the null device": os.DevNull, "a path": "/"} {
 		for at, number := range map[string]func() int{
-			"a slot":       func() int { first, _ := spawn.Slots(); return first },
-			"the last one": func() int { first, n := spawn.Slots(); return first + n },
+			"a slot":       func() int { first, _ := fdtable.SlotsForTest(); return first },
+			"the last one": func() int { first, n := fdtable.SlotsForTest(); return first + n },
 		} {
 			t.Run(name+" over "+at, func(t *testing.T) {
-				t.Cleanup(spawn.ForgetSlots)
+				t.Cleanup(fdtable.ForgetSlotsForTest)
 				openMany(t, 400)
 				fd := number()
 				still := strayFile(t, path, fd)
 				for range 3 {
-					if out, _, err := spawntest.TryOutput(spawntest.Helper(t, "args", "x")); err != nil || out != "x" {
+					if out, _, err := spawntest.TryOutput(spawntest.Helper(t, "print", "x")); err != nil || out != "x" {
 						t.Errorf("got %q, %v", out, err)
 					}
 					if !still() {
@@ -85,9 +86,9 @@ func TestSlotsAstrayMeanwhile(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Cleanup(spawn.ForgetSlots)
+			t.Cleanup(fdtable.ForgetSlotsForTest)
 			openMany(t, 400)
-			first, n := spawn.Slots()
+			first, n := fdtable.SlotsForTest()
 			fifos := [2]string{filepath.Join(t.TempDir(), "reached"), filepath.Join(t.TempDir(), "go on")}
 			for _, fifo := range fifos {
 				if err := unix.Mkfifo(fifo, 0o600); err != nil {
@@ -95,7 +96,7 @@ func TestSlotsAstrayMeanwhile(t *testing.T) {
 				}
 			}
 			r, w := highPipe(t)
-			s := spawntest.Helper(t, "args", "x")
+			s := spawntest.Helper(t, "print", "x")
 			s.Actions.File(w, 1)
 			s.Actions.Open(0, fifos[0], os.O_RDONLY, 0)
 			s.Actions.Open(0, fifos[1], os.O_RDONLY, 0)

@@ -1,6 +1,6 @@
 //go:build (amd64 || arm64) && !android && !spawn_forkexec
 
-package spawn_test
+package fdtable_test
 
 import (
 	"context"
@@ -307,8 +307,7 @@ func (p *realParent) closed(i int) *fdCase {
 // try spawns a child and compares it with the model.
 func (p *realParent) try(c *fdCase) error {
 	want := c.model(p.diskWorld)
-	actions, _ := c.actions(p.file)
-	s := &spawn.Spec{Path: p.waiter, Env: []string{}, Actions: actions}
+	s := &spawn.Spec{Path: p.waiter, Env: []string{}, Actions: c.actions(p.file)}
 	prog, err := spawn.Compile(s)
 	if got := errorIndex(err); got != want.invalid {
 		return fmt.Errorf("Compile: %v; want an error for action %d", err, want.invalid)

@@ -1,8 +1,9 @@
 //go:build (amd64 || arm64) && !android && !spawn_forkexec
 
-package spawn_test
+package fdtable_test
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/internal/fdtable"
 	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
@@ -25,7 +27,7 @@ func openMany(t *testing.T, n int) {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil || l.Cur < uint64(n+200) {
 		testenv.Skip(t, "needs a higher limit of open files")
 	}
-	spawn.ReserveSlots()
+	fdtable.SlotsForTest()
 	for range n {
 		fd, err := unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		if err != nil {
@@ -48,6 +50,19 @@ func highPipe(t *testing.T) (r, w *os.File) {
 	}
 	return r, w
 }
+
+var (
+	_ = testenv.RegisterHelper("copy", func([]string) int {
+		if _, err := io.Copy(os.Stdout, os.Stdin); err != nil {
+			return 1
+		}
+		return 0
+	})
+	_ = testenv.RegisterHelper("print", func(args []string) int {
+		fmt.Print(args[0])
+		return 0
+	})
+)
 
 // TestHighFiles passes files with high numbers: the child has them, the copy of
 // the table is a short one, and the slots are as before.
@@ -95,7 +110,7 @@ func TestHighFiles(t *testing.T) {
 // slotTargets lists what is on the slots.
 func slotTargets(t *testing.T) (targets []string) {
 	t.Helper()
-	first, n := spawn.Slots()
+	first, n := fdtable.SlotsForTest()
 	if first == 0 {
 		t.Fatal("no slots")
 	}
@@ -118,7 +133,7 @@ func TestHighFilesAtOnce(t *testing.T) {
 		wg.Go(func() {
 			for i := range 10 {
 				text := strings.Repeat(strconv.Itoa(g*100+i), 20)
-				out, _, err := spawntest.TryOutput(spawntest.Helper(t, "args", text))
+				out, _, err := spawntest.TryOutput(spawntest.Helper(t, "print", text))
 				if err != nil || out != text {
 					t.Errorf("got %q, %v", out, err)
 				}
@@ -144,7 +159,7 @@ func TestHighFilesExactly(t *testing.T) {
 			t.Errorf("the child has %s", got)
 		}
 		// A number of the slots as a target.
-		first, _ := spawn.Slots()
+		first, _ := fdtable.SlotsForTest()
 		s.Actions.File(w, first+1)
 		if got, want := spawntest.Output(t, s), "0 1 2 7 "+strconv.Itoa(first+1); got != want {
 			t.Errorf("the child has %s, want %s", got, want)
@@ -156,8 +171,8 @@ func TestHighFilesExactly(t *testing.T) {
 // know, and opens a file in its place: that file is left alone.
 func TestSlotsLost(t *testing.T) {
 	openMany(t, 400)
-	defer spawn.ForgetSlots()
-	first, _ := spawn.Slots()
+	defer fdtable.ForgetSlotsForTest()
+	first, _ := fdtable.SlotsForTest()
 	unix.Close(first)
 	f, err := os.Open("/proc/self/status")
 	if err != nil {
@@ -167,7 +182,7 @@ func TestSlotsLost(t *testing.T) {
 	if int(f.Fd()) != first {
 		t.Fatalf("the file has the number %d", f.Fd())
 	}
-	if out, _, err := spawntest.TryOutput(spawntest.Helper(t, "args", "x")); err != nil || out != "x" {
+	if out, _, err := spawntest.TryOutput(spawntest.Helper(t, "print", "x")); err != nil || out != "x" {
 		t.Errorf("got %q, %v", out, err)
 	}
 	if target, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(first)); err != nil || !strings.HasSuffix(target, "/status") {

@@ -1,0 +1,11 @@
+//go:build (amd64 || arm64) && !android
+
+package fdtable_test
+
+import (
+	"testing"
+
+	"github.com/safespawn/spawn/internal/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m, testenv.Leftovers) }
