@@ -1,0 +1,85 @@
+package spawn
+
+import (
+	"fmt"
+	"syscall"
+	"time"
+)
+
+// ProcessState says how a child ended, and what it has used.
+type ProcessState struct {
+	pid    int
+	status syscall.WaitStatus
+	usage  *syscall.Rusage
+}
+
+// Pid returns the process id that the child had.
+func (s *ProcessState) Pid() int { return s.pid }
+
+// Exited reports whether the child exited by itself, rather than by a signal.
+func (s *ProcessState) Exited() bool { return s.status.Exited() }
+
+// ExitCode returns the status of a child that exited, and -1 for a child that was
+// killed.
+func (s *ProcessState) ExitCode() int { return s.status.ExitStatus() }
+
+// Signaled reports whether a signal killed the child.
+func (s *ProcessState) Signaled() bool { return s.status.Signaled() }
+
+// Signal returns the signal that killed the child, and -1 if the child exited.
+func (s *ProcessState) Signal() syscall.Signal { return s.status.Signal() }
+
+// Success reports whether the child exited with status 0.
+func (s *ProcessState) Success() bool { return s.status.ExitStatus() == 0 }
+
+// Sys returns the status as the system has it: a syscall.WaitStatus.
+func (s *ProcessState) Sys() any { return s.status }
+
+// Rusage returns the resources that the child has used, including those of its
+// children that it has waited for. It returns nil if another waiter took the
+// status. See getrusage(2).
+func (s *ProcessState) Rusage() *syscall.Rusage { return s.usage }
+
+// UserTime returns the CPU time spent in user mode. It is 0 if another waiter took
+// the status.
+func (s *ProcessState) UserTime() time.Duration {
+	if s.usage == nil {
+		return 0
+	}
+	return userTime(s.usage)
+}
+
+// SystemTime returns the CPU time spent in the kernel. It is 0 if another waiter
+// took the status.
+func (s *ProcessState) SystemTime() time.Duration {
+	if s.usage == nil {
+		return 0
+	}
+	return systemTime(s.usage)
+}
+
+// MaxRSS returns the largest amount of resident memory, in bytes. It is 0 if the
+// system does not tell. On Linux it is at least the memory that this process had at
+// the time of the start, because the child shares this memory until execve.
+func (s *ProcessState) MaxRSS() int64 {
+	if s.usage == nil {
+		return 0
+	}
+	return maxRSS(s.usage)
+}
+
+// String formats the state as os.ProcessState does: "exit status 1", "signal:
+// killed".
+func (s *ProcessState) String() string {
+	switch {
+	case s == nil:
+		return "<nil>"
+	case s.Exited():
+		return fmt.Sprintf("exit status %d", s.ExitCode())
+	case s.status.CoreDump():
+		return fmt.Sprintf("signal: %v (core dumped)", s.Signal())
+	case s.Signaled():
+		return fmt.Sprintf("signal: %v", s.Signal())
+	}
+	return fmt.Sprintf("status %v", s.status)
+}
