@@ -132,10 +132,10 @@ type Cmd struct {
 	Logger spawn.Logger
 	// Tree makes the Cmd responsible for the descendants of the child, too. Linux.
 	//
-	// If possible, the child lives in a control group of its own, and all of its
-	// descendants with it. If no control group can be made, the child leads a
-	// process group. A process that leaves the process group, by setsid or setpgid,
-	// then escapes. TreeHolds says which of the two holds the tree.
+	// The child leads a process group. If possible, it also lives in a control
+	// group of its own, and all of its descendants with it. Without a control
+	// group, a process escapes if it leaves the process group, by setsid or
+	// setpgid. TreeHolds says whether there is a control group.
 	//
 	// The end of the context and Kill end the whole tree, even if the child itself
 	// has ended before. Wait returns soon after. It closes the pipes when the child
@@ -147,14 +147,14 @@ type Cmd struct {
 	// If this process ends without Wait, its trees live on. The next process in the
 	// same control group ends them when it starts a tree.
 	//
-	// The terminal: if this process has a controlling terminal, a child in a
-	// control group leads no process group, unless SysProcAttr asks for one. The
-	// child may read the terminal whenever this process may, and gets its signals.
-	// Without a control group the child leads a process group. If Stdin is the
-	// terminal, and this process is in its foreground, the child is put into the
-	// foreground from Start to Wait. The keyboard then interrupts the child alone,
-	// and stops both. Any other child is in the background, and is stopped when it
-	// reads the terminal.
+	// If this process has a controlling terminal, a child in a control group leads
+	// no process group, unless SysProcAttr asks for one. The child may read the
+	// terminal whenever this process may, and gets its signals. A child without a
+	// control group is put into the foreground of the terminal from Start to Wait,
+	// if the terminal is its Stdin and this process is in the foreground. The
+	// interrupt key then interrupts the child alone, and the suspend key stops
+	// both. Any other child is in the background, and is stopped when it reads the
+	// terminal.
 	Tree bool
 	// TreeStrict is Tree, but Start fails if no control group can be made. The
 	// error matches [ErrTreeNotHeld] and the reason.
