@@ -6,11 +6,14 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// AmbientCaps are capabilities that the program has although it is neither root's
-// nor has capabilities on its file: they are made inheritable, ambient and effective,
-// and kept over a change of ids, which SECBIT_KEEP_CAPS_LOCKED can forbid. Each must be permitted to this process, or the child
-// must be in a new user namespace. Those that are ambient or inheritable already
-// stay so. Linux 4.3. See capabilities(7).
+// AmbientCaps sets capabilities that the program has although its uid is not 0 and
+// its file has no capabilities. The child makes them inheritable, ambient and
+// effective, and keeps them over a change of ids. SECBIT_KEEP_CAPS_LOCKED can
+// forbid the latter. Capabilities that are ambient or inheritable already stay so.
+// It excludes [Capabilities].
+//
+// Linux 4.3. Privilege: each capability must be permitted to this process, unless
+// the child is in a new user namespace. See capabilities(7).
 type AmbientCaps []int
 
 func (l AmbientCaps) check(c *plan.Claims) error {

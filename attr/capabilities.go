@@ -9,35 +9,40 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// Capabilities sets the child's capability sets: each is exactly the one given,
-// by numbers. A set that is nil is left as the kernel has it after a change of
-// ids, but that Ambient is a part of the effective one, one that is empty but not nil is emptied; the zero value does nothing.
-// Permitted needs Effective. [OnlyCapabilities] and [NoCapabilities] make the
-// usual ones.
+// Capabilities sets the child's capability sets. Each set becomes exactly the given
+// list. An empty list that is not nil empties the set. A nil list leaves the set as
+// the kernel has it after a change of ids, but that the Ambient capabilities are
+// added to a nil Effective set. So the zero value does nothing. [OnlyCapabilities]
+// and [NoCapabilities] make the most usual values. It excludes [AmbientCaps].
 //
-// These are the sets before execve, which makes the program's of them: one that
-// is not root's has the ambient ones permitted and effective, one that is root's
-// has the bounding and inheritable ones, unless [SecureBits] say otherwise;
-// inheritable, ambient and bounding sets stay.
+// Some sets depend on others. Permitted needs Effective. The capabilities of
+// Ambient must also be in Permitted and Inheritable. A set can only grow by
+// capabilities that are permitted to this process. The bounding set can't grow at
+// all: capabilities of its list that are not in the set are left out.
 //
-// The order: the bounding set, credentials, ambient capabilities, SecureBits, and
-// then the other three. Ambient needs its capabilities in Permitted and
-// Inheritable, too. A set can only grow by what is permitted to this process; the
-// bounding set can't grow at all, and of its list what is not in it is left out.
-// To shrink the bounding set, or have in Inheritable what is not permitted, needs
-// CAP_SETPCAP. It excludes [AmbientCaps]. Ambient needs Linux 4.3. See
-// capabilities(7).
+// The child sets the bounding set first. Then come the credentials, the ambient
+// capabilities, [SecureBits], and the other three sets.
+//
+// These are the sets before execve. execve keeps the inheritable, ambient and
+// bounding sets, and computes the others anew. A program whose uid is not 0 has the
+// ambient capabilities permitted and effective. A program of root has those of the
+// bounding and inheritable sets, unless SecureBits say otherwise.
+//
+// Linux 4.3 for Ambient. Privilege: CAP_SETPCAP, to shrink the bounding set, or to
+// have capabilities in Inheritable that are not permitted. See capabilities(7).
 type Capabilities struct {
 	Effective, Permitted, Inheritable, Ambient, Bounding []int
 }
 
-// NoCapabilities is all sets empty: nothing that the program runs can have a
-// capability, not as root either. It needs CAP_SETPCAP if the bounding set is not
-// empty; a process without can have the other four empty, and [NoNewPrivs].
+// NoCapabilities returns a value that empties all sets. Nothing that the program
+// runs can then have a capability, not even as root. Privilege: CAP_SETPCAP, if the
+// bounding set is not empty. A process without it can empty the other four sets,
+// and set [NoNewPrivs].
 func NoCapabilities() Capabilities { return OnlyCapabilities() }
 
-// OnlyCapabilities is all sets the same: the program has these capabilities,
-// whether it is root's or not, and nothing that it runs can have others.
+// OnlyCapabilities returns a value that makes all sets the same list. The program
+// has these capabilities, whether it is root's or not, and nothing that it runs can
+// have others.
 func OnlyCapabilities(list ...int) Capabilities {
 	only := func() []int { return slices.Clip(append([]int{}, list...)) }
 	return Capabilities{only(), only(), only(), only(), only()}

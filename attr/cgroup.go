@@ -6,18 +6,25 @@ import (
 	"github.com/safespawn/spawn/internal/plan"
 )
 
-// Cgroup makes the child in the cgroup v2 whose directory Dir is, so that its
-// first instruction runs there. Dir stays the caller's, who may close it once
-// Start has returned. It needs write access to cgroup.procs there and in the
-// common ancestor. Linux 5.7; where clone3 is refused the child moves itself
-// before execve, and a cgroup namespace of [Namespaces] then has this process's
-// cgroup as its root; one of [Unshare] always has the child's. A child that is made
-// in a frozen cgroup holds up Start until it is thawed or the context ends. Where the
-// cgroup has memory.oom.group, or others than root and this user set its limits, the
-// child gets a copy of the memory; docs/security.md says why.
+// Cgroup makes the child in the cgroup v2 whose directory Dir is. The first
+// instruction of the child runs there. Dir stays yours; you may close it once Start
+// has returned.
 //
-// What is not the directory of a cgroup v2 is an error that says what it is, and that
-// matches EINVAL, and EBADF as the kernel has it. See cgroups(7).
+// From Linux 5.7 on clone3 makes the child there. Before Linux 5.7, or if clone3 is
+// refused, the child moves itself before execve. A cgroup namespace of [Namespaces]
+// then has this process's cgroup as its root. A cgroup namespace of [Unshare]
+// always has the child's.
+//
+// If the cgroup is frozen, Start waits until the cgroup is thawed or the context
+// ends. In some cgroups the child gets a copy of the memory: if memory.oom.group is
+// set, or if a user other than root and this process's may set its limits.
+// docs/security.md says why.
+//
+// If Dir is not the directory of a cgroup v2, the error says what it is. It matches
+// EINVAL, and EBADF like the kernel's error.
+//
+// Privilege: write access to cgroup.procs, in Dir and in the common ancestor. See
+// cgroups(7).
 type Cgroup struct{ Dir *os.File }
 
 func (g Cgroup) check(c *plan.Claims) error {

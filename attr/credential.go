@@ -9,19 +9,23 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// Credential sets the real, effective and saved ids. Groups replaces the
-// supplementary groups; nil leaves none. KeepGroups leaves them as they are,
-// which is what a process without privilege has to ask for. Order: groups, gid,
-// uid. It needs CAP_SETUID and CAP_SETGID unless nothing changes, and excludes
-// [ResetIDs].
+// Credential sets the real, effective and saved ids, in this order: groups, gid,
+// uid. It excludes [IDs] and [ResetIDs].
 //
-// A UID or GID that is 0 is an error of Compile, as it is more often forgotten than
-// meant; with Root it is root's. lookup.Credential sets Root where it finds such an id. In a new user namespace the ids are those of its [IDMap], which must
-// allow setgroups for Groups.
+// Groups replaces the supplementary groups. Nil leaves none. KeepGroups keeps the
+// groups as they are. Without privilege you must set KeepGroups.
 //
-// The dumpable flag of this process is cleared while such a child is on its way to
-// execve, and put back when the last of them is there; see docs/security.md. Any
-// Unix. See setgroups(2), setresgid(2), setresuid(2).
+// A UID or GID of 0 is an error of Compile, because it is more often forgotten than
+// meant. Set Root if you mean root's id. Package lookup sets Root if it finds such
+// an id. In a new user namespace the ids are those of its [IDMap]. Groups then need
+// a map that allows setgroups.
+//
+// While such a child is on its way to execve, the dumpable flag of this process is
+// cleared. It is restored when the last such child is past execve; see
+// docs/security.md.
+//
+// Any Unix. Privilege: CAP_SETUID and CAP_SETGID, unless nothing changes. See
+// setgroups(2), setresgid(2), setresuid(2).
 type Credential struct {
 	UID, GID   uint32
 	Groups     []uint32
@@ -29,9 +33,9 @@ type Credential struct {
 	Root       bool
 }
 
-// ResetIDs sets the effective ids to the real ones, as POSIX_SPAWN_RESETIDS:
-// for programs that run set-user-ID. It excludes [Credential]. Any Unix. See
-// posix_spawn(3).
+// ResetIDs sets the effective ids to the real ones, like POSIX_SPAWN_RESETIDS. It
+// is for programs that run set-user-ID. It excludes [Credential] and [IDs]. Any
+// Unix. See posix_spawn(3).
 type ResetIDs struct{}
 
 const ids = "the user and group ids"

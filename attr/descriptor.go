@@ -6,19 +6,19 @@ import (
 	"strconv"
 )
 
-// Descriptor is an open file by its number, for attributes that take a file or a
-// number: [ControllingTTY], [Foreground] and [Landlock]. Such an attribute has the
-// fields File and FD, and exactly one of them is set. Neither and both are errors of
-// Compile.
+// Descriptor is an open file by its number. Some attributes take a file or a
+// number: [ControllingTTY], [Foreground] and [Landlock]. They have the fields File
+// and FD, and you must set exactly one of them. If you set neither or both, Compile
+// returns an error.
 //
-// The zero value is no descriptor. So a File that is nil by mistake is not taken for
-// the standard input; descriptor 0 is FD(0).
+// The zero value is no descriptor. So a File that is nil by mistake does not become
+// the standard input. Descriptor 0 is FD(0).
 type Descriptor struct {
 	number int
 	given  bool
 }
 
-// FD is the descriptor with a number.
+// FD returns the descriptor with the given number.
 func FD(number int) Descriptor { return Descriptor{number, true} }
 
 // String returns the number, or "none".

@@ -9,17 +9,18 @@ import (
 	"github.com/safespawn/spawn/internal/plan"
 )
 
-// ConflictError says that two attributes contradict each other, or that one was
-// given twice. It matches [syscall.EINVAL].
+// ConflictError says that two attributes contradict each other, or that an
+// attribute was given twice. It matches [syscall.EINVAL].
 type ConflictError struct {
-	// A and B are the names of their types in this package, such as "Setsid". A comes
-	// later in the list, and is the one that the spawn.Error has the index of. They
-	// are the same where one was given twice.
+	// A and B are the names of the two types in this package, such as "Setsid". A
+	// comes later in the list, and the Index of the spawn.Error is that of A. If an
+	// attribute was given twice, A and B are the same.
 	A, B string
-	// Why is what they contradict each other in, for people.
+	// Why says what the two contradict each other in, for people.
 	Why string
 }
 
+// Error names B, and says why the two contradict each other.
 func (e *ConflictError) Error() string {
 	if e.A == e.B {
 		return "given twice: " + e.Why
@@ -30,18 +31,19 @@ func (e *ConflictError) Error() string {
 // Unwrap returns syscall.EINVAL.
 func (e *ConflictError) Unwrap() error { return syscall.EINVAL }
 
-// NeedError says that an attribute makes sense only beside another one, which is
-// not in the list. It matches [syscall.EINVAL].
+// NeedError says that an attribute needs another one, which is not in the list. It
+// matches [syscall.EINVAL].
 type NeedError struct {
-	// Attr is the name of its type in this package.
+	// Attr is the name of the attribute's type in this package.
 	Attr string
-	// Of are the names of the types of which one has to be there.
+	// Of are the names of the types. One of them must be in the list.
 	Of []string
-	// Namespace is the kind of namespace that they have to be about, as in
-	// /proc/PID/ns; empty where they need not be about any.
+	// Namespace is the kind of namespace that the types must be about, as in
+	// /proc/PID/ns. It is empty if the kind does not matter.
 	Namespace string
 }
 
+// Error names the needed types.
 func (e *NeedError) Error() string {
 	text := "needs " + strings.Join(e.Of, " or ")
 	if e.Namespace != "" {
@@ -53,20 +55,21 @@ func (e *NeedError) Error() string {
 // Unwrap returns syscall.EINVAL.
 func (e *NeedError) Unwrap() error { return syscall.EINVAL }
 
-// UnsupportedError says what a kernel or a platform does not have. It matches
+// UnsupportedError says what a kernel or a platform lacks. It matches
 // [errors.ErrUnsupported].
 type UnsupportedError struct {
-	// What is not there: a feature of the kernel, the option of its configuration
-	// that brings it ("CONFIG_KSM"), a program, an attribute.
+	// What is the missing thing: a feature of the kernel, an option of its
+	// configuration ("CONFIG_KSM"), a program, an attribute.
 	What string
-	// Since is the first version of Linux that has it, such as "5.14", or says in
-	// words where it is. It is empty where no version alone brings it.
+	// Since is the first Linux version that has it, such as "5.14", or words that
+	// say where it is. It is empty if no version alone brings it.
 	Since string
-	// Err is the error of the system, where it was asked. errors.Is and errors.As
-	// find it, too.
+	// Err is the error of the system, if the system was asked. errors.Is and
+	// errors.As find it, too.
 	Err error
 }
 
+// Error names the missing thing and its first Linux version.
 func (e *UnsupportedError) Error() string {
 	text := "needs " + e.What
 	if since := e.Since; since != "" {

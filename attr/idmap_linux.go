@@ -2,5 +2,6 @@ package attr
 
 import "syscall"
 
-// IDMapEntry is a range of ids.
+// IDMapEntry maps Size ids: those from ContainerID on, inside the namespace, to
+// those from HostID on, outside.
 type IDMapEntry = syscall.SysProcIDMap

@@ -2,7 +2,8 @@
 
 package attr
 
-// IDMapEntry is a range of ids.
+// IDMapEntry maps Size ids: those from ContainerID on, inside the namespace, to
+// those from HostID on, outside.
 type IDMapEntry struct {
 	ContainerID int // in the namespace
 	HostID      int // outside

@@ -7,12 +7,16 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// IDs sets the real and the effective ids separately; [KeepID] leaves one as it
-// is, and with Root, as in [Credential], 0 is root's. The saved ids become the effective ones, as execve makes them anyway. Groups
-// and KeepGroups are as in [Credential], which it excludes, as [ResetIDs]. A
-// program whose real uid is 0 has its capabilities permitted, see capabilities(7).
-// It needs CAP_SETUID and CAP_SETGID, except to exchange ids that this process has.
-// The order is groups, gids, uids. See setresuid(2).
+// IDs sets the real and the effective ids separately, in this order: groups, gids,
+// uids. [KeepID] leaves an id as it is. The saved ids become the effective ones, as
+// execve would make them anyway. Groups, KeepGroups and Root are as in
+// [Credential]. IDs excludes Credential and [ResetIDs].
+//
+// If the real uid is 0, the program has its capabilities permitted; see
+// capabilities(7).
+//
+// Privilege: CAP_SETUID and CAP_SETGID, unless the ids are only exchanged for
+// others that this process has. See setresuid(2).
 type IDs struct {
 	RUID, EUID uint32
 	RGID, EGID uint32
@@ -21,7 +25,7 @@ type IDs struct {
 	Root       bool
 }
 
-// KeepID leaves an id of [IDs] as it is, as -1 does for the system calls.
+// KeepID leaves an id of [IDs] as it is, like -1 in the system calls.
 const KeepID = ^uint32(0)
 
 func (i IDs) check(c *plan.Claims) error {

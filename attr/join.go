@@ -7,19 +7,24 @@ import (
 	"github.com/safespawn/spawn/internal/plan"
 )
 
-// JoinNamespace makes the child enter namespaces that exist: File is a file of
-// /proc/PID/ns, or a pidfd for those of a process (Linux 5.8). Types are the
-// CLONE_NEW* of what is to be entered; 0, for a file only, is whatever it is. File
-// stays the caller's, who may close it once Start has returned.
+// JoinNamespace makes the child enter existing namespaces. File is a file of
+// /proc/PID/ns, or a pidfd for the namespaces of a process. File stays yours; you
+// may close it once Start has returned. Types are the CLONE_NEW* flags of the
+// namespaces to enter. With a file of /proc/PID/ns, 0 means whatever type the file
+// has.
 //
-// It may be given several times, once for each type, and not for one that is of
-// [Namespaces]. With a user namespace among them, what the child may enter without
-// it is entered first, and what belongs to it afterwards. It comes after joining a cgroup and before [Unshare]. Of a pid
-// namespace it is the child's own children that are in it. A time namespace can't be
-// entered while memory is shared.
+// The list may contain it several times, once for each type. A type must not also
+// be in [Namespaces]. It happens after the child has joined its cgroup, and before
+// [Unshare]. If a user namespace is among the types, the child first enters the
+// namespaces that it may enter without it. Then it enters the user namespace and
+// the namespaces that belong to it.
 //
-// It needs CAP_SYS_ADMIN in what is entered and in the own user namespace, and
-// CAP_SYS_CHROOT for a mount namespace. See setns(2).
+// With a pid namespace, the child's own children are in it, and not the child. A
+// time namespace can't be entered while the memory is shared.
+//
+// Linux 5.8 for a pidfd. Privilege: CAP_SYS_ADMIN in the user namespace of each
+// namespace and in the child's own, and CAP_SYS_CHROOT for a mount namespace. See
+// setns(2).
 type JoinNamespace struct {
 	File  *os.File
 	Types uint

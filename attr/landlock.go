@@ -9,19 +9,21 @@ import (
 )
 
 // Landlock restricts the child by a ruleset, for good. The ruleset is File, or this
-// process's descriptor FD; see [Descriptor]. [NewLandlock] makes one from plain rules.
-// Either stays the caller's, and must be open at each start. The child does not
-// inherit it unless a file action says so.
+// process's descriptor FD; see [Descriptor]. [NewLandlock] makes one from plain
+// rules. Either stays yours, and must be open at each start. The child does not
+// inherit it, unless a file action says so.
 //
-// It comes when all file actions are done: these are not restricted, and what they
-// have opened stays usable. The program is: the ruleset must allow its file to be
-// executed and read, that of its interpreter or dynamic loader, and its libraries.
-// Otherwise execve fails with EACCES.
+// The child sets it after all file actions. The actions are not restricted, and the
+// files that they have opened stay usable. The program is restricted. The ruleset
+// must allow executing and reading the program's file, its interpreter or dynamic
+// loader, and its libraries. Otherwise execve fails with EACCES.
 //
-// It needs [NoNewPrivs], unless the child has CAP_SYS_ADMIN by then; else the error
-// is EPERM, or one of Compile as for [Seccomp]. Flags are LANDLOCK_RESTRICT_SELF_*,
-// which decide about audit records; they are there from Linux 6.15 on. Linux 5.13,
-// where Landlock is enabled. See landlock_restrict_self(2).
+// Without [NoNewPrivs] and without the privilege, the error is EPERM. If
+// [Capabilities] leave the privilege out, Compile returns the error. Flags are
+// LANDLOCK_RESTRICT_SELF_*. They decide about audit records, and need Linux 6.15.
+//
+// Linux 5.13 with Landlock enabled. Privilege: CAP_SYS_ADMIN, or NoNewPrivs. See
+// landlock_restrict_self(2).
 type Landlock struct {
 	File  *os.File
 	FD    Descriptor

@@ -6,44 +6,46 @@ import (
 	"slices"
 )
 
-// LandlockRules says what a program may do; the zero value is nothing at all. What
-// Landlock does not know of is not restricted, such as UDP, changing modes and
-// owners, stat, and Multipath TCP, with which servers in Go listen by default.
+// LandlockRules says what a program may do. The zero value allows nothing that
+// Landlock controls. Landlock does not control everything. Examples are UDP,
+// changes of modes and owners, stat, and Multipath TCP, with which servers in Go
+// listen by default.
 //
-// The paths are those of files, or of directories, for all that is beneath them.
-// They are resolved by [NewLandlock], symbolic links included, and the rules hold
-// for the files found then, whatever becomes of the names.
+// A path is that of a file, or of a directory and everything beneath it.
+// [NewLandlock] resolves the paths, symbolic links included. The rules hold for the
+// files found then, whatever becomes of the names.
 type LandlockRules struct {
 	Read    []string // reading files and listing directories
 	Write   []string // writing, truncating, making, removing and renaming files, ioctl on devices; not making devices
 	Execute []string // executing and reading files, which loaders and interpreters need
 
-	// TCPBind and TCPConnect are ports; AnyTCP lifts the restriction.
+	// TCPBind and TCPConnect are the TCP ports that the program may bind to and
+	// connect to. AnyTCP allows all ports.
 	TCPBind, TCPConnect []uint16
 	AnyTCP              bool
 
-	// NoSignals and NoAbstractUnix keep the program from sending signals to
-	// processes, and connecting to abstract Unix sockets, outside of its domain.
-	// The one that the program is started with is outside.
+	// NoSignals keeps the program from sending signals to processes outside its
+	// domain. NoAbstractUnix keeps it from connecting to abstract Unix sockets
+	// outside its domain. This process is outside, too.
 	NoSignals, NoAbstractUnix bool
 
-	// BestEffort drops what the kernel lacks, for LandlockRuleset.Dropped to
-	// tell; without it that is an error.
+	// BestEffort drops rules that the kernel lacks; LandlockRuleset.Dropped lists
+	// them. Without BestEffort such a rule is an error.
 	BestEffort bool
 }
 
-// LandlockRuleset is a ruleset of the kernel. It is for any number of children at
-// once, until it is closed.
+// LandlockRuleset is a ruleset of the kernel. Any number of children may use it at
+// once, until you close it.
 type LandlockRuleset struct {
 	file    *os.File // nil where the kernel has no Landlock
 	dropped []string
 }
 
-// NewLandlock makes a ruleset; closing it is up to the caller. It needs no
-// privilege, but search permission on the way to the paths. What the kernel
-// lacks is an [UnsupportedError] that says since when it is
-// there: the rules need Linux 6.10, and 6.12 with NoSignals or NoAbstractUnix. See
-// landlock(7).
+// NewLandlock makes a ruleset. You must close it. It needs search permission on the
+// way to the paths. If the kernel lacks something, the error is an
+// [UnsupportedError] that says which Linux version has it.
+//
+// Linux 6.10, and 6.12 with NoSignals or NoAbstractUnix. See landlock(7).
 func NewLandlock(rules LandlockRules) (*LandlockRuleset, error) {
 	r, err := newLandlock(rules)
 	if err != nil {
@@ -52,17 +54,17 @@ func NewLandlock(rules LandlockRules) (*LandlockRuleset, error) {
 	return r, nil
 }
 
-// Attr is the attribute. It is of use until Close. Where all rules were dropped it
-// changes nothing.
+// Attr returns the attribute. You may use it until Close. If all rules were
+// dropped, it changes nothing.
 func (r *LandlockRuleset) Attr() Landlock { return Landlock{File: r.file, nothing: r.file == nil} }
 
-// Dropped is what the kernel lacks, as in landlock(7), such as
-// LANDLOCK_ACCESS_NET_BIND_TCP: such access is not restricted. An exception is
-// LANDLOCK_ACCESS_FS_REFER: without it no file can be linked or moved to another
-// directory.
+// Dropped returns the names of the rights that the kernel lacks, as in landlock(7),
+// such as LANDLOCK_ACCESS_NET_BIND_TCP. The program is not restricted in these.
+// There is one exception: without LANDLOCK_ACCESS_FS_REFER the program can't link
+// or move any file to another directory.
 func (r *LandlockRuleset) Dropped() []string { return slices.Clone(r.dropped) }
 
-// Close closes the ruleset. Children that have it are not affected.
+// Close closes the ruleset. It does not affect children that have it.
 func (r *LandlockRuleset) Close() error {
 	if r.file == nil {
 		return nil

@@ -8,39 +8,45 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// Rlimit sets a resource limit, one for each resource. Resource is an RLIMIT_*
-// number; the units are those of getrlimit(2), and [Unlimited] is no limit. What
-// raises a limit happens before credentials are dropped, what lowers it after
-// the file actions. Raising Hard needs CAP_SYS_RESOURCE.
+// Rlimit sets a resource limit. The list may contain one for each resource.
+// Resource is an RLIMIT_* number. The units are those of getrlimit(2), and
+// [Unlimited] is no limit.
+//
+// The child raises limits before credentials are dropped, and lowers limits after
+// the file actions. Privilege: CAP_SYS_RESOURCE, to raise Hard.
 type Rlimit struct {
 	Resource   int
 	Soft, Hard uint64
 }
 
-// Unlimited is RLIM_INFINITY, no limit.
+// Unlimited is no limit, like RLIM_INFINITY.
 const Unlimited = ^uint64(0)
 
-// RlimitToHard raises the soft limit of a resource, an RLIMIT_* number, to the
-// hard limit, which the child looks up itself. It excludes an [Rlimit] of the
-// same resource, needs no privilege and happens before credentials are dropped, and
-// before [Nice] and [SchedPolicy], to which limits can stand in for privilege.
+// RlimitToHard raises the soft limit of a resource, an RLIMIT_* number, to the hard
+// limit. The child itself looks the hard limit up. It excludes an [Rlimit] of the
+// same resource.
+//
+// The child sets it before credentials are dropped. It also comes before [Nice] and
+// [SchedPolicy], because limits can take the place of their privilege.
 type RlimitToHard int
 
-// NoFile is the limit of open files, as Rlimit with RLIMIT_NOFILE. Without it
-// the child gets the limit that this process was started with, unless somebody
-// has changed it since: Go raises the soft limit for itself only.
+// NoFile sets the limit of open files, like Rlimit with RLIMIT_NOFILE. Go raises
+// the soft limit for itself only. So without NoFile the child gets the limit that
+// this process was started with, unless somebody has changed the limit since.
+// Privilege: CAP_SYS_RESOURCE, to raise Hard.
 type NoFile struct{ Soft, Hard uint64 }
 
-// NoFilePolicy says where the limit of open files comes from, and excludes
-// [NoFile], which has a value. [RlimitToHard] of RLIMIT_NOFILE is a third way.
+// NoFilePolicy says where the limit of open files comes from. It excludes [NoFile],
+// which has a value. [RlimitToHard] of RLIMIT_NOFILE is a third way.
 type NoFilePolicy int
 
 const (
-	// NoFileOriginal is the limit that this process was started with, also where
-	// it has changed it since. Raising the hard limit again needs CAP_SYS_RESOURCE.
+	// NoFileOriginal is the limit that this process was started with, even if the
+	// process has changed it since. Privilege: CAP_SYS_RESOURCE, to raise the hard
+	// limit again.
 	NoFileOriginal NoFilePolicy = iota
-	// NoFileCurrent is the limit that this process has at the time of the start,
-	// with the soft limit that Go has raised for itself.
+	// NoFileCurrent is the limit of this process at the time of the start, with the
+	// soft limit that Go has raised for itself.
 	NoFileCurrent
 )
 

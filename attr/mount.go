@@ -9,11 +9,12 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// Mount is a call of mount(2): Source, Target and FSType may be empty where the
-// kernel doesn't look at them, as for a bind mount. Flags are MS_*. Paths are
-// resolved in the child, in its working directory before [Chroot] and [PivotRoot].
-// Data is shorter than a page, as the kernel would cut it off. A bind mount that is to
-// be read-only needs two: MS_BIND, then
+// Mount is one call of mount(2). Source, Target and FSType may be empty if the
+// kernel does not look at them; for a bind mount it does not look at FSType. Flags
+// are MS_*. Data is shorter than a page, because the kernel would cut off the rest.
+//
+// The child resolves the paths in its working directory, before [Chroot] and
+// [PivotRoot]. A read-only bind mount takes two entries: MS_BIND, and then
 // MS_REMOUNT|MS_BIND|MS_RDONLY.
 type Mount struct {
 	Source, Target, FSType string
@@ -21,19 +22,26 @@ type Mount struct {
 	Data                   string
 }
 
-// Mounts mounts file systems in the order of the list, in a mount namespace of the
-// child's own: [Namespaces] or [Unshare] with CLONE_NEWNS. Before, all mounts
-// become private there, so that none is seen outside, also where this process is in a
-// chroot; that takes pidfds to be joined (Linux 5.8) or /proc to be there. It comes before Chroot and
-// PivotRoot, and needs CAP_SYS_ADMIN, which the child has in a user namespace made
-// along with the mount namespace. See mount(2).
+// Mounts mounts file systems, in the order of the list, before [Chroot] and
+// [PivotRoot]. The child must have a mount namespace of its own: by [Namespaces] or
+// [Unshare] with CLONE_NEWNS.
+//
+// Before the first mount, all mounts in the namespace become private, so nothing
+// that the child mounts is seen outside. This also holds if this process is in a
+// chroot, but then it takes /proc, or pidfds that can be joined (Linux 5.8).
+//
+// Privilege: CAP_SYS_ADMIN. The child has it in a user namespace made together with
+// the mount namespace. See mount(2).
 type Mounts []Mount
 
-// PivotRoot makes a directory the root of the child's mount namespace, which must
-// be its own as for [Mounts], and unmounts what was there: unlike after [Chroot],
-// nothing outside can be reached again. The directory need not be a mount point.
-// The working directory is the new root. It needs CAP_SYS_ADMIN, and fails with
-// EINVAL where the present root is an initramfs. See pivot_root(2).
+// PivotRoot makes a directory the root of the child's mount namespace, and unmounts
+// the old root. Unlike with [Chroot], nothing outside can be reached afterwards.
+// The child must have a mount namespace of its own: by [Namespaces] or [Unshare]
+// with CLONE_NEWNS. The directory need not be a mount point. It becomes the working
+// directory.
+//
+// If the present root is an initramfs, the error is EINVAL. Privilege:
+// CAP_SYS_ADMIN. See pivot_root(2).
 type PivotRoot string
 
 const (

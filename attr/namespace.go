@@ -9,43 +9,51 @@ import (
 	"github.com/safespawn/spawn/internal/plan"
 )
 
-// Namespaces makes the child in new namespaces: Flags are CLONE_NEW* of
-// namespaces(7). All but a user namespace need CAP_SYS_ADMIN, which the child
-// has in a user namespace made along with them. A new mount namespace is a copy,
-// in which shared mounts stay shared. CLONE_NEWTIME needs clone3 and, to be of
-// use, Linux 6.2. See clone(2).
+// Namespaces makes the child in new namespaces. Flags are the CLONE_NEW* of
+// namespaces(7). 0 means none. A new mount namespace is a copy, and shared mounts
+// stay shared in it.
+//
+// CLONE_NEWTIME needs clone3, and has its effect from Linux 6.2 on. Privilege:
+// CAP_SYS_ADMIN, but none for a user namespace. The child has CAP_SYS_ADMIN for the
+// others in a user namespace made together with them. See clone(2).
 type Namespaces struct{ Flags uint }
 
-// Unshare makes the child leave namespaces, and what else it shares: Flags are
-// CLONE_NEW*, CLONE_FILES, CLONE_FS and CLONE_SYSVSEM. It comes after the session
-// and before the root directory. With CLONE_NEWNS all mounts become private, so
-// that none made in the child is seen outside. With CLONE_NEWPID it is the child's
-// own children that are in the new namespace, and with CLONE_NEWTIME the program,
-// or before Linux 6.2 its children.
+// Unshare makes the child leave namespaces and other things that it shares. Flags
+// are CLONE_NEW*, CLONE_FILES, CLONE_FS and CLONE_SYSVSEM. It happens after the
+// session is set and before the root directory changes.
 //
-// What makes another attribute void is an error of Compile: a namespace of the kind
-// of one of [Namespaces], unless it is a pid or mount namespace, and one of the
-// kind of a [JoinNamespace], unless it is a user, mount or UTS namespace. See
-// unshare(2).
+// With CLONE_NEWNS all mounts become private, so nothing that the child mounts is
+// seen outside. With CLONE_NEWPID the child's own children are in the new
+// namespace. With CLONE_NEWTIME the program is in it, and before Linux 6.2 only its
+// children.
+//
+// Compile returns an error if a flag would undo another attribute. A kind of
+// [Namespaces] is refused, unless it is a pid or mount namespace. A kind of
+// [JoinNamespace] is refused, unless it is a user, mount or UTS namespace.
+//
+// Privilege: CAP_SYS_ADMIN, but none for a user namespace. See unshare(2).
 type Unshare struct{ Flags uint }
 
-// IDMap says which ids a new user namespace has; it needs [Namespaces] or
-// [Unshare] with CLONE_NEWUSER. Setgroups lets the child call setgroups, which an
-// unprivileged parent can't allow; it is ignored where GID is empty.
+// IDMap sets the ids of a new user namespace. It needs [Namespaces] or [Unshare]
+// with CLONE_NEWUSER. Setgroups lets the child call setgroups. An unprivileged
+// parent can't allow it. If GID is empty, Setgroups is ignored. The steps are
+// called uid_map, setgroups and gid_map.
 //
-// With Namespaces this process writes the maps while the child waits, as
-// newuidmap would. It may map its own ids, and any others with CAP_SETUID and
-// CAP_SETGID. With Unshare the child writes them, which may map its own ids only;
-// GID then needs Linux 3.19. The steps are called uid_map, setgroups and gid_map.
-// See user_namespaces(7).
+// With Namespaces this process writes the maps while the child waits, like
+// newuidmap. It may map its own ids. With CAP_SETUID and CAP_SETGID it may map any
+// others. With Unshare the child writes the maps, and may map its own ids only. GID
+// then needs Linux 3.19.
 //
-// With Helpers it is newuidmap(1) and newgidmap(1) that write the maps, which may
-// map the ids that /etc/subuid and /etc/subgid list for the user; privilege that
-// this process has makes no difference. They are looked up in PATH by Compile,
-// whose error matches [errors.ErrUnsupported] where they are missing, and run by
-// each start, which takes two spawns more. If one fails the error matches EPERM and
-// has what it printed. Whether Setgroups can be had is for newgidmap to decide, which
-// allows it for ids of /etc/subgid. Helpers excludes [Unshare] with CLONE_NEWUSER.
+// With Helpers newuidmap(1) and newgidmap(1) write the maps. They may map the ids
+// that /etc/subuid and /etc/subgid list for the user, whatever privilege this
+// process has. Compile looks them up in PATH. If they are missing, its error
+// matches [errors.ErrUnsupported]. Each start runs both, which takes two more
+// spawns. If one fails, the error matches EPERM and contains its output. newgidmap
+// decides whether Setgroups is possible, and allows it for ids of /etc/subgid.
+// Helpers excludes Unshare with CLONE_NEWUSER.
+//
+// Linux 3.8. Privilege: for ids other than the own ones, CAP_SETUID and CAP_SETGID,
+// or Helpers. See user_namespaces(7).
 type IDMap struct {
 	UID, GID  []IDMapEntry
 	Setgroups bool

@@ -7,24 +7,29 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// Seccomp gives the child a system call filter, for good: Filter is a program in
-// classic BPF over struct seccomp_data, as libseccomp exports it. It comes on top
-// of the filters that this process has, and is installed last of all, right before
-// execve. It needs [NoNewPrivs], unless the child has CAP_SYS_ADMIN by then; else
-// the error is EACCES, and where [Capabilities] are without it one of Compile.
+// Seccomp gives the child a system call filter, for good. Filter is a program in
+// classic BPF over struct seccomp_data, as libseccomp exports it. It adds to the
+// filters that this process has. The child installs it last of all, right before
+// execve.
 //
-// The filter must allow execve, and exit_group, by which the child ends when execve
-// has failed. One that kills for execve, or does not allow exit_group, is an error of
-// Compile: the child would end with SIGSYS after a Start that did not fail, before
-// Linux 5.16 along with this process, or not at all. That can't be told of a filter
-// that looks at the arguments of these calls. Without nanosleep a program that is
-// open for writing is tried only once. Where memory is not shared (see
-// spawn.Features) the child also needs write, to report a failure.
+// The filter must allow execve. It must also allow exit_group, because the child
+// ends by exit_group if execve fails. Compile refuses a filter that kills for
+// execve or does not allow exit_group. With such a filter the child would end with
+// SIGSYS although Start did not fail; or it would not end at all; or before Linux
+// 5.16 this process would end with it. If the filter looks at the arguments of
+// these calls, Compile can't tell. Compile also refuses a filter for which the
+// kernel's error would only be EINVAL, and says what is wrong.
 //
-// Flags are SECCOMP_FILTER_FLAG_LOG and SECCOMP_FILTER_FLAG_SPEC_ALLOW. What is
-// wrong with a filter is an error of Compile where the kernel's would only be
-// EINVAL. Linux 3.17, 4.14 for FLAG_LOG and 4.17 for FLAG_SPEC_ALLOW. See
-// seccomp(2).
+// The filter may forbid other calls, with these effects. Without nanosleep execve
+// is tried only once while the program is open for writing. If memory is not shared
+// (see spawn.Features), the child needs write to report a failure.
+//
+// Without [NoNewPrivs] and without the privilege, the error is EACCES. If
+// [Capabilities] leave the privilege out, Compile returns the error. Flags are
+// SECCOMP_FILTER_FLAG_LOG and SECCOMP_FILTER_FLAG_SPEC_ALLOW.
+//
+// Linux 3.17; 4.14 for FLAG_LOG and 4.17 for FLAG_SPEC_ALLOW. Privilege:
+// CAP_SYS_ADMIN, or NoNewPrivs. See seccomp(2).
 type Seccomp struct {
 	Filter []SockFilter
 	Flags  uint

@@ -7,11 +7,13 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// SecureBits sets all securebits flags, SECBIT_* of capabilities(7), which say
-// what the kernel does for root; 0 clears those that are not locked. They are set
-// after the ids and the ambient capabilities, and before [Capabilities] drops what
-// that needs, so that no flag hinders another attribute. SECBIT_KEEP_CAPS makes no
-// sense, as execve clears it. It needs CAP_SETPCAP. See PR_SET_SECUREBITS(2const).
+// SecureBits sets all securebits flags: SECBIT_* of capabilities(7), which say how
+// the kernel treats root. 0 clears all flags that are not locked. SECBIT_KEEP_CAPS
+// has no use, because execve clears it.
+//
+// The child sets the flags after the ids and the ambient capabilities, and before
+// [Capabilities] drops the privilege for them. So no flag hinders another
+// attribute. Privilege: CAP_SETPCAP. See PR_SET_SECUREBITS(2const).
 type SecureBits uint
 
 const (

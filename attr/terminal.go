@@ -7,37 +7,41 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// DetachTTY makes the child give up its controlling terminal, which must be its
-// descriptor 0 once the file actions are done. It comes before [ControllingTTY].
-// After [Setsid] the child has no terminal to give up, unless a file action has opened
-// one without O_NOCTTY. See TIOCNOTTY(2const).
+// DetachTTY makes the child give up its controlling terminal. The terminal must be
+// descriptor 0 of the child once the file actions are done. It comes before
+// [ControllingTTY]. After [Setsid] the child has no terminal to give up, unless a
+// file action has opened one without O_NOCTTY. See TIOCNOTTY(2const).
 type DetachTTY struct{}
 
 // ControllingTTY makes a terminal the controlling terminal of the child. It needs
 // [Setsid], and comes after the file actions.
 //
-// The terminal is File, or the child's descriptor FD; see [Descriptor]. File stays the
-// caller's, who may close it once Start has returned. The child does not inherit it
-// unless a file action says so. FD is the number once the file actions are done: one
-// of them must have put a file there, unless it is 0, 1 or 2.
+// The terminal is File, or the child's descriptor FD; see [Descriptor]. File stays
+// yours; you may close it once Start has returned. The child does not inherit it,
+// unless a file action says so. FD is the number once the file actions are done: an
+// action must have put a file there, unless FD is 0, 1 or 2.
 //
-// Where the terminal is that of another session the error is EPERM. With Steal that
-// session loses it, which takes CAP_SYS_ADMIN after the credentials. On any Unix if
-// File is also a descriptor of the child and Steal is not set. See TIOCSCTTY(2const).
+// If another session has the terminal, the error is EPERM. With Steal the other
+// session loses it.
+//
+// Any Unix, if File is also a descriptor of the child and Steal is not set.
+// Privilege: CAP_SYS_ADMIN after the credentials have changed, to steal a terminal.
+// See TIOCSCTTY(2const).
 type ControllingTTY struct {
 	File  *os.File
 	FD    Descriptor
 	Steal bool
 }
 
-// Foreground makes the child's process group the one in the foreground of a terminal,
-// which must be the controlling terminal of the session. It needs [Setpgid] and comes
-// right after it, before the file actions; compare FileActions.Tcsetpgrp. It excludes
-// [Setsid], after which there is no terminal.
+// Foreground makes the child's process group the foreground process group of a
+// terminal, which must be the controlling terminal of the session. It needs
+// [Setpgid] and comes right after it, before the file actions; compare
+// FileActions.Tcsetpgrp. It excludes [Setsid], because a new session has no
+// terminal.
 //
-// The terminal is File, or this process's descriptor FD; see [Descriptor]. Either stays
-// the caller's, who may close it once Start has returned. The child does not inherit it
-// unless a file action says so. See tcsetpgrp(3).
+// The terminal is File, or this process's descriptor FD; see [Descriptor]. Either
+// stays yours; you may close it once Start has returned. The child does not inherit
+// it, unless a file action says so. See tcsetpgrp(3).
 type Foreground struct {
 	File *os.File
 	FD   Descriptor
