@@ -13,8 +13,8 @@ import (
 // classes. The zero value is IOPrioNone: the priority then follows the policy and
 // the nice value.
 //
-// Privilege: for IOPrioRealTime, CAP_SYS_ADMIN, and from Linux 5.14 on
-// CAP_SYS_NICE. See ioprio_set(2).
+// Privilege: for IOPrioRealTime, CAP_SYS_ADMIN, or from Linux 5.14 on CAP_SYS_NICE.
+// See ioprio_set(2).
 type IOPrio struct{ Class, Level int }
 
 // The classes of IOPrio.

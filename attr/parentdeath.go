@@ -18,7 +18,7 @@ import (
 // which it has a handler.
 //
 // execve silently clears the setting if the program may do more than the process
-// before it. Compile returns an error in the cases that it knows:
+// could before. Compile returns an error in the cases that it knows:
 //
 //   - The real and effective ids differ, by [IDs] or because those of this process
 //     do.
