@@ -39,16 +39,16 @@ func findHelpers(files []mapFile) error {
 	return nil
 }
 
-// maxMessage is how much of what a helper prints becomes part of an error.
+// maxMessage is how much of what a helper prints becomes the hint of an error.
 const maxMessage = 1024
 
 // runHelper has a program write a file of a child, for as long as there is the child
 // and the context lets it. Nor does it have to close its output: what it has printed
-// by its end is read, and what does not fit is lost.
-func (f *mapFile) runHelper(a *attempt, pid int) error {
+// by its end is returned, and what does not fit is lost.
+func (f *mapFile) runHelper(a *attempt, pid int) (said string, err error) {
 	pipe, err := highfd.Pipe(unix.O_NONBLOCK)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer unix.Close(pipe[0])
 	defer unix.Close(pipe[1])
@@ -65,21 +65,21 @@ func (f *mapFile) runHelper(a *attempt, pid int) error {
 		Once: true,
 	})
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer p.Release()
 	c, err := p.Start(a.ctx)
 	if err != nil {
-		return err
+		return "", err
 	}
 	status, err := a.awaitHelper(&c)
 	switch {
 	case err != nil || status.ExitStatus() == 0:
-		return err
+		return "", err
 	case a.ctx.Err() != nil:
-		return a.ctx.Err()
+		return "", a.ctx.Err()
 	}
-	return refusal(f.helper, status, pipe[0])
+	return printed(pipe[0]), refusal(f.helper, status)
 }
 
 // awaitHelper ends a helper that nobody needs any more. It needs no other goroutine,
@@ -106,13 +106,17 @@ func (a *attempt) awaitHelper(c *Child) (status syscall.WaitStatus, err error) {
 	return 0, errno
 }
 
-// refusal is the error of a helper that has failed, with what it printed.
-func refusal(path string, status syscall.WaitStatus, output int) error {
+// printed is what a helper has printed, in one line.
+func printed(output int) string {
 	buf := make([]byte, maxMessage)
 	n, _ := unix.Read(output, buf)
-	said := strings.Join(strings.Fields(string(buf[:max(n, 0)])), " ")
+	return strings.Join(strings.Fields(string(buf[:max(n, 0)])), " ")
+}
+
+// refusal is the error of a helper that has failed.
+func refusal(path string, status syscall.WaitStatus) error {
 	if !status.Exited() {
-		return fmt.Errorf("%s: signal: %v: %s", path, status.Signal(), said)
+		return fmt.Errorf("%s: signal: %v", path, status.Signal())
 	}
-	return fmt.Errorf("%s: exit status %d: %s: %w", path, status.ExitStatus(), said, unix.EPERM)
+	return fmt.Errorf("%s: exit status %d: %w", path, status.ExitStatus(), unix.EPERM)
 }

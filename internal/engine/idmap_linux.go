@@ -117,11 +117,12 @@ func (g *mapGate) writeAll(a *attempt) error {
 	pid, err := procPID(a.child.PID, a.child.Pidfd)
 	for i := range g.files {
 		f := &g.files[i]
+		said := ""
 		if err == nil {
-			err = f.write(a, pid)
+			said, err = f.write(a, pid)
 		}
 		if err != nil {
-			return plan.AttrError(f.name, f.index, f.object(), err)
+			return &plan.Error{Part: plan.PartAttr, Step: f.name, Index: f.index, Object: f.object(), Err: err, Hint: said}
 		}
 	}
 	return nil
@@ -164,12 +165,13 @@ func ignoringEINTR(f func() (int, error)) (n int, err error) {
 	}
 }
 
-// write writes a file of a child, or has it written.
-func (f *mapFile) write(a *attempt, pid int) error {
+// write writes a file of a child, or has it written; said is what a helper has said
+// to that.
+func (f *mapFile) write(a *attempt, pid int) (said string, err error) {
 	if f.helper != "" {
 		return f.runHelper(a, pid)
 	}
-	return writeMap(pid, f)
+	return "", writeMap(pid, f)
 }
 
 // writeMap writes a file of a child. The kernel wants it in one piece. Before

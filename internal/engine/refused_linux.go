@@ -217,7 +217,7 @@ func cgroupHint(errno syscall.Errno) string {
 // or else why the child can't be in it.
 func (p *Program) refusedByCgroup(e *plan.Error, errno syscall.Errno) {
 	if what := notACgroupButWhat(p.heldFD(plan.StepCgroup)); what != "" {
-		e.Err = &notACgroup{what}
+		e.Err, e.Hint = notACgroup{}, what
 		return
 	}
 	e.Err, e.Hint = notLacking(errno), cgroupHint(errno)
@@ -231,7 +231,7 @@ func notACgroupButWhat(fd int) string {
 	case fs.Type == unix.CGROUP_SUPER_MAGIC:
 		return "a directory of cgroups version 1, and not 2"
 	case fs.Type != unix.CGROUP2_SUPER_MAGIC:
-		return "not the directory of a cgroup"
+		return "it is in another file system"
 	case st.Mode&unix.S_IFMT != unix.S_IFDIR:
 		return "a file of a cgroup, and not its directory"
 	}
@@ -239,9 +239,9 @@ func notACgroupButWhat(fd int) string {
 }
 
 // notACgroup is bad input, which the kernel and os/exec call a bad descriptor.
-type notACgroup struct{ what string }
+type notACgroup struct{}
 
-func (e *notACgroup) Error() string { return e.what }
+func (notACgroup) Error() string { return "not a cgroup of version 2" }
 
 // Unwrap returns what the kernel says, and that it is bad input.
-func (e *notACgroup) Unwrap() []error { return []error{unix.EBADF, unix.EINVAL} }
+func (notACgroup) Unwrap() []error { return []error{unix.EBADF, unix.EINVAL} }
