@@ -2,10 +2,12 @@ package spawn
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
 	"sync"
+	"syscall"
 	"time"
 
 	"go.uber.org/zap/zapcore"
@@ -101,6 +103,20 @@ func (p *Process) Done() <-chan struct{} {
 func (p *Process) WaitExited(ctx context.Context) error {
 	checkContext(ctx)
 	return p.waitExited(ctx)
+}
+
+// PeakRSS returns the largest amount of resident memory that the child itself has
+// had so far, in bytes. Unlike [ProcessState.MaxRSS] it does not count the memory of
+// this process. The kernel forgets it when the child ends: from then on the error is
+// os.ErrProcessDone. It needs Linux and a /proc that shows the child; without these,
+// the error matches [errors.ErrUnsupported]. It costs a read of /proc/PID/status.
+func (p *Process) PeakRSS() (bytes int64, err error) {
+	bytes, err = peakRSS(p.pid)
+	// Where the child is still to be reaped, the pid has been its own until now.
+	if errors.Is(p.Signal(syscall.Signal(0)), os.ErrProcessDone) {
+		return 0, os.ErrProcessDone
+	}
+	return bytes, err
 }
 
 // begins reports whether it is for the caller to reap the child. It makes

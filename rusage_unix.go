@@ -3,6 +3,7 @@
 package spawn
 
 import (
+	"math"
 	"runtime"
 	"syscall"
 	"time"
@@ -11,6 +12,15 @@ import (
 func userTime(u *syscall.Rusage) time.Duration { return time.Duration(u.Utime.Nano()) }
 
 func systemTime(u *syscall.Rusage) time.Duration { return time.Duration(u.Stime.Nano()) }
+
+// ownMaxRSS is maxRSS of this process.
+func ownMaxRSS() int64 {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return math.MaxInt64
+	}
+	return maxRSS(&u)
+}
 
 // maxRSS knows who tells, and in which unit.
 func maxRSS(u *syscall.Rusage) int64 {

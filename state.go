@@ -58,14 +58,28 @@ func (s *ProcessState) SystemTime() time.Duration {
 	return systemTime(s.usage)
 }
 
-// MaxRSS returns the largest amount of resident memory, in bytes. It is 0 if the
-// system does not tell. On Linux it is at least the memory that this process had at
-// the time of the start, because the child shares this memory until execve.
+// MaxRSS returns the largest amount of resident memory that the child or one of the
+// children that it waited for has had, in bytes. It is 0 if the system does not tell.
+//
+// On Linux it is at least the largest amount that this process had had when the
+// child came to execve: the child shares the memory of this process until then, and
+// the kernel counts it as the child's. [ProcessState.PeakRSS] tells the two apart.
 func (s *ProcessState) MaxRSS() int64 {
 	if s.usage == nil {
 		return 0
 	}
 	return maxRSS(s.usage)
+}
+
+// PeakRSS returns MaxRSS, in bytes, if the memory is the child's own. If this process
+// has had as much by itself, the kernel does not tell the two apart, and ok is false.
+// In this case ask [Process.PeakRSS] while the child runs, or read the file
+// memory.peak of a cgroup that the child had for itself. PeakRSS costs a system call.
+func (s *ProcessState) PeakRSS() (bytes int64, ok bool) {
+	if most := s.MaxRSS(); most > ownMaxRSS() {
+		return most, true
+	}
+	return 0, false
 }
 
 // String formats the state as os.ProcessState does: "exit status 1", "signal:

@@ -42,15 +42,14 @@ func printable(s string) string {
 func (e *ending) stats() string {
 	rows := [][2]string{{"wall time", seconds(e.wall)}}
 	if u := e.state.Rusage(); u != nil {
-		peak := fmt.Sprintf("%.1f MiB", float64(e.state.MaxRSS())/(1<<20))
-		if sharesPeak(u) {
-			peak += " or less, with spawn's own counted in"
-		}
 		rows = append(rows,
 			[2]string{"user CPU", seconds(e.state.UserTime())},
 			[2]string{"system CPU", seconds(e.state.SystemTime())},
-			[2]string{"peak memory", peak},
+			[2]string{"peak memory", e.peakMemory()},
 			[2]string{"context switches", contextSwitches(u)})
+	}
+	if e.group > 0 {
+		rows = append(rows, [2]string{"peak of the cgroup", mebibytes(e.group)})
 	}
 	var b strings.Builder
 	for _, row := range rows {
@@ -58,5 +57,22 @@ func (e *ending) stats() string {
 	}
 	return b.String()
 }
+
+// peakMemory is what the program has had at most. What the kernel counts as the
+// program's has spawn's own in it.
+func (e *ending) peakMemory() string {
+	peak, ok := e.state.PeakRSS()
+	switch {
+	case ok:
+		return mebibytes(peak)
+	case e.state.MaxRSS() == 0:
+		return "unknown"
+	case e.seen > 0:
+		return fmt.Sprintf("%s or more; %s with spawn's own", mebibytes(e.seen), mebibytes(e.state.MaxRSS()))
+	}
+	return mebibytes(e.state.MaxRSS()) + " or less, with spawn's own counted in"
+}
+
+func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.6f s", d.Seconds()) }

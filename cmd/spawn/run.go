@@ -18,6 +18,8 @@ type ending struct {
 	state    *spawn.ProcessState
 	wall     time.Duration
 	timedOut bool
+	seen     int64 // peak memory while the program ran; 0 where it was not looked at
+	group    int64 // peak memory of its cgroup, if known
 }
 
 // status is the exit status that tells it, as a shell does.
@@ -80,12 +82,17 @@ func run(p *spawn.Program, o *options) (*ending, error) {
 	if o.stopped {
 		fmt.Fprintf(os.Stderr, "spawn: process %d is stopped; CONT, to it or to spawn, lets it go\n", proc.Pid())
 	}
-	timedOut := r.wait(ctx, proc)
+	memory := watchMemory(proc, o.stats)
+	timedOut := r.wait(ctx, proc, memory)
 	state, err := proc.Wait(context.Background())
 	if err != nil {
 		return nil, err
 	}
-	return &ending{state, time.Since(begin), timedOut}, nil
+	e := &ending{state: state, wall: time.Since(begin), timedOut: timedOut}
+	if o.stats {
+		e.seen, e.group = memory.seen(), cgroupPeak(o.cgroup)
+	}
+	return e, nil
 }
 
 // wanted are the signals to be passed on, but for those that are ignored: the
@@ -142,8 +149,8 @@ func (r *relay) start(ctx context.Context, p *spawn.Program) (*spawn.Process, er
 }
 
 // wait passes signals on until the program has ended. It kills it when ctx ends,
-// and reports whether it did.
-func (r *relay) wait(ctx context.Context, proc *spawn.Process) (timedOut bool) {
+// and reports whether it did. Meanwhile it looks at the memory.
+func (r *relay) wait(ctx context.Context, proc *spawn.Process, memory *memoryWatch) (timedOut bool) {
 	for _, sig := range r.held {
 		r.pass(proc, sig)
 	}
@@ -154,6 +161,8 @@ func (r *relay) wait(ctx context.Context, proc *spawn.Process) (timedOut bool) {
 			return timedOut
 		case sig := <-r.signals:
 			r.pass(proc, sig)
+		case <-memory.due():
+			memory.look()
 		case <-over:
 			over, timedOut = nil, true
 			// It fails when the program has ended, which Done tells as well.

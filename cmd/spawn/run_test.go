@@ -182,8 +182,11 @@ func TestStats(t *testing.T) {
 		t.Errorf("values make no sense: %q", lines)
 	}
 	// What spawn itself has used is not told as the program's.
-	if r := try(t, "--stats", "true"); !strings.Contains(r.errOut, " or less, ") {
+	if r := try(t, "--stats", "true"); !strings.Contains(r.errOut, "with spawn's own") {
 		t.Errorf("of true: %q", r.errOut)
+	}
+	if r := try(t, "--stats", "sleep", "0.3"); hasEngine() && !strings.Contains(r.errOut, "MiB or more; ") {
+		t.Errorf("of sleep: %q", r.errOut)
 	}
 	if r := try(t, "--stats", "--timeout", "100ms", "sleep", "600"); r.status != statusTimeout || !strings.Contains(r.errOut, "wall time") {
 		t.Errorf("after a timeout: %+v", r)

@@ -40,5 +40,3 @@ func (*terminal) restore(int) {}
 func ownGroup() int { return 0 }
 
 func contextSwitches(*syscall.Rusage) string { return "unknown" }
-
-func sharesPeak(*syscall.Rusage) bool { return false }

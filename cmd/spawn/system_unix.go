@@ -109,11 +109,3 @@ func (t *terminal) restore(group int) {
 func contextSwitches(u *syscall.Rusage) string {
 	return fmt.Sprintf("%d voluntary, %d involuntary", u.Nvcsw, u.Nivcsw)
 }
-
-// sharesPeak reports whether the peak memory of a program may be that of this
-// process, whose memory its child had before execve and which the kernel counts.
-func sharesPeak(u *syscall.Rusage) bool {
-	var own syscall.Rusage
-	err := syscall.Getrusage(syscall.RUSAGE_SELF, &own)
-	return err == nil && u.Maxrss <= own.Maxrss
-}
