@@ -12,14 +12,6 @@ import (
 // Credential sets the real, effective and saved ids, in this order: groups, gid,
 // uid. It excludes [IDs] and [ResetIDs].
 //
-// Groups replaces the supplementary groups. Nil leaves none. KeepGroups keeps the
-// groups as they are. Without privilege you must set KeepGroups.
-//
-// A UID or GID of 0 is an error of Compile, because it is more often forgotten than
-// meant. Set Root if you mean root's id. Package lookup sets Root if it finds such
-// an id. In a new user namespace the ids are those of its [IDMap]. Groups then need
-// a map that allows setgroups.
-//
 // While such a child is on its way to execve, the dumpable flag of this process is
 // cleared. It is restored when the last such child is past execve; see
 // docs/security.md.
@@ -27,10 +19,19 @@ import (
 // Any Unix. Privilege: CAP_SETUID and CAP_SETGID, unless nothing changes. See
 // setgroups(2), setresgid(2), setresuid(2).
 type Credential struct {
-	UID, GID   uint32
-	Groups     []uint32
+	// UID and GID are the ids. In a new user namespace they are those of its
+	// [IDMap].
+	UID, GID uint32
+	// Groups replaces the supplementary groups. Nil leaves none. In a new user
+	// namespace Groups needs a map that allows setgroups.
+	Groups []uint32
+	// KeepGroups keeps the supplementary groups as they are. Without privilege you
+	// must set it.
 	KeepGroups bool
-	Root       bool
+	// Root says that a UID or GID of 0 is meant to be root's. Without Root such an
+	// id is an error of Compile, because it is more often forgotten than meant.
+	// Package lookup sets Root if it finds such an id.
+	Root bool
 }
 
 // ResetIDs sets the effective ids to the real ones, like POSIX_SPAWN_RESETIDS. It

@@ -8,9 +8,8 @@ import (
 )
 
 // IDs sets the real and the effective ids separately, in this order: groups, gids,
-// uids. [KeepID] leaves an id as it is. The saved ids become the effective ones, as
-// execve would make them anyway. Groups, KeepGroups and Root are as in
-// [Credential]. IDs excludes Credential and [ResetIDs].
+// uids. The saved ids become the effective ones, as execve would make them anyway.
+// IDs excludes [Credential] and [ResetIDs].
 //
 // If the real uid is 0, the program has its capabilities permitted; see
 // capabilities(7).
@@ -18,8 +17,11 @@ import (
 // Privilege: CAP_SETUID and CAP_SETGID, unless the ids are only exchanged for
 // others that this process has. See setresuid(2).
 type IDs struct {
+	// RUID and EUID are the real and the effective uid, RGID and EGID the gids.
+	// [KeepID] leaves an id as it is.
 	RUID, EUID uint32
 	RGID, EGID uint32
+	// Groups, KeepGroups and Root are as in [Credential].
 	Groups     []uint32
 	KeepGroups bool
 	Root       bool

@@ -7,17 +7,13 @@ import (
 	"github.com/safespawn/spawn/internal/plan"
 )
 
-// JoinNamespace makes the child enter existing namespaces. File is a file of
-// /proc/PID/ns, or a pidfd for the namespaces of a process. File stays yours; you
-// may close it once Start has returned. Types are the CLONE_NEW* flags of the
-// namespaces to enter. With a file of /proc/PID/ns, 0 means whatever type the file
-// has.
+// JoinNamespace makes the child enter existing namespaces. The list may contain it
+// several times, once for each type. A type must not also be in [Namespaces].
 //
-// The list may contain it several times, once for each type. A type must not also
-// be in [Namespaces]. It happens after the child has joined its cgroup, and before
-// [Unshare]. If a user namespace is among the types, the child first enters the
-// namespaces that it may enter without it. Then it enters the user namespace and
-// the namespaces that belong to it.
+// It happens after the child has joined its cgroup, and before [Unshare]. If a user
+// namespace is among the types, the child first enters the namespaces that it may
+// enter without it. Then it enters the user namespace and the namespaces that
+// belong to it.
 //
 // With a pid namespace, the child's own children are in it, and not the child. A
 // time namespace can't be entered while the memory is shared.
@@ -26,7 +22,11 @@ import (
 // namespace and in the child's own, and CAP_SYS_CHROOT for a mount namespace. See
 // setns(2).
 type JoinNamespace struct {
-	File  *os.File
+	// File is a file of /proc/PID/ns, or a pidfd for the namespaces of a process.
+	// It stays yours; you may close it once Start has returned.
+	File *os.File
+	// Types are the CLONE_NEW* flags of the namespaces to enter. With a file of
+	// /proc/PID/ns, 0 means the type of the file.
 	Types uint
 }
 

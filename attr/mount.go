@@ -9,17 +9,17 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// Mount is one call of mount(2). Source, Target and FSType may be empty if the
-// kernel does not look at them; for a bind mount it does not look at FSType. Flags
-// are MS_*. Data is shorter than a page, because the kernel would cut off the rest.
-//
-// The child resolves the paths in its working directory, before [Chroot] and
-// [PivotRoot]. A read-only bind mount takes two entries: MS_BIND, and then
-// MS_REMOUNT|MS_BIND|MS_RDONLY.
+// Mount is one call of mount(2). The child resolves the paths in its working
+// directory, before [Chroot] and [PivotRoot]. A read-only bind mount takes two
+// entries: MS_BIND, and then MS_REMOUNT|MS_BIND|MS_RDONLY.
 type Mount struct {
+	// Source, Target and FSType are as in mount(2). A field may be empty if the
+	// kernel does not look at it, as at FSType for a bind mount.
 	Source, Target, FSType string
-	Flags                  uint
-	Data                   string
+	// Flags are MS_*.
+	Flags uint
+	// Data is shorter than a page, because the kernel would cut off the rest.
+	Data string
 }
 
 // Mounts mounts file systems, in the order of the list, before [Chroot] and

@@ -9,34 +9,31 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// SchedPolicy sets the scheduling policy. Policy is one of the constants SchedOther
-// and so on, which are the kernel's numbers. The zero value is the default policy.
-// The nice value stays as it is; see [Nice].
-//
-// Priority is from 1 to 99 for SchedFIFO and SchedRR, and 0 for all other policies.
-//
-// Runtime, Deadline and Period are for SchedDeadline alone. It needs Runtime and
-// Deadline. A Period of 0 means Deadline.
-//
-// With ResetOnFork the program's own children have none of the policies SchedFIFO,
-// SchedRR and SchedDeadline, and no nice value below 0. A program with
-// SchedDeadline can't fork without ResetOnFork.
-//
-// UtilMin and UtilMax clamp the utilisation that the kernel assumes, up to 1024. 0
-// leaves a clamp as it is. They need Linux 5.3 with CONFIG_UCLAMP_TASK, and exclude
-// SchedDeadline.
+// SchedPolicy sets the scheduling policy. The zero value is the default policy. The
+// nice value stays as it is; see [Nice].
 //
 // The steps are called sched and sched_util. Start waits for execve, so on a busy
 // machine a child with SchedIdle holds up Start.
 //
-// Linux 3.14 for SchedDeadline. Privilege: for SchedFIFO and SchedRR, CAP_SYS_NICE
-// or RLIMIT_RTPRIO; for SchedDeadline, CAP_SYS_NICE and an affinity that allows all
-// CPUs. See sched(7).
+// Linux 3.14 for SchedDeadline, and Linux 5.3 with CONFIG_UCLAMP_TASK for UtilMin
+// and UtilMax. Privilege: for SchedFIFO and SchedRR, CAP_SYS_NICE or RLIMIT_RTPRIO;
+// for SchedDeadline, CAP_SYS_NICE and an affinity that allows all CPUs. See
+// sched(7).
 type SchedPolicy struct {
-	Policy, Priority          int
-	ResetOnFork               bool
+	// Policy is one of the constants SchedOther and so on, which are the kernel's
+	// numbers. Priority is from 1 to 99 for SchedFIFO and SchedRR, and 0 for all
+	// other policies.
+	Policy, Priority int
+	// ResetOnFork keeps the program's own children from SchedFIFO, SchedRR and
+	// SchedDeadline, and from a nice value below 0. A program with SchedDeadline
+	// can't fork without ResetOnFork.
+	ResetOnFork bool
+	// Runtime, Deadline and Period are for SchedDeadline alone. It needs Runtime
+	// and Deadline. A Period of 0 means Deadline.
 	Runtime, Deadline, Period time.Duration
-	UtilMin, UtilMax          int
+	// UtilMin and UtilMax clamp the utilisation that the kernel assumes, up to
+	// 1024. 0 leaves a clamp as it is. They exclude SchedDeadline.
+	UtilMin, UtilMax int
 }
 
 // The policies of SchedPolicy, as the kernel numbers them.

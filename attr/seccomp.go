@@ -7,10 +7,8 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// Seccomp gives the child a system call filter, for good. Filter is a program in
-// classic BPF over struct seccomp_data, as libseccomp exports it. It adds to the
-// filters that this process has. The child installs it last of all, right before
-// execve.
+// Seccomp gives the child a system call filter, for good. The filter adds to those
+// that this process has. The child installs it last of all, right before execve.
 //
 // The filter must allow execve. It must also allow exit_group, because the child
 // ends by exit_group if execve fails. Compile refuses a filter that kills for
@@ -25,14 +23,16 @@ import (
 // (see spawn.Features), the child needs write to report a failure.
 //
 // Without [NoNewPrivs] and without the privilege, the error is EACCES. If
-// [Capabilities] leave the privilege out, Compile returns the error. Flags are
-// SECCOMP_FILTER_FLAG_LOG and SECCOMP_FILTER_FLAG_SPEC_ALLOW.
+// [Capabilities] leave the privilege out, Compile returns the error.
 //
 // Linux 3.17; 4.14 for FLAG_LOG and 4.17 for FLAG_SPEC_ALLOW. Privilege:
 // CAP_SYS_ADMIN, or NoNewPrivs. See seccomp(2).
 type Seccomp struct {
+	// Filter is a program in classic BPF over struct seccomp_data, as libseccomp
+	// exports it.
 	Filter []SockFilter
-	Flags  uint
+	// Flags are SECCOMP_FILTER_FLAG_LOG and SECCOMP_FILTER_FLAG_SPEC_ALLOW.
+	Flags uint
 }
 
 const (

@@ -14,22 +14,22 @@ import (
 type DetachTTY struct{}
 
 // ControllingTTY makes a terminal the controlling terminal of the child. It needs
-// [Setsid], and comes after the file actions.
+// [Setsid], and comes after the file actions. You set either File or FD; see
+// [Descriptor].
 //
-// The terminal is File, or the child's descriptor FD; see [Descriptor]. File stays
-// yours; you may close it once Start has returned. The child does not inherit it,
-// unless a file action says so. FD is the number once the file actions are done: an
-// action must have put a file there, unless FD is 0, 1 or 2.
-//
-// If another session has the terminal, the error is EPERM. With Steal the other
-// session loses it.
+// If another session has the terminal, the error is EPERM.
 //
 // Any Unix, if File is also a descriptor of the child and Steal is not set.
 // Privilege: CAP_SYS_ADMIN after the credentials have changed, to steal a terminal.
 // See TIOCSCTTY(2const).
 type ControllingTTY struct {
-	File  *os.File
-	FD    Descriptor
+	// File is the terminal. It stays yours; you may close it once Start has returned.
+	// The child does not inherit it, unless a file action says so.
+	File *os.File
+	// FD is the terminal's number in the child once the file actions are done. An
+	// action must have put a file there, unless FD is 0, 1 or 2.
+	FD Descriptor
+	// Steal takes the terminal from another session, which loses it.
 	Steal bool
 }
 
@@ -37,12 +37,11 @@ type ControllingTTY struct {
 // terminal, which must be the controlling terminal of the session. It needs
 // [Setpgid] and comes right after it, before the file actions; compare
 // FileActions.Tcsetpgrp. It excludes [Setsid], because a new session has no
-// terminal.
-//
-// The terminal is File, or this process's descriptor FD; see [Descriptor]. Either
-// stays yours; you may close it once Start has returned. The child does not inherit
-// it, unless a file action says so. See tcsetpgrp(3).
+// terminal. See tcsetpgrp(3).
 type Foreground struct {
+	// File is the terminal, or FD is its number in this process; see [Descriptor].
+	// Either stays yours; you may close it once Start has returned. The child does
+	// not inherit it, unless a file action says so.
 	File *os.File
 	FD   Descriptor
 }
