@@ -86,7 +86,13 @@ type others struct {
 
 // Compile makes the program. Errors are of the type *plan.Error. It keeps nothing of
 // in but its open files, unless the program is started but once.
-func (e *Program) Compile(in Input) error { return e.compileKnowing(kernel.Here(), in) }
+func (e *Program) Compile(in Input) error {
+	err := e.compileKnowing(kernel.Here(), in)
+	if err == nil && onCompile != nil {
+		onCompile(e)
+	}
+	return err
+}
 
 // compileKnowing is Compile with what is known of the kernel.
 func (e *Program) compileKnowing(f *kernel.Findings, in Input) error {

@@ -9,6 +9,19 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
+// onCompile is for tests of Specs that look at what these become, or change it.
+var onCompile func(p *Program)
+
+// OnCompileForTest has f called with each program that is compiled.
+func OnCompileForTest(f func(p *Program)) (restore func()) {
+	was := onCompile
+	onCompile = f
+	return func() { onCompile = was }
+}
+
+// ActionsForTest are the file actions.
+func (p *Program) ActionsForTest() []plan.Action { return p.actions }
+
 // PhasesForTest are those of Steps, one for each.
 func (p *Program) PhasesForTest() (list []plan.Phase) {
 	for _, c := range p.prog.Calls() {

@@ -1,9 +1,8 @@
 //go:build (amd64 || arm64) && !android && !spawn_forkexec
 
-package spawn_test
+package integration_test
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -15,8 +14,8 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/engine"
 	"github.com/safespawn/spawn/internal/plan"
-	"github.com/safespawn/spawn/internal/testenv/attrnames"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
@@ -124,11 +123,13 @@ func TestStepsByPhase(t *testing.T) {
 }
 
 func checkPhases(t *testing.T, s *spawn.Spec, seen map[string]map[plan.Phase]bool) {
+	var phases []plan.Phase
+	defer engine.OnCompileForTest(func(p *engine.Program) { phases = p.PhasesForTest() })()
 	p, err := spawn.Compile(s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	phases, steps := p.Phases(), p.Steps()
+	steps := p.Steps()
 	if !slices.IsSorted(phases) || len(phases) != len(steps) {
 		t.Errorf("%#v: %v", s.Attr, phases)
 	}
@@ -152,24 +153,25 @@ var inactive = map[string]bool{"SELinuxContext": true, "AppArmorProfile": true}
 func TestEverything(t *testing.T) {
 	used := map[string]bool{}
 	kinds := map[string]bool{}
+	defer engine.OnCompileForTest(func(p *engine.Program) {
+		for _, x := range p.ActionsForTest() {
+			kinds[x.Kind.String()] = true
+		}
+	})()
 	for _, s := range allAttributes(t) {
+		if _, err := spawn.Compile(s); err != nil {
+			t.Error(err)
+		}
 		for _, a := range s.Attr {
 			used[strings.TrimPrefix(fmt.Sprintf("%T", a), "attr.")] = true
 		}
-		for _, name := range spawn.ActionsOf(s) {
-			kinds[name] = true
-		}
 	}
-	names, err := attrnames.In("attr")
-	if err != nil && !errors.Is(err, os.ErrNotExist) { // the source may be elsewhere
-		t.Error(err)
-	}
-	for _, name := range names {
+	for _, name := range allNames(t) {
 		if !used[name] && !inactive[name] {
 			t.Errorf("attr.%s is in none of the Specs", name)
 		}
 	}
-	for _, name := range spawn.ActionKinds() {
+	for _, name := range plan.ActionKinds() {
 		if !kinds[name] {
 			t.Errorf("no file action %s in any of the Specs", name)
 		}

@@ -1,6 +1,6 @@
 //go:build (amd64 || arm64) && !android && !spawn_forkexec
 
-package spawn_test
+package integration_test
 
 import (
 	"errors"
@@ -79,11 +79,11 @@ var _ = testenv.RegisterHelper("swapped foreground", func([]string) int {
 	// Its group is orphaned, so the kernel has an error for it, and does not stop it.
 	behind := spawntest.Shell(inFront)
 	behind.Actions.Tcsetpgrp(0)
-	p, err := spawn.Compile(behind)
+	both, err := swap{a: plan.Files, b: plan.Mask, spec: behind}.both()
 	if err != nil {
 		return report(err)
 	}
-	for i, p := range []*spawn.Program{p, p.Swapped(plan.Files, plan.Mask)} {
+	for i, p := range both {
 		if got := ending(away); got != yes {
 			return report(errors.New(got))
 		}
@@ -128,11 +128,11 @@ func TestSwappedFileTable(t *testing.T) {
 var _ = testenv.RegisterHelper("shared table", func([]string) int {
 	s := spawntest.Shell(":")
 	s.Actions.Open(50, os.DevNull, os.O_RDONLY, 0)
-	p, err := spawn.Compile(s)
+	both, err := swap{a: plan.FileTable, b: plan.Files, spec: s}.both()
 	if err != nil {
 		return report(err)
 	}
-	for i, p := range []*spawn.Program{p, p.Swapped(plan.FileTable, plan.Files)} {
+	for i, p := range both {
 		got := ending(p)
 		if _, err := unix.FcntlInt(50, unix.F_GETFD, 0); (err == nil) != (i == 1) || got != yes {
 			return report(fmt.Errorf("%d: %s, %w", i, got, err))
@@ -140,5 +140,3 @@ var _ = testenv.RegisterHelper("shared table", func([]string) int {
 	}
 	return 0
 })
-
-func TestWithoutPrivilege(t *testing.T) { spawntest.TestUnprivileged(t) }

@@ -1,6 +1,6 @@
 //go:build (amd64 || arm64) && !android && !spawn_forkexec
 
-package spawn_test
+package integration_test
 
 import (
 	"context"
@@ -18,6 +18,7 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/engine"
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
@@ -32,24 +33,44 @@ type swap struct {
 	right, wrong string // endings
 }
 
-func (x swap) change(p *spawn.Program) *spawn.Program {
-	if x.hasten != "" {
-		return p.Hastened(x.hasten)
+// rank is where a call comes with the phases exchanged.
+func (x swap) rank(step string, ph plan.Phase) int {
+	switch {
+	case x.hasten != "" && step == x.hasten:
+		return 2*int(ph) - 1
+	case x.hasten != "":
+		return 2 * int(ph)
+	case ph == x.a:
+		return int(x.b)
+	case ph == x.b:
+		return int(x.a)
 	}
-	return p.Swapped(x.a, x.b)
+	return int(ph)
+}
+
+// compile compiles the Spec with the phases exchanged.
+func (x swap) compile() (*spawn.Program, error) {
+	defer engine.OnCompileForTest(func(p *engine.Program) { p.ReorderForTest(x.rank) })()
+	return spawn.Compile(x.spec)
+}
+
+// both is the Spec as it is, and with the phases exchanged.
+func (x swap) both() ([]*spawn.Program, error) {
+	p, err := spawn.Compile(x.spec)
+	q, qerr := x.compile()
+	return []*spawn.Program{p, q}, errors.Join(err, qerr)
 }
 
 // check makes the experiment.
 func (x swap) check() error {
-	p, err := spawn.Compile(x.spec)
+	programs, err := x.both()
 	if err != nil {
 		return err
 	}
-	if got := ending(p); got != x.right {
-		return fmt.Errorf("%d, %d %s: %q, want %q", x.a, x.b, x.hasten, got, x.right)
-	}
-	if got := ending(x.change(p)); got != x.wrong {
-		return fmt.Errorf("%d, %d %s: exchanged %q, want %q", x.a, x.b, x.hasten, got, x.wrong)
+	for i, want := range []string{x.right, x.wrong} {
+		if got := ending(programs[i]); got != want {
+			return fmt.Errorf("%d, %d %s: %s %q, want %q", x.a, x.b, x.hasten, []string{"as it is", "exchanged"}[i], got, want)
+		}
 	}
 	return nil
 }
@@ -263,13 +284,16 @@ var _ = testenv.RegisterHelper("own keyring", func([]string) int {
 })
 
 var _ = testenv.RegisterHelper("parent that leaves", func(args []string) int {
-	p, err := spawn.Compile(spawntest.Shell("read x; echo alive", attr.ParentDeathSignal(unix.SIGKILL), attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody}))
-	if err == nil && args[0] == "exchanged" {
-		p = p.Swapped(plan.Credentials, plan.AfterCredentials)
+	both, err := swap{a: plan.Credentials, b: plan.AfterCredentials, spec: spawntest.Shell("read x; echo alive",
+		attr.ParentDeathSignal(unix.SIGKILL), attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody})}.both()
+	if err != nil {
+		return report(err)
 	}
-	if err == nil {
-		_, err = p.Start(context.Background())
+	p := both[0]
+	if args[0] == "exchanged" {
+		p = both[1]
 	}
+	_, err = p.Start(context.Background())
 	return report(err)
 })
 
@@ -363,13 +387,14 @@ func TestSwappedLastSteps(t *testing.T) {
 
 // TestSwappedPtrace has a filter that forbids to be traced.
 func TestSwappedPtrace(t *testing.T) {
-	p, err := spawn.Compile(spawntest.Shell(":", attr.Ptrace{}, attr.NoNewPrivs{}, spawntest.Refuse(unix.EXDEV, unix.SYS_PTRACE)))
+	both, err := swap{a: plan.Ptrace, b: plan.Seccomp,
+		spec: spawntest.Shell(":", attr.Ptrace{}, attr.NoNewPrivs{}, spawntest.Refuse(unix.EXDEV, unix.SYS_PTRACE))}.both()
 	if err != nil {
 		t.Fatal(err)
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	child, err := p.Start(context.Background())
+	child, err := both[0].Start(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -379,7 +404,7 @@ func TestSwappedPtrace(t *testing.T) {
 	if _, err := child.Wait(context.Background()); err != nil {
 		t.Error(err)
 	}
-	if got := ending(p.Swapped(plan.Ptrace, plan.Seccomp)); got != "ptrace EXDEV" {
+	if got := ending(both[1]); got != "ptrace EXDEV" {
 		t.Error(got)
 	}
 }

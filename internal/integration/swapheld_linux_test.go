@@ -1,6 +1,6 @@
 //go:build (amd64 || arm64) && !android && !spawn_forkexec && !spawn_nolinkname
 
-package spawn_test
+package integration_test
 
 import (
 	"context"
@@ -11,7 +11,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/testenv"
@@ -23,11 +22,11 @@ import (
 func TestSwappedMask(t *testing.T) {
 	s, fifo := spawntest.Held(t)
 	s.Attr = attr.List{attr.SigIgnore{unix.SIGUSR1}, attr.Umask(0o123)}
-	p, err := spawn.Compile(s)
+	both, err := swap{a: plan.Signals, b: plan.Mask, spec: s}.both()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, p := range []*spawn.Program{p, p.Swapped(plan.Signals, plan.Mask)} {
+	for i, p := range both {
 		result := make(chan string, 1)
 		go func() {
 			state, err := p.Run(context.Background())

@@ -1,6 +1,6 @@
 //go:build (amd64 || arm64) && !android && !spawn_forkexec && !spawn_nolinkname
 
-package spawn_test
+package integration_test
 
 import (
 	"context"
@@ -17,6 +17,7 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/engine"
 	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
@@ -26,7 +27,7 @@ import (
 func TestOOMWays(t *testing.T) {
 	dir, name := testenv.NewCgroup(t)
 	for _, risk := range [][2]bool{{false, false}, {true, false}, {false, true}, {true, true}} {
-		restore := spawn.AssumeOOM(risk[0], risk[1])
+		restore := engine.AssumeOOMForTest(risk[0], risk[1])
 		for _, list := range []attr.List{{}, {attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: []attr.IDMapEntry{{Size: 1}}}}} {
 			out := spawntest.Output(t, spawntest.Cat(t, append(list, attr.Cgroup{Dir: dir})...))
 			if got := testenv.ParseSeen(out).Cgroup; !strings.HasSuffix(got, name) {
@@ -89,7 +90,7 @@ func TestRisks(t *testing.T) {
 	defer f.Close()
 	check := func(what string, limited, group bool) {
 		t.Helper()
-		if l, g := spawn.RisksOf(f); l != limited || g != group {
+		if l, g := engine.RisksForTest(f); l != limited || g != group {
 			t.Errorf("%s: limited %v, group %v", what, l, g)
 		}
 	}
@@ -145,7 +146,7 @@ func TestOOM(t *testing.T) {
 
 var _ = testenv.RegisterHelper("oom parent", func(args []string) int {
 	if args[1] == "careless" {
-		defer spawn.DisregardOOM()()
+		defer engine.AssumeOOMForTest(false, false)()
 	}
 	dir, err := os.Open(args[0])
 	if err != nil {
