@@ -58,7 +58,7 @@ func (o *options) runFlags() []cli.Flag {
 		toggle(group, "verbose", "log what happens", &o.verbose),
 
 		toggle(itself, "features", "print what this kernel gives", &o.features),
-		o.value(itself, "completion", "print the completion script for `SHELL`: bash, zsh, fish or pwsh", name(&o.completion)),
+		o.value(itself, "completion", "print the completion script for `SHELL`: bash, zsh or fish", name(&o.completion)),
 		toggle(itself, "version", "print the version", &o.version),
 		// The library finds the flag of this name and prints the help text.
 		&cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Category: itself, Usage: "print this text", HideDefault: true},
@@ -95,15 +95,14 @@ const completionCommand = "\x00completion"
 // The library has a last argument for that, which may be one of a program.
 const completing = "SPAWN_COMPLETION"
 
-// asking puts the variable into the completion scripts.
+// asking puts the variable into the completion scripts. The one for bash would have
+// the shell evaluate what was typed so far, redirections and substitutions included;
+// here the words are arguments.
 var asking = strings.NewReplacer(
-	`eval "${request_comp}"`, `eval "`+completing+`=1 ${request_comp}"`, // bash
+	`opts=$(eval "${request_comp}" 2>/dev/null)`, // bash
+	`opts=$(`+completing+`=1 "${words[@]:0:cword}" ${cur:+"$cur"} --generate-shell-completion 2>/dev/null)`,
 	`$(${words[@]`, `$(`+completing+`=1 ${words[@]`, // zsh
 	`($args[1] `, `(env `+completing+`=1 $args[1] `, // fish
-	`Invoke-Expression $other`, `$env:`+completing+` = 1
-    $lines = Invoke-Expression $other
-    Remove-Item Env:`+completing+`
-    $lines`, // pwsh
 )
 
 // parse reads the command line. It is done where there is nothing to run: help,
@@ -211,8 +210,8 @@ func (w *output) Write(b []byte) (int, error) {
 // printCompletion prints the completion script of the library.
 func printCompletion(ctx context.Context, cmd *cli.Command, shell string) error {
 	script := cmd.Command(completionCommand).Command(shell)
-	if script == nil {
-		return fmt.Errorf("--completion %q: not one of bash, zsh, fish, pwsh", shell)
+	if script == nil || shell == "pwsh" { // whose script evaluates what was typed
+		return fmt.Errorf("--completion %q: not one of bash, zsh, fish", shell)
 	}
 	out := cmd.Root().Writer
 	var text strings.Builder

@@ -118,15 +118,14 @@ func TestCompletion(t *testing.T) {
 
 func TestCompletionScripts(t *testing.T) {
 	scripts := map[string]string{}
-	for _, shell := range []string{"bash", "zsh", "fish", "pwsh"} {
-		scripts[shell] = must(t, "--completion", shell)
-		if shell != "pwsh" && !strings.Contains(scripts[shell], "spawn") {
-			t.Errorf("%s: %q", shell, scripts[shell])
+	for _, shell := range []string{"bash", "zsh", "fish"} {
+		s := must(t, "--completion", shell)
+		if !strings.Contains(s, "spawn") || !strings.Contains(s, completing+"=1") || strings.Contains(s, "eval \"") {
+			t.Errorf("%s: %q", shell, s)
 		}
-		if len(scripts[shell]) < 100 || !strings.Contains(scripts[shell], completing) {
-			t.Errorf("%s: %q", shell, scripts[shell])
-		}
+		scripts[shell] = s
 	}
+	fails(t, statusError, "--completion", "pwsh")
 	bash, err := exec.LookPath("bash")
 	if err != nil {
 		testenv.Skip(t, "no bash")
@@ -137,14 +136,27 @@ func TestCompletionScripts(t *testing.T) {
 	}
 	script := writeFile(t, filepath.Join(dir, "script"), `_get_comp_words_by_ref() { cur="${COMP_WORDS[COMP_CWORD]}"; }
 `+scripts["bash"]+`
-COMP_WORDS=(spawn --explain --std); COMP_CWORD=2
-__spawn_bash_autocomplete
-echo "${COMPREPLY[*]}"
+complete_words() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); __spawn_bash_autocomplete; echo "${COMPREPLY[*]}"; }
+complete_words spawn --explain --std
+complete_words spawn --umask 027 '>' important --ni
+complete_words spawn --env 'A=$(touch typed)' --std
+complete_words spawn --env '`+"`touch typed`"+`' '$(touch typed)' --std
+complete_words spawn '; touch typed;' --std
+complete_words 'spawn;touch typed' --std
+complete_words spawn '--$(touch typed)'
 `, 0o644)
+	important := writeFile(t, filepath.Join(dir, "important"), "as it was", 0o644)
 	cmd := exec.CommandContext(context.Background(), bash, script)
+	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
-	if got := ok(t, cmd); got != "--stdin --stdout --stderr\n" {
-		t.Errorf("bash completes --std to %q", got)
+	if got := ok(t, cmd); got != "--stdin --stdout --stderr\n\n--stdin --stdout --stderr\n\n\n\n\n" {
+		t.Errorf("bash completes to %q", got)
+	}
+	if b, err := os.ReadFile(important); err != nil || string(b) != "as it was" {
+		t.Errorf("a completion wrote %q, %v", b, err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "typed")); err == nil {
+		t.Error("a completion ran what was typed")
 	}
 }
 
