@@ -34,6 +34,7 @@ type Program struct {
 	path      string
 	argv, env []string
 	actions   []plan.Action
+	list      attr.List // to find indices
 	attr      plan.ForkExec
 	files     filePlan
 	tty       int // number in the child of its controlling terminal, or -1
@@ -50,9 +51,9 @@ func Compile(in *Input) (*Program, error) {
 	// An env of nil would be this process's environment at the time of the start.
 	p := &Program{
 		path: in.Path, argv: slices.Clone(in.Argv), env: append([]string{}, in.Env...),
-		actions: slices.Clone(in.Actions), tty: -1,
+		actions: slices.Clone(in.Actions), list: slices.Clone(in.Attr), tty: -1,
 	}
-	if err := p.setAttributes(in.Attr); err != nil {
+	if err := p.setAttributes(); err != nil {
 		return nil, err
 	}
 	var err error
@@ -62,30 +63,29 @@ func Compile(in *Input) (*Program, error) {
 	if err := p.checkActions(); err != nil {
 		return nil, err
 	}
-	if err := p.findTerminal(in.Attr); err != nil {
+	if err := p.findTerminal(); err != nil {
 		return nil, err
 	}
 	return p, nil
 }
 
-func (p *Program) setAttributes(list attr.List) error {
-	if err := attrlist.Fallback(list, &p.attr); err != nil {
+func (p *Program) setAttributes() error {
+	if err := attrlist.Fallback(p.list, &p.attr); err != nil {
 		return err
 	}
 	if c := p.attr.Credential; c != nil {
 		c.Groups = slices.Clone(c.Groups)
 	}
-	return checkAttributes(list)
+	return checkAttributes(p.list)
 }
 
 // findTerminal finds the number at which the child has its terminal.
-func (p *Program) findTerminal(list attr.List) error {
+func (p *Program) findTerminal() error {
 	if p.attr.TTY == nil {
 		return nil
 	}
-	index := slices.IndexFunc(list, func(a attr.Attr) bool { _, ok := a.(attr.ControllingTTY); return ok })
 	problem := func(err error) error {
-		return plan.AttrError(plan.StepCtty, index, p.attr.TTY.Name(), err)
+		return plan.AttrError(plan.StepCtty, indexOf[attr.ControllingTTY](p.list), p.attr.TTY.Name(), err)
 	}
 	fd, err := numberOf(p.attr.TTY)
 	if err != nil {
@@ -95,6 +95,11 @@ func (p *Program) findTerminal(list attr.List) error {
 		return problem(unsupported("attr.ControllingTTY with a file that no descriptor of the child is"))
 	}
 	return nil
+}
+
+// indexOf is the index of an attribute of a type, or -1.
+func indexOf[A attr.Attr](list attr.List) int {
+	return slices.IndexFunc(list, func(a attr.Attr) bool { _, ok := a.(A); return ok })
 }
 
 // unsupported is the error of what only the clone engine can do.

@@ -292,6 +292,9 @@ func TestStepsOfAll(t *testing.T) {
 		var got []string
 		for _, s := range p.Steps() {
 			got = append(got, stepText(s))
+			if (s.Part == plan.PartStart) != (s.Index < 0) {
+				t.Errorf("%s: part %v, index %d", got[len(got)-1], s.Part, s.Index)
+			}
 		}
 		if !slices.Equal(got, c.want) {
 			t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(c.want, "\n"))

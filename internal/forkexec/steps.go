@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/plan"
 )
 
@@ -13,25 +14,45 @@ import (
 func (p *Program) Steps() []plan.Step {
 	var l stepList
 	for i := range p.files.needs {
-		l.need(i, &p.files.needs[i], p.actions)
+		p.needStep(&l, i)
 	}
 	p.attributeSteps(&l)
-	if x := p.files.chdir; x >= 0 || p.files.chrooted {
-		s := plan.Step{Part: plan.PartAttr, Name: plan.StepChdir, Index: x, Object: p.files.cwd.path}
-		if x >= 0 {
-			s.Part, s.Name, s.Object = plan.PartAction, p.actions[x].Kind.String(), p.actions[x].Object()
-		}
-		l.add(s, "chdir", p.files.cwd.text()...)
+	switch x := p.files.chdir; {
+	case x >= 0:
+		l.add(p.actionStep(x), "chdir", p.files.cwd.text()...)
+	case p.files.chrooted:
+		l.add(attributeStep(plan.StepChdir, indexOf[attr.Chroot](p.list), p.files.cwd.path), "chdir", p.files.cwd.text()...)
 	}
 	p.tableSteps(&l)
 	if p.tty >= 0 {
-		l.add(plan.Step{Part: plan.PartAttr, Name: plan.StepCtty, Index: -1, Object: p.attr.TTY.Name()}, "ioctl", number(p.tty), text("TIOCSCTTY"))
+		s := attributeStep(plan.StepCtty, indexOf[attr.ControllingTTY](p.list), p.attr.TTY.Name())
+		l.add(s, "ioctl", number(p.tty), text("TIOCSCTTY"))
 	}
-	l.add(plan.Step{Part: plan.PartStart, Name: plan.StepExecve, Index: -1}, "execve", quoted(p.path), text("ptr"), text("ptr"))
+	l.add(startStep(plan.StepExecve), "execve", quoted(p.path), text("ptr"), text("ptr"))
 	return l
 }
 
 type stepList []plan.Step
+
+func attributeStep(name string, index int, object string) plan.Step {
+	return plan.Step{Part: plan.PartAttr, Name: name, Index: index, Object: object}
+}
+
+func startStep(name string) plan.Step { return plan.Step{Part: plan.PartStart, Name: name, Index: -1} }
+
+// actionStep is a step of action i.
+func (p *Program) actionStep(i int) plan.Step {
+	x := &p.actions[i]
+	return plan.Step{Part: plan.PartAction, Name: x.Kind.String(), Index: i, Object: x.Object()}
+}
+
+// tableStep is a step of action i, or of what each start does with 0, 1 and 2.
+func (p *Program) tableStep(i int) plan.Step {
+	if i < 0 {
+		return startStep(plan.StepFileTable)
+	}
+	return p.actionStep(i)
+}
 
 func (l *stepList) add(s plan.Step, call string, args ...plan.StepArg) {
 	s.Syscall, s.Number, s.Args = call, -1, args
@@ -62,13 +83,11 @@ func (p place) text() []plan.StepArg {
 	return args
 }
 
-// need adds what this process does for need i.
-func (l *stepList) need(i int, n *need, actions []plan.Action) {
-	s := plan.Step{Part: plan.PartStart, Name: plan.StepFileTable, Index: -1, Note: "in the parent, gives " + handle(i).Text}
-	if n.action >= 0 {
-		x := &actions[n.action]
-		s.Part, s.Name, s.Index, s.Object = plan.PartAction, x.Kind.String(), n.action, x.Object()
-	}
+// needStep adds what this process does for need i.
+func (p *Program) needStep(l *stepList, i int) {
+	n := &p.files.needs[i]
+	s := p.tableStep(n.action)
+	s.Note = "in the parent, gives " + handle(i).Text
 	switch n.kind {
 	case needNumber, needFile:
 		l.add(s, "dup", number(n.fd))
@@ -89,37 +108,38 @@ func (l *stepList) need(i int, n *need, actions []plan.Action) {
 func (p *Program) attributeSteps(l *stepList) {
 	a := &p.attr
 	if a.Setsid {
-		l.add(plan.Step{Part: plan.PartAttr, Name: plan.StepSetsid, Index: -1}, "setsid")
+		l.add(attributeStep(plan.StepSetsid, indexOf[attr.Setsid](p.list), ""), "setsid")
 	}
 	if a.Setpgid {
-		l.add(plan.Step{Part: plan.PartAttr, Name: plan.StepSetpgid, Index: -1}, "setpgid", number(0), number(a.Pgid))
+		l.add(attributeStep(plan.StepSetpgid, indexOf[attr.Setpgid](p.list), ""), "setpgid", number(0), number(a.Pgid))
 	}
 	if k := p.files.foreground; k != none {
-		x := &p.actions[p.files.tcsetpgrp]
-		s := plan.Step{Part: plan.PartAction, Name: x.Kind.String(), Index: p.files.tcsetpgrp, Object: x.Object()}
-		l.add(s, "ioctl", handle(k), text("TIOCSPGRP"), text("ptr"))
+		l.add(p.actionStep(p.files.tcsetpgrp), "ioctl", handle(k), text("TIOCSPGRP"), text("ptr"))
 	}
 	if a.Chroot != "" {
-		l.add(plan.Step{Part: plan.PartAttr, Name: plan.StepChroot, Index: -1, Object: a.Chroot}, "chroot", quoted(a.Chroot))
+		l.add(attributeStep(plan.StepChroot, indexOf[attr.Chroot](p.list), a.Chroot), "chroot", quoted(a.Chroot))
 	}
-	if c := a.Credential; c != nil {
-		if !c.KeepGroups {
-			l.add(plan.Step{Part: plan.PartAttr, Name: plan.StepSetgroups, Index: -1}, "setgroups", number(len(c.Groups)), text(fmt.Sprint(c.Groups)))
-		}
-		l.add(plan.Step{Part: plan.PartAttr, Name: plan.StepSetresgid, Index: -1}, "setgid", number(int(c.GID)))
-		l.add(plan.Step{Part: plan.PartAttr, Name: plan.StepSetresuid, Index: -1}, "setuid", number(int(c.UID)))
+	if a.Credential != nil {
+		p.idSteps(l)
 	}
+}
+
+// idSteps adds those of the attribute that changes ids.
+func (p *Program) idSteps(l *stepList) {
+	c := p.attr.Credential
+	index := max(indexOf[attr.Credential](p.list), indexOf[attr.ResetIDs](p.list))
+	if !c.KeepGroups {
+		l.add(attributeStep(plan.StepSetgroups, index, ""), "setgroups", number(len(c.Groups)), text(fmt.Sprint(c.Groups)))
+	}
+	l.add(attributeStep(plan.StepSetresgid, index, ""), "setgid", number(int(c.GID)))
+	l.add(attributeStep(plan.StepSetresuid, index, ""), "setuid", number(int(c.UID)))
 }
 
 // tableSteps adds how the files get their numbers.
 func (p *Program) tableSteps(l *stepList) {
 	for _, n := range p.files.numbers() {
 		entry := p.files.table[n]
-		s := plan.Step{Part: plan.PartStart, Name: plan.StepFileTable, Index: -1}
-		if entry.action >= 0 {
-			x := &p.actions[entry.action]
-			s.Part, s.Name, s.Index, s.Object = plan.PartAction, x.Kind.String(), entry.action, x.Object()
-		}
+		s := p.tableStep(entry.action)
 		if entry.need == shut {
 			l.add(s, "close", number(n))
 			continue
