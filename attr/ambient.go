@@ -1,7 +1,8 @@
 package attr
 
 import (
-	"github.com/safespawn/spawn/internal/names"
+	"fmt"
+
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
 )
@@ -14,12 +15,12 @@ import (
 //
 // Linux 4.3. Privilege: each capability must be permitted to this process, unless
 // the child is in a new user namespace. See capabilities(7).
-type AmbientCaps []int
+type AmbientCaps []Capability
 
 func (l AmbientCaps) check(c *plan.Claims) error {
 	for _, n := range l {
 		if n < 0 || n > maxCapability {
-			return invalid(plan.StepAmbient, capName(n), "no such capability")
+			return invalid(plan.StepAmbient, n.String(), "no such capability")
 		}
 	}
 	return c.Claim("the ambient capabilities", "attr.AmbientCaps")
@@ -40,17 +41,17 @@ func (l AmbientCaps) lower(p *plan.Plan) {
 	b := p.Builder()
 	sets := b.Vars(3)
 	header := b.Words(capabilityVersion3)
-	p.Step(plan.StepCapset, names.CapabilityList(l))
+	p.Step(plan.StepCapset, fmt.Sprint([]Capability(l)))
 	p.Call(plan.Capabilities, raw.Capget, header, b.AddrOf(sets))
 	for _, n := range l {
-		word := int32(n/32) * half
-		setBit(p, plan.Capabilities, sets, word+effective, n%32)
-		setBit(p, plan.Capabilities, sets, word+permitted, n%32)
-		setBit(p, plan.Capabilities, sets, word+inheritable, n%32)
+		word := n.word()
+		setBit(p, plan.Capabilities, sets, word+effective, n.bit())
+		setBit(p, plan.Capabilities, sets, word+permitted, n.bit())
+		setBit(p, plan.Capabilities, sets, word+inheritable, n.bit())
 	}
 	p.Call(plan.Capabilities, raw.Capset, header, b.AddrOf(sets))
 	for _, n := range l {
-		p.Step(plan.StepAmbient, capName(n))
+		p.Step(plan.StepAmbient, n.String())
 		p.Call(plan.Capabilities, raw.Prctl, raw.Int(prCapAmbient), raw.Int(prCapAmbientRaise), raw.Int(int64(n)), zero, zero)
 	}
 }

@@ -27,7 +27,7 @@ func TestAmbientCapsEffective(t *testing.T) {
 	testenv.Write(t, secret, "", 0o600)
 	testenv.Program(t, inside, 3)
 	user := attr.Credential{UID: 54321, GID: 54321}
-	search := []int{unix.CAP_DAC_READ_SEARCH}
+	search := []attr.Capability{unix.CAP_DAC_READ_SEARCH}
 	lists := map[string]attr.List{
 		"AmbientCaps": {user, attr.AmbientCaps(search)},
 		"ids":         {attr.IDs{RUID: 1, EUID: 1, RGID: 1, EGID: 1}, attr.AmbientCaps(search)},
@@ -58,7 +58,7 @@ func TestAmbientCapsEffective(t *testing.T) {
 func TestKeepCapsLocked(t *testing.T) {
 	testenv.NeedRoot(t)
 	const locked, noFixup = 0x20, 0x4
-	raised := []int{unix.CAP_NET_RAW}
+	raised := []attr.Capability{unix.CAP_NET_RAW}
 	unchanged := map[string]attr.List{
 		"AmbientCaps":  {attr.AmbientCaps(raised)},
 		"Capabilities": {attr.OnlyCapabilities(raised...)},

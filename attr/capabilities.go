@@ -1,10 +1,10 @@
 package attr
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/safespawn/spawn/internal/names"
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
 )
@@ -31,7 +31,7 @@ import (
 // Linux 4.3 for Ambient. Privilege: CAP_SETPCAP, to shrink the bounding set, or to
 // have capabilities in Inheritable that are not permitted. See capabilities(7).
 type Capabilities struct {
-	Effective, Permitted, Inheritable, Ambient, Bounding []int
+	Effective, Permitted, Inheritable, Ambient, Bounding []Capability
 }
 
 // NoCapabilities returns a value that empties all sets. Nothing that the program
@@ -43,15 +43,12 @@ func NoCapabilities() Capabilities { return OnlyCapabilities() }
 // OnlyCapabilities returns a value that makes all sets the same list. The program
 // has these capabilities, whether it is root's or not, and nothing that it runs can
 // have others.
-func OnlyCapabilities(list ...int) Capabilities {
-	only := func() []int { return slices.Clip(append([]int{}, list...)) }
+func OnlyCapabilities(list ...Capability) Capabilities {
+	only := func() []Capability { return slices.Clip(append([]Capability{}, list...)) }
 	return Capabilities{only(), only(), only(), only(), only()}
 }
 
 const (
-	capSysAdmin   = 21
-	maxCapability = 63
-
 	prSetKeepcaps     = 8
 	prCapbsetRead     = 23
 	prCapbsetDrop     = 24
@@ -73,7 +70,7 @@ func (s Capabilities) check(c *plan.Claims) error {
 	} {
 		for _, n := range set.list {
 			if n < 0 || n > maxCapability {
-				return invalid(set.step(), capName(n), "no such capability, in the %s set", set.name)
+				return invalid(set.step(), n.String(), "no such capability, in the %s set", set.name)
 			}
 		}
 	}
@@ -83,14 +80,14 @@ func (s Capabilities) check(c *plan.Claims) error {
 		{{"ambient", s.Ambient}, {"inheritable", s.Inheritable}},
 	} {
 		if n, missing := pair[0].beyond(pair[1]); missing {
-			return invalid(pair[0].step(), capName(n), "in the %s set, and not in the %s set", pair[0].name, pair[1].name)
+			return invalid(pair[0].step(), n.String(), "in the %s set, and not in the %s set", pair[0].name, pair[1].name)
 		}
 	}
 	if s.Permitted != nil && s.Effective == nil {
-		return invalid(plan.StepCapset, names.CapabilityList(s.Permitted), "the permitted set without the effective set, which is a part of it")
+		return invalid(plan.StepCapset, fmt.Sprint(s.Permitted), "the permitted set without the effective set, which is a part of it")
 	}
 	claims := []string{"the capability sets", "the ambient capabilities"}
-	if s.Effective != nil && !slices.Contains(s.Effective, capSysAdmin) {
+	if s.Effective != nil && !slices.Contains(s.Effective, CapSysAdmin) {
 		claims = append(claims, noSysAdmin)
 	}
 	return claimAll(c, "attr.Capabilities", claims...)
@@ -98,7 +95,7 @@ func (s Capabilities) check(c *plan.Claims) error {
 
 type capSet struct {
 	name string
-	list []int
+	list []Capability
 }
 
 // step is the step that sets it.
@@ -113,11 +110,11 @@ func (s capSet) step() string {
 }
 
 // beyond finds what is in s, but not in o, if o is to be set.
-func (s capSet) beyond(o capSet) (n int, found bool) {
+func (s capSet) beyond(o capSet) (c Capability, found bool) {
 	if o.list == nil {
 		return 0, false
 	}
-	i := slices.IndexFunc(s.list, func(n int) bool { return !slices.Contains(o.list, n) })
+	i := slices.IndexFunc(s.list, func(c Capability) bool { return !slices.Contains(o.list, c) })
 	if i < 0 {
 		return 0, false
 	}
@@ -148,7 +145,7 @@ func (s Capabilities) lowerBounding(p *plan.Plan) {
 		if slices.Contains(s.Bounding, n) {
 			continue
 		}
-		p.Step(plan.StepBounding, capName(n))
+		p.Step(plan.StepBounding, n.String())
 		p.Call(plan.KeepCaps, raw.Prctl, raw.Int(prCapbsetRead), raw.Int(int64(n)), zero, zero, zero).Ignore().Keep(has)
 		p.Call(plan.KeepCaps, raw.Prctl, raw.Int(prCapbsetDrop), raw.Int(int64(n)), zero, zero, zero).SkipEqual(has, 0).Tolerate(errEINVAL)
 	}
@@ -174,10 +171,10 @@ func (s Capabilities) lowerAmbient(p *plan.Plan) {
 		p.Call(ph, raw.Capget, header, b.AddrOf(sets))
 		for _, n := range s.Ambient {
 			if s.Inheritable != nil {
-				setBit(p, ph, sets, int32(n/32)*half+inheritable, n%32)
+				setBit(p, ph, sets, n.word()+inheritable, n.bit())
 			}
 			if s.Effective == nil {
-				setBit(p, ph, sets, int32(n/32)*half+effective, n%32)
+				setBit(p, ph, sets, n.word()+effective, n.bit())
 			}
 		}
 		capset := p.Call(ph, raw.Capset, header, b.AddrOf(sets))
@@ -188,14 +185,14 @@ func (s Capabilities) lowerAmbient(p *plan.Plan) {
 	p.Step(plan.StepAmbient, "")
 	p.Call(ph, raw.Prctl, raw.Int(prCapAmbient), raw.Int(prCapAmbientClear), zero, zero, zero)
 	for _, n := range s.Ambient {
-		p.Step(plan.StepAmbient, capName(n))
+		p.Step(plan.StepAmbient, n.String())
 		p.Call(ph, raw.Prctl, raw.Int(prCapAmbient), raw.Int(prCapAmbientRaise), raw.Int(int64(n)), zero, zero)
 	}
 }
 
 // lowerSets reads the child's sets only where one of them is left as it is.
 func (s Capabilities) lowerSets(p *plan.Plan) {
-	given := map[int32][]int{effective: s.Effective, permitted: s.Permitted, inheritable: s.Inheritable}
+	given := map[int32][]Capability{effective: s.Effective, permitted: s.Permitted, inheritable: s.Inheritable}
 	var texts []string
 	for i, name := range []string{"effective", "permitted", "inheritable"} {
 		if list := given[int32(4*i)]; list != nil {
@@ -212,7 +209,7 @@ func (s Capabilities) lowerSets(p *plan.Plan) {
 		words := make([]uint32, 2*half/4)
 		for at, list := range given {
 			for _, n := range list {
-				words[(int32(n/32)*half+at)/4] |= 1 << (n % 32)
+				words[(n.word()+at)/4] |= 1 << n.bit()
 			}
 		}
 		p.Call(plan.DropCaps, raw.Capset, header, b.Uint32s(words))
@@ -227,15 +224,18 @@ func (s Capabilities) lowerSets(p *plan.Plan) {
 		edit(p, plan.DropCaps, sets, at, 0) // FUTEX_OP_SET to 0
 		edit(p, plan.DropCaps, sets, half+at, 0)
 		for _, n := range given[at] {
-			setBit(p, plan.DropCaps, sets, int32(n/32)*half+at, n%32)
+			setBit(p, plan.DropCaps, sets, n.word()+at, n.bit())
 		}
 	}
 	p.Call(plan.DropCaps, raw.Capset, header, b.AddrOf(sets))
 }
 
-func capName(n int) string { return names.Capability(n) }
+func capText(name string, list []Capability) string { return name + "=" + fmt.Sprint(list) }
 
-func capText(name string, list []int) string { return name + "=" + names.CapabilityList(list) }
+// word is the offset of the words that have the capability, and bit its number there.
+func (c Capability) word() int32 { return int32(c/32) * half }
+
+func (c Capability) bit() int { return int(c % 32) }
 
 // keepCaps keeps what is permitted over a change of ids. It may be locked, and not be
 // needed all the same, as where the ids are those that the child has already; where

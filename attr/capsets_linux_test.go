@@ -23,7 +23,7 @@ func capWords(inheritable, permitted, effective, bounding, ambient uint64) strin
 		inheritable, permitted, effective, bounding, ambient)
 }
 
-func capMask(list ...int) (set uint64) {
+func capMask(list ...attr.Capability) (set uint64) {
 	for _, n := range list {
 		set |= 1 << n
 	}
@@ -36,11 +36,11 @@ func TestCapabilities(t *testing.T) {
 	own := testenv.StatusOf(t, "thread-self")
 	bounding := own.Signals(t, "CapBnd")
 	user := attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody}
-	few := []int{unix.CAP_NET_BIND_SERVICE, unix.CAP_SYSLOG, unix.CAP_CHECKPOINT_RESTORE}
+	few := []attr.Capability{unix.CAP_NET_BIND_SERVICE, unix.CAP_SYSLOG, unix.CAP_CHECKPOINT_RESTORE}
 	only, x := attr.OnlyCapabilities(few...), capMask(few...)
-	kill := []int{unix.CAP_KILL}
+	kill := []attr.Capability{unix.CAP_KILL}
 	k := capMask(kill...)
-	none := []int{}
+	none := []attr.Capability{}
 	for name, c := range map[string]struct {
 		list attr.List
 		want string
@@ -78,7 +78,7 @@ func TestCapabilities(t *testing.T) {
 // TestAmbientCapsCleared has a thread with an ambient capability.
 func TestAmbientCapsCleared(t *testing.T) {
 	testenv.NeedRoot(t)
-	kill := []int{unix.CAP_KILL}
+	kill := []attr.Capability{unix.CAP_KILL}
 	spawntest.EachEngine(t, func(t *testing.T) {
 		testenv.OnThread(func() {
 			hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
@@ -98,7 +98,7 @@ func TestAmbientCapsCleared(t *testing.T) {
 			}
 			for want, list := range map[string]attr.List{
 				"0000000000000020": nil,
-				"0000000000000000": {attr.Capabilities{Ambient: []int{}}},
+				"0000000000000000": {attr.Capabilities{Ambient: []attr.Capability{}}},
 			} {
 				out, _, err := spawntest.TryOutput(spawntest.Cat(t, list...))
 				if s := testenv.ParseSeen(out); err != nil || s.Status["CapAmb"] != want || s.Status["CapInh"] != "0000000000000020" {
@@ -169,7 +169,7 @@ func init() {
 
 // userCapabilities is what a user can do to the sets, and can't.
 func userCapabilities(string) error {
-	none, kill := []int{}, []int{unix.CAP_KILL}
+	none, kill := []attr.Capability{}, []attr.Capability{unix.CAP_KILL}
 	empty := attr.Capabilities{Effective: none, Permitted: none, Inheritable: none, Ambient: none}
 	eperm := []syscall.Errno{unix.EPERM}
 	return spawntest.EachEngineError(func(string) error {

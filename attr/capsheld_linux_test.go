@@ -57,8 +57,8 @@ func TestCapabilitiesBeforeExec(t *testing.T) {
 	testenv.NeedRoot(t)
 	user := attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody}
 	sets := attr.Capabilities{
-		Effective: []int{1, 40}, Permitted: []int{1, 2, 3, 31, 32, 40}, Inheritable: []int{3, 4, 33, 40}, Ambient: []int{3, 40},
-		Bounding: []int{0, 1, 2, 3, 4, 31, 32, 33, 40},
+		Effective: []attr.Capability{1, 40}, Permitted: []attr.Capability{1, 2, 3, 31, 32, 40}, Inheritable: []attr.Capability{3, 4, 33, 40}, Ambient: []attr.Capability{3, 40},
+		Bounding: []attr.Capability{0, 1, 2, 3, 4, 31, 32, 33, 40},
 	}
 	part := sets
 	part.Inheritable, part.Ambient = nil, nil
@@ -71,7 +71,7 @@ func TestCapabilitiesBeforeExec(t *testing.T) {
 		"all, nobody":  {attr.List{sets, user}, capWords(capMask(sets.Inheritable...), capMask(sets.Permitted...), capMask(1, 40), bounding, capMask(3, 40))},
 		"part, nobody": {attr.List{part, user}, capWords(0, capMask(sets.Permitted...), capMask(1, 40), bounding, 0)},
 		"none, nobody": {attr.List{attr.NoCapabilities(), user}, capWords(0, 0, 0, 0, 0)},
-		"effective":    {attr.List{attr.Capabilities{Effective: []int{39}}}, capWords(0, testenv.StatusOf(t, "self").Signals(t, "CapPrm"), capMask(39), testenv.StatusOf(t, "self").Signals(t, "CapBnd"), 0)},
+		"effective":    {attr.List{attr.Capabilities{Effective: []attr.Capability{39}}}, capWords(0, testenv.StatusOf(t, "self").Signals(t, "CapPrm"), capMask(39), testenv.StatusOf(t, "self").Signals(t, "CapBnd"), 0)},
 	} {
 		spawntest.EachEngine(t, func(t *testing.T) {
 			got := beforeExec(t, func(s testenv.Seen) bool { return capLines(s) == c.want }, c.list...)

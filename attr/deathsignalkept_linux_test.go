@@ -40,7 +40,7 @@ func deathSignalCases() map[string]deathSignalCase {
 	keep := uint32(attr.KeepID)
 	root := attr.Credential{Root: true}
 	user := attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody}
-	none, kill, both := []int{}, []int{unix.CAP_KILL}, []int{unix.CAP_KILL, unix.CAP_SYSLOG}
+	none, kill, both := []attr.Capability{}, []attr.Capability{unix.CAP_KILL}, []attr.Capability{unix.CAP_KILL, unix.CAP_SYSLOG}
 	one := []attr.IDMapEntry{{Size: 1}}
 	reduced := attr.Capabilities{Effective: none, Permitted: none}
 	newUser := attr.Namespaces{Flags: unix.CLONE_NEWUSER}

@@ -123,20 +123,20 @@ func Example_lookup() {
 func Example_identity() {
 	compiles(
 		attr.Credential{UID: 1000, GID: 1000, Groups: []uint32{1000, 27}},
-		attr.OnlyCapabilities(unix.CAP_NET_BIND_SERVICE), // or attr.NoCapabilities()
+		attr.OnlyCapabilities(attr.CapNetBindService), // or attr.NoCapabilities()
 		attr.SecureBits(3), // SECBIT_NOROOT and its lock
 		attr.NoNewPrivs{},
 	)
 	compiles(
 		attr.IDs{RUID: attr.KeepID, EUID: 1000, RGID: attr.KeepID, EGID: 1000, KeepGroups: true},
-		attr.AmbientCaps{unix.CAP_NET_RAW},
+		attr.AmbientCaps{attr.CapNetRaw},
 	)
 	compiles(
 		attr.Credential{UID: 1000, Root: true}, // an id of 0, here the gid, has to be meant
 	)
 	compiles(
 		attr.ResetIDs{},
-		attr.Capabilities{Bounding: []int{unix.CAP_CHOWN}, Inheritable: []int{}},
+		attr.Capabilities{Bounding: []attr.Capability{attr.CapChown}, Inheritable: []attr.Capability{}},
 	)
 	// Output:
 }

@@ -132,7 +132,7 @@ func (SELinuxContext) change(c *execCreds) { c.label = true }
 func (l AppArmorProfile) change(c *execCreds) { c.label = l != "unconfined" }
 
 // capBits is a set as the kernel has it.
-func capBits(list []int) (set uint64) {
+func capBits(list []Capability) (set uint64) {
 	for _, n := range list {
 		set |= 1 << n
 	}

@@ -139,13 +139,13 @@ func TestLimitPhases(t *testing.T) {
 
 // TestCapabilityOrder wants nothing to hinder what comes after it.
 func TestCapabilityOrder(t *testing.T) {
-	all := make([]int, 63)
+	all := make([]attr.Capability, 63)
 	for i := range all {
-		all[i] = i + 1
+		all[i] = attr.Capability(i) + 1
 	}
 	list := attr.List{
 		attr.SecureBits(0xc0), attr.Credential{KeepGroups: true, Root: true},
-		attr.Capabilities{Effective: []int{}, Permitted: []int{1, 40}, Inheritable: []int{1}, Ambient: []int{1}, Bounding: all},
+		attr.Capabilities{Effective: []attr.Capability{}, Permitted: []attr.Capability{1, 40}, Inheritable: []attr.Capability{1}, Ambient: []attr.Capability{1}, Bounding: all},
 	}
 	ids := []string{"setresgid setresgid", "setresuid setresuid"}
 	ambient := []string{"capset capget", "capset futex", "capset capset", "ambient prctl", "ambient prctl"}

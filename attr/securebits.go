@@ -20,8 +20,6 @@ const (
 	prSetSecurebits = 28
 	secbitKeepCaps  = 0x10
 	allSecureBits   = 0xfff
-
-	capSetpcap = 8
 )
 
 func (s SecureBits) check(c *plan.Claims) error {
@@ -44,7 +42,7 @@ func (s SecureBits) lower(p *plan.Plan) {
 	p.Step(plan.StepSecurebits, s.object())
 	p.Call(ph, raw.Capget, header, b.AddrOf(old))
 	p.Call(ph, raw.Capget, header, b.AddrOf(sets))
-	setBit(p, ph, sets, effective, capSetpcap)
+	setBit(p, ph, sets, effective, CapSetPCap.bit())
 	p.Call(ph, raw.Capset, header, b.AddrOf(sets)).Ignore()
 	p.Call(ph, raw.Prctl, raw.Int(prSetSecurebits), raw.Int(int64(s)), zero, zero, zero)
 	p.Call(ph, raw.Capset, header, b.AddrOf(old))

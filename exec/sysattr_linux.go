@@ -146,7 +146,7 @@ func (l *sysList) privileges(sys *syscall.SysProcAttr) {
 	if len(sys.AmbientCaps) > 0 {
 		caps := make(attr.AmbientCaps, len(sys.AmbientCaps))
 		for i, c := range sys.AmbientCaps {
-			caps[i] = int(c)
+			caps[i] = attr.Capability(c)
 		}
 		l.add(caps)
 	}

@@ -12,7 +12,6 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/safespawn/spawn/attr"
-	"github.com/safespawn/spawn/internal/names"
 	"github.com/safespawn/spawn/lookup"
 )
 
@@ -26,7 +25,7 @@ type identity struct {
 	resetIDs               bool
 
 	// Sets of capabilities, nil where not given.
-	caps, capEffective, capPermitted, capInheritable, capAmbient, capBounding []int
+	caps, capEffective, capPermitted, capInheritable, capAmbient, capBounding []attr.Capability
 
 	securebits *attr.SecureBits
 	noNewPrivs bool
@@ -37,8 +36,8 @@ func (o *options) identityFlags() []cli.Flag {
 	id := func(name, what string, to **uint32) cli.Flag {
 		return o.value(group, name, "change the "+what+" id alone, to `N`", single(to, parseID))
 	}
-	caps := func(name, usage string, to *[]int) cli.Flag {
-		return o.value(group, name, usage, gather(to, parseCaps))
+	caps := func(name, usage string, to *[]attr.Capability) cli.Flag {
+		return o.value(group, name, usage, gather(to, attr.ParseCapabilities))
 	}
 	return []cli.Flag{
 		o.value(group, "user", "run as `USER[:GROUP]`, names or numbers", name(&o.user)),
@@ -129,8 +128,8 @@ func (o *options) capabilities() attr.Attr {
 	}
 	others := o.caps != nil
 	for _, x := range []struct {
-		to    *[]int
-		given []int
+		to    *[]attr.Capability
+		given []attr.Capability
 	}{{&c.Effective, o.capEffective}, {&c.Permitted, o.capPermitted}, {&c.Inheritable, o.capInheritable}, {&c.Bounding, o.capBounding}} {
 		if x.given != nil {
 			*x.to, others = x.given, true
@@ -172,45 +171,6 @@ func lookupGroup(s string) (uint32, error) {
 		return 0, err
 	}
 	return parseID(g.Gid)
-}
-
-// parseCaps reads a list of capabilities, in which "all" is what can be had here
-// and "-NAME" takes one away again.
-func parseCaps(s string) ([]int, error) {
-	if s == "none" {
-		return nil, nil
-	}
-	var list []int
-	all := false
-	for item := range strings.SplitSeq(s, ",") {
-		if item == "all" {
-			list, all = append(list, boundingSet()...), true
-			continue
-		}
-		name, without := strings.CutPrefix(item, "-")
-		n, err := parseCap(name)
-		switch {
-		case err != nil:
-			return nil, err
-		case !without:
-			list = append(list, n)
-		case !all:
-			return nil, fmt.Errorf("%q without all", item)
-		default:
-			list = slices.DeleteFunc(list, func(x int) bool { return x == n })
-		}
-	}
-	return list, nil
-}
-
-func parseCap(s string) (int, error) {
-	if n, err := parseRange(0, 63)(s); err == nil {
-		return n, nil
-	}
-	if n, ok := names.CapabilityNumber(s); ok {
-		return n, nil
-	}
-	return 0, fmt.Errorf("%q is not a capability", s)
 }
 
 // secureBits are those of capabilities(7), by number; after each is the one that

@@ -70,14 +70,3 @@ func openProcess(pid int) (*os.File, error) {
 	}
 	return os.NewFile(uintptr(fd), "pidfd"), nil
 }
-
-// boundingSet is the capabilities that this process and its children can have.
-func boundingSet() (list []int) {
-	for n := range 64 {
-		// It fails for what the kernel doesn't know.
-		if has, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(n), 0, 0, 0); err == nil && has == 1 {
-			list = append(list, n)
-		}
-	}
-	return list
-}

@@ -15,5 +15,3 @@ const mountBind, mountRecursive, mountRemount, mountMove uint = 0, 0, 0, 0
 func restrictions(string) uint { return 0 }
 
 func openProcess(int) (*os.File, error) { return nil, errors.ErrUnsupported }
-
-func boundingSet() []int { return nil }

@@ -70,7 +70,6 @@ var parsers = map[string]valueParser{
 	},
 	"id":         {parse: anyOf(parseID), good: map[string]string{"0": "0", "4294967294": "4294967294"}, bad: []string{"", "-1", "4294967295", "root"}},
 	"groups":     {parse: anyOf(parseGroups), good: map[string]string{"none": "[]", "54321,54322": "[54321 54322]"}, bad: []string{"", "54321,", "no such group"}},
-	"caps":       {parse: anyOf(parseCaps), good: map[string]string{"none": "[]", "chown,CAP_KILL,63": "[0 5 63]", "0,1": "[0 1]", "cap_bpf": "[39]"}, bad: []string{"", "64", "-1", "chown,", "x", "all,", "0,-0", "all,-"}},
 	"securebits": {parse: anyOf(parseSecureBits), good: map[string]string{"none": "0", "noroot,SECBIT_NOROOT_LOCKED": "3", "no_setuid_fixup_locked": "8", "exec_deny_interactive_locked": "2048"}, bad: []string{"", "x", "_locked", "noroot,"}},
 	"port":       {parse: anyOf(parsePort), good: map[string]string{"0": "0", "65535": "65535"}, bad: []string{"", "65536", "http"}},
 	"personality": {

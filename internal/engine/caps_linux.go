@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/names"
 )
 
@@ -16,13 +17,13 @@ type capSet uint64
 
 func (s capSet) has(n int) bool { return s>>n&1 != 0 }
 
-func (s *capSet) add(list []int) {
+func (s *capSet) add(list []attr.Capability) {
 	for _, n := range list {
 		*s |= 1 << n
 	}
 }
 
-func capsOf(list []int) (s capSet) {
+func capsOf(list []attr.Capability) (s capSet) {
 	s.add(list)
 	return s
 }

@@ -69,7 +69,7 @@ func held(list attr.List) attr.List {
 		case attr.AmbientCaps:
 			kept[i] = slices.Clone(x)
 		case attr.Capabilities:
-			for _, set := range []*[]int{&x.Effective, &x.Permitted, &x.Inheritable, &x.Ambient, &x.Bounding} {
+			for _, set := range []*[]attr.Capability{&x.Effective, &x.Permitted, &x.Inheritable, &x.Ambient, &x.Bounding} {
 				*set = slices.Clone(*set)
 			}
 			kept[i] = x

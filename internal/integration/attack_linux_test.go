@@ -172,7 +172,7 @@ func TestAttackers(t *testing.T) {
 		{"capless; sandbox; user 100000", attr.List{enter, attr.Credential{Root: true}}},
 		{"capless", attr.List{attr.NoCapabilities()}},
 		{"capless; chown", attr.List{attr.OnlyCapabilities(unix.CAP_CHOWN)}},
-		{"capless", attr.List{attr.Capabilities{Effective: []int{}, Permitted: []int{}}}},
+		{"capless", attr.List{attr.Capabilities{Effective: []attr.Capability{}, Permitted: []attr.Capability{}}}},
 		{"capless", attr.List{attr.SecureBits(0xef)}},
 		{"capless", attr.List{attr.NoNewPrivs{}}},
 		{"user", attr.List{user}},

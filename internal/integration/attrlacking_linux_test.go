@@ -92,7 +92,7 @@ var missingAttrs = map[string]missing{
 		spawntest.Fails("ambient", 1, "CAP_CHOWN", unix.EINVAL), true},
 	"AmbientCaps, number": {without(unix.SYS_ACCT, unix.ENOSYS), attr.List{attr.Umask(0o22), attr.AmbientCaps{63}},
 		spawntest.Fails("ambient", 1, "capability 63", unix.EINVAL), true},
-	"Capabilities": alone(withoutOption(unix.PR_CAP_AMBIENT), attr.Capabilities{Ambient: []int{}}, "ambient", "", unix.EINVAL),
+	"Capabilities": alone(withoutOption(unix.PR_CAP_AMBIENT), attr.Capabilities{Ambient: []attr.Capability{}}, "ambient", "", unix.EINVAL),
 	"SchedPolicy": alone(without(unix.SYS_SCHED_SETATTR, unix.ENOSYS), attr.SchedPolicy{Policy: attr.SchedDeadline, Runtime: 1e6, Deadline: 1e7},
 		"sched", "DEADLINE runtime=1ms deadline=10ms period=0s", unix.ENOSYS),
 	"SchedPolicy, clamps": alone(without(unix.SYS_SCHED_SETATTR, unix.E2BIG), attr.SchedPolicy{UtilMin: 10}, "sched_util", "min=10 max=0", unix.E2BIG),

@@ -45,7 +45,7 @@ func capCases(net *os.File) map[string]capCase {
 		"Credential, uid":   {one(attr.Credential{UID: uid + 1, GID: gid, KeepGroups: true}), unix.EPERM, "CAP_SETUID"},
 		"AmbientCaps":       {one(attr.AmbientCaps{unix.CAP_NET_RAW, unix.CAP_CHOWN}), unix.EPERM, "CAP_CHOWN, CAP_NET_RAW"},
 		"Capabilities":      {one(attr.NoCapabilities()), unix.EPERM, "CAP_SETPCAP"},
-		"Capabilities, set": {one(attr.Capabilities{Effective: []int{unix.CAP_BPF}}), unix.EPERM, "CAP_BPF"},
+		"Capabilities, set": {one(attr.Capabilities{Effective: []attr.Capability{unix.CAP_BPF}}), unix.EPERM, "CAP_BPF"},
 		"SecureBits":        {one(attr.SecureBits(1)), unix.EPERM, "CAP_SETPCAP"},
 		"Seccomp":           {one(spawntest.Refuse(unix.EXDEV, unix.SYS_UNAME)), unix.EACCES, "CAP_SYS_ADMIN"},
 		"Namespaces":        {one(attr.Namespaces{Flags: unix.CLONE_NEWUTS}), unix.EPERM, "CAP_SYS_ADMIN"},

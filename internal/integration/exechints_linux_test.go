@@ -151,7 +151,7 @@ func TestCapabilitiesOfTheFile(t *testing.T) {
 	if err := unix.Setxattr(path, "security.capability", data, 0); err != nil {
 		testenv.Skip(t, "no capabilities of files: "+err.Error())
 	}
-	s := &spawn.Spec{Path: path, Attr: attr.List{attr.Capabilities{Bounding: []int{unix.CAP_CHOWN}}}}
+	s := &spawn.Spec{Path: path, Attr: attr.List{attr.Capabilities{Bounding: []attr.Capability{unix.CAP_CHOWN}}}}
 	checkTold(t, s, told{path, unix.EPERM, []string{"CAP_NET_RAW"}})
 	_, err := spawn.Start(context.Background(), s)
 	var e *spawn.Error

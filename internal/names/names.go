@@ -26,15 +26,6 @@ func Capability(n int) string {
 	return "CAP_" + Capabilities[n]
 }
 
-// CapabilityList is a list of names in brackets.
-func CapabilityList(list []int) string {
-	all := make([]string, len(list))
-	for i, n := range list {
-		all[i] = Capability(n)
-	}
-	return "[" + strings.Join(all, " ") + "]"
-}
-
 // CapabilityNumber is the number of a name, in any case and with CAP_ or without.
 func CapabilityNumber(name string) (n int, ok bool) {
 	n = slices.Index(Capabilities, strings.TrimPrefix(strings.ToUpper(name), "CAP_"))
