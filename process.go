@@ -149,20 +149,28 @@ func (p *Process) Release() error {
 	return nil
 }
 
-// Disown lets go of the child without reaping it, now or later. Whoever knows its
-// pid must reap it. From now on Wait returns [ErrStatusTaken], and Signal returns
-// os.ErrProcessDone.
-//
-// Disown reports whether somebody has reaped the child already. If so, its pid may
-// be the pid of another process.
-func (p *Process) Disown() (reaped bool) {
+// disown lets go of the child without reaping it, now or later. It reports whether
+// somebody has reaped the child already.
+func (p *Process) disown() (reaped bool) {
 	p.mu.Lock()
 	defer p.unlock()
 	if p.over {
 		return true
 	}
 	p.log = nil
-	return p.disown()
+	return p.disownChild()
+}
+
+// leave has p disowned when it becomes unreachable, and not released.
+func (p *Process) leave() {
+	p.mu.Lock()
+	defer p.unlock()
+	if p.over {
+		return
+	}
+	runtime.SetFinalizer(p, nil)
+	runtime.SetFinalizer(p, func(p *Process) { p.disown() })
+	p.guarded = true
 }
 
 // Kill sends SIGKILL to the child, and not to the processes that the child has

@@ -142,8 +142,8 @@ func (p *Process) closePidfd() {
 	p.child.Pidfd = -1
 }
 
-// disown is Disown. The caller holds p.mu.
-func (p *Process) disown() (reaped bool) {
+// disownChild is disown. The caller holds p.mu.
+func (p *Process) disownChild() (reaped bool) {
 	reaped = p.child.Ask(unix.WNOWAIT, &p.child.exit) == unix.ECHILD
 	p.finish(nil, ErrStatusTaken)
 	p.closePidfd()

@@ -58,9 +58,9 @@ func (p *Process) waitExited(context.Context) error {
 	return missing("Process.WaitExited", "the clone engine", plan.Engine)
 }
 
-// disown is Disown. The caller holds p.mu. A wait that is under way can't be
+// disownChild is disown. The caller holds p.mu. A wait that is under way can't be
 // called off, and whether the child was reaped can't be known.
-func (p *Process) disown() (reaped bool) {
+func (p *Process) disownChild() (reaped bool) {
 	if p.done == nil {
 		p.child.Release()
 		p.finish(nil, ErrStatusTaken)

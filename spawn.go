@@ -87,14 +87,22 @@ func compile(s *Spec, once bool) (*Program, error) {
 // execve, even if it is stuck, the child is killed and reaped, and the error is
 // ctx.Err(). Once Start has returned, ctx has no influence on the child. Start
 // panics if ctx is nil, and so does each function and method that takes a context.
-func Start(ctx context.Context, s *Spec) (*Process, error) {
+func Start(ctx context.Context, s *Spec) (*Process, error) { return start(ctx, s, nil) }
+
+// Package handover makes this known to package exec.
+func init() {
+	plan.Spawn.Start, plan.Spawn.Disown, plan.Spawn.Leave = start, (*Process).disown, (*Process).leave
+}
+
+// start is Start. With o the caller sees to the child.
+func start(ctx context.Context, s *Spec, o *plan.Handover) (*Process, error) {
 	checkContext(ctx)
 	p, err := compile(s, true)
 	if err != nil {
 		return nil, err
 	}
 	defer p.release()
-	return p.Start(ctx)
+	return p.startFor(ctx, o)
 }
 
 // Run starts a child and waits for it; a non-zero status is not an error. Look at
@@ -114,17 +122,19 @@ func Run(ctx context.Context, s *Spec) (*ProcessState, error) {
 }
 
 // Start starts the program as the function [Start] starts a Spec.
-func (p *Program) Start(ctx context.Context) (*Process, error) {
+func (p *Program) Start(ctx context.Context) (*Process, error) { return p.startFor(ctx, nil) }
+
+func (p *Program) startFor(ctx context.Context, o *plan.Handover) (*Process, error) {
 	checkContext(ctx)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	if p.log == nil {
-		return p.start(ctx)
+		return p.start(ctx, o)
 	}
 	p.warnOnce()
 	begin := time.Now()
-	proc, err := p.start(ctx)
+	proc, err := p.start(ctx, o)
 	took := logs.Duration("took", time.Since(begin))
 	if err != nil {
 		if e := p.log.Check(zapcore.DebugLevel, "spawn failed"); e != nil {

@@ -23,17 +23,16 @@ func (b *backend) compile(s *Spec, argv, env []string, once bool) error {
 // release gives back the memory of a program that was run but once.
 func (b *backend) release() { b.program.Release() }
 
-func (p *Program) start(ctx context.Context) (*Process, error) {
+func (p *Program) start(ctx context.Context, o *plan.Handover) (*Process, error) {
 	c, err := p.program.Start(ctx)
 	if err != nil {
 		return nil, ofStart(p.path, err)
 	}
-	unseen, ok := ctx.(*plan.Unseen)
-	if !ok || p.log != nil { // a logger may panic before whoever starts it looks
+	if o == nil || p.log != nil { // a logger may panic before whoever starts it looks
 		return newProcess(c.PID, child{Child: c}), nil
 	}
-	if f := kernel.Current(); unseen.Take && c.Pidfd >= 0 && f.Pidfd && f.Waitid {
-		unseen.Pidfd, c.Pidfd = c.Pidfd, -1
+	if f := kernel.Current(); o.Take && c.Pidfd >= 0 && f.Pidfd && f.Waitid {
+		o.Pidfd, c.Pidfd = c.Pidfd, -1
 	}
 	return &Process{pid: c.PID, child: child{Child: c}}, nil
 }

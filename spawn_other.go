@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/safespawn/spawn/internal/forkexec"
+	"github.com/safespawn/spawn/internal/plan"
 )
 
 // backend makes children by os.StartProcess here.
@@ -22,7 +23,7 @@ func (b *backend) compile(s *Spec, argv, env []string, _ bool) (err error) {
 // release has nothing to give back here.
 func (b *backend) release() {}
 
-func (p *Program) start(ctx context.Context) (*Process, error) {
+func (p *Program) start(ctx context.Context, _ *plan.Handover) (*Process, error) {
 	c, err := p.program.Start(ctx)
 	if err != nil {
 		return nil, ofStart(p.path, err)

@@ -21,6 +21,7 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/handover"
 	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 	"github.com/safespawn/spawn/internal/testenv/tiny"
@@ -323,7 +324,7 @@ var _ = testenv.RegisterHelper("reaping parent", func(args []string) int {
 		if status := <-ended; status.ExitStatus() != 4 {
 			fmt.Fprintf(os.Stderr, "%#x\n", status)
 		}
-		p.Disown()
+		handover.Disown(p)
 	}
 	fmt.Println()
 	return 0

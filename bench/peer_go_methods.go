@@ -14,6 +14,7 @@ import (
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
 	dropin "github.com/safespawn/spawn/exec"
+	"github.com/safespawn/spawn/internal/handover"
 )
 
 // Titles that goals refer to.
@@ -164,7 +165,7 @@ func waitSpawn(method, path string) (spawnFunc, error) {
 			<-p.Done()
 			return check(p.Wait(context.Background()))
 		}
-		defer p.Disown()
+		defer handover.Disown(p)
 		return waitPid(p.Pid())
 	}, err
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/handover"
 	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/raw"
 )
@@ -54,14 +55,13 @@ func (c *Cmd) find(proc *spawn.Process) child {
 	p, handle := find(proc.Pid())
 	var lost bool
 	if c.tree == nil && handle {
-		lost = proc.Disown()
+		lost = handover.Disown(proc)
 		proc = nil
 	} else {
 		lost = reaped(proc)
 		// os/exec does not reap what nobody waits for: somebody may, who knows
 		// the pid.
-		runtime.SetFinalizer(proc, nil)
-		runtime.SetFinalizer(proc, func(p *spawn.Process) { p.Disown() })
+		handover.Leave(proc)
 	}
 	if lost {
 		p, proc = ended(p.Pid), nil
@@ -185,7 +185,7 @@ func (c *child) keep() {
 // release lets go of the child, after it has been reaped.
 func (c *child) release() {
 	if c.proc != nil {
-		c.proc.Disown()
+		handover.Disown(c.proc)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/internal/handover"
 	"github.com/safespawn/spawn/internal/plan"
 )
 
@@ -30,16 +31,16 @@ func (c *Cmd) launch(ctx context.Context, path string, files []*os.File, env []s
 	}
 	s.Attr = sys.list
 	var proc *spawn.Process
-	unseen := &plan.Unseen{Context: ctx, Take: knowsOS()}
+	option := handover.Option{Take: knowsOS()}
 	if c.keeps() {
 		proc, c.tree, err = c.startTree(ctx, &s)
 	} else {
-		proc, err = spawn.Start(unseen, &s) // adopt sees to the child
+		proc, err = handover.Start(ctx, &s, &option) // adopt sees to the child
 	}
 	if err != nil {
 		return c.startError(path, own, err)
 	}
-	c.adopt(proc, unseen.Pidfd)
+	c.adopt(proc, option.Pidfd)
 	return nil
 }
 

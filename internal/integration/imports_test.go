@@ -26,6 +26,7 @@ var layers = [][]string{
 	{"internal/attrlist", "internal/dumpable", "lookup"},
 	{"internal/engine", "internal/forkexec"},
 	{""},
+	{"internal/handover"},
 	{"exec"},
 	{"cmd/spawn"},
 }

@@ -22,6 +22,7 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/handover"
 	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
@@ -53,7 +54,7 @@ func TestHookMayCall(t *testing.T) {
 				}
 			}
 			p.Done()
-			p.Disown()
+			handover.Disown(p)
 			return nil
 		})
 		calls := func() int {

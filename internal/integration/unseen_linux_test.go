@@ -17,7 +17,7 @@ import (
 	"strconv"
 
 	"github.com/safespawn/spawn"
-	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/handover"
 	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
@@ -36,9 +36,9 @@ func countPidfds() (n int) {
 // TestUnseen waits for children that nobody else knows of, as those of
 // exec.Cmd.Run.
 func TestUnseen(t *testing.T) {
-	ctx := &plan.Unseen{Context: context.Background()}
+	ctx := context.Background()
 	unseen := func(t *testing.T, s *spawn.Spec) *spawn.Process {
-		p, err := spawn.Start(ctx, s)
+		p, err := handover.Start(ctx, s, new(handover.Option))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -63,7 +63,7 @@ func TestUnseen(t *testing.T) {
 		if _, err := unix.Wait4(p.Pid(), &ws, 0, nil); err != nil || ws.ExitStatus() != 9 {
 			t.Errorf("exited: %v, %v", ws.ExitStatus(), err)
 		}
-		p.Disown()
+		handover.Disown(p)
 
 		p = unseen(t, spawntest.Exits(t, 7))
 		if _, err := unix.Wait4(p.Pid(), nil, 0, nil); err != nil {
@@ -73,7 +73,7 @@ func TestUnseen(t *testing.T) {
 			t.Errorf("stolen: %v", err)
 		}
 
-		if _, err = spawn.Start(ctx, &spawn.Spec{Path: "/missing"}); !errors.Is(err, unix.ENOENT) {
+		if _, err = handover.Start(ctx, &spawn.Spec{Path: "/missing"}, new(handover.Option)); !errors.Is(err, unix.ENOENT) {
 			t.Errorf("missing: %v", err)
 		}
 		if n := countPidfds(); n != 0 {
@@ -87,12 +87,12 @@ func TestUnseenCostsNoThread(t *testing.T) {
 	if !spawn.Features().Has("pidfd") {
 		testenv.Skip(t, "no pidfds")
 	}
-	ctx := &plan.Unseen{Context: context.Background()}
+	ctx := context.Background()
 	const children = 200
 	before := testenv.CountThreads(t)
 	var wg sync.WaitGroup
 	for range children {
-		p, err := spawn.Start(ctx, spawntest.Shell("sleep 0.3"))
+		p, err := handover.Start(ctx, spawntest.Shell("sleep 0.3"), new(handover.Option))
 		if err != nil {
 			t.Error(err)
 			break
@@ -117,17 +117,17 @@ func TestUnseenAndReused(t *testing.T) {
 	if !spawn.Features().Has("pidfd") {
 		testenv.Skip(t, "no pidfds")
 	}
-	ctx := &plan.Unseen{Context: context.Background()}
+	ctx := context.Background()
 	for _, waiting := range []bool{false, true} {
 		for tries := 0; ; tries++ {
 			if tries == 50 {
 				testenv.Skip(t, "pids are taken too fast")
 			}
-			p, err := spawn.Start(ctx, spawntest.Exits(t, 7))
+			p, err := handover.Start(ctx, spawntest.Exits(t, 7), new(handover.Option))
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer p.Disown() // also where the pid is not used again; nobody else sees to it
+			defer handover.Disown(p) // also where the pid is not used again; nobody else sees to it
 			if _, err := unix.Wait4(p.Pid(), nil, 0, nil); err != nil {
 				t.Fatal(err)
 			}

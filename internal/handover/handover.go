@@ -1,0 +1,37 @@
+// Package handover is what package spawn does for package exec, which hands children
+// over to package os, and does not show in its reference.
+package handover
+
+import (
+	"context"
+
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/internal/plan"
+)
+
+// Option is how a child is started that the caller sees to: nothing is done about one
+// that is forgotten.
+type Option = plan.Handover
+
+// Package spawn has filled these in: it was initialised before.
+var (
+	start  = plan.Spawn.Start.(func(context.Context, *spawn.Spec, *Option) (*spawn.Process, error))
+	disown = plan.Spawn.Disown.(func(*spawn.Process) bool)
+	leave  = plan.Spawn.Leave.(func(*spawn.Process))
+)
+
+// Start is spawn.Start for such a child.
+func Start(ctx context.Context, s *spawn.Spec, o *Option) (*spawn.Process, error) {
+	return start(ctx, s, o)
+}
+
+// Disown lets go of the child without reaping it, now or later. Whoever knows its
+// pid must reap it. From now on Wait returns spawn.ErrStatusTaken, and Signal returns
+// os.ErrProcessDone.
+//
+// Disown reports whether somebody has reaped the child already. If so, its pid may
+// be the pid of another process.
+func Disown(p *spawn.Process) (reaped bool) { return disown(p) }
+
+// Leave has a Process that becomes unreachable be disowned, and not released.
+func Leave(p *spawn.Process) { leave(p) }

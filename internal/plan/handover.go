@@ -1,0 +1,13 @@
+package plan
+
+// Handover is how a child is started that the caller sees to: nothing is done about one
+// that is forgotten.
+type Handover struct {
+	Take  bool // the pidfd is the caller's, where children are waited for by theirs
+	Pidfd int  // set where it was taken; no number of a descriptor of ours is 0
+}
+
+// Spawn is what package spawn does for package exec. It fills this in, and package
+// handover, which knows the types, calls it: methods would stand in the reference of
+// spawn.
+var Spawn struct{ Start, Disown, Leave any }
