@@ -214,7 +214,7 @@ func TestRlimit(t *testing.T) {
 	}
 	spawntest.EachEngine(t, func(t *testing.T) {
 		for _, test := range tests {
-			s := spawntest.SeenWith(t, attr.Rlimit{Resource: test.resource, Soft: test.soft, Hard: test.hard})
+			s := spawntest.SeenWith(t, attr.Rlimit{Resource: attr.Resource(test.resource), Soft: test.soft, Hard: test.hard})
 			if got, want := s.Limits[test.row], [2]string{limitText(test.soft), limitText(test.hard)}; got != want {
 				t.Errorf("%s: %q, want %q", test.name, got, want)
 			}

@@ -90,9 +90,9 @@ func Example_realTime() {
 // The units of limits are those of getrlimit(2).
 func Example_limits() {
 	list := attr.List{
-		attr.Rlimit{Resource: unix.RLIMIT_CORE, Soft: 0, Hard: attr.Unlimited},
-		attr.Rlimit{Resource: unix.RLIMIT_CPU, Soft: 60, Hard: 90},
-		attr.RlimitToHard(unix.RLIMIT_STACK),
+		attr.Rlimit{Resource: attr.ResourceCore, Soft: 0, Hard: attr.Unlimited},
+		attr.Rlimit{Resource: attr.ResourceCPU, Soft: 60, Hard: 90},
+		attr.RlimitToHard(attr.ResourceStack),
 		attr.NoFile{Soft: 256, Hard: 512}, // or attr.NoFilePolicy: attr.NoFileOriginal, attr.NoFileCurrent
 	}
 	output("ulimit -c; ulimit -t; ulimit -n", list)

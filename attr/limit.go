@@ -2,33 +2,32 @@ package attr
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 
-	"github.com/safespawn/spawn/internal/names"
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
 )
 
 // Rlimit sets a resource limit. The list may contain one for each resource.
-// Resource is an RLIMIT_* number. The units are those of getrlimit(2), and
-// [Unlimited] is no limit.
+// The units are those of the [Resource], and [Unlimited] is no limit.
 //
 // The child raises limits before credentials are dropped, and lowers limits after
 // the file actions. Privilege: CAP_SYS_RESOURCE, to raise Hard.
 type Rlimit struct {
-	Resource   int
+	Resource   Resource
 	Soft, Hard uint64
 }
 
 // Unlimited is no limit, like RLIM_INFINITY.
 const Unlimited = ^uint64(0)
 
-// RlimitToHard raises the soft limit of a resource, an RLIMIT_* number, to the hard
-// limit. The child itself looks the hard limit up. It excludes an [Rlimit] of the
-// same resource.
+// RlimitToHard raises the soft limit of a [Resource] to the hard limit. The child
+// itself looks the hard limit up. It excludes an [Rlimit] of the same resource.
 //
 // The child sets it before credentials are dropped. It also comes before [Nice] and
 // [SchedPolicy], because limits can take the place of their privilege.
-type RlimitToHard int
+type RlimitToHard Resource
 
 // NoFile sets the limit of open files, like Rlimit with RLIMIT_NOFILE. Go raises
 // the soft limit for itself only. So without NoFile the child gets the limit that
@@ -50,15 +49,10 @@ const (
 	NoFileCurrent
 )
 
-const (
-	rlimitNoFile = 7
-	lastResource = 15
-)
-
 func (r Rlimit) check(c *plan.Claims) error { return r.claim(c, "attr.Rlimit") }
 
 func (r Rlimit) claim(c *plan.Claims, by string) error {
-	name := names.Resource(r.Resource)
+	name := r.Resource.String()
 	if r.Resource < 0 || r.Resource > lastResource {
 		return invalid(plan.StepRlimit, name, "no such resource")
 	}
@@ -69,8 +63,8 @@ func (r Rlimit) claim(c *plan.Claims, by string) error {
 }
 
 func (r Rlimit) lower(p *plan.Plan) {
-	object := fmt.Sprintf("%s soft=%d hard=%d", names.Resource(r.Resource), r.Soft, r.Hard)
-	soft, hard, ok := currentLimit(r.Resource)
+	object := fmt.Sprintf("%v soft=%d hard=%d", r.Resource, r.Soft, r.Hard)
+	soft, hard, ok := currentLimit(int(r.Resource))
 	if ok && (r.Soft > soft || r.Hard > hard) {
 		p.Step(plan.StepRlimit, object)
 		r.set(p, plan.RaiseLimits, max(r.Soft, soft), max(r.Hard, hard))
@@ -86,7 +80,7 @@ func (r Rlimit) set(p *plan.Plan, ph plan.Phase, soft, hard uint64) {
 	p.Call(ph, raw.Prlimit64, raw.Int(0), raw.Int(int64(r.Resource)), p.Builder().Words(soft, hard), raw.Int(0))
 }
 
-func (n NoFile) rlimit() Rlimit { return Rlimit{rlimitNoFile, n.Soft, n.Hard} }
+func (n NoFile) rlimit() Rlimit { return Rlimit{ResourceNoFile, n.Soft, n.Hard} }
 
 func (n NoFile) check(c *plan.Claims) error { return n.rlimit().claim(c, "attr.NoFile") }
 
@@ -95,8 +89,8 @@ func (n NoFile) lower(p *plan.Plan) { n.rlimit().lower(p) }
 func (r RlimitToHard) check(c *plan.Claims) error { return r.claim(c, "attr.RlimitToHard") }
 
 func (r RlimitToHard) claim(c *plan.Claims, by string) error {
-	name := names.Resource(int(r))
-	if r < 0 || r > lastResource {
+	name := Resource(r).String()
+	if r < 0 || Resource(r) > lastResource {
 		return invalid(plan.StepRlimit, name, "no such resource")
 	}
 	return c.Claim(name, by)
@@ -108,7 +102,7 @@ func (r RlimitToHard) lower(p *plan.Plan) {
 	b, zero, resource := p.Builder(), raw.Int(0), raw.Int(int64(r))
 	v := b.Vars(3)
 	first, second := b.AddrIn(v, 0), b.AddrIn(v, 8)
-	p.Step(plan.StepRlimit, names.Resource(int(r))+" soft=hard")
+	p.Step(plan.StepRlimit, Resource(r).String()+" soft=hard")
 	p.Call(plan.RaiseLimits, raw.Prlimit64, zero, resource, zero, second)
 	p.Call(plan.RaiseLimits, raw.Prlimit64, zero, resource, zero, first)
 	p.Call(plan.RaiseLimits, raw.Prlimit64, zero, resource, second, zero)
@@ -126,6 +120,79 @@ func (n NoFilePolicy) lower(p *plan.Plan) {
 		return // with a claim to the limit the engine leaves it alone
 	}
 	if soft, hard, ok := originalNoFile(); ok {
-		Rlimit{rlimitNoFile, soft, hard}.lower(p)
+		Rlimit{ResourceNoFile, soft, hard}.lower(p)
 	}
+}
+
+// ParseLimit reads NAME=SOFT[:HARD] or NAME=hard, where NAME is a [Resource]. Without
+// HARD both limits are SOFT. A limit is a number, with K, M, G or T after it where it is
+// in bytes, or "unlimited". "nofile" also takes "original" and "current", as
+// [NoFilePolicy] has it. The result is an [Rlimit], a [RlimitToHard], a [NoFile] or a
+// NoFilePolicy. The error matches EINVAL.
+func ParseLimit(s string) (Attr, error) {
+	name, values, ok := strings.Cut(s, "=")
+	if !ok {
+		return nil, plan.Invalid("not NAME=SOFT[:HARD]")
+	}
+	r, err := ParseResource(name)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case values == "hard":
+		return RlimitToHard(r), nil
+	case r == ResourceNoFile && values == "original":
+		return NoFileOriginal, nil
+	case r == ResourceNoFile && values == "current":
+		return NoFileCurrent, nil
+	}
+	soft, hard, err := parsePair(values, r.inBytes())
+	switch {
+	case err != nil:
+		return nil, err
+	case r == ResourceNoFile:
+		return NoFile{soft, hard}, nil
+	}
+	return Rlimit{r, soft, hard}, nil
+}
+
+// parsePair reads SOFT[:HARD].
+func parsePair(s string, bytes bool) (soft, hard uint64, err error) {
+	first, second, two := strings.Cut(s, ":")
+	if !two {
+		second = first
+	}
+	if soft, err = parseAmount(first, bytes); err != nil {
+		return 0, 0, err
+	}
+	if hard, err = parseAmount(second, bytes); err != nil {
+		return 0, 0, err
+	}
+	if soft > hard {
+		return 0, 0, plan.Invalid("the soft limit is above the hard one")
+	}
+	return soft, hard, nil
+}
+
+// parseAmount reads a limit, which may have a unit if it is one of bytes.
+func parseAmount(s string, bytes bool) (uint64, error) {
+	if s == "unlimited" || s == "infinity" {
+		return Unlimited, nil
+	}
+	digits, shift := s, 0
+	if bytes && s != "" {
+		if i := strings.IndexByte("KMGT", s[len(s)-1]&^0x20); i >= 0 {
+			digits, shift = s[:len(s)-1], 10*(i+1)
+		}
+	}
+	n, err := strconv.ParseUint(digits, 10, 64)
+	switch {
+	case err != nil && bytes:
+		return 0, plan.Invalid("%q is not a number of bytes, with K, M, G or T if need be, or unlimited", s)
+	case err != nil:
+		return 0, plan.Invalid("%q is not a number or unlimited", s)
+	case n > Unlimited>>shift:
+		return 0, plan.Invalid("%q is too large", s)
+	}
+	return n << shift, nil
 }

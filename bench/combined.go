@@ -126,7 +126,7 @@ func combinedSpawn(path, cgroup string) (spawnFunc, error) {
 		if err := unix.Getrlimit(i, &l); err != nil {
 			return nil, err
 		}
-		list = append(list, attr.Rlimit{Resource: i, Soft: min(l.Cur, 1<<40), Hard: min(l.Max, 1<<40)})
+		list = append(list, attr.Rlimit{Resource: attr.Resource(i), Soft: min(l.Cur, 1<<40), Hard: min(l.Max, 1<<40)})
 	}
 	if _, err := os.Stat("/proc/self/numa_maps"); err == nil {
 		list = append(list, attr.NUMAPolicy{Mode: attr.NUMALocal})

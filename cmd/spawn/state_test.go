@@ -102,22 +102,6 @@ func TestRlimit(t *testing.T) {
 	}
 }
 
-func TestAmounts(t *testing.T) {
-	for s, want := range map[string]uint64{
-		"0": 0, "12": 12, "3k": 3 << 10, "3M": 3 << 20, "1g": 1 << 30, "2T": 2 << 40,
-		"unlimited": unlimited, "infinity": unlimited, "18446744073709551615": unlimited,
-	} {
-		if got, err := parseAmount(s, true); err != nil || got != want {
-			t.Errorf("%q: got %d, %v", s, got, err)
-		}
-	}
-	for _, s := range []string{"", "K", "-1", "1.5M", "1MB", "16777216T", "0x10", " 1"} {
-		if got, err := parseAmount(s, true); err == nil {
-			t.Errorf("%q: got %d", s, got)
-		}
-	}
-}
-
 func TestSetsid(t *testing.T) {
 	// Field 6 of stat(5) is the session; the shell's own pid is the same then.
 	script := `read -r pid comm state ppid pgrp session rest </proc/$$/stat; echo $((session == $$))`

@@ -230,7 +230,7 @@ func (d *diagnosis) limit(resource int) (uint64, bool) {
 	for _, a := range d.attrs {
 		switch x := a.(type) {
 		case attr.Rlimit:
-			if x.Resource == resource {
+			if int(x.Resource) == resource {
 				return x.Soft, true
 			}
 		case attr.RlimitToHard:

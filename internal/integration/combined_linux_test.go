@@ -205,7 +205,7 @@ func (c *combined) limits(t testing.TB) {
 			x = 10e6
 		}
 		x = min(x, l.Max)
-		c.add(attr.Rlimit{Resource: i, Soft: x, Hard: x})
+		c.add(attr.Rlimit{Resource: attr.Resource(i), Soft: x, Hard: x})
 		c.wants("rlimit "+strconv.Itoa(i), softHard(x, x))
 	}
 }

@@ -182,7 +182,7 @@ func TestLimitsConcurrently(t *testing.T) {
 	for i := range 16 {
 		wg.Go(func() {
 			hard := min(before[i].Max, 1<<40)
-			s := &spawn.Spec{Path: path, Attr: attr.List{attr.Rlimit{Resource: i, Soft: min(before[i].Cur, hard), Hard: hard}}}
+			s := &spawn.Spec{Path: path, Attr: attr.List{attr.Rlimit{Resource: attr.Resource(i), Soft: min(before[i].Cur, hard), Hard: hard}}}
 			if _, err := spawn.Run(context.Background(), s); err != nil {
 				t.Error(i, err)
 			}
