@@ -5,6 +5,7 @@ package spawn
 import (
 	"context"
 	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -21,6 +22,7 @@ type child struct {
 	engine.Child
 	file  *os.File // pidfd, registered with the poller; nil until somebody parks
 	users int      // of file
+	stray bool     // the number of file is somebody else's
 	exit  raw.Exit
 	state ProcessState // Process.state points here, to save an allocation
 }
@@ -54,6 +56,9 @@ func (p *Process) dupPidfd() (int, error) {
 		return -1, os.ErrProcessDone
 	case p.child.Pidfd < 0:
 		return -1, missing("Process.WithPidfd", "pidfds", "5.4")
+	}
+	if !p.child.Holds() {
+		return -1, os.NewSyscallError("fcntl", unix.EBADF) // other code has closed it
 	}
 	p.child.poll() // which does not go unnoticed by those who have copies
 	return p.child.Dup()
@@ -133,13 +138,31 @@ func (p *Process) look(options int) bool {
 // closePidfd closes the pidfd of a child that is over. A registered one is closed
 // by the last who has parked on it. The caller holds p.mu.
 func (p *Process) closePidfd() {
-	switch {
-	case p.child.file == nil && p.child.Pidfd >= 0:
-		unix.Close(p.child.Pidfd)
-	case p.child.file != nil && p.child.users == 0:
-		p.child.file.Close()
+	c := &p.child
+	if c.file == nil {
+		c.Close()
+		return
 	}
-	p.child.Pidfd = -1
+	if c.Pidfd >= 0 || c.Lost() {
+		c.stray = c.stray || !c.Closable()
+		c.Pidfd = -1
+	}
+	switch {
+	case c.users > 0:
+	case c.stray:
+		strayed.Lock()
+		strayed.files = append(strayed.files, c.file)
+		strayed.Unlock()
+	default:
+		c.file.Close()
+	}
+}
+
+// strayed are files that must not be closed, which would close what other code has
+// opened by their numbers.
+var strayed struct {
+	sync.Mutex
+	files []*os.File
 }
 
 // disownChild is disown. The caller holds p.mu.
@@ -217,11 +240,18 @@ func (p *Process) await(look func(p *Process) bool) {
 	defer p.unregister()
 	conn, err := f.SyscallConn()
 	if err == nil {
-		err = conn.Read(func(uintptr) bool { return look(p) })
+		err = conn.Read(func(uintptr) bool { return look(p) || p.strays() })
 	}
-	if err != nil {
+	if err != nil || p.strays() {
 		p.awaitBlocking(look)
 	}
+}
+
+// strays reports whether the pidfd that is in the poller is somebody else's.
+func (p *Process) strays() bool {
+	p.mu.Lock()
+	defer p.unlock()
+	return p.child.Lost()
 }
 
 // awaitBlocking is await without a poller.
@@ -259,6 +289,9 @@ const pollTries = 3
 // poller what is non-blocking at that moment; to stay so would change the pidfd
 // for whoever has a copy, or waits by it.
 func (c *child) poll() bool {
+	if c.file == nil {
+		c.Check()
+	}
 	if c.file != nil || c.Pidfd < 0 {
 		return c.file != nil
 	}

@@ -123,6 +123,7 @@ func (a *attempt) clone() (errno syscall.Errno, err error) {
 	a.child.PID, errno = a.r.Start(a.c)
 	_ = a.watch.stop() // it may be about to use the number that the pidfd has now
 	a.child.Pidfd = raisePidfd(a.r, a.child.PID)
+	a.child.claim = raw.ClaimPidfd(a.child.Pidfd)
 	if a.way != vforkWay && errno == 0 {
 		a.watch = a.watchChild()
 	}

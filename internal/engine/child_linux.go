@@ -27,6 +27,10 @@ type Child struct {
 	PID    int
 	Pidfd  int  // -1 where the kernel has none
 	Traced bool // somebody in this process waits for its stops
+
+	claim  raw.Claim // to the number of the pidfd
+	lost   bool      // the number was somebody else's: other code has closed it
+	reaped bool      // by the pidfd
 }
 
 // Ask asks whether the child has ended, with more options of waitid: x is how, and
@@ -36,6 +40,11 @@ func (c *Child) Ask(options int, x *raw.Exit) (errno syscall.Errno) {
 	for way := c.firstWay(); way <= byWait4; way++ {
 		for range askTries {
 			errno = c.askBy(way, options, x)
+			if way == byPidfd && c.isForeign(errno, x) {
+				c.lose()
+				break
+			}
+			c.reaped = way == byPidfd && errno == 0 && x.PID != 0 && options&unix.WNOWAIT == 0
 			if errno == 0 || errno == unix.ECHILD {
 				return errno
 			}
@@ -52,6 +61,9 @@ const (
 )
 
 func (c *Child) firstWay() int {
+	if !c.claim.Holds(c.Pidfd) {
+		c.lose()
+	}
 	switch {
 	case !kernel.Current().Waitid:
 		return byWait4
@@ -119,12 +131,15 @@ func procState(pid int) (state byte, parent int, err error) {
 // Signal sends a signal. It returns os.ErrProcessDone when the child is gone.
 func (c *Child) Signal(s syscall.Signal) error {
 	var err error
+	if !c.Holds() {
+		c.lose()
+	}
 	byPidfd := c.Pidfd >= 0 && kernel.Current().Pidfd
 	if byPidfd {
 		err = unix.PidfdSendSignal(c.Pidfd, s, nil, 0)
 	}
 	// A filter may be against the one call, and not against the other.
-	if !byPidfd || (err == unix.ENOSYS || err == unix.EPERM) && c.Ask(unix.WNOWAIT, new(raw.Exit)) == 0 {
+	if !byPidfd && !c.lost || (c.lost || err == unix.ENOSYS || err == unix.EPERM) && c.Ask(unix.WNOWAIT, new(raw.Exit)) == 0 {
 		err = unix.Kill(c.PID, s)
 	}
 	if err == unix.ESRCH {
@@ -135,7 +150,7 @@ func (c *Child) Signal(s syscall.Signal) error {
 
 // kill sends SIGKILL.
 func (c *Child) kill() error {
-	if c.Pidfd >= 0 {
+	if c.Pidfd >= 0 && c.Holds() {
 		if err := unix.PidfdSendSignal(c.Pidfd, unix.SIGKILL, nil, 0); err == nil || err == unix.ESRCH {
 			return nil
 		}
@@ -228,9 +243,9 @@ func (c *Child) dupOrNone() int {
 	return fd
 }
 
-// Close closes the pidfd of a child that was reaped.
+// Close closes the pidfd, unless the number is somebody else's.
 func (c *Child) Close() {
-	if c.Pidfd >= 0 {
+	if c.Closable() {
 		unix.Close(c.Pidfd)
 	}
 	c.Pidfd = -1

@@ -3,9 +3,12 @@
 package engine
 
 import (
+	"syscall"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn/internal/highfd"
+	"github.com/safespawn/spawn/internal/kernel"
 	"github.com/safespawn/spawn/internal/raw"
 )
 
@@ -31,6 +34,65 @@ func raisePidfd(r *raw.Run, pid int) int {
 	}
 	return n
 }
+
+// Holds reports whether the number of the pidfd still is that, as far as can be found
+// out: other code may have closed it by mistake, and opened something else. It changes
+// nothing.
+func (c *Child) Holds() bool {
+	if c.Pidfd < 0 || !c.claim.Holds(c.Pidfd) {
+		return false
+	}
+	f := kernel.Current()
+	if f.PidfdInfo {
+		info := unix.PidfdInfo{Mask: unix.PIDFD_INFO_PID}
+		switch unix.IoctlPidfdInfo(c.Pidfd, &info) {
+		case nil:
+			return int(info.Pid) == c.PID
+		case unix.EBADF, unix.ENOTTY, unix.EINVAL:
+			return false
+		}
+		return true
+	}
+	if !f.Pidfd {
+		return true
+	}
+	switch unix.PidfdSendSignal(c.Pidfd, 0, nil, 0) {
+	case unix.EBADF:
+		return false
+	case unix.ESRCH:
+		return true // whosever it was, nobody gets a signal by it
+	}
+	return !procHasOurIDs() || pidOfPidfd(c.Pidfd) == c.PID
+}
+
+// Closable reports whether the number of the pidfd may be closed.
+func (c *Child) Closable() bool {
+	return c.Pidfd >= 0 && (c.reaped && c.claim.Holds(c.Pidfd) || c.Holds())
+}
+
+// Check gives up the number of the pidfd where it costs next to nothing to find out
+// that it is somebody else's.
+func (c *Child) Check() {
+	if c.Pidfd >= 0 && (!c.claim.Holds(c.Pidfd) || kernel.Current().PidfdInfo && !c.Holds()) {
+		c.lose()
+	}
+}
+
+// isForeign reports whether an answer to waitid shows that the number is not that of
+// the pidfd. A filter may have given it.
+func (c *Child) isForeign(errno syscall.Errno, x *raw.Exit) bool {
+	return errno == unix.EBADF && !c.Holds() || errno == 0 && x.PID != 0 && x.PID != c.PID
+}
+
+// lose gives up the number of the pidfd. The child is known by its pid from then on.
+func (c *Child) lose() {
+	if c.Pidfd >= 0 {
+		c.Pidfd, c.lost = -1, true
+	}
+}
+
+// Lost reports whether the number of the pidfd was somebody else's when it was used.
+func (c *Child) Lost() bool { return c.lost }
 
 // isPidfdOf reports whether fd is a pidfd of a process, as far as /proc tells.
 func isPidfdOf(fd, pid int) bool {
