@@ -11,9 +11,10 @@ import (
 
 // Capabilities sets the child's capability sets. Each set becomes exactly the given
 // list. An empty list that is not nil empties the set. A nil list leaves the set as
-// the kernel has it after a change of ids, but that the Ambient capabilities are
-// added to a nil Effective set. So the zero value does nothing. [OnlyCapabilities]
-// and [NoCapabilities] make the most usual values. It excludes [AmbientCaps].
+// the kernel has it after a change of ids. There is one exception: the Ambient
+// capabilities are added to a nil Effective set. The zero value does nothing.
+// [OnlyCapabilities] and [NoCapabilities] make the most usual values. It excludes
+// [AmbientCaps].
 //
 // Some sets depend on others. Permitted needs Effective. The capabilities of
 // Ambient must also be in Permitted and Inheritable. A set can only grow by

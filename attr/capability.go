@@ -62,8 +62,8 @@ const (
 // String returns the name, such as CAP_KILL, or "capability 63".
 func (c Capability) String() string { return names.Capability(int(c)) }
 
-// ParseCapability reads a name, in any case and with or without CAP_, or a number
-// from 0 to 63. The error matches EINVAL.
+// ParseCapability reads a name, in any case, with or without CAP_, or a number from
+// 0 to 63. An error matches EINVAL.
 func ParseCapability(s string) (Capability, error) {
 	if n, ok := names.CapabilityNumber(s); ok {
 		return Capability(n), nil
@@ -74,9 +74,10 @@ func ParseCapability(s string) (Capability, error) {
 	return 0, plan.Invalid("%q is not a capability", s)
 }
 
-// ParseCapabilities reads a list with commas, or "none". In the list "all" stands for
-// the capabilities that this process and its children can have, the bounding set. After
-// it "-NAME" takes one away again. The result has each capability once.
+// ParseCapabilities reads a list of names with commas between them, or "none". In
+// the list "all" stands for the bounding set, which are the capabilities that this
+// process and its children can have. After it "-NAME" removes one. The result has
+// each capability once.
 func ParseCapabilities(s string) ([]Capability, error) {
 	list := []Capability{}
 	if s == "none" {

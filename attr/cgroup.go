@@ -20,8 +20,8 @@ import (
 // set, or if a user other than root and this process's may set its limits.
 // docs/security.md says why.
 //
-// If Dir is not the directory of a cgroup v2, the error says what it is. It matches
-// EINVAL, and EBADF like the kernel's error.
+// If Dir is not the directory of a cgroup v2, the error matches EINVAL, and EBADF
+// like the kernel's error. Its Hint says what Dir is.
 //
 // Privilege: write access to cgroup.procs, in Dir and in the common ancestor. See
 // cgroups(7).

@@ -35,9 +35,7 @@ type Namespaces struct{ Flags uint }
 type Unshare struct{ Flags uint }
 
 // IDMap sets the ids of a new user namespace. It needs [Namespaces] or [Unshare]
-// with CLONE_NEWUSER. Setgroups lets the child call setgroups. An unprivileged
-// parent can't allow it. If GID is empty, Setgroups is ignored. The steps are
-// called uid_map, setgroups and gid_map.
+// with CLONE_NEWUSER. The steps are called uid_map, setgroups and gid_map.
 //
 // With Namespaces this process writes the maps while the child waits, like
 // newuidmap. It may map its own ids. With CAP_SETUID and CAP_SETGID it may map any
@@ -48,16 +46,20 @@ type Unshare struct{ Flags uint }
 // that /etc/subuid and /etc/subgid list for the user, whatever privilege this
 // process has. Compile looks them up in PATH. If they are missing, its error
 // matches [errors.ErrUnsupported]. Each start runs both, which takes two more
-// spawns. If one fails, the error matches EPERM and contains its output. newgidmap
-// decides whether Setgroups is possible, and allows it for ids of /etc/subgid.
-// Helpers excludes Unshare with CLONE_NEWUSER.
+// spawns. If one fails, the error matches EPERM, and its Hint is the output.
+// newgidmap decides whether Setgroups is possible, and allows it for ids of
+// /etc/subgid. Helpers excludes Unshare with CLONE_NEWUSER.
 //
 // Linux 3.8. Privilege: for ids other than the own ones, CAP_SETUID and CAP_SETGID,
 // or Helpers. See user_namespaces(7).
 type IDMap struct {
-	UID, GID  []IDMapEntry
+	// UID and GID are the ranges of ids. One of them may be empty.
+	UID, GID []IDMapEntry
+	// Setgroups lets the child call setgroups. An unprivileged parent can't allow
+	// it. If GID is empty, Setgroups is ignored.
 	Setgroups bool
-	Helpers   bool
+	// Helpers has newuidmap(1) and newgidmap(1) write the maps.
+	Helpers bool
 }
 
 const (
