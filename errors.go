@@ -15,12 +15,12 @@ type Part uint8
 
 // The parts of a start. PartSpec and PartStart have no Index.
 const (
-	PartSpec   = Part(plan.PartSpec)   // a field of the Spec, such as Path
-	PartArg    = Part(plan.PartArg)    // a string of Spec.Args
-	PartEnv    = Part(plan.PartEnv)    // a string of Spec.Env
-	PartAction = Part(plan.PartAction) // a file action of Spec.Actions
-	PartAttr   = Part(plan.PartAttr)   // an attribute of Spec.Attr
-	PartStart  = Part(plan.PartStart)  // what each start does: clone and execve, mostly
+	PartSpec   Part = Part(plan.PartSpec)   // a field of the Spec, such as Path
+	PartArg    Part = Part(plan.PartArg)    // a string of Spec.Args
+	PartEnv    Part = Part(plan.PartEnv)    // a string of Spec.Env
+	PartAction Part = Part(plan.PartAction) // a file action of Spec.Actions
+	PartAttr   Part = Part(plan.PartAttr)   // an attribute of Spec.Attr
+	PartStart  Part = Part(plan.PartStart)  // what each start does: clone and execve, mostly
 )
 
 // String returns the part as one word, such as "action".
@@ -142,8 +142,9 @@ type Error struct {
 	// Part says whether the error is about a field of the Spec, an argument, an
 	// entry of the environment, a file action, an attribute, or the start itself.
 	Part Part
-	// Step is the failed step: a file action ("open"), the action of an attribute
-	// ("setresuid"), "clone", "execve", or a field of the Spec ("args").
+	// Step is the name of the failed step, which is one of the constants of this
+	// package: a file action (StepOpen), the action of an attribute (StepSetresuid),
+	// StepClone, StepExecve, or a field of the Spec (StepArgs).
 	Step string
 	// Index is the position in the list that Part names: Spec.Args, Spec.Env,
 	// Spec.Actions or Spec.Attr. It is -1 for PartSpec and PartStart.
