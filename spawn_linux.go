@@ -37,8 +37,10 @@ func (p *Program) start(ctx context.Context, o *plan.Handover) (*Process, error)
 	return &Process{pid: c.PID, child: child{Child: c}}, nil
 }
 
-// Steps returns the child's system calls between clone and execve, in order. Some
-// calls depend on the moment of the start; their notes say so.
+// Steps returns the system calls of a start, in order. It begins with the clone that
+// makes the child, with its flags, namespaces and cgroup. If id maps are written from
+// outside, the calls that write them follow. Then come the child's calls, up to
+// execve. Some calls depend on the moment of the start; their notes say so.
 func (p *Program) Steps() []Step { return stepsOf(p.program.Steps()) }
 
 // steps is the number of the child's operations.

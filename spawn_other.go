@@ -31,9 +31,9 @@ func (p *Program) start(ctx context.Context, _ *plan.Handover) (*Process, error)
 	return newProcess(c.PID(), child{c}), nil
 }
 
-// Steps are the system calls that a start comes to, in order: first those of this
-// process, whose notes say so, then those between fork and execve. Their numbers
-// are -1 and their names those of Unix: package syscall chooses the real ones.
+// Steps returns the system calls of a start, in order: those of this process, the
+// last of which is fork, and then the child's, up to execve. Their numbers are -1 and
+// their names those of Unix, because package syscall chooses the real ones.
 func (p *Program) Steps() []Step {
 	return stepsOf(p.program.Steps())
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/safespawn/spawn/internal/plan"
 )
 
-// Step is one system call of a child.
+// Step is one system call of a start.
 type Step struct {
 	// Part, Name, Index and Object are those of the Error if the call fails.
 	Part   Part
@@ -25,6 +25,8 @@ type Step struct {
 	// be made any number of times, with Args[0] counting up. A repeated call is
 	// Optional, too.
 	Optional, Repeated bool
+	// Parent says that this process makes the call, or has it made, and not the child.
+	Parent bool
 }
 
 // StepArg is an argument of a system call.
@@ -57,7 +59,7 @@ func stepsOf(list []plan.Step) []Step {
 		}
 		steps[i] = Step{
 			Part: Part(s.Part), Name: s.Name, Index: s.Index, Object: s.Object,
-			Syscall: s.Syscall, Number: s.Number, Args: args, Note: s.Note, Optional: s.Optional, Repeated: s.Repeated,
+			Syscall: s.Syscall, Number: s.Number, Args: args, Note: s.Note, Optional: s.Optional, Repeated: s.Repeated, Parent: s.Parent,
 		}
 	}
 	return steps

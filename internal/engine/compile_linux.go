@@ -212,8 +212,11 @@ func (e *Program) restoreNoFile(p *plan.Plan, claims *plan.Claims) {
 	p.Call(plan.Lower, raw.Prlimit64, raw.Int(0), raw.Int(unix.RLIMIT_NOFILE), l, raw.Int(0)).Ignore().SkipEqual(e.nofile, 0)
 }
 
-// flags are the clone flags.
-func (p *Program) flags(r *raw.Run) uint64 {
+// bornInCgroup reports whether clone puts the child into its cgroup.
+func (p *Program) bornInCgroup() bool { return p.cgroup.File != nil && p.feat.Cgroup }
+
+// flags are the clone flags, but for those of the way and of the file table.
+func (p *Program) flags() uint64 {
 	flags := p.clone.Bits
 	if p.feat.Clone3 {
 		flags |= unix.CLONE_CLEAR_SIGHAND
@@ -221,7 +224,10 @@ func (p *Program) flags(r *raw.Run) uint64 {
 	if p.feat.Pidfd {
 		flags |= unix.CLONE_PIDFD
 	}
-	return flags | p.fds.Flags(r)
+	if p.bornInCgroup() {
+		flags |= unix.CLONE_INTO_CGROUP
+	}
+	return flags
 }
 
 // objectOf is what a step acts on. That of an action is made up only now: to print

@@ -121,9 +121,8 @@ func (p *Program) launchHere(ctx context.Context) (Child, error) {
 	if p.fds.NeedsSlots() {
 		p.fds.SetSlots(a.r, &group)
 	}
-	a.c = raw.Clone{Flags: p.flags(a.r) | a.way.flags(), Legacy: !p.feat.Clone3, ErrFD: -1}
-	if p.cgroup.File != nil && p.feat.Cgroup {
-		a.c.Flags |= unix.CLONE_INTO_CGROUP
+	a.c = raw.Clone{Flags: p.flags() | p.fds.Flags(a.r) | a.way.flags(), Legacy: !p.feat.Clone3, ErrFD: -1}
+	if p.bornInCgroup() {
 		a.c.Cgroup = p.heldFD(plan.StepCgroup)
 	}
 	p.setSignals(a.r)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -17,13 +18,13 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// Steps returns the child's system calls between clone and execve, in order. Some
-// calls depend on the moment of the start; their notes say so.
+// Steps returns the call that makes the child, what this process does before the
+// child goes on, and the child's system calls up to execve, in order. Some calls
+// depend on the moment of the start; their notes say so.
 func (p *Program) Steps() []plan.Step {
-	calls := p.prog.Calls()
-	steps := make([]plan.Step, len(calls))
-	for i, c := range calls {
-		steps[i] = p.step(c)
+	steps := p.parentSteps()
+	for _, c := range p.prog.Calls() {
+		steps = append(steps, p.step(c))
 	}
 	return steps
 }
@@ -77,9 +78,9 @@ func (p *Program) condition(c raw.Condition) string {
 
 func (p *Program) varName(v raw.Var) string {
 	if p.maps != nil && v == p.maps.ours {
-		return "our socket"
+		return "our end"
 	} else if p.maps != nil && v == p.maps.theirs {
-		return "its socket"
+		return "its end"
 	}
 	switch v {
 	case 0:
@@ -179,7 +180,10 @@ func constName(c raw.Call, i int, n int64) (string, bool) {
 	if !ok {
 		name, ok = listedName(c, i, n)
 	}
-	if !ok && (c.Sys == raw.Unshare || c.Sys == raw.Futex && i == 5) {
+	if !ok && c.Sys == raw.Unshare {
+		return strings.Join(flagNames(uint64(n)), "|"), true
+	}
+	if !ok && c.Sys == raw.Futex && i == 5 {
 		return fmt.Sprintf("%#x", n), true
 	}
 	return name, ok

@@ -78,7 +78,7 @@ func TestHighFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if first := p.Steps()[0]; first.Syscall != "close_range" || !first.Args[0].Known || first.Args[0].Value > 128 {
+	if first := p.Steps()[1]; first.Syscall != "close_range" || !first.Args[0].Known || first.Args[0].Value > 128 {
 		t.Errorf("the first step is %v", first)
 	}
 	before := slotTargets(t)

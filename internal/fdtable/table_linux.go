@@ -70,6 +70,10 @@ func (t *Table) Flags(r *raw.Run) (flags uint64) {
 	return flags
 }
 
+// Shared reports whether Flags has CLONE_FILES: the first call makes the table the
+// child's own.
+func (t *Table) Shared() bool { return t.vars.unshare != 0 }
+
 // tableSize is above all open descriptors of this process: the kernel's own
 // size of the table, or else the limit.
 func tableSize() int {

@@ -217,6 +217,7 @@ func TestSteps(t *testing.T) {
 		`chdir: stat("/srv") // in the parent`,
 		`open: open("/srv/in", 0, 0) // in the parent, gives f2`,
 		`file_table: dup(0) // in the parent, gives f3`,
+		`clone: fork() // in the parent, makes the child`,
 		`setpgid: setpgid(0, 0)`,
 		`chdir: chdir("/srv")`,
 		`file_table: dup2(f3, 0)`,

@@ -9,13 +9,14 @@ import (
 )
 
 // Steps are the system calls that a start comes to, in order: first those of this
-// process, whose notes say so, then those between fork and execve. Their numbers
+// process, the last of which is fork, then the child's, up to execve. Their numbers
 // are -1 and their names those of Unix: package syscall chooses the real ones.
 func (p *Program) Steps() []plan.Step {
 	var l stepList
 	for i := range p.files.needs {
 		p.needStep(&l, i)
 	}
+	l.add(plan.Step{Part: plan.PartStart, Name: plan.StepClone, Index: -1, Parent: true, Note: "in the parent, makes the child"}, "fork")
 	p.attributeSteps(&l)
 	switch x := p.files.chdir; {
 	case x >= 0:
@@ -87,7 +88,7 @@ func (p place) text() []plan.StepArg {
 func (p *Program) needStep(l *stepList, i int) {
 	n := &p.files.needs[i]
 	s := p.tableStep(n.action)
-	s.Note = "in the parent, gives " + handle(i).Text
+	s.Parent, s.Note = true, "in the parent, gives "+handle(i).Text
 	switch n.kind {
 	case needNumber, needFile:
 		l.add(s, "dup", number(n.fd))

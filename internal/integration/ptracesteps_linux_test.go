@@ -223,7 +223,9 @@ var _ = testenv.RegisterHelper("traced", func(args []string) int {
 	} else {
 		info.Args = s.Args
 		for _, step := range prog.Steps() {
-			info.Steps = append(info.Steps, tracedStep{step})
+			if !step.Parent {
+				info.Steps = append(info.Steps, tracedStep{step})
+			}
 		}
 	}
 	if werr := json.NewEncoder(os.Stdout).Encode(info); err != nil || werr != nil {

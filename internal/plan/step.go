@@ -11,7 +11,7 @@ type Step struct {
 	Args    []StepArg
 	Note    string
 
-	Optional, Repeated bool
+	Optional, Repeated, Parent bool
 }
 
 // StepArg is an argument of a system call.
