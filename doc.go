@@ -298,6 +298,9 @@
 //	waitid         -      filters: wait4; children that live long are looked at every 50 ms
 //	shared_memory  -      emulators: memory is copied, failures come by a pipe
 //
+// [Features] also has what attributes need, which has no fallback: landlock, with its
+// version, seccomp, user_namespaces, cgroup_namespaces and time_namespaces.
+//
 // # Logging
 //
 // Spec.Logger gets a debug line for each spawn and each exit. It also gets a

@@ -10,14 +10,41 @@ type FeatureSet []Feature
 
 // Feature is one thing that a kernel may or may not offer.
 type Feature struct {
-	Name      string // as in FeatureSet.Has
+	Name      FeatureName
 	Available bool
 	Since     string // first Linux version that has it
 	Use       string // what for, and what happens without it
+	Version   int    // of the kernel's interface, if it has versions, as Landlock
 }
 
-// Has reports whether the feature called name is available.
-func (s FeatureSet) Has(name string) bool {
+// FeatureName names a [Feature].
+type FeatureName string
+
+// The features that the engine uses. Without one of these it does the same in another
+// way.
+const (
+	FeatureEngine       FeatureName = "engine"        // children are made by clone, not by os.StartProcess
+	FeatureClone3       FeatureName = "clone3"        // clone3 with CLONE_CLEAR_SIGHAND; without it, clone
+	FeatureCgroup       FeatureName = "cgroup"        // CLONE_INTO_CGROUP; without it, the child moves itself
+	FeatureCloseRange   FeatureName = "close_range"   // close_range with CLOSE_RANGE_UNSHARE; without it, descriptors are closed one by one
+	FeaturePidfd        FeatureName = "pidfd"         // CLONE_PIDFD, waitid and pidfd_send_signal; without it, a thread waits for each child
+	FeaturePidfdInfo    FeatureName = "pidfd_info"    // PIDFD_GET_INFO has the exit status, even if somebody else has waited
+	FeatureWaitid       FeatureName = "waitid"        // waitid; without it, wait4, and a repeated look at children that live long
+	FeatureSharedMemory FeatureName = "shared_memory" // CLONE_VM shares memory; without it, failures come by a pipe
+)
+
+// The features that attributes need. Without one of these the attribute fails.
+const (
+	FeatureLandlock         FeatureName = "landlock"          // attr.Landlock; Feature.Version says what it can restrict
+	FeatureSeccomp          FeatureName = "seccomp"           // attr.Seccomp
+	FeatureUserNamespaces   FeatureName = "user_namespaces"   // attr.Namespaces and attr.Unshare with CLONE_NEWUSER
+	FeatureCgroupNamespaces FeatureName = "cgroup_namespaces" // the same with CLONE_NEWCGROUP
+	FeatureTimeNamespaces   FeatureName = "time_namespaces"   // the same with CLONE_NEWTIME
+)
+
+// Has reports whether the feature called name is available. A name that is not in s
+// is not available.
+func (s FeatureSet) Has(name FeatureName) bool {
 	for _, f := range s {
 		if f.Name == name {
 			return f.Available
@@ -31,10 +58,13 @@ func (s FeatureSet) String() string {
 	var b strings.Builder
 	for _, f := range s {
 		has := "no"
-		if f.Available {
+		switch {
+		case f.Available && f.Version > 0:
+			has = fmt.Sprintf("yes, version %d", f.Version)
+		case f.Available:
 			has = "yes"
 		}
-		fmt.Fprintf(&b, "%-18s %-4s %-6s %s\n", f.Name, has, f.Since, f.Use)
+		fmt.Fprintf(&b, "%-18s %-15s %-6s %s\n", f.Name, has, f.Since, f.Use)
 	}
 	return b.String()
 }
@@ -42,14 +72,10 @@ func (s FeatureSet) String() string {
 // Features says what this kernel offers. It tries the calls, rather than look at
 // the kernel's version. If a seccomp filter refuses a call, or kills for it, the
 // call counts as missing, even if the filter is installed later. A shortage of
-// descriptors, processes or memory decides nothing. The features are:
+// descriptors, processes or memory decides nothing.
 //
-//	engine         children are made by clone, not by os.StartProcess
-//	clone3         clone3 with CLONE_CLEAR_SIGHAND; without it, clone
-//	cgroup         CLONE_INTO_CGROUP; without it, the child moves itself
-//	close_range    close_range with CLOSE_RANGE_UNSHARE; without it, descriptors are closed one by one
-//	pidfd          CLONE_PIDFD, waitid and pidfd_send_signal; without it, a thread waits for each child
-//	pidfd_info     PIDFD_GET_INFO has the exit status, even if somebody else has waited
-//	waitid         waitid; without it, wait4, and a repeated look at children that live long
-//	shared_memory  CLONE_VM shares memory; without it, failures come by a pipe
+// What the engine uses is looked for once. What attributes need is looked for at each
+// call of Features, which makes some children for it; none of them runs a program or
+// sends a SIGCHLD. A feature of an attribute may be available and the attribute fail
+// all the same, as where privilege is missing.
 func Features() FeatureSet { return featureSet() }

@@ -48,15 +48,21 @@ func (b *backend) steps() int { return b.program.Len() }
 
 func featureSet() FeatureSet {
 	f := kernel.Here()
+	a := kernel.ForAttributes()
 	return FeatureSet{
-		{"engine", true, "", "children are made by clone with shared memory"},
-		{"clone3", f.Clone3, "5.5", "without: clone, and handlers are reset one by one"},
-		{"cgroup", f.Cgroup, "5.7", "born in a cgroup; without: moved there before execve"},
-		{"close_range", f.CloseRange, "5.9", "without: the cost of a spawn grows with the number of open files"},
-		{"pidfd", f.Pidfd, "5.4", "without: a thread waits for each child"},
-		{"pidfd_info", f.PidfdInfo, "6.15", "the status is found also when somebody else has waited"},
-		{"waitid", f.Waitid, "", "without (filters): wait4, and looks at /proc again and again"},
-		{"shared_memory", f.SharedMemory, "", "without (emulators): memory is copied and failures come by pipe"},
+		{Name: FeatureEngine, Available: true, Use: "children are made by clone with shared memory"},
+		{Name: FeatureClone3, Available: f.Clone3, Since: "5.5", Use: "without: clone, and handlers are reset one by one"},
+		{Name: FeatureCgroup, Available: f.Cgroup, Since: "5.7", Use: "born in a cgroup; without: moved there before execve"},
+		{Name: FeatureCloseRange, Available: f.CloseRange, Since: "5.9", Use: "without: the cost of a spawn grows with the number of open files"},
+		{Name: FeaturePidfd, Available: f.Pidfd, Since: "5.4", Use: "without: a thread waits for each child"},
+		{Name: FeaturePidfdInfo, Available: f.PidfdInfo, Since: "6.15", Use: "the status is found also when somebody else has waited"},
+		{Name: FeatureWaitid, Available: f.Waitid, Use: "without (filters): wait4, and looks at /proc again and again"},
+		{Name: FeatureSharedMemory, Available: f.SharedMemory, Use: "without (emulators): memory is copied and failures come by pipe"},
+		{Name: FeatureLandlock, Available: a.Landlock > 0, Since: "5.13", Use: "attr.Landlock", Version: a.Landlock},
+		{Name: FeatureSeccomp, Available: a.Seccomp, Since: "3.17", Use: "attr.Seccomp"},
+		{Name: FeatureUserNamespaces, Available: a.UserNamespaces, Since: "3.8", Use: "attr.Namespaces and attr.Unshare with CLONE_NEWUSER"},
+		{Name: FeatureCgroupNamespaces, Available: a.CgroupNamespaces, Since: "4.6", Use: "the same with CLONE_NEWCGROUP"},
+		{Name: FeatureTimeNamespaces, Available: a.TimeNamespaces, Since: "5.6", Use: "the same with CLONE_NEWTIME"},
 	}
 }
 

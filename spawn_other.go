@@ -43,15 +43,21 @@ func (p *Program) steps() int { return len(p.program.Steps()) }
 
 // featureSet has nothing: os.StartProcess uses what it uses by itself.
 func featureSet() FeatureSet {
+	const used = "used by the engine"
 	return FeatureSet{
-		{"engine", false, "", "without: children are made by os.StartProcess"},
-		{"clone3", false, "5.5", "used by the engine"},
-		{"cgroup", false, "5.7", "used by the engine"},
-		{"close_range", false, "5.9", "used by the engine"},
-		{"pidfd", false, "5.4", "used by the engine; without: a thread waits for each child"},
-		{"pidfd_info", false, "6.15", "used by the engine"},
-		{"waitid", false, "", "used by the engine"},
-		{"shared_memory", false, "", "used by the engine"},
+		{Name: FeatureEngine, Use: "without: children are made by os.StartProcess"},
+		{Name: FeatureClone3, Since: "5.5", Use: used},
+		{Name: FeatureCgroup, Since: "5.7", Use: used},
+		{Name: FeatureCloseRange, Since: "5.9", Use: used},
+		{Name: FeaturePidfd, Since: "5.4", Use: used + "; without: a thread waits for each child"},
+		{Name: FeaturePidfdInfo, Since: "6.15", Use: used},
+		{Name: FeatureWaitid, Use: used},
+		{Name: FeatureSharedMemory, Use: used},
+		{Name: FeatureLandlock, Since: "5.13", Use: used},
+		{Name: FeatureSeccomp, Since: "3.17", Use: used},
+		{Name: FeatureUserNamespaces, Since: "3.8", Use: used},
+		{Name: FeatureCgroupNamespaces, Since: "4.6", Use: used},
+		{Name: FeatureTimeNamespaces, Since: "5.6", Use: used},
 	}
 }
 

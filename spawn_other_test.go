@@ -37,11 +37,11 @@ func TestUnsupported(t *testing.T) {
 
 func TestFeaturesOfFallback(t *testing.T) {
 	features := spawn.Features()
-	for _, name := range []string{"engine", "clone3", "cgroup", "close_range", "pidfd", "pidfd_info", "shared_memory"} {
+	for _, name := range []spawn.FeatureName{"engine", "clone3", "cgroup", "close_range", "pidfd", "pidfd_info", "shared_memory", "landlock", "seccomp"} {
 		if features.Has(name) {
 			t.Errorf("has %s", name)
 		}
-		if !strings.Contains(features.String(), name) {
+		if !strings.Contains(features.String(), string(name)) {
 			t.Errorf("no line for %s", name)
 		}
 	}

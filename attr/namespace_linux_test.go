@@ -90,7 +90,10 @@ func TestFeaturesInPidNamespace(t *testing.T) {
 	flags := uint(unix.CLONE_NEWUSER | unix.CLONE_NEWPID)
 	spawntest.NeedNamespaces(t, flags)
 	s := spawntest.Helper(t, "group and features")
-	s.Attr = append(s.Attr, attr.Namespaces{Flags: flags})
+	// Whose ids are not mapped has no namespaces of its own.
+	s.Attr = append(s.Attr, attr.Namespaces{Flags: flags}, attr.IDMap{
+		UID: []attr.IDMapEntry{{HostID: os.Geteuid(), Size: 1}}, GID: []attr.IDMapEntry{{HostID: os.Getegid(), Size: 1}},
+	})
 	if got, want := spawntest.Output(t, s), "group 0\n"+spawn.Features().String(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

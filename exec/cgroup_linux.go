@@ -27,7 +27,7 @@ import (
 // [Cmd.TreeHolds] says the same about one tree.
 func Features() spawn.FeatureSet {
 	f := spawn.Feature{
-		Name: "tree_cgroup", Since: "5.7",
+		Name: FeatureTreeCgroup, Since: "5.7",
 		Use: "Tree holds all descendants; without: those that leave the process group escape",
 	}
 	if err := tryTree(); err != nil {

@@ -23,6 +23,10 @@ type (
 	ExitError = osexec.ExitError
 )
 
+// FeatureTreeCgroup is what [Features] has besides spawn.Features: Tree can make a
+// control group.
+const FeatureTreeCgroup spawn.FeatureName = "tree_cgroup"
+
 var (
 	// ErrDot is os/exec's ErrDot: the program was found in the current directory.
 	ErrDot = osexec.ErrDot

@@ -18,7 +18,7 @@ import (
 // Features returns the features of [spawn.Features] and tree_cgroup, which is not
 // available here.
 func Features() spawn.FeatureSet {
-	return append(spawn.Features(), spawn.Feature{Name: "tree_cgroup", Since: "5.7", Use: "used by the engine"})
+	return append(spawn.Features(), spawn.Feature{Name: FeatureTreeCgroup, Since: "5.7", Use: "used by the engine"})
 }
 
 // child is the process.

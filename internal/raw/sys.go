@@ -28,6 +28,7 @@ const (
 	Ioctl
 	IoprioSet
 	Landlock // landlock_restrict_self
+	LandlockRuleset
 	Keyctl
 	Mount
 	Nanosleep

@@ -1,0 +1,123 @@
+//go:build (amd64 || arm64) && !android
+
+package kernel
+
+import (
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// Attributes is what some attributes need of the kernel.
+type Attributes struct {
+	Landlock         int // the version of its interface; 0: none
+	Seccomp          bool
+	UserNamespaces   bool
+	CgroupNamespaces bool
+	TimeNamespaces   bool
+}
+
+// ForAttributes finds out, with children that are tried each time: what a filter or a
+// limit lets a process have may change. What a shortage keeps from being found out is
+// taken to be there.
+func ForAttributes() (a Attributes) {
+	look := func() {
+		a = Attributes{
+			Landlock:         landlockVersion(),
+			Seccomp:          try(0, installFilter).succeeds(),
+			UserNamespaces:   tryUserNamespace().succeeds(),
+			CgroupNamespaces: hasNamespace("cgroup"),
+			TimeNamespaces:   hasNamespace("time"),
+		}
+	}
+	if maybeElsewhere() {
+		onOtherThread(look)
+	} else {
+		look()
+	}
+	return a
+}
+
+// trial is what came of a child.
+type trial struct {
+	errno  syscall.Errno // there was none
+	status syscall.WaitStatus
+}
+
+func (t trial) succeeds() bool {
+	if t.errno != 0 {
+		return shortage(t.errno) || t.errno == unix.ECHILD // somebody else has waited for it
+	}
+	return t.status.Exited() && t.status.ExitStatus() == 0
+}
+
+// try makes a child that makes some calls, and ends with status 0 unless these fail,
+// or end it otherwise. With filters it has a copy of the memory: see findKillers.
+func try(flags uint64, calls func(b *raw.Builder)) trial {
+	var b raw.Builder
+	b.Step(raw.Step{Name: "probe", Index: -1})
+	if calls != nil {
+		calls(&b)
+	}
+	b.Call(0, raw.ExitGroup, raw.Int(0))
+	r := raw.NewRun(b.Build())
+	defer r.Free()
+	f := Here()
+	c := raw.Clone{Flags: flags, Legacy: true, ErrFD: -1, Silent: true}
+	if flags == 0 && f.SharedMemory && seccompMode() == 0 {
+		c.Flags = unix.CLONE_VM | unix.CLONE_VFORK
+	}
+	pid, errno := r.Start(c)
+	if errno != 0 {
+		return trial{errno: errno}
+	}
+	var x raw.Exit
+	errno = unix.ENOSYS
+	if f.Waitid {
+		errno = raw.Waitid(unix.P_PID, pid, unix.WEXITED|unix.WALL, &x)
+	}
+	if errno == unix.ENOSYS || errno == unix.EPERM {
+		errno = raw.Wait4(pid, unix.WALL, &x)
+	}
+	return trial{errno, x.Status}
+}
+
+// tryUserNamespace makes a child in a user namespace of its own. It has a copy of
+// the memory, which others may reach there who may not reach this process.
+func tryUserNamespace() trial {
+	t := try(unix.CLONE_NEWUSER, nil)
+	if t.errno == unix.ENOSPC || t.errno == unix.EUSERS {
+		t.errno = unix.EPERM // there may be no more of them, or none at all
+	}
+	return t
+}
+
+// installFilter installs a filter that allows all.
+func installFilter(b *raw.Builder) {
+	zero := raw.Int(0)
+	allow := uint64(unix.BPF_RET|unix.BPF_K) | unix.SECCOMP_RET_ALLOW<<32
+	b.Call(0, raw.Prctl, raw.Int(unix.PR_SET_NO_NEW_PRIVS), raw.Int(1), zero, zero, zero)
+	b.Call(0, raw.Seccomp, raw.Int(unix.SECCOMP_SET_MODE_FILTER), zero, b.Struct(raw.Int(1), b.Words(allow)))
+}
+
+// landlockVersion is the version of Landlock's interface, which is the status of a
+// child. It is 0 where there is none, or where Landlock is not active.
+func landlockVersion() int {
+	t := try(0, func(b *raw.Builder) {
+		version := b.Var()
+		b.Call(0, raw.LandlockRuleset, raw.Int(0), raw.Int(0), raw.Int(unix.LANDLOCK_CREATE_RULESET_VERSION)).Keep(version)
+		b.Call(0, raw.ExitGroup, raw.VarArg(version, 0))
+	})
+	const failed = 127
+	if t.errno != 0 || !t.status.Exited() || t.status.ExitStatus() == failed {
+		return 0
+	}
+	return t.status.ExitStatus()
+}
+
+// hasNamespace reports whether the kernel knows a kind of namespaces.
+func hasNamespace(kind string) bool {
+	return unix.Access("/proc/self/ns/"+kind, unix.F_OK) == nil
+}
