@@ -29,6 +29,7 @@ type bench struct {
 	series  []*series
 	live    []liveResult
 	parent  []*parentSeries
+	linked  []*linkedProgram // os/exec is the first; nil where it was left out
 	facts   facts
 }
 
@@ -145,6 +146,7 @@ var scenarios = []scenario{
 	{"server", parentSteps, (*bench).runParent},
 	{"waiting", sweepSteps, (*bench).runWaits},
 	{"leaks", leakSteps, (*bench).runLeaks},
+	{linkedScenario, linkedSteps, (*bench).runLinked},
 }
 
 func sweepSteps(s size) int { return s.sweepRounds + 1 }

@@ -90,6 +90,7 @@ func (b *bench) goals() []goal {
 	g = append(g, b.heapGoals()...)
 	g = append(g, b.liveGoal())
 	g = append(g, b.parentGoals()...)
+	g = append(g, b.linkedGoals()...)
 	return append(g, b.factGoals()...)
 }
 

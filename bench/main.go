@@ -31,7 +31,7 @@ func main() {
 	var o options
 	flag.BoolVar(&o.quick, "quick", false, "measure less: about a minute")
 	flag.BoolVar(&o.check, "check", false, "exit with 1 when a goal is missed")
-	flag.Func("only", "measure the scenarios that match a `regexp`: programs, heap, combined, open files, spawners, live children, server, waiting, leaks",
+	flag.Func("only", "measure the scenarios that match a `regexp`: programs, heap, combined, open files, spawners, live children, server, waiting, leaks, linked",
 		func(s string) (err error) {
 			o.only, err = regexp.Compile(s)
 			return err

@@ -58,6 +58,7 @@ func (b *bench) report(command string, goals []goal, plots []string) string {
 	t.WriteString(b.liveTable())
 	t.WriteString(b.parentTable())
 	t.WriteString(b.sweepTable(waitScenario))
+	t.WriteString(b.linkedTable())
 	t.WriteString("\n## Allocations of a spawn\n\n" + table([][]string{
 		{"", "allocations"},
 		{oursProgram, count(b.facts.allocs)}, {oursRun, count(b.facts.runs)}, {oursCmd, count(b.facts.cmds)}, {osExec, count(b.facts.execs)},
