@@ -26,38 +26,52 @@ type capNeed struct {
 	or         string // what does instead
 }
 
-var capNeeds = map[string]capNeed{
-	plan.StepNice:          {unix.CAP_SYS_NICE, true, false, "RLIMIT_NICE"},
-	plan.StepSched:         {unix.CAP_SYS_NICE, true, false, "RLIMIT_RTPRIO for FIFO and RR"},
-	plan.StepIOPrio:        {unix.CAP_SYS_NICE, true, false, "before Linux 5.14 CAP_SYS_ADMIN"},
-	plan.StepRlimit:        {unix.CAP_SYS_RESOURCE, true, false, ""},
-	plan.StepOOMScoreAdj:   {unix.CAP_SYS_RESOURCE, true, false, ""},
-	plan.StepMemoryMerge:   {unix.CAP_SYS_RESOURCE, true, false, "Linux 6.7"},
-	plan.StepSetgroups:     {unix.CAP_SETGID, false, false, ""},
-	plan.StepSetresgid:     {unix.CAP_SETGID, false, false, ""},
-	plan.StepSetresuid:     {unix.CAP_SETUID, false, false, ""},
-	plan.StepUIDMap:        {unix.CAP_SETUID, false, false, "no more than the own id"},
-	plan.StepGIDMap:        {unix.CAP_SETGID, false, false, "no more than the own id, without Setgroups"},
-	plan.StepBounding:      {unix.CAP_SETPCAP, false, false, ""},
-	plan.StepSecurebits:    {unix.CAP_SETPCAP, false, true, ""},
-	plan.StepSeccomp:       {unix.CAP_SYS_ADMIN, false, true, "no_new_privs"},
-	plan.StepLandlock:      {unix.CAP_SYS_ADMIN, false, true, "no_new_privs"},
-	plan.StepCtty:          {unix.CAP_SYS_ADMIN, true, true, "a terminal that is no other session's"},
-	plan.StepClone:         {unix.CAP_SYS_ADMIN, false, false, "a new user namespace with it"},
-	plan.StepUnshare:       {unix.CAP_SYS_ADMIN, false, false, "a new user namespace with it"},
-	plan.StepSetns:         {unix.CAP_SYS_ADMIN, false, false, ""},
-	plan.StepMount:         {unix.CAP_SYS_ADMIN, false, false, ""},
-	plan.StepPrivateMounts: {unix.CAP_SYS_ADMIN, false, false, ""},
-	plan.StepPivotRoot:     {unix.CAP_SYS_ADMIN, false, false, ""},
-	plan.StepSethostname:   {unix.CAP_SYS_ADMIN, false, false, ""},
-	plan.StepSetdomainname: {unix.CAP_SYS_ADMIN, false, false, ""},
-	plan.StepChroot:        {unix.CAP_SYS_CHROOT, false, false, ""},
+// capNeeds are the needs of steps. A slice costs nothing when a program starts, where
+// a map is made each time; so it is with the other tables for errors.
+var capNeeds = []struct {
+	step string
+	capNeed
+}{
+	{plan.StepNice, capNeed{unix.CAP_SYS_NICE, true, false, "RLIMIT_NICE"}},
+	{plan.StepSched, capNeed{unix.CAP_SYS_NICE, true, false, "RLIMIT_RTPRIO for FIFO and RR"}},
+	{plan.StepIOPrio, capNeed{unix.CAP_SYS_NICE, true, false, "before Linux 5.14 CAP_SYS_ADMIN"}},
+	{plan.StepRlimit, capNeed{unix.CAP_SYS_RESOURCE, true, false, ""}},
+	{plan.StepOOMScoreAdj, capNeed{unix.CAP_SYS_RESOURCE, true, false, ""}},
+	{plan.StepMemoryMerge, capNeed{unix.CAP_SYS_RESOURCE, true, false, "Linux 6.7"}},
+	{plan.StepSetgroups, capNeed{unix.CAP_SETGID, false, false, ""}},
+	{plan.StepSetresgid, capNeed{unix.CAP_SETGID, false, false, ""}},
+	{plan.StepSetresuid, capNeed{unix.CAP_SETUID, false, false, ""}},
+	{plan.StepUIDMap, capNeed{unix.CAP_SETUID, false, false, "no more than the own id"}},
+	{plan.StepGIDMap, capNeed{unix.CAP_SETGID, false, false, "no more than the own id, without Setgroups"}},
+	{plan.StepBounding, capNeed{unix.CAP_SETPCAP, false, false, ""}},
+	{plan.StepSecurebits, capNeed{unix.CAP_SETPCAP, false, true, ""}},
+	{plan.StepSeccomp, capNeed{unix.CAP_SYS_ADMIN, false, true, "no_new_privs"}},
+	{plan.StepLandlock, capNeed{unix.CAP_SYS_ADMIN, false, true, "no_new_privs"}},
+	{plan.StepCtty, capNeed{unix.CAP_SYS_ADMIN, true, true, "a terminal that is no other session's"}},
+	{plan.StepClone, capNeed{unix.CAP_SYS_ADMIN, false, false, "a new user namespace with it"}},
+	{plan.StepUnshare, capNeed{unix.CAP_SYS_ADMIN, false, false, "a new user namespace with it"}},
+	{plan.StepSetns, capNeed{unix.CAP_SYS_ADMIN, false, false, ""}},
+	{plan.StepMount, capNeed{unix.CAP_SYS_ADMIN, false, false, ""}},
+	{plan.StepPrivateMounts, capNeed{unix.CAP_SYS_ADMIN, false, false, ""}},
+	{plan.StepPivotRoot, capNeed{unix.CAP_SYS_ADMIN, false, false, ""}},
+	{plan.StepSethostname, capNeed{unix.CAP_SYS_ADMIN, false, false, ""}},
+	{plan.StepSetdomainname, capNeed{unix.CAP_SYS_ADMIN, false, false, ""}},
+	{plan.StepChroot, capNeed{unix.CAP_SYS_CHROOT, false, false, ""}},
+}
+
+func capNeedOf(step string) (capNeed, bool) {
+	for _, n := range capNeeds {
+		if n.step == step {
+			return n.capNeed, true
+		}
+	}
+	return capNeed{}, false
 }
 
 // missingCap names the capability that a step takes and that the child does not
 // have, as far as can be known: a capability that is there is not why.
 func (v *view) missingCap(step string) string {
-	n, ok := capNeeds[step]
+	n, ok := capNeedOf(step)
 	if !ok {
 		return ""
 	}

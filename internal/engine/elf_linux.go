@@ -43,23 +43,38 @@ func parseELF(head []byte) *elfHeader {
 	return h
 }
 
-// machines are names of those that are met.
-var machines = map[uint16]string{
-	2: "sparc", 3: "386", 8: "mips", 20: "ppc", 21: "ppc64", 22: "s390x", 40: "arm", 43: "sparc64", 62: "amd64", 183: "arm64",
-	243: "riscv", 247: "bpf", 258: "loong64",
+// machineName is the name of one that is met, or empty.
+func machineName(machine uint16) string {
+	for _, m := range [...]struct {
+		machine uint16
+		name    string
+	}{
+		{2, "sparc"}, {3, "386"}, {8, "mips"}, {20, "ppc"}, {21, "ppc64"}, {22, "s390x"}, {40, "arm"}, {43, "sparc64"},
+		{62, "amd64"}, {183, "arm64"}, {243, "riscv"}, {247, "bpf"}, {258, "loong64"},
+	} {
+		if m.machine == machine {
+			return m.name
+		}
+	}
+	return ""
 }
 
 // natives are the machines of this kernel's programs, with the one of 64 bits
 // first. It need not have the other.
-var natives = map[string][2]uint16{"amd64": {62, 3}, "arm64": {183, 40}}[runtime.GOARCH]
+func natives() [2]uint16 {
+	if runtime.GOARCH == "arm64" {
+		return [2]uint16{183, 40}
+	}
+	return [2]uint16{62, 3}
+}
 
 // foreign says for what machine a program is, if not for this one.
 func (h *elfHeader) foreign() string {
-	if !h.big && (h.machine == natives[0] || h.machine == natives[1]) {
+	if own := natives(); !h.big && (h.machine == own[0] || h.machine == own[1]) {
 		return ""
 	}
-	name, ok := machines[h.machine]
-	if !ok {
+	name := machineName(h.machine)
+	if name == "" {
 		name = fmt.Sprintf("machine %d", h.machine)
 	}
 	return "a program for " + name + ", this is " + runtime.GOARCH
@@ -67,7 +82,7 @@ func (h *elfHeader) foreign() string {
 
 // narrow reports whether a program is one that a kernel without support for 32
 // bits does not run.
-func (h *elfHeader) narrow() bool { return !h.wide || h.machine != natives[0] }
+func (h *elfHeader) narrow() bool { return !h.wide || h.machine != natives()[0] }
 
 const damagedELF = "a damaged ELF program"
 

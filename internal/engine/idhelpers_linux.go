@@ -18,14 +18,22 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// helperNames are the programs that write maps for users without privilege.
-var helperNames = map[string]string{plan.StepUIDMap: "newuidmap", plan.StepGIDMap: "newgidmap"}
+// helperName is the program that writes a map for users without privilege, or empty.
+func helperName(step string) string {
+	switch step {
+	case plan.StepUIDMap:
+		return "newuidmap"
+	case plan.StepGIDMap:
+		return "newgidmap"
+	}
+	return ""
+}
 
 // findHelpers finds the programs that are to write files.
 func findHelpers(files []mapFile) error {
 	for i := range files {
 		f := &files[i]
-		name := helperNames[f.name]
+		name := helperName(f.name)
 		if name == "" {
 			continue
 		}
@@ -55,7 +63,7 @@ func (f *mapFile) runHelper(a *attempt, pid int) (said string, err error) {
 	var p Program
 	err = p.Compile(Input{
 		Path: f.helper,
-		Argv: append([]string{helperNames[f.name], strconv.Itoa(pid)}, strings.Fields(f.text)...),
+		Argv: append([]string{helperName(f.name), strconv.Itoa(pid)}, strings.Fields(f.text)...),
 		Env:  os.Environ(),
 		Actions: []plan.Action{
 			{Kind: plan.ActOpen, FD: 0, From: plan.AtFdcwd, Path: "/dev/null"},

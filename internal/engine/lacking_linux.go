@@ -61,36 +61,39 @@ type failed struct {
 
 // lacks is what a step needs of the kernel, where its errno can mean nothing else.
 // Go runs on Linux 3.2 and later, so what is older is not here.
-var lacks = map[failed]lacking{
-	{plan.StepNoNewPrivs, unix.EINVAL}:     {"no_new_privs", "3.5"},
-	{plan.StepSubreaper, unix.EINVAL}:      {"PR_SET_CHILD_SUBREAPER", "3.4"},
-	{plan.StepCoreSched, unix.EINVAL}:      {"CONFIG_SCHED_CORE", "5.14"},
-	{plan.StepCoreSched, unix.ENODEV}:      {"a CPU with SMT", ""},
-	{plan.StepMDWE, unix.EINVAL}:           {"PR_SET_MDWE", "6.3"},
-	{plan.StepTHPDisable, unix.EINVAL}:     {"PR_SET_THP_DISABLE", "3.15"},
-	{plan.StepMemoryMerge, unix.EINVAL}:    {"CONFIG_KSM", "6.4"},
-	{plan.StepSched, unix.ENOSYS}:          {"sched_setattr", "3.14"},
-	{plan.StepSchedUtil, unix.ENOSYS}:      utilClamps,
-	{plan.StepSchedUtil, unix.E2BIG}:       utilClamps,
-	{plan.StepSchedUtil, unix.ENOTSUP}:     utilClamps,
-	{plan.StepMempolicy, unix.ENOSYS}:      {"CONFIG_NUMA", ""},
-	{plan.StepIOPrio, unix.ENOSYS}:         {"CONFIG_BLOCK", ""},
-	{plan.StepKeyring, unix.ENOSYS}:        {"CONFIG_KEYS", ""},
-	{plan.StepLandlock, unix.ENOSYS}:       {"CONFIG_SECURITY_LANDLOCK", "5.13"},
-	{plan.StepLandlock, unix.ENOTSUP}:      {"Landlock to be enabled, as by lsm=landlock at boot", ""},
-	{plan.StepLandlock, unix.EINVAL}:       {"flags of landlock_restrict_self", "6.15"},
-	{plan.StepSeccomp, unix.ENOSYS}:        {"CONFIG_SECCOMP_FILTER", "3.17"},
-	{plan.StepSetgroups, unix.ENOSYS}:      multiUser,
-	{plan.StepSetresgid, unix.ENOSYS}:      multiUser,
-	{plan.StepSetresuid, unix.ENOSYS}:      multiUser,
-	{plan.StepCapset, unix.ENOSYS}:         multiUser,
-	{plan.StepSecurebits, unix.ENOSYS}:     multiUser,
-	{plan.StepMount, unix.ENODEV}:          {"this file system in the kernel", ""},
-	{plan.StepOOMScoreAdj, unix.ENOENT}:    procMounted,
-	{plan.StepCoredumpFilter, unix.ENOENT}: {"/proc to be mounted, and CONFIG_ELF_CORE", ""},
-	{plan.StepUIDMap, unix.ENOENT}:         procMounted,
-	{plan.StepGIDMap, unix.ENOENT}:         procMounted,
-	{plan.StepSetgroups, unix.ENOENT}:      {"/proc to be mounted, with a file setgroups", "3.19"},
+var lacks = []struct {
+	failed
+	lacking
+}{
+	{failed{plan.StepNoNewPrivs, unix.EINVAL}, lacking{"no_new_privs", "3.5"}},
+	{failed{plan.StepSubreaper, unix.EINVAL}, lacking{"PR_SET_CHILD_SUBREAPER", "3.4"}},
+	{failed{plan.StepCoreSched, unix.EINVAL}, lacking{"CONFIG_SCHED_CORE", "5.14"}},
+	{failed{plan.StepCoreSched, unix.ENODEV}, lacking{"a CPU with SMT", ""}},
+	{failed{plan.StepMDWE, unix.EINVAL}, lacking{"PR_SET_MDWE", "6.3"}},
+	{failed{plan.StepTHPDisable, unix.EINVAL}, lacking{"PR_SET_THP_DISABLE", "3.15"}},
+	{failed{plan.StepMemoryMerge, unix.EINVAL}, lacking{"CONFIG_KSM", "6.4"}},
+	{failed{plan.StepSched, unix.ENOSYS}, lacking{"sched_setattr", "3.14"}},
+	{failed{plan.StepSchedUtil, unix.ENOSYS}, utilClamps},
+	{failed{plan.StepSchedUtil, unix.E2BIG}, utilClamps},
+	{failed{plan.StepSchedUtil, unix.ENOTSUP}, utilClamps},
+	{failed{plan.StepMempolicy, unix.ENOSYS}, lacking{"CONFIG_NUMA", ""}},
+	{failed{plan.StepIOPrio, unix.ENOSYS}, lacking{"CONFIG_BLOCK", ""}},
+	{failed{plan.StepKeyring, unix.ENOSYS}, lacking{"CONFIG_KEYS", ""}},
+	{failed{plan.StepLandlock, unix.ENOSYS}, lacking{"CONFIG_SECURITY_LANDLOCK", "5.13"}},
+	{failed{plan.StepLandlock, unix.ENOTSUP}, lacking{"Landlock to be enabled, as by lsm=landlock at boot", ""}},
+	{failed{plan.StepLandlock, unix.EINVAL}, lacking{"flags of landlock_restrict_self", "6.15"}},
+	{failed{plan.StepSeccomp, unix.ENOSYS}, lacking{"CONFIG_SECCOMP_FILTER", "3.17"}},
+	{failed{plan.StepSetgroups, unix.ENOSYS}, multiUser},
+	{failed{plan.StepSetresgid, unix.ENOSYS}, multiUser},
+	{failed{plan.StepSetresuid, unix.ENOSYS}, multiUser},
+	{failed{plan.StepCapset, unix.ENOSYS}, multiUser},
+	{failed{plan.StepSecurebits, unix.ENOSYS}, multiUser},
+	{failed{plan.StepMount, unix.ENODEV}, lacking{"this file system in the kernel", ""}},
+	{failed{plan.StepOOMScoreAdj, unix.ENOENT}, procMounted},
+	{failed{plan.StepCoredumpFilter, unix.ENOENT}, lacking{"/proc to be mounted, and CONFIG_ELF_CORE", ""}},
+	{failed{plan.StepUIDMap, unix.ENOENT}, procMounted},
+	{failed{plan.StepGIDMap, unix.ENOENT}, procMounted},
+	{failed{plan.StepSetgroups, unix.ENOENT}, lacking{"/proc to be mounted, with a file setgroups", "3.19"}},
 }
 
 var (
@@ -98,6 +101,16 @@ var (
 	multiUser   = lacking{"CONFIG_MULTIUSER", ""}
 	procMounted = lacking{"/proc to be mounted", ""}
 )
+
+// lacksOf finds what is lacking; its zero value is nothing that is known.
+func lacksOf(f failed) lacking {
+	for _, l := range lacks {
+		if l.failed == f {
+			return l.lacking
+		}
+	}
+	return lacking{}
+}
 
 // stepError is the error of a step of the child other than execve.
 func (p *Program) stepError(step raw.Step, errno syscall.Errno) *plan.Error {
@@ -168,7 +181,7 @@ func (p *Program) hintOf(step raw.Step, errno syscall.Errno) string {
 
 // whyFailed is the error of a step of the child.
 func (p *Program) whyFailed(step raw.Step, errno syscall.Errno) error {
-	l := lacks[failed{step.Name, errno}]
+	l := lacksOf(failed{step.Name, errno})
 	if errno == unix.EINVAL && l.what == "" {
 		l = p.lacksForEINVAL(step)
 	}

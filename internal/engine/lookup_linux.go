@@ -156,7 +156,7 @@ func (f *found) look() *trouble {
 		return unknown
 	}
 	f.flags, f.fsType = fs.Flags, fs.Type
-	f.remote = f.remote || decidesElsewhere[fs.Type]
+	f.remote = f.remote || decidesElsewhere(fs.Type)
 	return nil
 }
 
@@ -173,9 +173,13 @@ func (f *found) follow() (string, *trouble) {
 	return string(buf[:n]), nil
 }
 
-// decidesElsewhere are file systems whose modes don't say who may do what.
-var decidesElsewhere = map[int64]bool{
-	unix.NFS_SUPER_MAGIC: true, unix.FUSE_SUPER_MAGIC: true, unix.CIFS_SUPER_MAGIC: true, unix.SMB2_SUPER_MAGIC: true,
-	unix.SMB_SUPER_MAGIC: true, unix.V9FS_MAGIC: true, unix.AFS_SUPER_MAGIC: true, unix.AFS_FS_MAGIC: true,
-	unix.CEPH_SUPER_MAGIC: true, unix.CODA_SUPER_MAGIC: true,
+// decidesElsewhere reports whether the modes of a file system don't say who may do
+// what.
+func decidesElsewhere(magic int64) bool {
+	switch magic {
+	case unix.NFS_SUPER_MAGIC, unix.FUSE_SUPER_MAGIC, unix.CIFS_SUPER_MAGIC, unix.SMB2_SUPER_MAGIC, unix.SMB_SUPER_MAGIC,
+		unix.V9FS_MAGIC, unix.AFS_SUPER_MAGIC, unix.AFS_FS_MAGIC, unix.CEPH_SUPER_MAGIC, unix.CODA_SUPER_MAGIC:
+		return true
+	}
+	return false
 }

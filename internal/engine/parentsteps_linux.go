@@ -71,7 +71,7 @@ func (f *mapFile) step() plan.Step {
 	s := plan.Step{Part: plan.PartAttr, Name: f.name, Index: f.index, Object: f.object(), Parent: true}
 	if f.helper != "" {
 		s.Syscall, s.Number = "execve", unix.SYS_EXECVE
-		argv := append([]string{helperNames[f.name], "PID"}, strings.Fields(f.text)...)
+		argv := append([]string{helperName(f.name), "PID"}, strings.Fields(f.text)...)
 		s.Args = []plan.StepArg{{Text: strconv.Quote(f.helper)}, {Text: fmt.Sprintf("%q", argv)}, {Text: "ptr"}}
 		s.Note = "in another child, while the child waits"
 		return s
