@@ -2,6 +2,8 @@ package attr
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
@@ -120,4 +122,47 @@ func (n NUMAPolicy) lower(p *plan.Plan) {
 	}
 	p.Step(plan.StepMempolicy, n.object())
 	p.Call(plan.Raise, raw.SetMempolicy, raw.Int(int64(uint(n.Mode)|n.Flags)), nodes, raw.Int(int64(bits)))
+}
+
+// ParseCPUs reads a list with commas of CPUs and of ranges, as taskset(1) does: 0-3,8,
+// or 0-30:2 for each second one. The error matches EINVAL.
+func ParseCPUs(s string) ([]int, error) { return parseNumbers(s, maxCPU) }
+
+// ParseNodes reads a list of NUMA nodes in the form of [ParseCPUs].
+func ParseNodes(s string) ([]int, error) { return parseNumbers(s, maxNode) }
+
+// parseNumbers reads numbers from 0 to most, and ranges of them.
+func parseNumbers(s string, most int) (list []int, err error) {
+	for item := range strings.SplitSeq(s, ",") {
+		first, last, by, ok := parseSpan(item, most)
+		if !ok {
+			return nil, plan.Invalid("%q is not a number from 0 to %d, or a range such as 0-3 or 0-30:2", item, most)
+		}
+		for n := first; n <= last; n += by {
+			list = append(list, n)
+		}
+		if len(list) > most+1 {
+			return nil, plan.Invalid("more than %d numbers", most+1)
+		}
+	}
+	return list, nil
+}
+
+// parseSpan reads FIRST, FIRST-LAST or FIRST-LAST:BY.
+func parseSpan(s string, most int) (first, last, by int, ok bool) {
+	number := func(s string) int {
+		if n, err := strconv.Atoi(s); err == nil && n <= most {
+			return n
+		}
+		return -1
+	}
+	span, step, stepped := strings.Cut(s, ":")
+	low, high, ranged := strings.Cut(span, "-")
+	if first, last, by = number(low), number(low), 1; ranged {
+		last = number(high)
+	}
+	if stepped {
+		by = number(step)
+	}
+	return first, last, by, first >= 0 && last >= first && by > 0 && (ranged || !stepped)
 }

@@ -1,11 +1,9 @@
 package attr_test
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/safespawn/spawn/attr"
@@ -70,42 +68,6 @@ func FuzzParseCapabilities(f *testing.F) {
 			}
 		}
 		if err := check(attr.List{attr.OnlyCapabilities(list...)}); err != nil {
-			t.Errorf("%q: %v", s, err)
-		}
-	})
-}
-
-// parses wants a parser to take what is good, with what it means, and to refuse what
-// is bad.
-func parses[T any](t *testing.T, parse func(string) (T, error), good map[string]string, bad []string) {
-	t.Helper()
-	for s, want := range good {
-		if got, err := parse(s); err != nil || fmt.Sprint(got) != want {
-			t.Errorf("%q: %v, %v; want %s", s, got, err, want)
-		}
-	}
-	for _, s := range bad {
-		if got, err := parse(s); !errors.Is(err, syscall.EINVAL) {
-			t.Errorf("%q: %v, %v", s, got, err)
-		}
-	}
-}
-
-// fuzzes wants no panic, an error in one line that matches EINVAL, and what is read to
-// be right.
-func fuzzes[T any](f *testing.F, parse func(string) (T, error), good map[string]string, bad []string, right func(*testing.T, string, T)) {
-	for s := range good {
-		f.Add(s)
-	}
-	for _, s := range bad {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		got, err := parse(s)
-		switch {
-		case err == nil:
-			right(t, s, got)
-		case !errors.Is(err, syscall.EINVAL) || strings.Contains(err.Error(), "\n"):
 			t.Errorf("%q: %v", s, err)
 		}
 	})

@@ -2,6 +2,7 @@ package attr
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
@@ -59,4 +60,14 @@ func idText(id uint32) string {
 		return "kept"
 	}
 	return fmt.Sprint(id)
+}
+
+// ParseID reads the number of a user or a group; package lookup finds their names. The
+// error matches EINVAL.
+func ParseID(s string) (uint32, error) {
+	n, err := strconv.ParseUint(s, 10, 32)
+	if err != nil || uint32(n) == KeepID {
+		return 0, plan.Invalid("%q is not an id", s)
+	}
+	return uint32(n), nil
 }

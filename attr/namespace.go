@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/safespawn/spawn/internal/plan"
@@ -178,7 +179,7 @@ func (m IDMap) check(c *plan.Claims) error {
 	}
 	for i, list := range [][]IDMapEntry{m.UID, m.GID} {
 		for _, e := range list {
-			if !validID(e.ContainerID) || !validID(e.HostID) || e.Size <= 0 || int64(e.Size) > math.MaxUint32 {
+			if !validRange(e) {
 				return invalid([]string{plan.StepUIDMap, plan.StepGIDMap}[i], fmt.Sprint(e), "out of range")
 			}
 		}
@@ -240,4 +241,29 @@ func mapText(list []IDMapEntry) string {
 		fmt.Fprintf(&b, "%d %d %d\n", e.ContainerID, e.HostID, e.Size)
 	}
 	return b.String()
+}
+
+func validRange(e IDMapEntry) bool {
+	return validID(e.ContainerID) && validID(e.HostID) && e.Size > 0 && int64(e.Size) <= math.MaxUint32
+}
+
+// ParseIDMapEntry reads INSIDE:OUTSIDE:COUNT: the first id in the namespace, the first
+// id outside, and how many follow each other. The error matches EINVAL.
+func ParseIDMapEntry(s string) (IDMapEntry, error) {
+	var e IDMapEntry
+	fields := strings.Split(s, ":")
+	if len(fields) != 3 {
+		return e, plan.Invalid("not INSIDE:OUTSIDE:COUNT")
+	}
+	for i, to := range []*int{&e.ContainerID, &e.HostID, &e.Size} {
+		n, err := strconv.Atoi(fields[i])
+		if err != nil {
+			return IDMapEntry{}, plan.Invalid("%q is not a number", fields[i])
+		}
+		*to = n
+	}
+	if !validRange(e) {
+		return IDMapEntry{}, plan.Invalid("%q is out of range", s)
+	}
+	return e, nil
 }

@@ -2,6 +2,8 @@ package attr
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
@@ -46,4 +48,33 @@ func (s SecureBits) lower(p *plan.Plan) {
 	p.Call(ph, raw.Capset, header, b.AddrOf(sets)).Ignore()
 	p.Call(ph, raw.Prctl, raw.Int(prSetSecurebits), raw.Int(int64(s)), zero, zero, zero)
 	p.Call(ph, raw.Capset, header, b.AddrOf(old))
+}
+
+// secureBitNames are those of capabilities(7), by number; after each is the one that
+// locks it.
+var secureBitNames = []string{
+	"noroot", "no_setuid_fixup", "keep_caps", "no_cap_ambient_raise", "exec_restrict_file", "exec_deny_interactive",
+}
+
+// ParseSecureBits reads a list with commas of flags, or "none". A flag has its name of
+// capabilities(7), in any case and with or without SECBIT_, such as noroot or
+// noroot_locked. The error matches EINVAL.
+func ParseSecureBits(s string) (bits SecureBits, err error) {
+	if s == "none" {
+		return 0, nil
+	}
+	for item := range strings.SplitSeq(s, ",") {
+		name, locked := strings.CutSuffix(strings.TrimPrefix(strings.ToLower(item), "secbit_"), "_locked")
+		i := slices.Index(secureBitNames, name)
+		switch {
+		case i < 0 || 1<<(2*i) == secbitKeepCaps && !locked:
+			names := slices.DeleteFunc(slices.Clone(secureBitNames), func(s string) bool { return s == "keep_caps" })
+			return 0, plan.Invalid("%q is not one of %s, with _locked at the end or without", item, strings.Join(names, ", "))
+		case locked:
+			bits |= 2 << (2 * i)
+		default:
+			bits |= 1 << (2 * i)
+		}
+	}
+	return bits, nil
 }

@@ -1,6 +1,8 @@
 package attr
 
 import (
+	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/safespawn/spawn/internal/names"
@@ -113,7 +115,7 @@ func claimSignals(c *plan.Claims, sigs []syscall.Signal, step, by string) error 
 		if sig < 1 || sig > plan.LastSignal {
 			return invalid(step, signalName(sig), "no such signal")
 		}
-		if sig == syscall.SIGKILL || sig == 19 {
+		if !changeable(sig) {
 			return invalid(step, signalName(sig), "the action of this signal can't be changed")
 		}
 		if err := c.Claim(signalName(sig), by); err != nil {
@@ -137,3 +139,50 @@ func setActions(p *plan.Plan, sigs []syscall.Signal, step string, handler uint64
 }
 
 func signalName(sig syscall.Signal) string { return names.Signal(sig) }
+
+// changeable reports whether the action of a signal can be changed, in Linux's numbers.
+func changeable(sig syscall.Signal) bool {
+	const sigStop = 19
+	return sig != syscall.SIGKILL && sig != sigStop
+}
+
+// ParseSignal reads a name, in any case and with or without SIG, or a number from 1 to
+// 64. The names are those of this platform. The error matches EINVAL.
+func ParseSignal(s string) (syscall.Signal, error) {
+	if n, err := strconv.Atoi(s); err == nil {
+		if n < 1 || n > plan.LastSignal {
+			return 0, plan.Invalid("%d is not a signal from 1 to %d", n, plan.LastSignal)
+		}
+		return syscall.Signal(n), nil
+	}
+	if sig := names.SignalNumber("SIG" + strings.TrimPrefix(strings.ToUpper(s), "SIG")); sig != 0 {
+		return sig, nil
+	}
+	return 0, plan.Invalid("%q is not a signal", s)
+}
+
+// ParseSignals reads a list with commas, "none", or "all" for all signals but SIGKILL
+// and SIGSTOP, which can be neither blocked nor ignored. The result has each signal
+// once.
+func ParseSignals(s string) ([]syscall.Signal, error) {
+	list := []syscall.Signal{}
+	switch s {
+	case "none":
+		return list, nil
+	case "all":
+		for sig := syscall.Signal(1); sig <= plan.LastSignal; sig++ {
+			if changeable(sig) {
+				list = append(list, sig)
+			}
+		}
+		return list, nil
+	}
+	for item := range strings.SplitSeq(s, ",") {
+		sig, err := ParseSignal(item)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, sig)
+	}
+	return once(list), nil
+}

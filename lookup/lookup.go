@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/user"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/safespawn/spawn/attr"
@@ -36,10 +35,10 @@ func Credential(name string) (attr.Credential, error) {
 		return attr.Credential{}, err
 	}
 	cr := attr.Credential{}
-	if cr.UID, err = parseID(u.Uid); err != nil {
+	if cr.UID, err = attr.ParseID(u.Uid); err != nil {
 		return attr.Credential{}, err
 	}
-	if cr.GID, err = parseID(cmp.Or(group, u.Gid)); err != nil {
+	if cr.GID, err = attr.ParseID(cmp.Or(group, u.Gid)); err != nil {
 		return attr.Credential{}, err
 	}
 	if u.Username != "" {
@@ -51,7 +50,7 @@ func Credential(name string) (attr.Credential, error) {
 			if group != "" && text == u.Gid {
 				continue // not as a supplementary group either
 			}
-			id, err := parseID(text)
+			id, err := attr.ParseID(text)
 			if err != nil {
 				return attr.Credential{}, err
 			}
@@ -141,16 +140,8 @@ func findGroup(name string) (gid string, err error) {
 }
 
 func isNumber(s string) bool {
-	_, err := parseID(s)
+	_, err := attr.ParseID(s)
 	return err == nil
-}
-
-func parseID(s string) (uint32, error) {
-	n, err := strconv.ParseUint(s, 10, 32)
-	if err != nil || uint32(n) == attr.KeepID {
-		return 0, plan.Invalid("%q is not an id", s)
-	}
-	return uint32(n), nil
 }
 
 // shellOf looks into a file of the form of passwd(5).

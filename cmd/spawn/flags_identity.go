@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/user"
-	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/urfave/cli/v3"
 
@@ -34,7 +31,7 @@ type identity struct {
 func (o *options) identityFlags() []cli.Flag {
 	const group = "Identity"
 	id := func(name, what string, to **uint32) cli.Flag {
-		return o.value(group, name, "change the "+what+" id alone, to `N`", single(to, parseID))
+		return o.value(group, name, "change the "+what+" id alone, to `N`", single(to, attr.ParseID))
 	}
 	caps := func(name, usage string, to *[]attr.Capability) cli.Flag {
 		return o.value(group, name, usage, gather(to, attr.ParseCapabilities))
@@ -55,7 +52,7 @@ func (o *options) identityFlags() []cli.Flag {
 		caps("cap-inheritable", "set the inheritable set to `LIST`", &o.capInheritable),
 		caps("cap-ambient", "set the ambient set to `LIST`; alone, add to it", &o.capAmbient),
 		caps("cap-bounding", "set the bounding set to `LIST`", &o.capBounding),
-		o.value(group, "securebits", "set the flags of `LIST`, as noroot,noroot_locked", single(&o.securebits, parseSecureBits)),
+		o.value(group, "securebits", "set the flags of `LIST`, as noroot,noroot_locked", single(&o.securebits, attr.ParseSecureBits)),
 		toggle(group, "no-new-privs", "gain no privilege by execve", &o.noNewPrivs),
 	}
 }
@@ -147,14 +144,6 @@ func (o *options) capabilities() attr.Attr {
 	return c
 }
 
-func parseID(s string) (uint32, error) {
-	n, err := strconv.ParseUint(s, 10, 32)
-	if err != nil || n == 1<<32-1 {
-		return 0, fmt.Errorf("%q is not an id", s)
-	}
-	return uint32(n), nil
-}
-
 func parseGroups(s string) ([]uint32, error) { return parseList(s, lookupGroup) }
 
 // lookupGroup finds a group by name, or else by number.
@@ -162,7 +151,7 @@ func lookupGroup(s string) (uint32, error) {
 	g, err := user.LookupGroup(s)
 	var unknown user.UnknownGroupError
 	if errors.As(err, &unknown) {
-		if gid, err := parseID(s); err == nil {
+		if gid, err := attr.ParseID(s); err == nil {
 			return gid, nil
 		}
 		return 0, fmt.Errorf("no group %q", s)
@@ -170,32 +159,5 @@ func lookupGroup(s string) (uint32, error) {
 	if err != nil {
 		return 0, err
 	}
-	return parseID(g.Gid)
-}
-
-// secureBits are those of capabilities(7), by number; after each is the one that
-// locks it.
-var secureBits = []string{
-	"noroot", "no_setuid_fixup", "keep_caps", "no_cap_ambient_raise", "exec_restrict_file", "exec_deny_interactive",
-}
-
-func parseSecureBits(s string) (attr.SecureBits, error) {
-	list, err := parseList(s, func(item string) (attr.SecureBits, error) {
-		name, locked := strings.CutSuffix(strings.TrimPrefix(strings.ToLower(item), "secbit_"), "_locked")
-		i := slices.Index(secureBits, name)
-		switch {
-		case i < 0:
-			// One that has no effect, as execve clears it, is not offered.
-			names := slices.DeleteFunc(slices.Clone(secureBits), func(s string) bool { return s == "keep_caps" })
-			return 0, fmt.Errorf("%q is not one of %s, with _locked at the end or without", item, strings.Join(names, ", "))
-		case locked:
-			return 2 << (2 * i), nil
-		}
-		return 1 << (2 * i), nil
-	})
-	var bits attr.SecureBits
-	for _, bit := range list {
-		bits |= bit
-	}
-	return bits, err
+	return attr.ParseID(g.Gid)
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v3"
@@ -36,8 +35,8 @@ func (o *options) namespaceFlags() []cli.Flag {
 		o.value(group, "new", "start in new namespaces: `LIST`, as user,pid,net", gather(&o.clone, clone)),
 		o.value(group, "unshare", "start, then leave the namespaces of `LIST`", gather(&o.unshare, unshare)),
 		o.value(group, "join", "enter a namespace: `TYPE=FILE`, or several: PID:LIST", collect(&o.joins, parseJoin)),
-		o.value(group, "uid-map", "map COUNT user ids: `INSIDE:OUTSIDE:COUNT`", collect(&o.uidMap, parseIDMap)),
-		o.value(group, "gid-map", "map COUNT group ids: `INSIDE:OUTSIDE:COUNT`", collect(&o.gidMap, parseIDMap)),
+		o.value(group, "uid-map", "map COUNT user ids: `INSIDE:OUTSIDE:COUNT`", collect(&o.uidMap, attr.ParseIDMapEntry)),
+		o.value(group, "gid-map", "map COUNT group ids: `INSIDE:OUTSIDE:COUNT`", collect(&o.gidMap, attr.ParseIDMapEntry)),
 		toggle(group, "map-root", "map the ids of the caller to 0", &o.mapRoot),
 		o.value(group, "setgroups", "`allow|deny` setgroups(2) with the maps", single(&o.setgroups, parseAllow)),
 		toggle(group, "map-helpers", "have newuidmap and newgidmap write the maps", &o.mapHelpers),
@@ -149,21 +148,6 @@ func (o *options) openNamespace(j joining) (*os.File, error) {
 	}
 	o.opened = append(o.opened, f)
 	return f, nil
-}
-
-func parseIDMap(s string) (e attr.IDMapEntry, err error) {
-	fields := strings.Split(s, ":")
-	if len(fields) != 3 {
-		return e, errors.New("not INSIDE:OUTSIDE:COUNT")
-	}
-	for i, to := range []*int{&e.ContainerID, &e.HostID, &e.Size} {
-		n, err := strconv.Atoi(fields[i])
-		if err != nil || n < 0 {
-			return e, fmt.Errorf("%q is not a number", fields[i])
-		}
-		*to = n
-	}
-	return e, nil
 }
 
 // parseAllow reads "allow" or "deny".

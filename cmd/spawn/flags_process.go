@@ -2,17 +2,14 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"os"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/urfave/cli/v3"
 
 	"github.com/safespawn/spawn/attr"
-	"github.com/safespawn/spawn/internal/plan"
 )
 
 // state is the flags of what a process inherits or has of its own. attr.Ptrace has
@@ -47,9 +44,9 @@ func (o *options) processFlags() []cli.Flag {
 		toggle(group, "foreground", "put that group into the foreground of the terminal", &o.foreground),
 		o.value(group, "ctty", "control terminal on descriptor FD of the program: `FD[:steal]`", single(&o.ctty, parseCtty)),
 		toggle(group, "detach-tty", "give up the controlling terminal, on descriptor 0", &o.detachTTY),
-		o.value(group, "sig-default", "give `SIGNALS` their default action", gather(&o.sigDefault, parseActions)),
-		o.value(group, "sig-ignore", "ignore `SIGNALS`", gather(&o.sigIgnore, parseActions)),
-		o.value(group, "sig-block", "block `SIGNALS`, and no others", gather(&o.sigBlock, parseMask)),
+		o.value(group, "sig-default", "give `SIGNALS` their default action", gather(&o.sigDefault, attr.ParseSignals)),
+		o.value(group, "sig-ignore", "ignore `SIGNALS`", gather(&o.sigIgnore, attr.ParseSignals)),
+		o.value(group, "sig-block", "block `SIGNALS`, and no others", gather(&o.sigBlock, attr.ParseSignals)),
 		o.value(group, "parent-death", "send `SIGNAL` when spawn ends", single(&o.parentDeath, parseParentDeath)),
 		toggle(group, "subreaper", "adopt orphans among the descendants", &o.subreaper),
 		toggle(group, "stopped", "start stopped, until CONT is sent to it or to spawn", &o.stopped),
@@ -120,52 +117,7 @@ func parseCtty(s string) (attr.ControllingTTY, error) {
 	return attr.ControllingTTY{FD: attr.FD(fd), Steal: steal}, err
 }
 
-// parseMask reads signals that are to be blocked.
-func parseMask(s string) ([]syscall.Signal, error) {
-	if s != "all" {
-		return parseList(s, parseSignal)
-	}
-	list := make([]syscall.Signal, plan.LastSignal)
-	for i := range list {
-		list[i] = syscall.Signal(i + 1)
-	}
-	return list, nil
-}
-
-// parseActions reads signals whose action is to be set; of some it can't be.
-func parseActions(s string) ([]syscall.Signal, error) {
-	list, err := parseMask(s)
-	if s != "all" {
-		return list, err
-	}
-	var can []syscall.Signal
-	for _, sig := range list {
-		if !immutable(sig) {
-			can = append(can, sig)
-		}
-	}
-	return can, err
-}
-
 func parseParentDeath(s string) (attr.ParentDeathSignal, error) {
-	sig, err := parseSignal(s)
+	sig, err := attr.ParseSignal(s)
 	return attr.ParentDeathSignal(sig), err
-}
-
-// parseSignal reads a signal: HUP, SIGHUP or 1.
-func parseSignal(s string) (syscall.Signal, error) {
-	if n, err := strconv.Atoi(s); err == nil {
-		if n < 1 || n > plan.LastSignal {
-			return 0, fmt.Errorf("%d is not a signal from 1 to %d", n, plan.LastSignal)
-		}
-		return syscall.Signal(n), nil
-	}
-	name := strings.ToUpper(s)
-	if !strings.HasPrefix(name, "SIG") {
-		name = "SIG" + name
-	}
-	if sig := signalNamed(name); sig != 0 {
-		return sig, nil
-	}
-	return 0, fmt.Errorf("%q is not a signal", s)
 }

@@ -36,7 +36,7 @@ func (o *options) schedFlags() []cli.Flag {
 		o.value(group, "sched", "run with `POLICY[:PRIORITY]`, as fifo:10", single(&o.sched, parseSched)),
 		toggle(group, "reset-on-fork", "keep --sched from its own children", &o.resetOnFork),
 		o.value(group, "util", "clamp the utilisation assumed, 0 to 1024: `MIN:MAX`", single(&o.util, parseUtil)),
-		o.value(group, "cpus", "run on the CPUs of `LIST`, as 0-3,8", gather(&o.cpus, parseNumbers)),
+		o.value(group, "cpus", "run on the CPUs of `LIST`, as 0-3,8", gather(&o.cpus, attr.ParseCPUs)),
 		o.value(group, "ioprio", "read and write with priority `CLASS[:LEVEL]`", single(&o.ioprio, parseIOPrio)),
 		o.value(group, "timer-slack", "let timers be late by `DURATION`, 0 for the default", single(&o.timerSlack, parseTimerSlack)),
 		o.value(group, "numa", "take memory from nodes: `MODE[+FLAG][:LIST]`", single(&o.numa, parseNUMA)),
@@ -182,7 +182,7 @@ func parseNUMA(s string) (attr.NUMAPolicy, error) {
 		}
 	}
 	if with && err == nil {
-		n.Nodes, err = parseNumbers(nodes)
+		n.Nodes, err = attr.ParseNodes(nodes)
 	}
 	if without := words[0] == "default" || words[0] == "local"; err == nil && without == with {
 		if with {

@@ -16,11 +16,6 @@ var resuming []os.Signal
 
 func ends(syscall.Signal) bool { return false }
 
-// signalNamed finds nothing: a program gets no signals here.
-func signalNamed(string) syscall.Signal { return 0 }
-
-func immutable(syscall.Signal) bool { return false }
-
 // checkInherited leaves the check to the library.
 func checkInherited(int) error { return nil }
 

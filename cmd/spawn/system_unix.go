@@ -9,8 +9,6 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/safespawn/spawn/internal/names"
 )
 
 // relayed are the signals that are passed on to the program.
@@ -30,12 +28,6 @@ func ends(sig syscall.Signal) bool {
 	}
 	return false
 }
-
-// signalNamed finds a signal by its name, as SIGHUP; 0 is none.
-func signalNamed(name string) syscall.Signal { return names.SignalNumber(name) }
-
-// immutable reports whether the action of a signal can't be set.
-func immutable(sig syscall.Signal) bool { return sig == unix.SIGKILL || sig == unix.SIGSTOP }
 
 // checkInherited fails for a descriptor that was not handed to this process: one
 // that is not open, or that the Go runtime has opened for itself.

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/testenv"
 )
 
@@ -94,8 +95,8 @@ func asUser(t *testing.T, cmd *exec.Cmd, u *user.User) {
 	t.Helper()
 	cmd.Dir = "/" // the one it has is the tests' alone
 	if os.Geteuid() == 0 {
-		uid, _ := parseID(u.Uid)
-		gid, _ := parseID(u.Gid)
+		uid, _ := attr.ParseID(u.Uid)
+		gid, _ := attr.ParseID(u.Gid)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: gid, Groups: []uint32{gid, 4321}}}
 		cmd.Path = publicCopy(t)
 	}

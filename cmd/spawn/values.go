@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -96,38 +95,6 @@ func parseRange(least, most int) func(string) (int, error) {
 		}
 		return n, nil
 	}
-}
-
-// parseNumbers reads a list of numbers and ranges, as taskset(1) has it for CPUs:
-// 0-3,8 or 0-30:2.
-func parseNumbers(s string) ([]int, error) {
-	const most = math.MaxUint16
-	number := parseRange(0, most)
-	var list []int
-	for item := range strings.SplitSeq(s, ",") {
-		span, step, stepped := strings.Cut(item, ":")
-		first, last, ranged := strings.Cut(span, "-")
-		if !ranged {
-			last = first
-		}
-		a, errA := number(first)
-		b, errB := number(last)
-		by := 1
-		var errBy error
-		if stepped {
-			by, errBy = parseRange(1, most)(step)
-		}
-		if err := errors.Join(errA, errB, errBy); err != nil || stepped && !ranged || a > b {
-			return nil, fmt.Errorf("%q is not a number from 0 to %d, or a range such as 0-3 or 0-30:2", item, most)
-		}
-		for n := a; n <= b; n += by {
-			list = append(list, n)
-		}
-		if len(list) > most+1 {
-			return nil, fmt.Errorf("more than %d numbers", most+1)
-		}
-	}
-	return list, nil
 }
 
 // named is a name for a number of the kernel.
