@@ -4,15 +4,16 @@ package attr_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
 	"os"
 	osexec "os/exec"
 	"os/signal"
 	"os/user"
+	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
+	"strconv"
 	"syscall"
 	"testing"
 
@@ -24,6 +25,7 @@ import (
 	"github.com/safespawn/spawn/internal/raw/rawtest"
 	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
+	"github.com/safespawn/spawn/internal/testenv/tiny"
 )
 
 func TestSignalDispositions(t *testing.T) {
@@ -146,11 +148,15 @@ func TestDispositionsAsInOSExec(t *testing.T) {
 		"nothing ignored": nil, "all ignored": changeable, "nohup": {unix.SIGHUP}, "background": {unix.SIGINT, unix.SIGQUIT},
 		"terminal": {unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU},
 	}
+	waiter := filepath.Join(t.TempDir(), "waiter")
+	if err := tiny.WriteWaiter(waiter); err != nil {
+		t.Fatal(err)
+	}
 	for name, ignored := range atStart {
 		for history := range signalHistories {
 			for _, when := range []string{"early", "late"} {
 				t.Run(name+"/"+history+"/"+when, func(t *testing.T) {
-					s := spawntest.Helper(t, "compare dispositions", history, when, spawntest.Cat(t).Path)
+					s := spawntest.Helper(t, "compare dispositions", history, when, waiter)
 					s.Attr = attr.List{ignored}
 					if out := spawntest.Output(t, s); out != "" {
 						t.Error(out)
@@ -162,27 +168,27 @@ func TestDispositionsAsInOSExec(t *testing.T) {
 }
 
 var _ = testenv.RegisterHelper("compare dispositions", func(args []string) int {
-	history, late, cat := args[0], args[1] == "late", args[2]
+	history, late, waiter := args[0], args[1] == "late", args[2]
 	if late {
-		ignoredBy(cat, byPackage(nil))
+		ignoredBy(waiter, byPackage(nil))
 		if !callC() && slices.Contains(needsC, history) {
 			return 0 // no C code
 		}
 	}
 	signalHistories[history]()
-	want := ignoredBy(cat, byOSExec)
+	want := ignoredBy(waiter, byOSExec)
 	for _, name := range []string{"nothing", "clone3", "shared_memory"} {
 		restore := spawntest.Force(name)
 		for what, got := range map[string]uint64{
-			"package exec": ignoredBy(cat, byExec), "InheritIgnored": ignoredBy(cat, byPackage(attr.List{attr.InheritIgnored{}})),
-			"compiled": ignoredBy(cat, byProgram(attr.List{attr.InheritIgnored{}})),
+			"package exec": ignoredBy(waiter, byExec), "InheritIgnored": ignoredBy(waiter, byPackage(attr.List{attr.InheritIgnored{}})),
+			"compiled": ignoredBy(waiter, byProgram(attr.List{attr.InheritIgnored{}})),
 		} {
 			if got != want {
 				fmt.Printf("without %s: %s ignores %#x, with os/exec %#x\n", name, what, got, want)
 			}
 		}
 		for what, got := range map[string]uint64{
-			"clean": ignoredBy(cat, byPackage(nil)), "clean, compiled": ignoredBy(cat, byProgram(nil)),
+			"clean": ignoredBy(waiter, byPackage(nil)), "clean, compiled": ignoredBy(waiter, byProgram(nil)),
 		} {
 			if got != 0 {
 				fmt.Printf("without %s: %s ignores %#x\n", name, what, got)
@@ -193,64 +199,65 @@ var _ = testenv.RegisterHelper("compare dispositions", func(args []string) int {
 	return 0
 })
 
-// starter starts a program that prints /proc/self/status, and returns what waits
-// for it. Where SIGCHLD is ignored there is nothing to be waited for.
-type starter func(path string, args []string, stdout *os.File) (wait func(), err error)
+// starter starts a program that waits, and returns its pid and what waits for its end.
+// Where SIGCHLD is ignored there is nothing to be waited for.
+type starter func(path string) (pid int, wait func(), err error)
 
-func byOSExec(path string, args []string, stdout *os.File) (func(), error) {
-	c := osexec.Cmd{Path: path, Args: args, Stdout: stdout}
-	return func() { _ = c.Wait() }, c.Start()
+func byOSExec(path string) (int, func(), error) {
+	c := osexec.Cmd{Path: path}
+	if err := c.Start(); err != nil {
+		return 0, nil, err
+	}
+	return c.Process.Pid, func() { _ = c.Wait() }, nil
 }
 
-func byExec(path string, args []string, stdout *os.File) (func(), error) {
-	c := exec.Cmd{Path: path, Args: args, Stdout: stdout}
-	return func() { _ = c.Wait() }, c.Start()
+func byExec(path string) (int, func(), error) {
+	c := exec.Cmd{Path: path}
+	if err := c.Start(); err != nil {
+		return 0, nil, err
+	}
+	return c.Process.Pid, func() { _ = c.Wait() }, nil
 }
 
 func byPackage(list attr.List) starter {
-	return func(path string, args []string, stdout *os.File) (func(), error) {
-		s := spawn.Spec{Path: path, Args: args, Attr: list}
-		s.Actions.File(stdout, 1)
-		return waitFor(spawn.Start(context.Background(), &s))
+	return func(path string) (int, func(), error) {
+		return started(spawn.Start(context.Background(), &spawn.Spec{Path: path, Attr: list}))
 	}
 }
 
 func byProgram(list attr.List) starter {
-	return func(path string, args []string, stdout *os.File) (func(), error) {
-		s := spawn.Spec{Path: path, Args: args, Attr: list}
-		s.Actions.File(stdout, 1)
-		p, err := spawn.Compile(&s)
+	return func(path string) (int, func(), error) {
+		p, err := spawn.Compile(&spawn.Spec{Path: path, Attr: list})
 		if err != nil {
-			return nil, err
+			return 0, nil, err
 		}
-		return waitFor(p.Start(context.Background()))
+		return started(p.Start(context.Background()))
 	}
 }
 
-func waitFor(p *spawn.Process, err error) (func(), error) {
-	return func() { _, _ = p.Wait(context.Background()) }, err
+func started(p *spawn.Process, err error) (int, func(), error) {
+	if err != nil {
+		return 0, nil, err
+	}
+	return p.Pid(), func() { _, _ = p.Wait(context.Background()) }, nil
 }
 
 // ignoredBy is the set of signals that a program ignores.
-func ignoredBy(cat string, start starter) (set uint64) {
-	r, w, err := os.Pipe()
+func ignoredBy(waiter string, start starter) (set uint64) {
+	pid, wait, err := start(waiter)
 	if err != nil {
 		panic(err)
 	}
-	defer r.Close()
-	wait, err := start(cat, []string{"cat", "/proc/self/status"}, w)
-	w.Close()
-	if err != nil {
+	if err := testenv.AwaitExec(pid, filepath.Base(waiter)); err != nil {
 		panic(err)
 	}
-	out, err := io.ReadAll(r)
-	if err != nil {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err := errors.Join(err, unix.Kill(pid, unix.SIGKILL)); err != nil {
 		panic(err)
 	}
 	wait()
-	_, rest, found := strings.Cut(string(out), "SigIgn:")
-	if _, err := fmt.Sscanf(rest, "%x", &set); err != nil || !found {
-		panic(fmt.Sprint(err, " in ", string(out)))
+	if set, err = strconv.ParseUint(testenv.ParseSeen(string(status)).Status["SigIgn"], 16, 64); err != nil {
+		panic(err)
 	}
 	return set
 }

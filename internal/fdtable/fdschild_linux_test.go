@@ -3,21 +3,19 @@
 package fdtable_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/tiny"
 )
 
@@ -25,26 +23,10 @@ import (
 // descriptors can be looked at.
 const waiterName = "fds-waiter"
 
-var waiterCode = map[string][]byte{
-	// mov eax, SYS_pause; syscall; jmp to the start
-	"amd64": {0xb8, 34, 0, 0, 0, 0x0f, 0x05, 0xeb, 0xf7},
-	// mov x8, SYS_ppoll; svc 0; b to the start; the arguments are zero at first
-	"arm64": {0x28, 0x09, 0x80, 0xd2, 0x01, 0, 0, 0xd4, 0xfe, 0xff, 0xff, 0x17},
-}
-
 // writeWaiter makes the program in a directory.
 func writeWaiter(dir string) (path string, err error) {
-	image, err := tiny.Image(runtime.GOARCH, 0)
-	if err != nil {
-		return "", err
-	}
-	code, err := tiny.Code(runtime.GOARCH, 0)
-	if err != nil {
-		return "", err
-	}
-	copy(image[len(image)-len(code):], waiterCode[runtime.GOARCH])
 	path = filepath.Join(dir, waiterName)
-	return path, os.WriteFile(path, image, 0o755)
+	return path, tiny.WriteWaiter(path)
 }
 
 // waiter is a Spec of the program.
@@ -73,22 +55,8 @@ func withWaiter(s *spawn.Spec, f func(pid int) error) error {
 	return f(p.Pid())
 }
 
-// awaitExec waits until execve is over: Start returns when the old memory is
-// gone, and the kernel closes what is close-on-exec, and sets the name, a little
-// later.
-func awaitExec(pid int) error {
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
-		name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
-		if err != nil {
-			return err
-		}
-		if string(bytes.TrimSpace(name)) == waiterName {
-			return nil
-		}
-		runtime.Gosched()
-	}
-	return fmt.Errorf("pid %d does not run the program", pid)
-}
+// awaitExec waits until the child runs the program.
+func awaitExec(pid int) error { return testenv.AwaitExec(pid, waiterName) }
 
 // fileOf tells what a path, often one in /proc, is: device and inode.
 func fileOf(path string) (fileID, error) {

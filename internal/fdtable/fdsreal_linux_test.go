@@ -433,8 +433,12 @@ func perEngine(full int) int {
 	return full / len(spawntest.Without)
 }
 
-func TestRandomFDsOfRealChildren(t *testing.T) { runRealParents(t, "random", perEngine(4000)) }
+func TestRandomFDsOfRealChildren(t *testing.T) {
+	runRealParents(t, "random", perEngine(testenv.Rounds(1000, 40_000)))
+}
 
-func TestPermutationsOf64FDs(t *testing.T) { runRealParents(t, "permute", perEngine(800)) }
+func TestPermutationsOf64FDs(t *testing.T) {
+	runRealParents(t, "permute", perEngine(testenv.Rounds(250, 8000)))
+}
 
 func TestClosedStdioInParent(t *testing.T) { runRealParents(t, "closed", 32) }

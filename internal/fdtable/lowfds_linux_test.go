@@ -180,6 +180,7 @@ var _ = testenv.RegisterHelper("low numbers in turmoil", func(args []string) int
 	unix.CloseOnExec(reportFD)
 	defer spawntest.Force(args[1])()
 	mask, _ := strconv.Atoi(args[2])
+	rounds, _ := strconv.Atoi(args[3])
 	for n := range 3 {
 		if mask>>n&1 != 0 {
 			unix.Close(n)
@@ -203,7 +204,7 @@ var _ = testenv.RegisterHelper("low numbers in turmoil", func(args []string) int
 	}
 	for range 4 {
 		starts.Go(func() {
-			for range 25 {
+			for range rounds {
 				s := &spawn.Spec{Path: filepath.Join(args[0], waiterName), Env: []string{}}
 				err := withWaiter(s, func(pid int) error {
 					table, err := tableOf(pid)
@@ -230,7 +231,9 @@ var _ = testenv.RegisterHelper("low numbers in turmoil", func(args []string) int
 // beside, with and without 0, 1 and 2 among their numbers.
 func TestStartsBesideOpeners(t *testing.T) {
 	for _, mask := range []string{"0", "1", "6", "7"} {
-		t.Run("closed "+mask, func(t *testing.T) { inHelper(t, "low numbers in turmoil", mask) })
+		t.Run("closed "+mask, func(t *testing.T) {
+			inHelper(t, "low numbers in turmoil", mask, strconv.Itoa(testenv.Rounds(5, 100)))
+		})
 	}
 }
 

@@ -185,15 +185,12 @@ func checkFDCase(pick chooser) (c *fdCase, want *outcome, err error) {
 	return c, want, nil
 }
 
-// TestFDsAgainstModel runs file actions by the thousand through the planner and
+// TestFDsAgainstModel runs lists of file actions by the thousand through the planner and
 // a fake kernel, and compares what the program is left with.
 func TestFDsAgainstModel(t *testing.T) {
-	cases := uint64(100_000)
-	switch {
-	case testenv.RaceEnabled():
-		cases /= 10
-	case testing.Short():
-		cases /= uint64(len(fdVariants))
+	cases := uint64(testenv.Rounds(20_000, 1_000_000))
+	if testenv.RaceEnabled() || testing.Short() {
+		cases /= 5
 	}
 	var next, ran atomic.Uint64
 	var wg sync.WaitGroup

@@ -3,10 +3,12 @@
 package integration_test
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
-	"strconv"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -53,18 +55,28 @@ var attacks = map[string]func(pid int, at uintptr) error{
 		_, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
 		return err
 	},
-	"seize": func(pid int, _ uintptr) error { return unix.PtraceSeize(pid) }, // let go at the attacker's end
+	"seize": func(pid int, _ uintptr) (err error) {
+		testenv.OnThread(func() { err = unix.PtraceSeize(pid) }) // let go at the thread's end
+		return err
+	},
 }
 
-var _ = testenv.RegisterHelper("attacker", func(args []string) int {
-	pid, _ := strconv.Atoi(args[0])
-	at, _ := strconv.ParseUint(args[1], 0, 64)
-	for _, name := range []string{"mem", "process_vm_readv", "pidfd_getfd", "environ", "seize"} {
-		if err := attacks[name](pid, uintptr(at)); err == nil {
-			fmt.Printf("%s ", name)
+// The attacker is told by lines whom it is to attack, and where, and says which ways
+// are open.
+var _ = testenv.RegisterHelper("attacker", func([]string) int {
+	for {
+		var pid int
+		var at uintptr
+		if _, err := fmt.Scanln(&pid, &at); err != nil {
+			return 0
 		}
+		for _, name := range []string{"mem", "process_vm_readv", "pidfd_getfd", "environ", "seize"} {
+			if err := attacks[name](pid, at); err == nil {
+				fmt.Printf("%s ", name)
+			}
+		}
+		fmt.Println()
 	}
-	return 0
 })
 
 // attackers are what processes are that attack; one of them is in a user namespace.
@@ -80,31 +92,51 @@ func attackers(ns *os.File) map[string]attr.List {
 	}
 }
 
-// An attacker must not be a child of this process: its start would clear the flag.
-var _ = testenv.RegisterHelper("starts an attacker", func(args []string) int {
-	ns, err := os.Open(args[1])
-	if err == nil {
-		defer ns.Close()
-		s := &spawn.Spec{Args: append([]string{testenv.HelperPrefix + "attacker"}, args[2:]...)}
-		s.Path, err = os.Executable()
-		s.Attr = attackers(ns)[args[0]]
-		if err == nil {
-			_, err = spawn.Run(context.Background(), s)
-		}
-	}
-	if err != nil {
-		fmt.Println(err)
-	}
-	return 0
-})
+// attacker is a process that attacks. It must begin before who is to be attacked: its
+// own start clears this process's flag.
+type attacker struct {
+	in  *os.File
+	out *bufio.Scanner
+}
 
-// attack is by which ways an attacker gets at pid.
-func attack(t *testing.T, binary string, ns *os.File, name string, pid int) string {
+// startAttacker starts one that ends with the test.
+func startAttacker(t *testing.T, binary string, list attr.List) *attacker {
 	t.Helper()
-	spawntest.Helper(t, "attacker")
-	s := spawntest.Helper(t, "starts an attacker", name, ns.Name(), strconv.Itoa(pid), fmt.Sprintf("%p", &secret[0]))
-	s.Path = binary
-	return strings.TrimSpace(spawntest.Output(t, s))
+	inR, in, err := os.Pipe()
+	out, outW, oerr := os.Pipe()
+	if err := errors.Join(err, oerr); err != nil {
+		t.Fatal(err)
+	}
+	s := spawntest.Helper(t, "attacker")
+	s.Path, s.Attr = binary, list
+	s.Actions.File(inR, 0)
+	s.Actions.File(outW, 1)
+	p, err := spawn.Start(context.Background(), s)
+	inR.Close()
+	outW.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		in.Close() // its end
+		if state, err := p.Wait(context.Background()); err != nil || !state.Success() {
+			t.Errorf("attacker: %v, %v", state, err)
+		}
+		out.Close()
+	})
+	return &attacker{in, bufio.NewScanner(out)}
+}
+
+// attack is by which ways it gets at pid.
+func (a *attacker) attack(t *testing.T, pid int) string {
+	t.Helper()
+	if _, err := fmt.Fprintf(a.in, "%d %d\n", pid, reflect.ValueOf(&secret[0]).Pointer()); err != nil {
+		t.Fatal(err)
+	}
+	if !a.out.Scan() {
+		t.Fatal("the attacker has left")
+	}
+	return strings.TrimSpace(a.out.Text())
 }
 
 // sandbox is a process that is root in a user namespace of its own, and nowhere else.
@@ -152,8 +184,12 @@ func TestAttackers(t *testing.T) {
 	everything := attr.IDMap{UID: ids, GID: ids, Setgroups: true}
 	newUser, leave := attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.Unshare{Flags: unix.CLONE_NEWUSER}
 	enter := attr.JoinNamespace{File: ns, Types: unix.CLONE_NEWUSER}
-	for name := range attackers(ns) {
-		if ways := attack(t, binary, ns, name, os.Getpid()); ways != "" && name != "root" {
+	attacker := map[string]*attacker{}
+	for name, list := range attackers(ns) {
+		attacker[name] = startAttacker(t, binary, list)
+	}
+	for name, a := range attacker {
+		if ways := a.attack(t, os.Getpid()); ways != "" && name != "root" {
 			t.Fatalf("%s gets at this process: %s", name, ways)
 		}
 	}
@@ -183,14 +219,14 @@ func TestAttackers(t *testing.T) {
 	spawntest.EachEngine(t, func(t *testing.T) {
 		for _, row := range rows {
 			pid, letGo := spawntest.HoldChild(t, func(s *spawn.Spec) <-chan spawntest.Started { return spawntest.StartHeld(context.Background(), s) }, row.list)
-			if ways := attack(t, binary, ns, "root", pid); ways != "mem process_vm_readv pidfd_getfd environ seize" {
+			if ways := attacker["root"].attack(t, pid); ways != "mem process_vm_readv pidfd_getfd environ seize" {
 				t.Errorf("%v: with all rights: %s", row.list, ways)
 			}
 			for name := range strings.SplitSeq(row.attackers, "; ") {
-				if ways := attack(t, binary, ns, name, pid); ways != "" {
+				if ways := attacker[name].attack(t, pid); ways != "" {
 					t.Errorf("%v: %s gets at the memory by %s", row.list, name, ways)
 				}
-				if ways := attack(t, binary, ns, name, os.Getpid()); ways != "" {
+				if ways := attacker[name].attack(t, os.Getpid()); ways != "" {
 					t.Errorf("%v: %s gets at this process by %s", row.list, name, ways)
 				}
 			}
@@ -207,11 +243,7 @@ func TestAttackers(t *testing.T) {
 func TestAttackMixedIDs(t *testing.T) {
 	testenv.NeedRoot(t)
 	binary := spawntest.PublicBinary(t)
-	ns, err := os.Open("/proc/self/ns/user")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ns.Close()
+	a := startAttacker(t, binary, attr.List{attr.Credential{UID: testenv.Nobody, Root: true}})
 	defer func() { _ = spawn.SetDumpable(true) }()
 	pid, letGo := spawntest.HoldChild(t, func(s *spawn.Spec) <-chan spawntest.Started {
 		result := make(chan spawntest.Started, 1)
@@ -229,7 +261,7 @@ func TestAttackMixedIDs(t *testing.T) {
 		})
 		return result
 	}, attr.List{attr.Credential{UID: testenv.Nobody, KeepGroups: true, Root: true}})
-	if ways := attack(t, binary, ns, "user, gid 0", pid); ways != "" {
+	if ways := a.attack(t, pid); ways != "" {
 		t.Errorf("by %s", ways)
 	}
 	letGo()

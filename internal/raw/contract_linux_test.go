@@ -3,6 +3,7 @@
 package raw
 
 import (
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,7 +20,7 @@ import (
 func TestChildKeepsItsContract(t *testing.T) {
 	for arch, c := range contracts {
 		t.Run(arch, func(t *testing.T) {
-			code := disassemble(t, buildTests(t, arch), symbolPrefix+`child\.abi0$`)
+			code := disassemble(t, buildUser(t, arch), symbolPrefix+`child\.abi0$`)
 			if err := c.childHalf(code); err != nil {
 				t.Error(err)
 			}
@@ -38,7 +39,7 @@ func TestSyscallStateCallsOnlyTheChild(t *testing.T) {
 		if slices.Contains(buildSettings(), debug.BuildSetting{Key: "-race", Value: "true"}) {
 			flags = append(flags, "-race")
 		}
-		binary := buildTests(t, runtime.GOARCH, flags...)
+		binary := buildUser(t, runtime.GOARCH, flags...)
 		called := 0
 		for _, i := range disassemble(t, binary, symbolPrefix+`inSyscall$`) {
 			if i.mnemonic != "CALL" {
@@ -167,22 +168,44 @@ func goEnv(t *testing.T, arch string) []string {
 	return env
 }
 
-// buildTests compiles this package's tests; the go tool's own run of them has
-// no symbols.
-func buildTests(t *testing.T, arch string, flags ...string) (binary string) {
+// userProgram is one that uses this package, and little else that would have to be
+// compiled for another architecture.
+const userProgram = `package main
+
+import "github.com/safespawn/spawn/internal/raw"
+
+func main() {
+	var b raw.Builder
+	raw.NewRun(b.Build()).Start(raw.Clone{})
+}
+`
+
+// buildUser compiles and links userProgram. It is not on disk: only a package below this one's
+// parent may import it.
+func buildUser(t *testing.T, arch string, flags ...string) (binary string) {
 	t.Helper()
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if _, err := os.Stat("run_linux_" + arch + ".s"); err != nil {
 		testenv.Skip(t, "no source code here")
 	}
 	env := goEnv(t, arch)
-	list := exec.Command("go", "list", "-deps", "-test", ".")
+	list := exec.Command("go", "list", "-deps", ".")
 	list.Env = append(os.Environ(), env...)
 	if out, err := list.CombinedOutput(); err != nil {
 		testenv.Skip(t, "the go tool can't load this module: "+string(out))
 	}
-	binary = filepath.Join(t.TempDir(), "raw.test")
-	args := append([]string{"test", "-c", "-o", binary}, flags...)
-	goTool(t, env, append(args, ".")...)
+	dir := t.TempDir()
+	binary = filepath.Join(dir, "program")
+	source := testenv.Write(t, filepath.Join(dir, "main.go"), userProgram, 0o644)
+	files, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(here, "program", "main.go"): source}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	overlay := testenv.Write(t, filepath.Join(dir, "overlay.json"), string(files), 0o644)
+	goTool(t, env, append(append([]string{"build", "-overlay", overlay, "-o", binary}, flags...), "./program")...)
 	return binary
 }
 

@@ -1,10 +1,13 @@
 package testenv
 
 import (
+	"fmt"
 	"os"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -44,4 +47,20 @@ func CountThreads(t testing.TB) int {
 		t.Fatal(err)
 	}
 	return len(tasks)
+}
+
+// AwaitExec waits until execve of a program is over: Start returns when the old memory
+// is gone, and the kernel closes what is close-on-exec, and sets the name, a little
+// later.
+func AwaitExec(pid int, name string) (err error) {
+	for end := time.Now().Add(Patience); time.Now().Before(end); runtime.Gosched() {
+		var comm []byte
+		if comm, err = os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); err != nil {
+			return err
+		}
+		if strings.TrimSpace(string(comm)) == name {
+			return nil
+		}
+	}
+	return fmt.Errorf("process %d does not run %s", pid, name)
 }

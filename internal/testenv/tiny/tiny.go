@@ -1,4 +1,4 @@
-// Package tiny writes a program that does nothing but exit, without a compiler:
+// Package tiny writes a program that does nothing but exit, or wait, without a compiler:
 // a static ELF file of a few instructions. It is what tests and benchmarks
 // spawn, because its own run time is next to nothing.
 package tiny
@@ -52,6 +52,25 @@ func Code(arch string, status int) ([]byte, error) {
 		), nil
 	}
 	return nil, fmt.Errorf("tiny: %s: %w", arch, errors.ErrUnsupported)
+}
+
+// waiters are programs that do nothing until they are killed.
+var waiters = map[string][]byte{
+	// mov eax, SYS_pause; syscall; jmp to the start
+	"amd64": {0xb8, 34, 0, 0, 0, 0x0f, 0x05, 0xeb, 0xf7},
+	// mov x8, SYS_ppoll; svc 0; b to the start; the arguments are zero at first
+	"arm64": {0x28, 0x09, 0x80, 0xd2, 0x01, 0, 0, 0xd4, 0xfe, 0xff, 0xff, 0x17},
+}
+
+// WriteWaiter makes path a program that does nothing until it is killed, so that it
+// can be looked at.
+func WriteWaiter(path string) error {
+	image, err := Image(runtime.GOARCH, 0)
+	if err != nil {
+		return err
+	}
+	copy(image[headerSize+progSize:], waiters[runtime.GOARCH])
+	return os.WriteFile(path, image, 0o755)
 }
 
 func words(w ...uint32) []byte {

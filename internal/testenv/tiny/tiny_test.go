@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/tiny"
@@ -17,6 +18,26 @@ import (
 
 func supported() bool {
 	return runtime.GOOS == "linux" && (runtime.GOARCH == "amd64" || runtime.GOARCH == "arm64")
+}
+
+func TestWaiterWaits(t *testing.T) {
+	if !supported() {
+		testenv.Skip(t, "the programs are for Linux on amd64 and arm64")
+	}
+	path := filepath.Join(t.TempDir(), "waiter")
+	if err := tiny.WriteWaiter(path); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(path)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(10 * time.Millisecond)
+	err := cmd.Process.Kill()
+	_ = cmd.Wait()
+	if got := cmd.ProcessState.String(); err != nil || got != "signal: killed" {
+		t.Errorf("%s, %v", got, err)
+	}
 }
 
 func TestProgramExitsWithStatus(t *testing.T) {
