@@ -216,16 +216,16 @@ func missing(what, feature, since string) error {
 	return fmt.Errorf("spawn: %s: %w", what, &UnsupportedError{What: feature, Since: since})
 }
 
-// ExitError is the error of a child that has not ended with status 0, as an
-// exec.ExitError is. It has the methods of the child's state.
+// ExitError is the error of a child that did not exit with status 0, like
+// exec.ExitError. It has the methods of the child's state.
 type ExitError struct{ *ProcessState }
 
 // Error returns the state as text: "exit status 1", "signal: killed".
 func (e *ExitError) Error() string { return e.ProcessState.String() }
 
-// Err returns nil if the child has exited with status 0, and an [*ExitError] if it
-// has not. A nil state has no error, because the error of the function that returned
-// it says more.
+// Err returns nil if the child exited with status 0, and an [*ExitError] if it did
+// not. On a nil state Err returns nil, too, because the error of the function that
+// returned the state says more.
 func (s *ProcessState) Err() error {
 	if s == nil || s.Success() {
 		return nil

@@ -124,11 +124,11 @@ func (n NoFilePolicy) lower(p *plan.Plan) {
 	}
 }
 
-// ParseLimit reads NAME=SOFT[:HARD] or NAME=hard, where NAME is a [Resource]. Without
-// HARD both limits are SOFT. A limit is a number, with K, M, G or T after it where it is
-// in bytes, or "unlimited". "nofile" also takes "original" and "current", as
-// [NoFilePolicy] has it. The result is an [Rlimit], a [RlimitToHard], a [NoFile] or a
-// NoFilePolicy. The error matches EINVAL.
+// ParseLimit reads NAME=SOFT, NAME=SOFT:HARD or NAME=hard. NAME is a [Resource].
+// Without HARD both limits are SOFT. A limit is a number or "unlimited". A number
+// of bytes may end in K, M, G or T. "nofile" also takes "original" and "current",
+// the two values of [NoFilePolicy]. The result is an [Rlimit], a [RlimitToHard], a
+// [NoFile] or a [NoFilePolicy]. An error matches EINVAL.
 func ParseLimit(s string) (Attr, error) {
 	name, values, ok := strings.Cut(s, "=")
 	if !ok {
