@@ -45,11 +45,11 @@ func (w way) flags() uint64 {
 
 // chooseWay finds the way for a program. A child that shares memory without
 // CLONE_VFORK would set the OOM score of this process, too.
-func (e *Program) chooseWay(p *plan.Plan) way {
+func (p *Program) chooseWay(pl *plan.Plan) way {
 	switch {
-	case !e.feat.SharedMemory:
+	case !p.feat.SharedMemory:
 		return copyWay
-	case (p.MayWait || e.all || e.maps != nil || e.cgroup.File != nil) && !p.OOMScore:
+	case (pl.MayWait || p.all || p.maps != nil || p.cgroup.File != nil) && !pl.OOMScore:
 		return futexWay
 	}
 	return vforkWay

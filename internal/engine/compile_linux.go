@@ -86,104 +86,104 @@ type others struct {
 
 // Compile makes the program. Errors are of the type *plan.Error. It keeps nothing of
 // in but its open files, unless the program is started but once.
-func (e *Program) Compile(in Input) error {
-	err := e.compileKnowing(kernel.Here(), in)
+func (p *Program) Compile(in Input) error {
+	err := p.compileKnowing(kernel.Here(), in)
 	if err == nil && onCompile != nil {
-		onCompile(e)
+		onCompile(p)
 	}
 	return err
 }
 
 // compileKnowing is Compile with what is known of the kernel.
-func (e *Program) compileKnowing(f *kernel.Findings, in Input) error {
-	e.feat, e.path = f.Features, in.Path
-	e.inputs = inputs{Input: in, generation: f.Generation}
-	if err := e.compileFor(&in, e.feat.CloseRange && e.feat.SharedMemory); err != nil {
+func (p *Program) compileKnowing(f *kernel.Findings, in Input) error {
+	p.feat, p.path = f.Features, in.Path
+	p.inputs = inputs{Input: in, generation: f.Generation}
+	if err := p.compileFor(&in, p.feat.CloseRange && p.feat.SharedMemory); err != nil {
 		return err
 	}
-	if e.cgroup.File != nil && e.way != copyWay {
-		e.apart = &Program{feat: e.feat}
-		e.apart.feat.SharedMemory = false
-		if err := e.apart.compileFor(&in, false); err != nil {
+	if p.cgroup.File != nil && p.way != copyWay {
+		p.apart = &Program{feat: p.feat}
+		p.apart.feat.SharedMemory = false
+		if err := p.apart.compileFor(&in, false); err != nil {
 			return err
 		}
 	}
 	if !in.Once {
-		e.inputs.keep()
+		p.inputs.keep()
 	}
-	if !e.fds.NeedsSlots() {
+	if !p.fds.NeedsSlots() {
 		return nil
 	}
-	e.copying = &Program{feat: e.feat, others: others{apart: e.apart}}
-	return e.copying.compileFor(&in, false)
+	p.copying = &Program{feat: p.feat, others: others{apart: p.apart}}
+	return p.copying.compileFor(&in, false)
 }
 
 // compileFor is Compile with or without slots for files with high numbers.
-func (e *Program) compileFor(in *Input, withSlots bool) error {
-	p := plan.New()
+func (p *Program) compileFor(in *Input, withSlots bool) error {
+	pl := plan.New()
 	defer func() {
-		if e.memory == nil {
-			p.Free()
+		if p.memory == nil {
+			pl.Free()
 		}
 	}()
-	claims := p.Claims()
+	claims := pl.Claims()
 	if err := attrlist.Check(in.Attr, claims); err != nil {
 		return err
 	}
-	b := p.Builder()
+	b := pl.Builder()
 	b.Grow(size(in.Argv) + size(in.Env) + len(in.Path) + 256)
-	e.path, e.actions = in.Path, in.Actions
+	p.path, p.actions = in.Path, in.Actions
 	if !in.Once {
-		e.actions = slices.Clone(e.actions)
+		p.actions = slices.Clone(p.actions)
 	}
-	e.resetSignals(p, claims, in.Once)
-	attrlist.Lower(in.Attr, p)
-	e.cgroup, e.all = p.Cgroup, plan.InheritsAll(in.Actions)
-	e.lasting = p.DeathSignal && (p.Trace == nil || p.Trace.Suspend)
-	if p.CopiedMemory || p.OOMScore && (e.all || p.IDMap != nil) {
-		e.feat.SharedMemory, withSlots = false, false
+	p.resetSignals(pl, claims, in.Once)
+	attrlist.Lower(in.Attr, pl)
+	p.cgroup, p.all = pl.Cgroup, plan.InheritsAll(in.Actions)
+	p.lasting = pl.DeathSignal && (pl.Trace == nil || pl.Trace.Suspend)
+	if pl.CopiedMemory || pl.OOMScore && (p.all || pl.IDMap != nil) {
+		p.feat.SharedMemory, withSlots = false, false
 	}
-	if err := e.lowerNamespaces(p); err != nil {
+	if err := p.lowerNamespaces(pl); err != nil {
 		return err
 	}
-	e.lowerHiding(p)
-	if err := e.lowerFiles(p, claims, withSlots); err != nil {
+	p.lowerHiding(pl)
+	if err := p.lowerFiles(pl, claims, withSlots); err != nil {
 		return err
 	}
-	e.restoreNoFile(p, claims)
-	e.lowerMask(p, claims)
-	p.StartStep(plan.StepExecve)
-	if e.way = e.chooseWay(p); e.way == futexWay {
-		e.abort = b.Var()
-		p.Call(plan.Exec, raw.ExitGroup, raw.Int(1)).SkipEqual(e.abort, 0)
+	p.restoreNoFile(pl, claims)
+	p.lowerMask(pl, claims)
+	pl.StartStep(plan.StepExecve)
+	if p.way = p.chooseWay(pl); p.way == futexWay {
+		p.abort = b.Var()
+		pl.Call(plan.Exec, raw.ExitGroup, raw.Int(1)).SkipEqual(p.abort, 0)
 	}
-	exec := p.Call(plan.Exec, raw.Execve, b.String(in.Path), b.Strings(in.Argv), b.Strings(in.Env))
-	if !p.NoPause {
+	exec := pl.Call(plan.Exec, raw.Execve, b.String(in.Path), b.Strings(in.Argv), b.Strings(in.Env))
+	if !pl.NoPause {
 		exec.Retry(uint8(unix.ETXTBSY), busyRetries)
 	}
-	e.diag = newDiagnosis(in, p)
+	p.diag = newDiagnosis(in, pl)
 	if !b.Fits() {
-		return plan.SpecError(plan.StepActions, strconv.Itoa(len(e.actions)), plan.Invalid("more than a child can do"))
+		return plan.SpecError(plan.StepActions, strconv.Itoa(len(p.actions)), plan.Invalid("more than a child can do"))
 	}
 	if in.Once {
-		e.memory, e.prog = p, p.BuildShared()
+		p.memory, p.prog = pl, pl.BuildShared()
 	} else {
-		e.prog = p.Build()
+		p.prog = pl.Build()
 	}
 	return nil
 }
 
 // Release gives back the memory of a program that was started but once.
-func (e *Program) Release() {
-	if e.memory != nil {
-		e.memory.Free()
-		e.memory, e.prog = nil, nil
+func (p *Program) Release() {
+	if p.memory != nil {
+		p.memory.Free()
+		p.memory, p.prog = nil, nil
 	}
-	if e.copying != nil {
-		e.copying.Release()
+	if p.copying != nil {
+		p.copying.Release()
 	}
-	if e.apart != nil {
-		e.apart.Release()
+	if p.apart != nil {
+		p.apart.Release()
 	}
 }
 
@@ -201,15 +201,15 @@ func size(list []string) int {
 }
 
 // restoreNoFile gives the child the limit that this process was started with.
-func (e *Program) restoreNoFile(p *plan.Plan, claims *plan.Claims) {
+func (p *Program) restoreNoFile(pl *plan.Plan, claims *plan.Claims) {
 	if claims.Has(plan.NoFile) || !nofile.Raisable() {
 		return
 	}
-	b := p.Builder()
-	e.nofile = b.Var()
+	b := pl.Builder()
+	p.nofile = b.Var()
 	l := b.Words(nofile.Original.Soft, nofile.Original.Hard)
-	p.StartStep(plan.StepRlimit)
-	p.Call(plan.Lower, raw.Prlimit64, raw.Int(0), raw.Int(unix.RLIMIT_NOFILE), l, raw.Int(0)).Ignore().SkipEqual(e.nofile, 0)
+	pl.StartStep(plan.StepRlimit)
+	pl.Call(plan.Lower, raw.Prlimit64, raw.Int(0), raw.Int(unix.RLIMIT_NOFILE), l, raw.Int(0)).Ignore().SkipEqual(p.nofile, 0)
 }
 
 // bornInCgroup reports whether clone puts the child into its cgroup.
@@ -232,8 +232,8 @@ func (p *Program) flags() uint64 {
 
 // objectOf is what a step acts on. That of an action is made up only now: to print
 // it for each start would cost more than the rest of Compile.
-func (e *Program) objectOf(step raw.Step) string {
-	if a := e.actionOf(step); a != nil {
+func (p *Program) objectOf(step raw.Step) string {
+	if a := p.actionOf(step); a != nil {
 		return a.Object()
 	}
 	return step.Object

@@ -24,45 +24,45 @@ type heldFile struct {
 }
 
 // lowerFiles lowers the file actions, and what attributes need of files.
-func (e *Program) lowerFiles(p *plan.Plan, claims *plan.Claims, withSlots bool) error {
+func (p *Program) lowerFiles(pl *plan.Plan, claims *plan.Claims, withSlots bool) error {
 	if !claims.Has(plan.NoFile) {
-		if err := fdtable.CheckLimit(e.actions); err != nil {
+		if err := fdtable.CheckLimit(p.actions); err != nil {
 			return err
 		}
 	}
-	f := fdtable.New(p, e.feat, e.actions)
+	f := fdtable.New(pl, p.feat, p.actions)
 	defer f.Free()
-	for i := range e.actions {
-		if err := e.bringAction(f, i); err != nil {
+	for i := range p.actions {
+		if err := p.bringAction(f, i); err != nil {
 			return err
 		}
 	}
 	for _, bring := range []func(*fdtable.Lowering) error{
-		e.bringCgroup, e.bringJoins, e.bringForeground, e.bringTerminal, e.bringRuleset,
+		p.bringCgroup, p.bringJoins, p.bringForeground, p.bringTerminal, p.bringRuleset,
 	} {
 		if err := bring(f); err != nil {
 			return err
 		}
 	}
-	o := fdtable.Options{Slots: withSlots && e.maps == nil}
-	if e.maps != nil {
-		o.Gate, o.Await = e.maps.theirs, func() { e.awaitMaps(p) }
+	o := fdtable.Options{Slots: withSlots && p.maps == nil}
+	if p.maps != nil {
+		o.Gate, o.Await = p.maps.theirs, func() { p.awaitMaps(pl) }
 	}
 	var err error
-	if e.fds, err = f.Lower(o); err != nil {
+	if p.fds, err = f.Lower(o); err != nil {
 		return err
 	}
-	return e.terminalNumber(f)
+	return p.terminalNumber(f)
 }
 
 // bringAction brings the file of a file action, if it has one.
-func (e *Program) bringAction(f *fdtable.Lowering, i int) error {
-	x := &e.actions[i]
+func (p *Program) bringAction(f *fdtable.Lowering, i int) error {
+	x := &p.actions[i]
 	if x.Kind != plan.ActFile {
 		f.File(-1, false)
 		return nil
 	}
-	fd, err := e.hold(x.File, plan.PartAction, x.Kind.String(), i)
+	fd, err := p.hold(x.File, plan.PartAction, x.Kind.String(), i)
 	if err != nil {
 		return x.ErrorAt(i, err)
 	}
@@ -71,8 +71,8 @@ func (e *Program) bringAction(f *fdtable.Lowering, i int) error {
 }
 
 // bring brings the file of an attribute. An error names the file.
-func (e *Program) bring(f *fdtable.Lowering, file plan.File, x fdtable.Extra) error {
-	fd, err := e.hold(file.File, plan.PartAttr, x.Step, file.Index)
+func (p *Program) bring(f *fdtable.Lowering, file plan.File, x fdtable.Extra) error {
+	fd, err := p.hold(file.File, plan.PartAttr, x.Step, file.Index)
 	if err != nil {
 		return plan.AttrError(x.Step, file.Index, file.Name(), err)
 	}
@@ -82,28 +82,28 @@ func (e *Program) bring(f *fdtable.Lowering, file plan.File, x fdtable.Extra) er
 }
 
 // bringNamed is bring for a file that may be given by its number.
-func (e *Program) bringNamed(f *fdtable.Lowering, d *plan.Descriptor, x fdtable.Extra) error {
+func (p *Program) bringNamed(f *fdtable.Lowering, d *plan.Descriptor, x fdtable.Extra) error {
 	x.FD, x.Index, x.Object = d.FD, d.Index, d.Object()
 	if d.File.File != nil {
-		return e.bring(f, d.File, x)
+		return p.bring(f, d.File, x)
 	}
 	f.Bring(x)
 	return nil
 }
 
 // bringCgroup makes the child move to its cgroup where it can't be born there.
-func (e *Program) bringCgroup(f *fdtable.Lowering) error {
-	dir := e.cgroup
+func (p *Program) bringCgroup(f *fdtable.Lowering) error {
+	dir := p.cgroup
 	if dir.File == nil {
 		return nil
 	}
-	if e.feat.Cgroup {
-		if _, err := e.hold(dir.File, plan.PartAttr, plan.StepCgroup, dir.Index); err != nil {
+	if p.feat.Cgroup {
+		if _, err := p.hold(dir.File, plan.PartAttr, plan.StepCgroup, dir.Index); err != nil {
 			return plan.AttrError(plan.StepCgroup, dir.Index, dir.Name(), err)
 		}
 		return nil
 	}
-	return e.bring(f, dir, fdtable.Extra{Step: plan.StepCgroup, Object: dir.Name(), Lower: func(fd raw.Arg) {
+	return p.bring(f, dir, fdtable.Extra{Step: plan.StepCgroup, Object: dir.Name(), Lower: func(fd raw.Arg) {
 		b := f.Builder()
 		procs := b.Var()
 		// Version 1 has a file to write to as well, but not this one.
@@ -116,30 +116,30 @@ func (e *Program) bringCgroup(f *fdtable.Lowering) error {
 }
 
 // bringForeground adds what attr.Foreground wants, after setpgid.
-func (e *Program) bringForeground(f *fdtable.Lowering) error {
+func (p *Program) bringForeground(f *fdtable.Lowering) error {
 	tty := f.Foreground
 	if tty == nil {
 		return nil
 	}
-	return e.bringNamed(f, tty, fdtable.Extra{Step: plan.StepForeground, Lower: func(fd raw.Arg) {
+	return p.bringNamed(f, tty, fdtable.Extra{Step: plan.StepForeground, Lower: func(fd raw.Arg) {
 		fdtable.SetForeground(f.Plan, plan.Session, fd)
 	}})
 }
 
 // bringTerminal makes a file the controlling terminal.
-func (e *Program) bringTerminal(f *fdtable.Lowering) error {
+func (p *Program) bringTerminal(f *fdtable.Lowering) error {
 	tty := f.TTY
 	if tty.File == nil {
 		return nil
 	}
-	return e.bring(f, tty, fdtable.Extra{Late: true, Step: plan.StepCtty, Object: tty.Name(), Lower: func(fd raw.Arg) {
+	return p.bring(f, tty, fdtable.Extra{Late: true, Step: plan.StepCtty, Object: tty.Name(), Lower: func(fd raw.Arg) {
 		f.Call(plan.Terminal, raw.Ioctl, fd, raw.Int(unix.TIOCSCTTY), steal(f))
 	}})
 }
 
 // terminalNumber makes a descriptor that the child has by now the controlling
 // terminal.
-func (e *Program) terminalNumber(f *fdtable.Lowering) error {
+func (p *Program) terminalNumber(f *fdtable.Lowering) error {
 	n := f.TTYNumber
 	if n == nil {
 		return nil
@@ -163,18 +163,18 @@ func steal(f *fdtable.Lowering) raw.Arg {
 
 // bringRuleset applies the ruleset that attr.Landlock wants. Nothing is opened from
 // then on.
-func (e *Program) bringRuleset(f *fdtable.Lowering) error {
+func (p *Program) bringRuleset(f *fdtable.Lowering) error {
 	r := f.Ruleset
 	if r == nil {
 		return nil
 	}
-	return e.bringNamed(f, &r.Descriptor, fdtable.Extra{Late: true, Until: plan.Landlock, Step: plan.StepLandlock, Lower: func(fd raw.Arg) {
+	return p.bringNamed(f, &r.Descriptor, fdtable.Extra{Late: true, Until: plan.Landlock, Step: plan.StepLandlock, Lower: func(fd raw.Arg) {
 		f.Call(plan.Landlock, raw.Landlock, fd, raw.Int(int64(r.Flags)))
 	}})
 }
 
 // hold notes that a file must be open, with the descriptor it has now.
-func (e *Program) hold(f *os.File, part plan.Part, step string, index int) (fd int, err error) {
+func (p *Program) hold(f *os.File, part plan.Part, step string, index int) (fd int, err error) {
 	conn, err := f.SyscallConn()
 	if err != nil {
 		return -1, err
@@ -182,10 +182,10 @@ func (e *Program) hold(f *os.File, part plan.Part, step string, index int) (fd i
 	if conn.Control(func(n uintptr) { fd = int(n) }) != nil {
 		return -1, os.ErrClosed // nothing else makes it fail
 	}
-	if e.files == nil {
-		e.files = make([]heldFile, 0, 4)
+	if p.files == nil {
+		p.files = make([]heldFile, 0, 4)
 	}
-	e.files = append(e.files, heldFile{f, fd, part, step, index})
+	p.files = append(p.files, heldFile{f, fd, part, step, index})
 	return fd, nil
 }
 

@@ -22,29 +22,29 @@ type hiding struct {
 // the child who may not reach this process; docs/security.md says which these are.
 // The kernel sets the flag to fs.suid_dumpable with some of these steps, and 1 may
 // be that, so it is cleared once more after them.
-func (e *Program) lowerHiding(p *plan.Plan) {
-	user := entersUserNamespace(p)
-	e.use = dumpable.Use{Files: p.OwnFiles, Maps: e.maps != nil}
-	if !user && !p.Credentials {
+func (p *Program) lowerHiding(pl *plan.Plan) {
+	user := entersUserNamespace(pl)
+	p.use = dumpable.Use{Files: pl.OwnFiles, Maps: p.maps != nil}
+	if !user && !pl.Credentials {
 		return
 	}
-	e.use.Early = p.Clone.Bits&unix.CLONE_NEWUSER != 0
-	e.use.Changes = e.use.Early || e.feat.SharedMemory
-	b := p.Builder()
-	h := &hiding{b.Var(), b.Var(), e.feat.SharedMemory, p.IDMap != nil && p.Unshare.Bits&unix.CLONE_NEWUSER != 0}
+	p.use.Early = pl.Clone.Bits&unix.CLONE_NEWUSER != 0
+	p.use.Changes = p.use.Early || p.feat.SharedMemory
+	b := pl.Builder()
+	h := &hiding{b.Var(), b.Var(), p.feat.SharedMemory, pl.IDMap != nil && pl.Unshare.Bits&unix.CLONE_NEWUSER != 0}
 	clear := func(ph plan.Phase, unless raw.Var) {
 		zero := raw.Int(0)
-		p.Call(ph, raw.Prctl, raw.Int(unix.PR_SET_DUMPABLE), zero, zero, zero, zero).SkipEqual(unless, 0)
+		pl.Call(ph, raw.Prctl, raw.Int(unix.PR_SET_DUMPABLE), zero, zero, zero, zero).SkipEqual(unless, 0)
 	}
-	p.StartStep(plan.StepDumpable)
+	pl.StartStep(plan.StepDumpable)
 	clear(plan.Hide, h.early)
 	if user {
 		clear(plan.Namespaces, h.late)
 	}
-	if p.Credentials {
+	if pl.Credentials {
 		clear(plan.DropCaps, h.late)
 	}
-	e.hiding = h
+	p.hiding = h
 }
 
 // entersUserNamespace reports whether the child gets into another user namespace,

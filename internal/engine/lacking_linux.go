@@ -141,11 +141,11 @@ func (p *Program) mapError(err error) error {
 }
 
 // actionOf is the file action that a step belongs to, or nil.
-func (e *Program) actionOf(step raw.Step) *plan.Action {
+func (p *Program) actionOf(step raw.Step) *plan.Action {
 	if plan.Part(step.Part) != plan.PartAction {
 		return nil
 	}
-	return &e.actions[step.Index]
+	return &p.actions[step.Index]
 }
 
 // ofStep is an errno that says what the kernel lacks only where it is ENOSYS of a

@@ -25,31 +25,31 @@ type idMaps struct {
 }
 
 // lowerNamespaces lowers what is not a single call.
-func (e *Program) lowerNamespaces(p *plan.Plan) error {
-	e.clone = p.Clone
-	if e.clone.Bits&unix.CLONE_NEWTIME != 0 && !e.feat.Clone3 {
-		return plan.AttrError(plan.StepClone, p.Clone.Index, p.Clone.Object,
+func (p *Program) lowerNamespaces(pl *plan.Plan) error {
+	p.clone = pl.Clone
+	if p.clone.Bits&unix.CLONE_NEWTIME != 0 && !p.feat.Clone3 {
+		return plan.AttrError(plan.StepClone, pl.Clone.Index, pl.Clone.Object,
 			&attr.UnsupportedError{What: "clone3, for a time namespace", Since: "5.6"})
 	}
-	own := p.Unshare.Bits&unix.CLONE_NEWUSER != 0
-	if p.IDMap != nil && !own {
-		if err := e.needMaps(p); err != nil {
+	own := pl.Unshare.Bits&unix.CLONE_NEWUSER != 0
+	if pl.IDMap != nil && !own {
+		if err := p.needMaps(pl); err != nil {
 			return err
 		}
 	}
-	if p.Unshare.Bits == 0 {
+	if pl.Unshare.Bits == 0 {
 		return nil
 	}
-	p.AttrStep(plan.StepUnshare, p.Unshare.Index, p.Unshare.Object)
-	p.Call(plan.Namespaces, raw.Unshare, raw.Int(int64(p.Unshare.Bits)))
-	if p.IDMap != nil && own {
-		for _, f := range mapFiles(p.IDMap) {
-			writeOwn(p, f)
+	pl.AttrStep(plan.StepUnshare, pl.Unshare.Index, pl.Unshare.Object)
+	pl.Call(plan.Namespaces, raw.Unshare, raw.Int(int64(pl.Unshare.Bits)))
+	if pl.IDMap != nil && own {
+		for _, f := range mapFiles(pl.IDMap) {
+			writeOwn(pl, f)
 		}
 	}
-	if p.Unshare.Bits&unix.CLONE_NEWNS != 0 {
-		p.AttrStep(plan.StepPrivateMounts, p.Unshare.Index, "/")
-		p.PrivateMounts(plan.Namespaces)
+	if pl.Unshare.Bits&unix.CLONE_NEWNS != 0 {
+		pl.AttrStep(plan.StepPrivateMounts, pl.Unshare.Index, "/")
+		pl.PrivateMounts(plan.Namespaces)
 	}
 	return nil
 }
@@ -58,11 +58,11 @@ func (e *Program) lowerNamespaces(p *plan.Plan) error {
 // it is as in nsenter(1): what can be entered without is entered first, as it may
 // belong to another user namespace, in which the child has no rights any more later on;
 // the others belong to the one that is entered.
-func (e *Program) bringJoins(f *fdtable.Lowering) error {
+func (p *Program) bringJoins(f *fdtable.Lowering) error {
 	joins, user := make([]joining, len(f.Joins)), false
 	for i := range f.Joins {
 		j := &f.Joins[i]
-		fd, err := e.hold(j.File.File, plan.PartAttr, plan.StepSetns, j.Index)
+		fd, err := p.hold(j.File.File, plan.PartAttr, plan.StepSetns, j.Index)
 		if err != nil {
 			return plan.AttrError(plan.StepSetns, j.Index, j.Object, err)
 		}
@@ -139,29 +139,29 @@ func (j joining) setns(p *plan.Plan, types uint64) raw.OpRef {
 }
 
 // needMaps prepares for maps that are written from outside.
-func (e *Program) needMaps(p *plan.Plan) error {
-	files := mapFiles(p.IDMap)
-	if p.IDMap.Helpers {
+func (p *Program) needMaps(pl *plan.Plan) error {
+	files := mapFiles(pl.IDMap)
+	if pl.IDMap.Helpers {
 		if err := findHelpers(files); err != nil {
 			return err
 		}
 	}
-	b := p.Builder()
-	e.maps = &idMaps{p.IDMap, files, b.Var(), b.Var()}
+	b := pl.Builder()
+	p.maps = &idMaps{pl.IDMap, files, b.Var(), b.Var()}
 	return nil
 }
 
 // awaitMaps adds the child's half of idMaps.
-func (e *Program) awaitMaps(p *plan.Plan) {
-	m, b := e.maps, p.Builder()
+func (p *Program) awaitMaps(pl *plan.Plan) {
+	m, b := p.maps, pl.Builder()
 	theirs, got, n := raw.VarArg(m.theirs, 0), b.Var(), b.Var()
-	p.AttrStep(plan.StepIDMap, m.Index, "")
-	if e.all {
-		p.Call(plan.FileTable, raw.Close, raw.VarArg(m.ours, 0))
+	pl.AttrStep(plan.StepIDMap, m.Index, "")
+	if p.all {
+		pl.Call(plan.FileTable, raw.Close, raw.VarArg(m.ours, 0))
 	}
-	p.Call(plan.FileTable, raw.Read, theirs, b.AddrOf(got), raw.Int(1)).Keep(n)
-	p.Call(plan.FileTable, raw.ExitGroup, raw.Int(1)).SkipEqual(n, 1)
-	p.Call(plan.FileTable, raw.Close, theirs)
+	pl.Call(plan.FileTable, raw.Read, theirs, b.AddrOf(got), raw.Int(1)).Keep(n)
+	pl.Call(plan.FileTable, raw.ExitGroup, raw.Int(1)).SkipEqual(n, 1)
+	pl.Call(plan.FileTable, raw.Close, theirs)
 }
 
 // ofNamespaces reports whether an error of clone is more likely about namespaces

@@ -26,47 +26,47 @@ type signalVars struct {
 // resetSignals resets dispositions. With clone3 no handler is left; without, or
 // where signals are ignored that should not be, operations do it. For a program
 // that is run but once it is known now which.
-func (e *Program) resetSignals(p *plan.Plan, claims *plan.Claims, once bool) {
+func (p *Program) resetSignals(pl *plan.Plan, claims *plan.Claims, once bool) {
 	if !claims.Has(plan.InheritedSignals) {
-		b := p.Builder()
-		p.StartStep(plan.StepSigDefault)
-		e.signals.first, e.signals.last = b.Var(), b.Var()
-		p.Call(plan.Signals, raw.RtSigaction, raw.VarArg(e.signals.first, 0), b.Words(0, 0, 0, 0), raw.Int(0), raw.Int(8)).
-			Sweep(raw.VarArg(e.signals.last, 0))
+		b := pl.Builder()
+		pl.StartStep(plan.StepSigDefault)
+		p.signals.first, p.signals.last = b.Var(), b.Var()
+		pl.Call(plan.Signals, raw.RtSigaction, raw.VarArg(p.signals.first, 0), b.Words(0, 0, 0, 0), raw.Int(0), raw.Int(8)).
+			Sweep(raw.VarArg(p.signals.last, 0))
 		return
 	}
 	reset := allSignals
 	if once {
-		if reset = e.notInherited(); reset == 0 {
+		if reset = p.notInherited(); reset == 0 {
 			return
 		}
 	} else {
-		e.signals.each = make([]raw.Var, plan.LastSignal)
+		p.signals.each = make([]raw.Var, plan.LastSignal)
 	}
-	b := p.Builder()
-	p.StartStep(plan.StepSigDefault)
+	b := pl.Builder()
+	pl.StartStep(plan.StepSigDefault)
 	act := b.Words(0, 0, 0, 0)
 	for sig := range reset.all() {
-		op := p.Call(plan.Signals, raw.RtSigaction, raw.Int(int64(sig)), act, raw.Int(0), raw.Int(8)).Ignore()
+		op := pl.Call(plan.Signals, raw.RtSigaction, raw.Int(int64(sig)), act, raw.Int(0), raw.Int(8)).Ignore()
 		if !once {
 			v := b.Var()
-			e.signals.each[sig-1] = v
+			p.signals.each[sig-1] = v
 			op.SkipEqual(v, 0)
 		}
 	}
 }
 
 // lowerMask sets the signal mask.
-func (e *Program) lowerMask(p *plan.Plan, claims *plan.Claims) {
-	b, own := p.Builder(), claims.Has(plan.SignalMask)
-	if p.Trace != nil {
-		e.tracing = &tracing{*p.Trace, own, p.Blocked}
-		p.AttrStep(p.Trace.Step, p.Trace.Index, "")
+func (p *Program) lowerMask(pl *plan.Plan, claims *plan.Claims) {
+	b, own := pl.Builder(), claims.Has(plan.SignalMask)
+	if pl.Trace != nil {
+		p.tracing = &tracing{*pl.Trace, own, pl.Blocked}
+		pl.AttrStep(pl.Trace.Step, pl.Trace.Index, "")
 		trap := b.Words(1 << (unix.SIGTRAP - 1))
-		p.Call(plan.Mask, raw.RtSigprocmask, raw.Int(unix.SIG_UNBLOCK), trap, raw.Int(0), raw.Int(8))
+		pl.Call(plan.Mask, raw.RtSigprocmask, raw.Int(unix.SIG_UNBLOCK), trap, raw.Int(0), raw.Int(8))
 	} else if !own {
-		p.StartStep(plan.StepSigMask)
-		p.Call(plan.Mask, raw.RtSigprocmask, raw.Int(unix.SIG_SETMASK), b.SavedMask(), raw.Int(0), raw.Int(8))
+		pl.StartStep(plan.StepSigMask)
+		pl.Call(plan.Mask, raw.RtSigprocmask, raw.Int(unix.SIG_SETMASK), b.SavedMask(), raw.Int(0), raw.Int(8))
 	}
 }
 
@@ -90,9 +90,9 @@ func (p *Program) setSignals(r *raw.Run) {
 
 // notInherited are the signals that are to be reset in a child that inherits what
 // this process ignores.
-func (e *Program) notInherited() signalSet {
-	ignored, inherited := ignoredSignals(e.feat.Clone3)
-	if e.feat.Clone3 {
+func (p *Program) notInherited() signalSet {
+	ignored, inherited := ignoredSignals(p.feat.Clone3)
+	if p.feat.Clone3 {
 		return ignored &^ inherited
 	}
 	return allSignals &^ inherited
