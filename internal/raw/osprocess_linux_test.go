@@ -2,6 +2,8 @@
 
 package raw
 
+//lint:file-ignore U1000 what matters of these types is how they look
+
 import (
 	"os"
 	"reflect"
