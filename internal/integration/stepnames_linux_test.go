@@ -39,3 +39,30 @@ func TestStepsHaveNames(t *testing.T) {
 		}
 	}
 }
+
+// TestStepsHaveParts wants each step to belong to the list that its index counts in.
+func TestStepsHaveParts(t *testing.T) {
+	spec := spawntest.Shell(":", attr.Umask(0), attr.Setsid{}, attr.Nice(1))
+	spec.Actions = spawn.FileActions{}
+	spec.Actions.Open(0, "/dev/null", 0, 0)
+	spec.Actions.Chdir("/")
+	lists := map[spawn.Part][]string{
+		spawn.PartAttr:   {spawn.StepUmask, spawn.StepSetsid, spawn.StepNice},
+		spawn.PartAction: {spawn.StepOpen, spawn.StepChdir},
+	}
+	spawntest.EachEngine(t, func(t *testing.T) {
+		p, err := spawn.Compile(spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range p.Steps() {
+			list, indexed := lists[s.Part]
+			switch {
+			case !indexed && (s.Part != spawn.PartStart || s.Index != -1):
+				t.Errorf("%v %d of %s", s.Part, s.Index, s.Name)
+			case indexed && (s.Index < 0 || s.Index >= len(list) || list[s.Index] != s.Name):
+				t.Errorf("%v %d is %s", s.Part, s.Index, s.Name)
+			}
+		}
+	})
+}
