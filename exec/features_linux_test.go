@@ -197,6 +197,17 @@ func TestLogger(t *testing.T) {
 	}
 }
 
+// TestNilLogger wants a nil pointer to be no Logger.
+func TestNilLogger(t *testing.T) {
+	for _, tree := range []bool{false, true} {
+		c := exec.Command("/bin/true")
+		c.Logger, c.Tree = (*zap.Logger)(nil), tree
+		if err := c.Run(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestFailureLeavesNothing wants no descriptor to be left by a start that fails.
 func TestFailureLeavesNothing(t *testing.T) {
 	before := len(inventory())
