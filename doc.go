@@ -207,25 +207,6 @@
 // errno that is about a file, a cgroup or a filter, and not about the kernel, does
 // not match it. If the context ends, the error is that of the context.
 //
-// The names of steps are constants of this package. Most are the names of system
-// calls, of files in /proc, or of options of prctl, in lower case:
-//
-//   - of a Spec: spec, path, args, env, actions, attr;
-//   - of file actions: open, openat, dup2, file, close, closefrom, inherit,
-//     inheritall, chdir, fchdir, tcsetpgrp;
-//   - of each start: pipe, clone, file_table, dumpable, sigmask, sigdefault,
-//     rlimit, execve;
-//   - of attributes: cgroup, unshare, setns, id_map, uid_map, gid_map,
-//     private_mounts, mount, pivot_root, chroot, sethostname, setdomainname,
-//     setsid, setpgid, ctty, noctty, foreground, sigignore, umask, nice, sched,
-//     sched_util, affinity, mempolicy, ioprio, timerslack, core_sched,
-//     oom_score_adj, coredump_filter, mdwe, thp_disable, memory_merge, setgroups,
-//     setresgid, setresuid, keepcaps, bounding, capset, ambient, securebits,
-//     no_new_privs, landlock, seccomp, selinux, apparmor, keyring, subreaper,
-//     pdeathsig, personality, ptrace, suspend, and clone, sigmask, sigdefault and
-//     rlimit, too;
-//   - of package exec: sysprocattr, tree.
-//
 // An errno alone does not say everything. After a failure the package looks for
 // more, and puts it into the Hint of the error:
 //
@@ -248,6 +229,27 @@
 // again, for about 0.15 s. In a program with many goroutines the reason is mostly a
 // child that was made at the same time, and holds a copy of the descriptor for
 // microseconds.
+//
+// # Names of steps
+//
+// The names of steps are constants of this package. Most are the names of system
+// calls, of files in /proc, or of options of prctl, in lower case:
+//
+//   - of a Spec: spec, path, args, env, actions, attr;
+//   - of file actions: open, openat, dup2, file, close, closefrom, inherit,
+//     inheritall, chdir, fchdir, tcsetpgrp;
+//   - of each start: pipe, clone, file_table, dumpable, sigmask, sigdefault,
+//     rlimit, execve;
+//   - of attributes: cgroup, unshare, setns, id_map, uid_map, gid_map,
+//     private_mounts, mount, pivot_root, chroot, sethostname, setdomainname,
+//     setsid, setpgid, ctty, noctty, foreground, sigignore, umask, nice, sched,
+//     sched_util, affinity, mempolicy, ioprio, timerslack, core_sched,
+//     oom_score_adj, coredump_filter, mdwe, thp_disable, memory_merge, setgroups,
+//     setresgid, setresuid, keepcaps, bounding, capset, ambient, securebits,
+//     no_new_privs, landlock, seccomp, selinux, apparmor, keyring, subreaper,
+//     pdeathsig, personality, ptrace, suspend, and clone, sigmask, sigdefault and
+//     rlimit, too;
+//   - of package exec: sysprocattr, tree.
 //
 // # Waiting
 //

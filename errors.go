@@ -178,8 +178,8 @@ func (e *Error) Error() string {
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// UnsupportedError says what this kernel or platform does not have, and which
-// version of Linux has it first. errors.As finds it in an [*Error].
+// UnsupportedError says what this kernel or platform lacks, and which Linux version
+// has it first. errors.As finds it in an [*Error].
 type UnsupportedError = attr.UnsupportedError
 
 // ErrStatusTaken is the error of [Process.Wait] if the child has ended but its

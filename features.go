@@ -17,7 +17,7 @@ type Feature struct {
 	Version   int    // of the kernel's interface, if it has versions, as Landlock
 }
 
-// FeatureName names a [Feature].
+// FeatureName is the name of a [Feature].
 type FeatureName string
 
 // The features that the engine uses. Without one of these it does the same in another

@@ -106,10 +106,12 @@ func (p *Process) WaitExited(ctx context.Context) error {
 }
 
 // PeakRSS returns the largest amount of resident memory that the child itself has
-// had so far, in bytes. Unlike [ProcessState.MaxRSS] it does not count the memory of
-// this process. The kernel forgets it when the child ends: from then on the error is
-// os.ErrProcessDone. It needs Linux and a /proc that shows the child; without these,
-// the error matches [errors.ErrUnsupported]. It costs a read of /proc/PID/status.
+// had so far, in bytes. Unlike [ProcessState.MaxRSS] it does not count the memory
+// of this process. It costs a read of /proc/PID/status.
+//
+// The kernel forgets the amount when the child ends. From then on the error is
+// os.ErrProcessDone. PeakRSS needs Linux and a /proc that shows the child. Without
+// these, the error matches [errors.ErrUnsupported].
 func (p *Process) PeakRSS() (bytes int64, err error) {
 	bytes, err = peakRSS(p.pid)
 	// Where the child is still to be reaped, the pid has been its own until now.

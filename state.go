@@ -77,10 +77,12 @@ func (s *ProcessState) MaxRSS() int64 {
 	return maxRSS(s.usage)
 }
 
-// PeakRSS returns MaxRSS, in bytes, if the memory is the child's own. If this process
-// has had as much by itself, the kernel does not tell the two apart, and ok is false.
-// In this case ask [Process.PeakRSS] while the child runs, or read the file
-// memory.peak of a cgroup that the child had for itself. PeakRSS costs a system call.
+// PeakRSS returns MaxRSS, in bytes, if the memory is the child's own. It costs a
+// system call.
+//
+// If this process itself has had as much memory, the kernel does not tell the two
+// apart, and ok is false. Then ask [Process.PeakRSS] while the child runs. Or give
+// the child a cgroup of its own, and read the file memory.peak of the cgroup.
 func (s *ProcessState) PeakRSS() (bytes int64, ok bool) {
 	if most := s.MaxRSS(); most > ownMaxRSS() {
 		return most, true
