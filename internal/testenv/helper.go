@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 )
 
 // HelperPrefix begins the argv[0] of a helper: the test binary is its own helper,
@@ -55,7 +56,11 @@ func runHelper() {
 		fmt.Fprintf(os.Stderr, "no helper %q\n", name)
 		os.Exit(125)
 	}
-	os.Exit(f(args[1:]))
+	code := f(args[1:])
+	if RaceEnabled() && os.Getenv("GORACE") == "" {
+		syscall.Exit(code) // with an environment of its own it would sleep for a second
+	}
+	os.Exit(code)
 }
 
 // unusedHelpers are those of which no test has been.
