@@ -9,7 +9,6 @@ import (
 	"runtime"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -85,13 +84,10 @@ func (notASignal) Signal()        {}
 // gone waits until a process has been reaped: a zombie can be signalled.
 func gone(t *testing.T, pid int) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); unix.Kill(pid, 0) != unix.ESRCH; {
-		if time.Now().After(deadline) {
-			t.Fatalf("process %d is still there", pid)
-		}
+	testenv.Eventually(t, "the process is gone", func() bool {
 		runtime.GC()
-		time.Sleep(5 * time.Millisecond)
-	}
+		return unix.Kill(pid, 0) == unix.ESRCH
+	})
 }
 
 func TestPortableReleased(t *testing.T) {

@@ -281,16 +281,10 @@ func TestDropped(t *testing.T) {
 		for range 10 {
 			spawntest.Start(t, spawntest.Exits(t, 0))
 		}
-		for deadline := time.Now().Add(testenv.Patience); ; time.Sleep(time.Millisecond) {
+		testenv.Eventually(t, "all are reaped", func() bool {
 			runtime.GC()
-			if !testenv.HasZombie() && len(testenv.FDsSince(before)) == 0 {
-				break
-			}
-			if time.Now().After(deadline) {
-				t.Error("not reaped", testenv.FDsSince(before))
-				break
-			}
-		}
+			return !testenv.HasZombie() && len(testenv.FDsSince(before)) == 0
+		})
 	})
 }
 

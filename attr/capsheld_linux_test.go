@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -36,11 +35,10 @@ func beforeExec(t *testing.T, wanted func(testenv.Seen) bool, list ...attr.Attr)
 		done <- err
 	}()
 	var last testenv.Seen
-	for deadline := time.Now().Add(testenv.Patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		if last = testenv.OnlyChild(); last.Status != nil && wanted(last) {
-			break
-		}
-	}
+	testenv.Soon(func() bool { // else the caller has to say what is wrong
+		last = testenv.OnlyChild()
+		return last.Status != nil && wanted(last)
+	})
 	w, err := os.OpenFile(fifo, os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)

@@ -7,7 +7,6 @@ import (
 	"os"
 	"strconv"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -39,9 +38,10 @@ func TestSignalsWhileTraced(t *testing.T) {
 					testenv.OnThread(func() { traced(t, s) })
 				}()
 				pid := 0
-				for deadline := time.Now().Add(testenv.Patience); pid == 0 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+				testenv.Eventually(t, "a child", func() bool {
 					pid, _ = strconv.Atoi(testenv.OnlyChild().PID())
-				}
+					return pid != 0
+				})
 				for _, sig := range []unix.Signal{unix.SIGCONT, unix.SIGCHLD, unix.SIGWINCH, unix.SIGCONT} {
 					if err := unix.Kill(pid, sig); err != nil {
 						t.Error(err)

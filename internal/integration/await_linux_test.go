@@ -183,19 +183,13 @@ func TestUnmappedHoldsNothing(t *testing.T) {
 			want = 5
 		}
 		fds := "/proc/" + strings.TrimSpace(string(pid)) + "/fd"
-		for deadline := time.Now().Add(testenv.Patience); ; time.Sleep(time.Millisecond) {
+		testenv.Eventually(t, fmt.Sprintf("%d descriptors", want), func() bool {
 			entries, err := os.ReadDir(fds)
 			if errors.Is(err, os.ErrPermission) {
 				testenv.Skip(t, "the descriptors of a child are not to be seen: "+err.Error())
 			}
-			if err == nil && len(entries) == want {
-				break
-			}
-			if time.Now().After(deadline) {
-				t.Errorf("%d descriptors, %v", len(entries), err)
-				break
-			}
-		}
+			return err == nil && len(entries) == want
+		})
 		cancel()
 		if r := testenv.Await(t, "start", result); !errors.Is(r.Err, context.Canceled) {
 			t.Errorf("%+v", r)
@@ -311,14 +305,10 @@ var _ = testenv.RegisterHelper("cancel of others", func(args []string) int {
 			return err
 		}
 		defer w.Close()
-		for deadline := time.Now().Add(testenv.Patience); ; time.Sleep(time.Millisecond) {
-			if unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil) == unix.ECHILD {
-				return nil
-			}
-			if time.Now().After(deadline) {
-				return errors.New("the child is left")
-			}
+		if !testenv.Soon(func() bool { return !testenv.HasChild() }) {
+			return errors.New("the child is left")
 		}
+		return nil
 	})
 	if err != nil {
 		fmt.Println(err)

@@ -207,11 +207,7 @@ func TestHeldWithOtherIDs(t *testing.T) {
 		defer cancel()
 		result := spawntest.StartHeld(ctx, &held)
 		shared := spawn.Features().Has("shared_memory")
-		for deadline := time.Now().Add(10 * time.Second); shared && dumpable(t) == 1; time.Sleep(time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatal("the child has not changed its ids")
-			}
-		}
+		testenv.Eventually(t, "the child has changed its ids", func() bool { return !shared || dumpable(t) != 1 })
 		for range 3 {
 			if state, err := spawn.Run(context.Background(), quick); err != nil || state.ExitCode() != 7 {
 				t.Errorf("%v, %v", state, err)

@@ -12,7 +12,6 @@ import (
 	"runtime"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -240,12 +239,7 @@ func TestDumpableStress(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	for deadline := time.Now().Add(testenv.Patience); dumpable(t) != 1 && time.Now().Before(deadline); {
-		runtime.Gosched()
-	}
-	if d := dumpable(t); d != 1 {
-		t.Errorf("dumpable is %d", d)
-	}
+	testenv.Eventually(t, "the flag is set", func() bool { return dumpable(t) == 1 })
 }
 
 func init() { spawntest.Unprivileged("hidden", hiddenOfUser) }
@@ -272,10 +266,8 @@ func hiddenOfUser(dir string) error {
 		held := spawntest.Shell(":", list...)
 		held.Actions.Open(0, fifo, os.O_RDONLY, 0)
 		result := spawntest.StartHeld(context.Background(), held)
-		for deadline := time.Now().Add(testenv.Patience); flag() != 0; time.Sleep(time.Millisecond) {
-			if time.Now().After(deadline) {
-				return fmt.Errorf("%v: dumpable for long", list)
-			}
+		if !testenv.Soon(func() bool { return flag() == 0 }) {
+			return fmt.Errorf("%v: dumpable for long", list)
 		}
 		w, err := os.OpenFile(fifo, os.O_RDWR, 0)
 		if err != nil {

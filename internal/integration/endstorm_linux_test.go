@@ -85,12 +85,7 @@ func TestEndStorm(t *testing.T) {
 		wg.Wait()
 		t.Logf("%d ran, %d cancelled", ran.Load(), cancelled.Load())
 		testenv.CheckFDs(t, before)
-		for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > goroutines+8; time.Sleep(time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Errorf("%d goroutines, before %d", runtime.NumGoroutine(), goroutines)
-				break
-			}
-		}
+		testenv.Eventually(t, "few more goroutines than before", func() bool { return runtime.NumGoroutine() <= goroutines+8 })
 	})
 }
 

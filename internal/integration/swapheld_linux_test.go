@@ -7,7 +7,6 @@ import (
 	"os"
 	"strconv"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -37,10 +36,10 @@ func TestSwappedMask(t *testing.T) {
 			result <- state.String()
 		}()
 		var child testenv.Seen
-		for deadline := time.Now().Add(testenv.Patience); child.Status["Umask"] != "0123" && time.Now().Before(deadline); {
-			time.Sleep(time.Millisecond)
+		testenv.Soon(func() bool {
 			child = testenv.OnlyChild()
-		}
+			return child.Status["Umask"] == "0123"
+		})
 		pid, err := strconv.Atoi(child.PID())
 		if err != nil {
 			t.Error("no child in its file actions")

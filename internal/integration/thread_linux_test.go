@@ -185,12 +185,10 @@ func TestParentDiedBefore(t *testing.T) {
 	parent.Args = append(parent.Args, dir.Name())
 	p := spawntest.Start(t, spawntest.WithActions(parent, func(a *spawn.FileActions) { a.File(w, 1) }))
 	w.Close()
-	for end := time.Now().Add(testenv.Patience); ; time.Sleep(time.Millisecond) {
+	testenv.Eventually(t, "a process in the cgroup", func() bool {
 		procs, err := os.ReadFile(filepath.Join(dir.Name(), "cgroup.procs"))
-		if len(procs) > 0 || err != nil || time.Now().After(end) {
-			break
-		}
-	}
+		return len(procs) > 0 || err != nil
+	})
 	if err := p.Kill(); err != nil {
 		t.Error(err)
 	}
@@ -353,11 +351,9 @@ func TestWaitWhileTraced(t *testing.T) {
 	spawntest.EachEngine(t, func(t *testing.T) {
 		testenv.OnThread(func() {
 			p := spawntest.Start(t, spawntest.Shell("exit 3", attr.Ptrace{}))
-			for deadline := time.Now().Add(testenv.Patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-				if strings.HasPrefix(testenv.StatusOf(t, fmt.Sprint(p.Pid())).Status["State"], "t") {
-					break
-				}
-			}
+			testenv.Soon(func() bool {
+				return strings.HasPrefix(testenv.StatusOf(t, fmt.Sprint(p.Pid())).Status["State"], "t")
+			})
 			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Millisecond)
 			defer cancel()
 			if err := p.WaitExited(ctx); !errors.Is(err, context.DeadlineExceeded) {
