@@ -17,24 +17,24 @@ import (
 // If no CPU remains, the error is EINVAL. See sched_setaffinity(2).
 type CPUAffinity []int
 
-// NUMAPolicy sets the NUMA nodes from which the child gets its memory. Mode is one
-// of the constants NUMADefault and so on, and the zero value is NUMADefault. Flags are
-// NUMAStaticNodes, NUMARelativeNodes and NUMABalancing, where they apply. All of them
-// are the kernel's numbers.
-//
-// Nodes are the numbers of the nodes. NUMADefault and NUMALocal take none. All
-// other modes take at least one, and NUMAPreferred uses the first.
+// NUMAPolicy sets the NUMA nodes from which the child gets its memory. Its numbers
+// are the kernel's. The zero value is NUMADefault.
 //
 // The policy belongs to the child's thread, and everything that the thread makes
 // inherits it. The child sets it after it has joined its cgroup. CONFIG_NUMA. See
 // set_mempolicy(2).
 type NUMAPolicy struct {
-	Mode  int
+	// Mode is one of the constants NUMADefault and so on.
+	Mode int
+	// Flags are NUMAStaticNodes, NUMARelativeNodes and NUMABalancing, where they
+	// apply.
 	Flags uint
+	// Nodes are the numbers of the nodes. NUMADefault and NUMALocal take none. All
+	// other modes take at least one, and NUMAPreferred uses the first.
 	Nodes []int
 }
 
-// The modes of NUMAPolicy, and the flags.
+// The modes of NUMAPolicy, and its flags.
 const (
 	NUMADefault            = 0
 	NUMAPreferred          = 1

@@ -9,13 +9,12 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// Rlimit sets a resource limit. The list may contain one for each resource.
-// The units are those of the [Resource], and [Unlimited] is no limit.
-//
-// The child raises limits before credentials are dropped, and lowers limits after
-// the file actions. Privilege: CAP_SYS_RESOURCE, to raise Hard.
+// Rlimit sets a resource limit. The list may contain one for each resource. The
+// child raises limits before credentials are dropped, and lowers limits after the
+// file actions. Privilege: CAP_SYS_RESOURCE, to raise Hard. See getrlimit(2).
 type Rlimit struct {
-	Resource   Resource
+	Resource Resource
+	// Soft and Hard are in the units of the [Resource]. [Unlimited] is no limit.
 	Soft, Hard uint64
 }
 
