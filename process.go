@@ -25,6 +25,7 @@ type Process struct {
 	log     Logger
 	begin   time.Time
 	guarded bool // by a finalizer
+	young   bool // it has only just been made: to look at once is in vain
 
 	mu    sync.Mutex    // guards what follows; unlock gives it back
 	child child         // what the platform knows it by

@@ -83,7 +83,7 @@ func (p *Process) shortWait(ctx context.Context) bool {
 
 // shortLook calls look for a short time, until it returns true.
 func (p *Process) shortLook(ctx context.Context, look func(p *Process) bool) bool {
-	if look(p) {
+	if !p.young && look(p) {
 		return true
 	}
 	if shortWaits.Add(1) > maxShortWaits {

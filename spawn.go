@@ -174,6 +174,7 @@ func (p *Program) Run(ctx context.Context) (*ProcessState, error) {
 
 // run waits for the child, and ends it when ctx ends.
 func (p *Process) run(ctx context.Context) (*ProcessState, error) {
+	p.young = true
 	state, err := p.Wait(ctx)
 	if err == nil || ctx.Err() == nil {
 		return state, err

@@ -214,7 +214,9 @@ func (c *child) hasEnded(pidfd int) bool {
 	}
 	x := c.own.Exit()
 	errno := raw.Waitid(unix.P_PIDFD, pidfd, unix.WEXITED|unix.WNOHANG, x)
-	c.stray = errno == unix.EBADF || x.PID != 0 && x.PID != c.own.PID()
+	// A filter may refuse waitid with the same error.
+	gone := errno == unix.EBADF && unix.PidfdSendSignal(pidfd, 0, nil, 0) == unix.EBADF
+	c.stray = gone || x.PID != 0 && x.PID != c.own.PID()
 	return errno != 0 || x.PID != 0
 }
 
