@@ -12,6 +12,7 @@ import (
 //
 // The error is nil if the program started, ended with status 0, and its streams
 // were copied. If the program ended in another way, the error is an *[ExitError].
+// Any other error is about the start, the copying or the context.
 func (c *Cmd) Run() error {
 	// With a bound on the time, or with Tree, the copying must not hold up Wait.
 	c.streams.inline = c.WaitDelay == 0 && !c.keeps()
