@@ -43,8 +43,9 @@ type Spec struct {
 	Logger Logger
 }
 
-// Logger writes log entries. A *zap.Logger is a Logger. A nil pointer, such as a
-// nil *zap.Logger, counts as no Logger.
+// Logger writes log entries. A *zap.Logger is a Logger, and package slogspawn makes
+// one of a *slog.Logger. A nil pointer, such as a nil *zap.Logger, counts as no
+// Logger.
 type Logger interface {
 	// Check returns an entry to be written. It returns nil if entries of the level
 	// are not logged.
