@@ -157,9 +157,9 @@ func ExampleStart_cancel() {
 
 func ExampleFeatures() {
 	f := spawn.Features()
-	if !f.Has("close_range") {
+	if !f.Has(spawn.FeatureCloseRange) {
 		fmt.Fprintln(os.Stderr, "the cost of a spawn grows with the number of open files")
 	}
-	fmt.Println(f.Has("engine"))
+	fmt.Println(f.Has(spawn.FeatureEngine))
 	// Output: true
 }

@@ -28,7 +28,7 @@ import (
 
 // TestWaitingCostsNoThread waits for 500 children at once.
 func TestWaitingCostsNoThread(t *testing.T) {
-	if !spawn.Features().Has("pidfd") {
+	if !spawn.Features().Has(spawn.FeaturePidfd) {
 		testenv.Skip(t, "no pidfds")
 	}
 	const children = 500
@@ -259,7 +259,7 @@ func TestWithPidfd(t *testing.T) {
 			}
 			return mine
 		})
-		if !spawn.Features().Has("pidfd") {
+		if !spawn.Features().Has(spawn.FeaturePidfd) {
 			if !errors.Is(err, errors.ErrUnsupported) {
 				t.Error(err)
 			}

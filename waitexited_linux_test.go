@@ -163,7 +163,7 @@ func TestAbandonedAfterWaitExited(t *testing.T) {
 
 // TestWaitExitedCostsNoThread waits for 200 children at once.
 func TestWaitExitedCostsNoThread(t *testing.T) {
-	if !spawn.Features().Has("pidfd") {
+	if !spawn.Features().Has(spawn.FeaturePidfd) {
 		testenv.Skip(t, "no pidfds")
 	}
 	before := testenv.CountThreads(t)

@@ -344,7 +344,7 @@ var _ = testenv.RegisterHelper("foreign proc", func([]string) int {
 	s := spawntest.Shell(showMaps, attr.Namespaces{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWPID}, attr.IDMap{UID: uid, GID: gid})
 	err := spawntest.EachEngineError(func(string) error {
 		out, _, err := spawntest.TryOutput(s)
-		if !spawn.Features().Has("pidfd") {
+		if !spawn.Features().Has(spawn.FeaturePidfd) {
 			if !errors.Is(err, unix.ENOENT) {
 				return fmt.Errorf("no pidfd: %w", err)
 			}

@@ -54,7 +54,7 @@ func TestTimeNamespace(t *testing.T) {
 	testenv.NeedRoot(t)
 	spawntest.EachEngine(t, func(t *testing.T) {
 		spec := spawntest.Namespaces(attr.Nice(1), attr.Namespaces{Flags: unix.CLONE_NEWTIME})
-		if !spawn.Features().Has("clone3") {
+		if !spawn.Features().Has(spawn.FeatureClone3) {
 			var e *spawn.Error
 			if _, err := spawn.Compile(spec); !errors.Is(err, errors.ErrUnsupported) || !errors.As(err, &e) || e.Index != 1 {
 				t.Errorf("%v", err)

@@ -91,7 +91,7 @@ func TestSeccompIsLast(t *testing.T) {
 		}
 		// A failure is reported through memory, or with write.
 		calls := []int{unix.SYS_EXECVE, unix.SYS_EXIT_GROUP}
-		if !spawn.Features().Has("shared_memory") {
+		if !spawn.Features().Has(spawn.FeatureSharedMemory) {
 			calls = append(calls, unix.SYS_WRITE)
 		}
 		_, err := spawn.Start(context.Background(), &spawn.Spec{Path: "/missing", Attr: attr.List{attr.NoNewPrivs{}, only(calls...)}})

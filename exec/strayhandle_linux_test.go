@@ -46,7 +46,7 @@ func exits(t *testing.T, status string) (c *exec.Cmd, end func()) {
 // TestStrayCloseOfHandle has other code close a handle, by mistake, before Wait. Its
 // number comes to another child's, or to a file.
 func TestStrayCloseOfHandle(t *testing.T) {
-	if !spawn.Features().Has("pidfd") {
+	if !spawn.Features().Has(spawn.FeaturePidfd) {
 		testenv.Skip(t, "no pidfds")
 	}
 	first, endFirst := exits(t, "5")

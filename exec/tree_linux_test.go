@@ -48,7 +48,7 @@ func mustBeGone(t *testing.T, pids []string, want int) {
 
 // eachTree runs a test with control groups, where they can be made, and without.
 func eachTree(t *testing.T, f func(t *testing.T)) {
-	if exec.Features().Has("tree_cgroup") {
+	if exec.Features().Has(exec.FeatureTreeCgroup) {
 		t.Run("cgroup", f)
 	}
 	defer exec.ForceNoCgroup()()
@@ -212,7 +212,7 @@ func testTreeSession(t *testing.T) { testOverdue(t, "", &syscall.SysProcAttr{Set
 
 // TestTreeEscape is about a process that leaves the process group.
 func TestTreeEscape(t *testing.T) {
-	if !exec.Features().Has("tree_cgroup") {
+	if !exec.Features().Has(exec.FeatureTreeCgroup) {
 		testenv.Skip(t, "no control group can be made")
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -25,7 +25,7 @@ func init() {
 // TestTreeStrayClose has other code close the descriptors of the group and open
 // something else by their numbers, which is left alone.
 func TestTreeStrayClose(t *testing.T) {
-	if !exec.Features().Has("tree_cgroup") {
+	if !exec.Features().Has(exec.FeatureTreeCgroup) {
 		testenv.Skip(t, "no control group can be made")
 	}
 	c := exec.Command("/bin/sh", "-c", scattered)

@@ -38,7 +38,7 @@ func init() {
 func treeHelper(args []string) int {
 	c := exec.Command("/bin/sh", "-c", args[0])
 	c.Stdin, c.Tree = os.Stdin, true
-	fmt.Println("feature", exec.Features().Has("tree_cgroup"))
+	fmt.Println("feature", exec.Features().Has(exec.FeatureTreeCgroup))
 	out, err := c.StdoutPipe()
 	if err != nil {
 		return status(err)
@@ -187,7 +187,7 @@ func TestTreeHeld(t *testing.T) {
 
 // TestTreeNameTaken has groups with names that the next ones would get.
 func TestTreeNameTaken(t *testing.T) {
-	if !exec.Features().Has("tree_cgroup") {
+	if !exec.Features().Has(exec.FeatureTreeCgroup) {
 		testenv.Skip(t, "no control group can be made")
 	}
 	next := []uint64{7, 7, 7, 8, 7, 8, 9}

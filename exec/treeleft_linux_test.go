@@ -212,7 +212,7 @@ func TestTreeLeftovers(t *testing.T) {
 
 // TestTreeDropped has a Cmd with a tree that nobody waits for, but for the process.
 func TestTreeDropped(t *testing.T) {
-	if !exec.Features().Has("tree_cgroup") {
+	if !exec.Features().Has(exec.FeatureTreeCgroup) {
 		testenv.Skip(t, "no control group can be made")
 	}
 	before := len(inventory())
@@ -329,7 +329,7 @@ func TestTreeNestedForeign(t *testing.T) {
 
 // TestTreeForks ends processes that do nothing but fork and end.
 func TestTreeForks(t *testing.T) {
-	if !exec.Features().Has("tree_cgroup") {
+	if !exec.Features().Has(exec.FeatureTreeCgroup) {
 		testenv.Skip(t, "no control group can be made")
 	}
 	eachKill(t, func(t *testing.T) {

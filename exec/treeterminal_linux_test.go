@@ -87,7 +87,7 @@ func typeIn(t *testing.T, keyboard io.Writer, text string) {
 // the background, and wants the terminal back, however the child ends.
 func TestTreeTerminal(t *testing.T) {
 	kinds := []string{"group"}
-	if exec.Features().Has("tree_cgroup") {
+	if exec.Features().Has(exec.FeatureTreeCgroup) {
 		kinds = append(kinds, "cgroup")
 	}
 	for _, kind := range kinds {
@@ -110,7 +110,7 @@ func TestTreeTerminal(t *testing.T) {
 // it, and continues that as a shell does.
 func TestTreeTerminalStop(t *testing.T) {
 	kinds := []string{"group"}
-	if exec.Features().Has("tree_cgroup") {
+	if exec.Features().Has(exec.FeatureTreeCgroup) {
 		kinds = append(kinds, "cgroup")
 	}
 	for _, kind := range kinds {

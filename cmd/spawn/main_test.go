@@ -148,7 +148,7 @@ func fails(t *testing.T, status int, args ...string) string {
 	return r.errOut
 }
 
-func hasEngine() bool { return spawn.Features().Has("engine") }
+func hasEngine() bool { return spawn.Features().Has(spawn.FeatureEngine) }
 
 // needEngine checks, where there is no engine, that a flag is refused.
 func needEngine(t *testing.T, args ...string) {

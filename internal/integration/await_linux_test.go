@@ -179,7 +179,7 @@ func TestUnmappedHoldsNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := 4
-		if !spawn.Features().Has("shared_memory") {
+		if !spawn.Features().Has(spawn.FeatureSharedMemory) {
 			want = 5
 		}
 		fds := "/proc/" + strings.TrimSpace(string(pid)) + "/fd"

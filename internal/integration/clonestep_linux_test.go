@@ -41,8 +41,8 @@ func TestStepsBeginWithClone(t *testing.T) {
 			t.Errorf("%#v", steps)
 		}
 		for flag, want := range map[string]bool{
-			"CLONE_VM": has.Has("shared_memory"), "CLONE_VFORK": has.Has("shared_memory"), "CLONE_PIDFD": has.Has("pidfd"),
-			"CLONE_CLEAR_SIGHAND": has.Has("clone3"), "clone3(": has.Has("clone3"), "CLONE_NEW": false, "cgroup": false,
+			"CLONE_VM": has.Has(spawn.FeatureSharedMemory), "CLONE_VFORK": has.Has(spawn.FeatureSharedMemory), "CLONE_PIDFD": has.Has(spawn.FeaturePidfd),
+			"CLONE_CLEAR_SIGHAND": has.Has(spawn.FeatureClone3), "clone3(": has.Has(spawn.FeatureClone3), "CLONE_NEW": false, "cgroup": false,
 		} {
 			if strings.Contains(text, flag) != want {
 				t.Errorf("%s: %v in %s", flag, !want, text)
@@ -81,7 +81,7 @@ func TestStepsOfCgroup(t *testing.T) {
 	}
 	spawntest.EachEngine(t, func(t *testing.T) {
 		first := parentSteps(t, s)[0]
-		born := spawn.Features().Has("cgroup")
+		born := spawn.Features().Has(spawn.FeatureCgroup)
 		if strings.Contains(first.String(), "CLONE_INTO_CGROUP") != born || strings.Contains(first.Note, "in cgroup /sys/fs/cgroup") != born {
 			t.Errorf("%v", first)
 		}

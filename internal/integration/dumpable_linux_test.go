@@ -115,7 +115,7 @@ func TestSetDumpable(t *testing.T) {
 			if err := spawn.SetDumpable(then); err != nil {
 				t.Error(err)
 			}
-			if d := dumpable(t); d != 0 && spawn.Features().Has("shared_memory") {
+			if d := dumpable(t); d != 0 && spawn.Features().Has(spawn.FeatureSharedMemory) {
 				t.Errorf("%v, then %v: dumpable is %d beside the child", before, then, d)
 			}
 			letOpen(t, fifo)

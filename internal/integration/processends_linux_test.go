@@ -124,7 +124,7 @@ var _ = testenv.RegisterHelper("warning hook", func([]string) int {
 // TestPidfdStaysBlocking looks at copies of a pidfd that are made before somebody
 // waits, and after.
 func TestPidfdStaysBlocking(t *testing.T) {
-	if !spawn.Features().Has("pidfd") {
+	if !spawn.Features().Has(spawn.FeaturePidfd) {
 		testenv.Skip(t, "no pidfds")
 	}
 	p, end := spawntest.LiveChild(t)

@@ -390,7 +390,7 @@ func checkFailure(t *testing.T, rec *recording, engine string) []systemCall {
 	}
 	calls = calls[:len(calls)-1]
 	defer spawntest.Force(engine)()
-	if !spawn.Features().Has("shared_memory") {
+	if !spawn.Features().Has(spawn.FeatureSharedMemory) {
 		n := len(calls) - 1
 		if n < 0 || calls[n].nr != unix.SYS_WRITE {
 			t.Fatalf("the child did not write a failure record: %+v", calls)

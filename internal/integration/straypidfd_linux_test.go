@@ -107,7 +107,7 @@ func wantEnded(t *testing.T, p *spawn.Process) {
 // another child's pidfd, to that of a child that is none of the library's, or to a
 // file: these are not killed, waited for, or closed, and the first child is.
 func TestStrayPidfd(t *testing.T) {
-	if !spawn.Features().Has("pidfd") {
+	if !spawn.Features().Has(spawn.FeaturePidfd) {
 		testenv.Skip(t, "no pidfds")
 	}
 	t.Run("another child", func(t *testing.T) {

@@ -119,7 +119,7 @@ var _ = testenv.RegisterHelper("session or group", func(args []string) int {
 
 // TestSwappedFileTable has a parent that does not mind that its descriptors change.
 func TestSwappedFileTable(t *testing.T) {
-	if !spawn.Features().Has("close_range") || !spawn.Features().Has("shared_memory") {
+	if !spawn.Features().Has(spawn.FeatureCloseRange) || !spawn.Features().Has(spawn.FeatureSharedMemory) {
 		testenv.Skip(t, "the table is copied")
 	}
 	spawntest.Output(t, spawntest.Helper(t, "shared table"))

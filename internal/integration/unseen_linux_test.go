@@ -84,7 +84,7 @@ func TestUnseen(t *testing.T) {
 
 // TestUnseenCostsNoThread parks many waiters.
 func TestUnseenCostsNoThread(t *testing.T) {
-	if !spawn.Features().Has("pidfd") {
+	if !spawn.Features().Has(spawn.FeaturePidfd) {
 		testenv.Skip(t, "no pidfds")
 	}
 	ctx := context.Background()
@@ -114,7 +114,7 @@ func TestUnseenCostsNoThread(t *testing.T) {
 // another one by the time of Wait, or while Wait is waiting.
 func TestUnseenAndReused(t *testing.T) {
 	testenv.NeedRoot(t)
-	if !spawn.Features().Has("pidfd") {
+	if !spawn.Features().Has(spawn.FeaturePidfd) {
 		testenv.Skip(t, "no pidfds")
 	}
 	ctx := context.Background()
