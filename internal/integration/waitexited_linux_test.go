@@ -1,6 +1,6 @@
 //go:build (amd64 || arm64) && !android && !spawn_forkexec
 
-package spawn_test
+package integration_test
 
 import (
 	"context"
