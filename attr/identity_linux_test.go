@@ -67,8 +67,8 @@ func TestIDs(t *testing.T) {
 	}
 }
 
-// TestRunAs compares with id(1), and wants its output inside to be the same.
-func TestRunAs(t *testing.T) {
+// TestLookupCredential compares with id(1), and wants its output inside to be the same.
+func TestLookupCredential(t *testing.T) {
 	testenv.NeedRoot(t)
 	noBusybox(t)
 	names := []string{"nobody", "65534", "daemon", "root"}
