@@ -60,28 +60,32 @@ func TestStealTerminal(t *testing.T) {
 	spawntest.EachEngine(t, func(t *testing.T) {
 		_, tty := testenv.OpenPTY(t)
 		for object, a := range map[string]attr.ControllingTTY{"0": {FD: attr.FD(0)}, tty.Name(): {File: tty}} {
-			_, end := spawntest.LiveChild(t, attr.ControllingTTY{File: tty}, attr.Setsid{})
-			defer end()
-			refused := spawntest.Fails("ctty", 1, object, unix.EPERM)
-			spec := spawntest.Cat(t, attr.Setsid{}, a)
-			spec.Actions.File(tty, 0)
-			_, err := spawn.Start(context.Background(), spec)
-			spawntest.CheckFault(t, err, refused)
-			a.Steal = true
-			spec.Attr[1] = a
-			out, _, err := spawntest.TryOutput(spec)
-			if os.Geteuid() != 0 {
-				spawntest.CheckFault(t, err, refused)
-				continue
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			if s := testenv.ParseSeen(out); strconv.Itoa(s.Number(t, testenv.StatFg)) != s.PID() {
-				t.Errorf("%s: foreground group %d, pid %s", object, s.Number(t, testenv.StatFg), s.PID())
-			}
+			stealTerminal(t, tty, object, a)
 		}
 	})
+}
+
+func stealTerminal(t *testing.T, tty *os.File, object string, a attr.ControllingTTY) {
+	_, end := spawntest.LiveChild(t, attr.ControllingTTY{File: tty}, attr.Setsid{})
+	defer end()
+	refused := spawntest.Fails("ctty", 1, object, unix.EPERM)
+	spec := spawntest.Cat(t, attr.Setsid{}, a)
+	spec.Actions.File(tty, 0)
+	_, err := spawn.Start(context.Background(), spec)
+	spawntest.CheckFault(t, err, refused)
+	a.Steal = true
+	spec.Attr[1] = a
+	out, _, err := spawntest.TryOutput(spec)
+	if os.Geteuid() != 0 {
+		spawntest.CheckFault(t, err, refused)
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := testenv.ParseSeen(out); strconv.Itoa(s.Number(t, testenv.StatFg)) != s.PID() {
+		t.Errorf("%s: foreground group %d, pid %s", object, s.Number(t, testenv.StatFg), s.PID())
+	}
 }
 
 // TestTerminalGroups is about children in the session of a terminal.
