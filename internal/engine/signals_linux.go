@@ -75,7 +75,7 @@ func (p *Program) setSignals(r *raw.Run) {
 	if p.signals.first != 0 {
 		first, last := 1, plan.LastSignal
 		if p.feat.Clone3 {
-			ignored, _ := ignoredSignals(false)
+			ignored, _ := ignoredSignals()
 			first, last = ignored.ends()
 		}
 		r.Set(p.signals.first, uint64(first))
@@ -91,7 +91,7 @@ func (p *Program) setSignals(r *raw.Run) {
 // notInherited are the signals that are to be reset in a child that inherits what
 // this process ignores.
 func (p *Program) notInherited() signalSet {
-	ignored, inherited := ignoredSignals(p.feat.Clone3)
+	ignored, inherited := ignoredSignals()
 	if p.feat.Clone3 {
 		return ignored &^ inherited
 	}
@@ -105,16 +105,12 @@ func (p *Program) notInherited() signalSet {
 // them are looked at but once. From then on it is enough to look at those that
 // package signal or the first look says are ignored, and at those that become so
 // most: SIGHUP and SIGINT, of which package signal does not know after Ignore,
-// Notify and Stop, and SIGPIPE and SIGCHLD. Where only what is not inherited matters,
-// what Go's runtime has ignored does not: a child inherits that.
-func ignoredSignals(foreign bool) (ignored, inherited signalSet) {
+// Notify and Stop, and SIGPIPE and SIGCHLD.
+func ignoredSignals() (ignored, inherited signalSet) {
 	look := allSignals
 	host := goHost()
 	if seen := signalsSeen.Load(); seen != 0 && !host.callsC {
-		look = signalSet(seen) | setOf(unix.SIGHUP, unix.SIGPIPE, unix.SIGCHLD)
-		if !foreign {
-			look |= setOf(unix.SIGINT) | ignoredByGo()
-		}
+		look = signalSet(seen) | setOf(unix.SIGHUP, unix.SIGINT, unix.SIGPIPE, unix.SIGCHLD) | ignoredByGo()
 	}
 	for sig := range look.all() {
 		is, byGo := raw.SignalIgnored(sig)

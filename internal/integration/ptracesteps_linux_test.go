@@ -49,7 +49,7 @@ var tracedSpecs = map[string]tracedSpec{
 	"session":   {make: tracedSession},
 	"terminal":  {make: tracedTerminal},
 	"limits":    {make: tracedLimits},
-	"ids":       {make: tracedIDs},
+	"ids":       {make: tracedIDs, root: true}, // the child is hidden from other tracers
 	"privilege": {make: tracedPrivilege, waits: true, root: true},
 	"caps":      {make: tracedCapabilities, root: true, flags: unix.CLONE_NEWUTS},
 	"exact":     {make: tracedExact, root: true},
