@@ -1,13 +1,12 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec && !race
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
 
 package exec_test
 
 import (
-	"runtime/debug"
-	"strings"
 	"testing"
 
 	"github.com/safespawn/spawn/exec"
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
 // TestAllocations bounds those of Run, of which os.Process has six. The test is
@@ -19,20 +18,9 @@ func TestAllocations(t *testing.T) {
 		}
 	})
 	t.Log(got)
-	if got > maxAllocs && !unoptimised() {
+	if got > maxAllocs && testenv.Optimised() {
 		t.Errorf("%v allocations, at most %d are promised", got, maxAllocs)
 	}
 }
 
 const maxAllocs = 20
-
-// unoptimised reports whether the compiler was told to let more escape.
-func unoptimised() bool {
-	info, _ := debug.ReadBuildInfo()
-	for _, s := range info.Settings {
-		if s.Key == "-gcflags" && strings.Contains(s.Value, "-N") {
-			return true
-		}
-	}
-	return false
-}

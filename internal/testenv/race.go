@@ -3,6 +3,7 @@ package testenv
 import (
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -10,4 +11,13 @@ import (
 var RaceEnabled = sync.OnceValue(func() bool {
 	info, ok := debug.ReadBuildInfo()
 	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
+})
+
+// Optimised reports whether the compiler has optimised and inlined, on which it
+// depends what is allocated.
+var Optimised = sync.OnceValue(func() bool {
+	info, ok := debug.ReadBuildInfo()
+	return ok && !RaceEnabled() && !slices.ContainsFunc(info.Settings, func(s debug.BuildSetting) bool {
+		return s.Key == "-gcflags" && strings.Contains(s.Value, "-N")
+	})
 })
