@@ -67,11 +67,15 @@ func (e *ending) peakMemory() string {
 		return mebibytes(peak)
 	case e.state.MaxRSS() == 0:
 		return "unknown"
-	case e.seen > 0:
+	case e.seen >= leastPeak:
 		return fmt.Sprintf("%s or more; %s with spawn's own", mebibytes(e.seen), mebibytes(e.state.MaxRSS()))
 	}
 	return mebibytes(e.state.MaxRSS()) + " or less, with spawn's own counted in"
 }
+
+// leastPeak is what a program has had whose beginning is over. A look before that
+// tells nothing.
+const leastPeak = 256 << 10
 
 func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
 
