@@ -183,11 +183,7 @@ var _ = testenv.RegisterHelper("ignore SIGCHLD", func(args []string) int {
 		}
 		return nil
 	})
-	if err != nil {
-		fmt.Println(err)
-		return 1
-	}
-	return 0
+	return testenv.Status(err)
 })
 
 func TestSignalAfterEnd(t *testing.T) {

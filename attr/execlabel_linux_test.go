@@ -87,11 +87,7 @@ const securityFS = "/sys/kernel/security"
 var _ = testenv.RegisterHelper("labels", func(args []string) int {
 	got, err := labelled(args[0], args[1], args[2])
 	fmt.Print(got)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
+	return testenv.Status(err)
 })
 
 // labelled starts a child with a label and returns what is in a file of /proc

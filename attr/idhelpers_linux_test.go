@@ -262,11 +262,7 @@ func TestSubordinateIDs(t *testing.T) {
 }
 
 var _ = testenv.RegisterHelper("subordinate ids", func([]string) int {
-	if err := spawntest.EachEngineError(subordinateIDs); err != nil {
-		fmt.Println(err)
-		return 1
-	}
-	return 0
+	return testenv.Status(spawntest.EachEngineError(subordinateIDs))
 })
 
 func subordinateIDs(string) error {
@@ -322,11 +318,7 @@ var _ = testenv.RegisterHelper("many ids at once", func([]string) int {
 	if n, perr := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0); n != 1 || perr != nil {
 		err = errors.Join(err, fmt.Errorf("dumpable is %d, %w", n, perr))
 	}
-	if err != nil {
-		fmt.Println(err)
-		return 1
-	}
-	return 0
+	return testenv.Status(err)
 })
 
 // TestIDMapWithForeignProc has a /proc that is of another pid namespace.
@@ -355,11 +347,7 @@ var _ = testenv.RegisterHelper("foreign proc", func([]string) int {
 		}
 		return nil
 	})
-	if err != nil {
-		fmt.Println(err)
-		return 1
-	}
-	return 0
+	return testenv.Status(err)
 })
 
 // TestIDMapInJoined makes a user namespace in one that is entered, whose ids are

@@ -119,11 +119,7 @@ var _ = testenv.RegisterHelper("NOFILE policies", func(args []string) int {
 		}
 		return nil
 	})
-	if err != nil {
-		fmt.Println(err)
-		return 1
-	}
-	return 0
+	return testenv.Status(err)
 })
 
 // TestProcessLimitOfOther changes to a user that has more processes than the new

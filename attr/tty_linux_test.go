@@ -129,9 +129,5 @@ var _ = testenv.RegisterHelper("terminal groups", func(args []string) int {
 		}
 		return nil
 	})
-	if err != nil {
-		fmt.Println(err)
-		return 1
-	}
-	return 0
+	return testenv.Status(err)
 })

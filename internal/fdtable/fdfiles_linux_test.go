@@ -264,11 +264,7 @@ func TestOpenPermissions(t *testing.T) {
 // engines that need a pipe for the failure record.
 var _ = testenv.RegisterHelper("fds at the limit", func(args []string) int {
 	defer spawntest.Force(args[1])()
-	if err := spawnAtLimit(args[0]); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
+	return testenv.Status(spawnAtLimit(args[0]))
 })
 
 func spawnAtLimit(dir string) error {

@@ -91,11 +91,7 @@ var _ = testenv.RegisterHelper("all threads", func(args []string) int {
 		}
 		return nil
 	})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
+	return testenv.Status(err)
 })
 
 // TestAllThreadsStorm has a goroutine change all threads all the time while others
@@ -143,11 +139,7 @@ var _ = testenv.RegisterHelper("all threads storm", func([]string) int {
 	})
 	close(stop)
 	<-stopped
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
+	return testenv.Status(err)
 })
 
 // TestUnmappedHoldsNothing looks at the descriptors of a child that waits for its id
@@ -310,11 +302,7 @@ var _ = testenv.RegisterHelper("cancel of others", func(args []string) int {
 		}
 		return nil
 	})
-	if err != nil {
-		fmt.Println(err)
-		return 1
-	}
-	return 0
+	return testenv.Status(err)
 })
 
 // TestCopiedBesideFrozen makes children with memory of their own while others are
@@ -425,11 +413,7 @@ var _ = testenv.RegisterHelper("refused calls", func(args []string) int {
 		}
 		return nil
 	})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
+	return testenv.Status(err)
 })
 
 // TestNoRoomForThreads wants an error where no thread and no process more can be

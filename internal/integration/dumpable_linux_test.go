@@ -163,11 +163,7 @@ var _ = testenv.RegisterHelper("changes its own ids", func(args []string) int {
 	if d, perr := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0); d != 0 || perr != nil {
 		err = errors.Join(err, fmt.Errorf("dumpable is %d: %v", d, perr))
 	}
-	if err != nil {
-		fmt.Println(err)
-		return 1
-	}
-	return 0
+	return testenv.Status(err)
 })
 
 // TestDumpableRefused has prctl fail, which leaves no child, and the flag as it was.

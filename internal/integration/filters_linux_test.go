@@ -186,12 +186,7 @@ func TestFiltersAfterFirst(t *testing.T) {
 }
 
 var _ = testenv.RegisterHelper("filtered later", func(args []string) int {
-	err := filteredLater(args[0], args[1:])
-	if err != nil {
-		fmt.Println(err)
-		return 1
-	}
-	return 0
+	return testenv.Status(filteredLater(args[0], args[1:]))
 })
 
 func filteredLater(path string, texts []string) error {

@@ -29,11 +29,7 @@ type olderKernel struct {
 }
 
 var _ = testenv.RegisterHelper("older kernel", func(args []string) int {
-	if err := older[args[0]].try(); err != nil {
-		fmt.Println(err)
-		return 1
-	}
-	return 0
+	return testenv.Status(older[args[0]].try())
 })
 
 func TestOlderKernels(t *testing.T) {

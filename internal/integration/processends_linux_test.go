@@ -257,9 +257,5 @@ var _ = testenv.RegisterHelper("may not kill", func([]string) int {
 		}
 		return nil
 	})
-	if err != nil {
-		fmt.Println(err)
-		return 1
-	}
-	return 0
+	return testenv.Status(err)
 })

@@ -60,9 +60,5 @@ var _ = testenv.RegisterHelper("files of proc", func([]string) int {
 	if n, perr := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0); n != 1 || perr != nil {
 		err = errors.Join(err, fmt.Errorf("dumpable is %d, %w", n, perr))
 	}
-	if err != nil {
-		fmt.Println(err)
-		return 1
-	}
-	return 0
+	return testenv.Status(err)
 })

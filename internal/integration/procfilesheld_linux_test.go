@@ -72,11 +72,7 @@ var _ = testenv.RegisterHelper("beside held", func(args []string) int {
 	if oerr == nil {
 		defer w.Close()
 	}
-	if err := errors.Join(err, other, oerr, <-done, <-waiting); err != nil {
-		fmt.Println(err)
-		return 1
-	}
-	return 0
+	return testenv.Status(errors.Join(err, other, oerr, <-done, <-waiting))
 })
 
 // scored is refused beside a child that has changed its ids.

@@ -348,11 +348,7 @@ var _ = testenv.RegisterHelper("raised limit", func([]string) int {
 
 // report is the exit status of a helper, after it has said what is wrong.
 func report(err error) int {
-	if err != nil {
-		fmt.Println(err)
-		return 1
-	}
-	return 0
+	return testenv.Status(err)
 }
 
 // TestSwappedUmask needs no privilege, nor does what comes after it.

@@ -74,9 +74,5 @@ var _ = testenv.RegisterHelper("refused wait", func(args []string) int {
 	if problems := testenv.LeftoversSince(before); err == nil && len(problems) > 0 {
 		err = fmt.Errorf("left: %q", problems)
 	}
-	if err != nil {
-		fmt.Println(err)
-		return 1
-	}
-	return 0
+	return testenv.Status(err)
 })

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"sync"
 	"syscall"
 )
 
@@ -14,11 +13,7 @@ import (
 // line, the first argument does the same.
 const HelperPrefix = "helper:"
 
-var (
-	helpers     = map[string]func(args []string) int{}
-	helperUsed  = map[string]bool{}
-	helperMutex sync.Mutex
-)
+var helpers = map[string]func(args []string) int{}
 
 // RegisterHelper adds a helper program; its result is the exit status. It returns the
 // name, so that a package variable can be initialised with it.
@@ -32,12 +27,9 @@ func RegisterHelper(name string, f func(args []string) int) string {
 
 // HelperArgs is the argument vector by which the test binary becomes a helper.
 func HelperArgs(name string, args ...string) []string {
-	helperMutex.Lock()
-	defer helperMutex.Unlock()
 	if helpers[name] == nil {
 		panic("no helper " + name)
 	}
-	helperUsed[name] = true
 	return append([]string{HelperPrefix + name}, args...)
 }
 
@@ -63,14 +55,12 @@ func runHelper() {
 	os.Exit(code)
 }
 
-// unusedHelpers are those of which no test has been.
-func unusedHelpers() (problems []string) {
-	helperMutex.Lock()
-	defer helperMutex.Unlock()
-	for name := range helpers {
-		if !helperUsed[name] {
-			problems = append(problems, "a helper that no test uses: "+name)
-		}
+// Status is the exit status of a helper that ends with err, which it prints where the
+// test sees it.
+func Status(err error) int {
+	if err == nil {
+		return 0
 	}
-	return problems
+	fmt.Println(err)
+	return 1
 }

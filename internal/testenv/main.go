@@ -13,7 +13,7 @@ import (
 
 // Main is what TestMain of a package does: it runs a helper, or the tests and then
 // looks at what they have left behind: what inventory, such as Leftovers, finds then and
-// did not find before, goroutines, and helpers that no test has used.
+// did not find before, and goroutines.
 func Main(m *testing.M, inventory func() []string) {
 	runHelper()
 	// Else every helper sleeps for a second at its end, under the race detector.
@@ -24,14 +24,13 @@ func Main(m *testing.M, inventory func() []string) {
 	before := inventory()
 	code := m.Run()
 	if code == 0 {
-		code = report(append(leftBehind(before, inventory), unused()...))
+		code = report(leftBehind(before, inventory))
 	}
 	os.Exit(code)
 }
 
 // serves are functions of goroutines that stay for as long as the process.
 var serves = []string{
-	"github.com/safespawn/spawn.(*lastingThreads).serve",
 	"github.com/safespawn/spawn/internal/engine.(*lastingThreads).serve",
 }
 
@@ -59,19 +58,6 @@ func LeftoversSince(before []string) []string { return without(Leftovers(), befo
 
 func without(list, others []string) []string {
 	return slices.DeleteFunc(list, func(s string) bool { return slices.Contains(others, s) })
-}
-
-// unused looks at the helpers where all tests have run, and none was skipped.
-func unused() []string {
-	for _, name := range []string{"test.run", "test.skip", "test.list", "test.fuzz"} {
-		if flag.Lookup(name).Value.String() != "" {
-			return nil
-		}
-	}
-	if testing.Short() || skipped.Load() {
-		return nil
-	}
-	return unusedHelpers()
 }
 
 func report(problems []string) (code int) {
