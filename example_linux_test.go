@@ -34,7 +34,7 @@ func Example() {
 
 	p, err := spawn.Start(ctx, s)
 	if err != nil {
-		log.Fatal(err) // names the step: "spawn /bin/sh: chdir /srv: permission denied"
+		log.Fatal(err) // names the step: "spawn /bin/sh: chdir /: permission denied"
 	}
 	state, err := p.Wait(ctx)
 	fmt.Println(state, err)

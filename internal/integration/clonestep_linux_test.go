@@ -12,6 +12,7 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
@@ -72,12 +73,12 @@ func TestStepsBeginWithClone(t *testing.T) {
 func TestStepsOfCgroup(t *testing.T) {
 	dir, err := os.Open("/sys/fs/cgroup")
 	if err != nil {
-		t.Skip("SKIPPED: no cgroups")
+		testenv.Skip(t, "no cgroups")
 	}
 	defer dir.Close()
 	s := &spawn.Spec{Path: "/bin/true", Attr: attr.List{attr.Cgroup{Dir: dir}}}
 	if _, err := spawn.Compile(s); err != nil {
-		t.Skip("SKIPPED: no cgroups of version 2")
+		testenv.Skip(t, "no cgroups of version 2")
 	}
 	spawntest.EachEngine(t, func(t *testing.T) {
 		first := parentSteps(t, s)[0]

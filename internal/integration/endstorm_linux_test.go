@@ -84,6 +84,17 @@ func TestEndStorm(t *testing.T) {
 		}
 		wg.Wait()
 		t.Logf("%d ran, %d cancelled", ran.Load(), cancelled.Load())
+		if cancelled.Load() == 0 {
+			t.Error("no start was cancelled, of those that are held either")
+		}
+		for name, s := range specs {
+			if strings.HasPrefix(name, "held: ") {
+				continue
+			}
+			if state, err := spawn.Run(context.Background(), s); err != nil || !state.Success() {
+				t.Errorf("%s: %v, %v", name, state, err)
+			}
+		}
 		testenv.CheckFDs(t, before)
 		testenv.Eventually(t, "few more goroutines than before", func() bool { return runtime.NumGoroutine() <= goroutines+8 })
 	})

@@ -35,7 +35,12 @@ func TestUnmappedBesideFrozen(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	result := spawntest.StartHeld(ctx, spawntest.MappedBy(":"))
-	w, err := os.OpenFile(reached, os.O_RDWR, 0) // the helper runs
+	r, err := os.Open(reached) // waits for the helper to run
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	w, err := os.OpenFile(reached, os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -228,7 +228,7 @@ func Busy(t *testing.T, run Run) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	timer := time.AfterFunc(5*time.Millisecond, func() { f.Close() })
+	timer := time.AfterFunc(20*time.Millisecond, func() { f.Close() })
 	defer timer.Stop()
 	if _, err := run(t, &Spec{Path: program, Actions: func(Actions) {}}); err != nil {
 		t.Error(err)
