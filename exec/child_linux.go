@@ -16,6 +16,7 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/engine"
 	"github.com/safespawn/spawn/internal/handover"
 	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/raw"
@@ -178,7 +179,7 @@ func (c *child) begun(young bool) { c.young = young }
 // keep has the handle closed when nobody waits for the child.
 func (c *child) keep() {
 	if c.own != nil {
-		c.own.Keep()
+		c.own.Keep(engine.IsPidfd)
 	}
 }
 

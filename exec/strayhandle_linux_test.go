@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -43,6 +44,27 @@ func exits(t *testing.T, status string) (c *exec.Cmd, end func()) {
 	}
 }
 
+// freeLowest closes a descriptor and sees to it that the next that is opened has its
+// number.
+func freeLowest(t *testing.T, fd int) {
+	t.Helper()
+	if err := unix.Close(fd); err != nil {
+		t.Fatal(err)
+	}
+	for n := -1; n != fd; {
+		var err error
+		if n, err = unix.Dup(1); err != nil {
+			t.Fatal(err)
+		}
+		if n != fd {
+			t.Cleanup(func() { unix.Close(n) })
+		}
+	}
+	if err := unix.Close(fd); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestStrayCloseOfHandle has other code close a handle, by mistake, before Wait. Its
 // number comes to another child's, or to a file.
 func TestStrayCloseOfHandle(t *testing.T) {
@@ -59,21 +81,7 @@ func TestStrayCloseOfHandle(t *testing.T) {
 		return handleOf(t, c.Process)
 	}
 	fd := start(first)
-	if err := unix.Close(fd); err != nil {
-		t.Fatal(err)
-	}
-	for n := -1; n != fd; { // until it is the lowest number
-		var err error
-		if n, err = unix.Dup(1); err != nil {
-			t.Fatal(err)
-		}
-		if n != fd {
-			defer unix.Close(n)
-		}
-	}
-	if err := unix.Close(fd); err != nil {
-		t.Fatal(err)
-	}
+	freeLowest(t, fd)
 	if start(second) != fd {
 		t.Fatal("the number was not used again")
 	}
@@ -105,6 +113,86 @@ func TestStrayCloseOfHandle(t *testing.T) {
 	if err := unix.Close(fd); err != nil {
 		t.Errorf("somebody's file was closed: %v", err)
 	}
+}
+
+// TestStrayGarbage has other code close the handle of a process that nobody waits for,
+// by mistake, before it is garbage. The number is another child's by then, or a file's,
+// or that of somebody's own pidfd.
+func TestStrayGarbage(t *testing.T) {
+	if !spawn.Features().Has(spawn.FeaturePidfd) {
+		testenv.Skip(t, "no pidfds")
+	}
+	self, err := unix.PidfdOpen(os.Getpid(), 0)
+	if err != nil {
+		testenv.Skip(t, "no pidfd_open: "+err.Error())
+	}
+	defer unix.Close(self)
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	for what, take := range map[string]func(t *testing.T, fd int){
+		"another child's": func(t *testing.T, fd int) {
+			c, end := exits(t, "0")
+			freeLowest(t, fd)
+			if err := c.Start(); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				end()
+				if err := c.Wait(); err != nil {
+					t.Error(err)
+				}
+			})
+			if n := handleOf(t, c.Process); n != fd {
+				t.Fatalf("it has %d, not %d", n, fd)
+			}
+		},
+		"a file": func(t *testing.T, fd int) {
+			if err := unix.Dup3(int(null.Fd()), fd, unix.O_CLOEXEC); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { unix.Close(fd) })
+		},
+		"a stranger's": func(t *testing.T, fd int) {
+			if err := unix.Dup3(self, fd, unix.O_CLOEXEC); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { unix.Close(fd) })
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			pid, fd, gone := forgotten(t)
+			take(t, fd)
+			testenv.Eventually(t, "the process is garbage", func() bool {
+				runtime.GC()
+				return gone.Load()
+			})
+			runtime.GC() // which waits for no cleanup
+			time.Sleep(20 * time.Millisecond)
+			if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil {
+				t.Errorf("somebody's descriptor was closed: %v", err)
+			}
+			var status unix.WaitStatus
+			if _, err := unix.Wait4(pid, &status, 0, nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// forgotten is a child that nobody waits for, and the number of its handle. gone is set
+// when its process is garbage.
+func forgotten(t *testing.T) (pid, fd int, gone *atomic.Bool) {
+	t.Helper()
+	c := exec.Command("/bin/true")
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	gone = new(atomic.Bool)
+	runtime.AddCleanup(c.Process, func(*int) { gone.Store(true) }, new(int))
+	return c.Process.Pid, handleOf(t, c.Process), gone
 }
 
 // TestLostInRun has the kernel reap the child of Run. What then is garbage holds no

@@ -39,15 +39,17 @@ func raisePidfd(r *raw.Run, pid int) int {
 // out: other code may have closed it by mistake, and opened something else. It changes
 // nothing.
 func (c *Child) Holds() bool {
-	if c.Pidfd < 0 || !c.claim.Holds(c.Pidfd) {
-		return false
-	}
+	return c.Pidfd >= 0 && c.claim.Holds(c.Pidfd) && IsPidfd(c.Pidfd, c.PID)
+}
+
+// IsPidfd reports whether a descriptor is a pidfd of a child, as far as can be found out.
+func IsPidfd(fd, pid int) bool {
 	f := kernel.Current()
 	if f.PidfdInfo {
 		info := unix.PidfdInfo{Mask: unix.PIDFD_INFO_PID}
-		switch unix.IoctlPidfdInfo(c.Pidfd, &info) {
+		switch unix.IoctlPidfdInfo(fd, &info) {
 		case nil:
-			return int(info.Pid) == c.PID
+			return int(info.Pid) == pid
 		case unix.EBADF, unix.ENOTTY, unix.EINVAL:
 			return false
 		}
@@ -56,13 +58,13 @@ func (c *Child) Holds() bool {
 	if !f.Pidfd {
 		return true
 	}
-	switch unix.PidfdSendSignal(c.Pidfd, 0, nil, 0) {
+	switch unix.PidfdSendSignal(fd, 0, nil, 0) {
 	case unix.EBADF:
 		return false
 	case unix.ESRCH:
 		return true // whosever it was, nobody gets a signal by it
 	}
-	return !procHasOurIDs() || pidOfPidfd(c.Pidfd) == c.PID
+	return isPidfdOf(fd, pid)
 }
 
 // Closable reports whether the number of the pidfd may be closed.

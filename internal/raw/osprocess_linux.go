@@ -93,7 +93,7 @@ func alike(a, b reflect.Type) bool {
 // tryOSChild reports whether package os understands an OSChild. It has no descriptor.
 func tryOSChild() bool {
 	c := NewOSChild(1, -1)
-	c.Keep()
+	c.Keep(nil)
 	p, handle := c.Process(), 0
 	err := p.WithHandle(func(h uintptr) { handle = int(h) })
 	if err != nil || handle != -1 || p.Pid != 1 {
@@ -117,10 +117,25 @@ func NewOSChild(pid, pidfd int) *OSChild {
 
 func (c *OSChild) os() *osProcess { return (*osProcess)(unsafe.Pointer(&c.process)) }
 
-// Keep has the pidfd closed when the process is garbage, as that of any os.Process.
-func (c *OSChild) Keep() {
+// Keep has the pidfd closed when the process is garbage, as that of any os.Process,
+// but not where the number is somebody else's by then. isPidfd looks for that.
+func (c *OSChild) Keep(isPidfd func(fd, pid int) bool) {
 	p := c.os()
-	p.cleanup = runtime.AddCleanup(&c.process, (*osHandle).release, p.handle)
+	p.cleanup = runtime.AddCleanup(&c.process, kept.release, kept{p.handle, c.claim, c.pid, isPidfd})
+}
+
+// kept is the pidfd of a process that may become garbage.
+type kept struct {
+	handle  *osHandle
+	claim   Claim
+	pid     int
+	isPidfd func(fd, pid int) bool
+}
+
+func (k kept) release() {
+	if fd := int(k.handle.handle); k.claim.Holds(fd) && k.isPidfd(fd, k.pid) {
+		k.handle.release()
+	}
 }
 
 // PID is the process id, also when the process was released.
