@@ -105,24 +105,9 @@ func ownIDs(string) error {
 	})
 }
 
-// tooManyProcesses lowers the limit below what the user has already.
+// tooManyProcesses wants an error where the user has more than the limit already.
 func tooManyProcesses(string) error {
-	p, err := spawn.Compile(&spawn.Spec{Path: "/bin/true"})
-	if err != nil {
-		return err
-	}
-	testenv.IdleThreads()
-	var was unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NPROC, &was); err != nil {
-		return err
-	}
-	if err := unix.Setrlimit(unix.RLIMIT_NPROC, &unix.Rlimit{Cur: 1, Max: was.Max}); err != nil {
-		return err
-	}
-	_, err = p.Start(context.Background())
-	if err := unix.Setrlimit(unix.RLIMIT_NPROC, &was); err != nil {
-		return err
-	}
+	err := spawntest.StartAtLimit()
 	w := spawntest.Fails("clone", -1, "", unix.EAGAIN)
 	if how := w.Differs(err); how != "" {
 		return fmt.Errorf("%w: %s", err, how)

@@ -252,22 +252,7 @@ func init() {
 
 // limitOfProcesses wants RLIMIT_NPROC, its value and who has reached it.
 func limitOfProcesses(string) error {
-	testenv.IdleThreads()
-	p, err := spawn.Compile(&spawn.Spec{Path: "/bin/true"})
-	if err != nil {
-		return err
-	}
-	var was unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NPROC, &was); err != nil {
-		return err
-	}
-	if err := unix.Setrlimit(unix.RLIMIT_NPROC, &unix.Rlimit{Cur: 1, Max: was.Max}); err != nil {
-		return err
-	}
-	_, err = p.Start(context.Background())
-	if err := unix.Setrlimit(unix.RLIMIT_NPROC, &was); err != nil {
-		return err
-	}
+	err := spawntest.StartAtLimit()
 	w := told{"", unix.EAGAIN, []string{"RLIMIT_NPROC of 1", "uid " + strconv.Itoa(os.Getuid())}}
 	if how := w.differs(err); how != "" {
 		return fmt.Errorf("%w: want %s", err, how)

@@ -3,10 +3,13 @@
 package spawntest
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
@@ -75,4 +78,26 @@ func PublicHelper(t testing.TB, name string, args ...string) *spawn.Spec {
 	s := Helper(t, name, args...)
 	ForAnybody(t, s)
 	return s
+}
+
+// StartAtLimit starts a program while the limit of processes is below what the user
+// has already, and returns the error.
+func StartAtLimit() error {
+	p, err := spawn.Compile(&spawn.Spec{Path: "/bin/true"})
+	if err != nil {
+		return err
+	}
+	testenv.IdleThreads()
+	var was unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NPROC, &was); err != nil {
+		return err
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NPROC, &unix.Rlimit{Cur: 1, Max: was.Max}); err != nil {
+		return err
+	}
+	_, err = p.Start(context.Background())
+	if err := unix.Setrlimit(unix.RLIMIT_NPROC, &was); err != nil {
+		return err
+	}
+	return err
 }
