@@ -32,7 +32,7 @@ func (p *Program) start(ctx context.Context, o *plan.Handover) (*Process, error)
 		return newProcess(c.PID, child{Child: c}), nil
 	}
 	if f := kernel.Current(); o.Take && c.Pidfd >= 0 && f.Pidfd && f.Waitid {
-		o.Pidfd, c.Pidfd = c.Pidfd, -1
+		o.Pidfd, o.Claim, c.Pidfd = c.Pidfd, c.Claim(), -1
 	}
 	return &Process{pid: c.PID, child: child{Child: c}}, nil
 }

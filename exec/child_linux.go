@@ -40,9 +40,9 @@ var knowsOS = raw.KnowsOS
 // adopt makes an *os.Process of the child, which has the pidfd as its handle. Where
 // that is 0 package os makes the process, which goes by the pid: it is the child's own
 // until it is reaped.
-func (c *Cmd) adopt(proc *spawn.Process, pidfd int) {
+func (c *Cmd) adopt(proc *spawn.Process, pidfd int, claim raw.Claim) {
 	if pidfd != 0 {
-		own := raw.NewOSChild(proc.Pid(), pidfd)
+		own := raw.NewOSChild(proc.Pid(), pidfd, claim)
 		c.child = child{process: own.Process(), own: own, traced: c.traces()}
 	} else {
 		c.child = c.find(proc)

@@ -40,7 +40,7 @@ func (c *Cmd) launch(ctx context.Context, path string, files []*os.File, env []s
 	if err != nil {
 		return c.startError(path, own, err)
 	}
-	c.adopt(proc, option.Pidfd)
+	c.adopt(proc, option.Pidfd, option.Claim)
 	return nil
 }
 

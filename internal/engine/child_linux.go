@@ -33,6 +33,9 @@ type Child struct {
 	reaped bool      // by the pidfd
 }
 
+// Claim is the claim to the number of the pidfd.
+func (c *Child) Claim() raw.Claim { return c.claim }
+
 // Ask asks whether the child has ended, with more options of waitid: x is how, and
 // its PID 0 if it has not. A call that fails for a reason of its own is made
 // again, and then in the next way that there is.

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/internal/handover"
 	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
@@ -120,6 +121,31 @@ func TestStrayPidfd(t *testing.T) {
 		wantKilled(t, first)
 		end(t, second)
 		wantEnded(t, second)
+	})
+	t.Run("handed over", func(t *testing.T) {
+		if !spawn.Features().Has(spawn.FeatureWaitid) {
+			testenv.Skip(t, "no waitid")
+		}
+		o := handover.Option{Take: true}
+		first, err := handover.Start(t.Context(), &spawn.Spec{Path: "/bin/true"}, &o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !o.Claim.Holds(o.Pidfd) {
+			t.Error("the number is not claimed")
+		}
+		strayClose(t, o.Pidfd)
+		second, n := liveWithPidfd(t)
+		if n != o.Pidfd {
+			t.Fatalf("the second has %d, not %d", n, o.Pidfd)
+		}
+		if o.Claim.Holds(n) {
+			t.Error("the number is claimed by two")
+		}
+		wantKilled(t, second)
+		if _, err := first.Wait(t.Context()); err != nil {
+			t.Error(err)
+		}
 	})
 	for what, wait := range map[string]func(p *spawn.Process){
 		"Kill": func(p *spawn.Process) { wantKilled(t, p) },

@@ -1,10 +1,13 @@
 package plan
 
+import "github.com/safespawn/spawn/internal/raw"
+
 // Handover is how a child is started that the caller sees to: nothing is done about one
 // that is forgotten.
 type Handover struct {
-	Take  bool // the pidfd is the caller's, where children are waited for by theirs
-	Pidfd int  // set where it was taken; no number of a descriptor of ours is 0
+	Take  bool      // the pidfd is the caller's, where children are waited for by theirs
+	Pidfd int       // set where it was taken; no number of a descriptor of ours is 0
+	Claim raw.Claim // to the number; it is as old as the pidfd
 }
 
 // Spawn is what package spawn does for package exec. It fills this in, and package

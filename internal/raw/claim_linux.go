@@ -8,10 +8,6 @@ import "sync/atomic"
 // a pidfd of this library.
 var claims [1 << 16]atomic.Uint32
 
-// Claim is whose a number of a pidfd is. Other code may close the number, by mistake;
-// the kernel then gives it to the next pidfd, whose owner claims it.
-type Claim struct{ n uint32 }
-
 // ClaimPidfd claims the number of a pidfd that was just made.
 func ClaimPidfd(fd int) Claim {
 	if fd < 0 || fd >= len(claims) {

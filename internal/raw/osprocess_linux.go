@@ -92,7 +92,7 @@ func alike(a, b reflect.Type) bool {
 
 // tryOSChild reports whether package os understands an OSChild. It has no descriptor.
 func tryOSChild() bool {
-	c := NewOSChild(1, -1)
+	c := NewOSChild(1, -1, Claim{})
 	c.Keep(nil)
 	p, handle := c.Process(), 0
 	err := p.WithHandle(func(h uintptr) { handle = int(h) })
@@ -106,10 +106,10 @@ func tryOSChild() bool {
 		s.Pid() == 1 && s.ExitCode() == 3 && s.SysUsage() == &c.exit.Usage
 }
 
-// NewOSChild makes an OSChild of a child that has not been reaped. The pidfd is the
-// process's from then on. Keep or End must be called, or the process be waited for.
-func NewOSChild(pid, pidfd int) *OSChild {
-	c, h := &OSChild{pid: pid, claim: ClaimPidfd(pidfd)}, &osHandle{handle: uintptr(pidfd)}
+// NewOSChild makes an OSChild of a child that has not been reaped. The pidfd and
+// the claim to its number are the process's from then on. Keep or End must be called, or the process be waited for.
+func NewOSChild(pid, pidfd int, claim Claim) *OSChild {
+	c, h := &OSChild{pid: pid, claim: claim}, &osHandle{handle: uintptr(pidfd)}
 	h.refs.Store(1)
 	c.os().Pid, c.os().handle = pid, h
 	return c

@@ -106,7 +106,7 @@ func TestOSChildIsClosed(t *testing.T) {
 		if err != nil {
 			testenv.Skip(t, "no pidfds")
 		}
-		end(NewOSChild(os.Getpid(), fd))
+		end(NewOSChild(os.Getpid(), fd, ClaimPidfd(fd)))
 		for range 1000 {
 			if _, err = unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil {
 				break
