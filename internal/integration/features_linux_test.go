@@ -11,6 +11,7 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/kernel"
 	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
@@ -33,12 +34,23 @@ func TestFeaturesOfAttributes(t *testing.T) {
 		t.Errorf("landlock: %v, %v", has.Has(spawn.FeatureLandlock), err)
 	}
 	for name, list := range map[spawn.FeatureName]attr.List{
-		spawn.FeatureSeccomp:        {attr.NoNewPrivs{}, spawntest.Refuse(unix.EPERM, unix.SYS_PTRACE)},
-		spawn.FeatureUserNamespaces: {attr.Namespaces{Flags: unix.CLONE_NEWUSER}},
+		spawn.FeatureSeccomp:          {attr.NoNewPrivs{}, spawntest.Refuse(unix.EPERM, unix.SYS_PTRACE)},
+		spawn.FeatureUserNamespaces:   {attr.Namespaces{Flags: unix.CLONE_NEWUSER}},
+		spawn.FeatureCgroupNamespaces: {attr.Namespaces{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWCGROUP}},
+		spawn.FeatureTimeNamespaces:   {attr.Namespaces{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWTIME}},
 	} {
+		if n, ok := list[0].(attr.Namespaces); ok && n.Flags != unix.CLONE_NEWUSER && !has.Has(spawn.FeatureUserNamespaces) {
+			continue // nobody can tell
+		}
 		_, err := spawn.Run(t.Context(), &spawn.Spec{Path: "/bin/true", Attr: list})
 		if has.Has(name) != (err == nil) {
 			t.Errorf("%s: %v, %v", name, has.Has(name), err)
+		}
+	}
+	defer kernel.NoNamespacesForTest()()
+	for _, name := range []spawn.FeatureName{spawn.FeatureCgroupNamespaces, spawn.FeatureTimeNamespaces} {
+		if spawn.Features().Has(name) {
+			t.Errorf("%s: the kernel has no such namespaces", name)
 		}
 	}
 }

@@ -28,8 +28,8 @@ func ForAttributes() (a Attributes) {
 			Landlock:         landlockVersion(),
 			Seccomp:          try(0, installFilter).succeeds(),
 			UserNamespaces:   tryUserNamespace().succeeds(),
-			CgroupNamespaces: hasNamespace("cgroup"),
-			TimeNamespaces:   hasNamespace("time"),
+			CgroupNamespaces: HasNamespaces("cgroup"),
+			TimeNamespaces:   HasNamespaces("time"),
 		}
 	}
 	if maybeElsewhere() {
@@ -115,9 +115,4 @@ func landlockVersion() int {
 		return 0
 	}
 	return t.status.ExitStatus()
-}
-
-// hasNamespace reports whether the kernel knows a kind of namespaces.
-func hasNamespace(kind string) bool {
-	return unix.Access("/proc/self/ns/"+kind, unix.F_OK) == nil
 }
