@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/safespawn/spawn/internal/highfd"
+	"github.com/safespawn/spawn/internal/kernel"
 )
 
 // owner is the process that has made a control group, as the group's name says.
@@ -98,15 +98,8 @@ func (o owner) state(me owner) state {
 
 // startOf is when a process was started, 0 where /proc doesn't say.
 func startOf(pid int) (start uint64, zombie bool) {
-	if name, err := os.Readlink("/proc/self"); err != nil || name != strconv.Itoa(os.Getpid()) {
-		return 0, false // it is that of another pid namespace
-	}
-	stat, err := highfd.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0, false
-	}
-	fields := statFields(stat)
-	if len(fields) < 20 {
+	fields, err := kernel.Stat(strconv.Itoa(pid))
+	if err != nil || !kernel.OurIDs() {
 		return 0, false
 	}
 	start, _ = strconv.ParseUint(string(fields[19]), 10, 64) // 0 is not known

@@ -20,7 +20,7 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
-	"github.com/safespawn/spawn/internal/highfd"
+	"github.com/safespawn/spawn/internal/kernel"
 	"github.com/safespawn/spawn/internal/logs"
 )
 
@@ -159,18 +159,8 @@ func (t *tree) join(list attr.List, stdin io.Reader) attr.List {
 
 // onTerminal reports whether this process has a controlling terminal.
 func onTerminal() bool {
-	stat, err := highfd.ReadFile("/proc/thread-self/stat")
-	if err != nil {
-		return false
-	}
-	fields := statFields(stat)
-	return len(fields) > 4 && string(fields[4]) != "0"
-}
-
-// statFields are the fields of a stat file of /proc from the third on:
-// PID (NAME) STATE PPID PGRP SESSION TTY ...; the name may have any character.
-func statFields(stat []byte) [][]byte {
-	return bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	fields, err := kernel.Stat("thread-self")
+	return err == nil && string(fields[4]) != "0"
 }
 
 // holds is TreeHolds.
@@ -294,12 +284,8 @@ func groupAlive(pgid int) bool {
 		if n := entry.Name(); n[0] < '1' || n[0] > '9' {
 			continue
 		}
-		stat, err := highfd.ReadFile("/proc/" + entry.Name() + "/stat")
-		if err != nil {
-			continue
-		}
-		fields := statFields(stat)
-		if len(fields) > 2 && string(fields[2]) == strconv.Itoa(pgid) && !bytes.ContainsAny(fields[0], "ZX") {
+		fields, err := kernel.Stat(entry.Name())
+		if err == nil && string(fields[2]) == strconv.Itoa(pgid) && !bytes.ContainsAny(fields[0], "ZX") {
 			return true
 		}
 	}

@@ -3,7 +3,6 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"strconv"
 	"sync/atomic"
@@ -11,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/safespawn/spawn/internal/highfd"
+	"github.com/safespawn/spawn/internal/kernel"
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
 )
@@ -86,10 +85,8 @@ const forkNoExec = 0x40
 
 // pastExec reports whether a child has had an execve, as far as /proc tells.
 func pastExec(pid int) bool {
-	stat, _ := highfd.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	// PID (NAME) STATE PPID PGRP SESSION TTY TPGID FLAGS; the name may be anything.
-	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-	if len(fields) < 7 || !procHasOurIDs() {
+	fields, err := kernel.Stat(strconv.Itoa(pid))
+	if err != nil || !kernel.OurIDs() {
 		return false
 	}
 	flags, err := strconv.ParseUint(string(fields[6]), 10, 64)

@@ -3,7 +3,6 @@
 package engine
 
 import (
-	"bytes"
 	"errors"
 	"io/fs"
 	"os"
@@ -103,7 +102,7 @@ func (c *Child) askBy(way, options int, x *raw.Exit) syscall.Errno {
 // zombieInProc asks /proc whether a child has ended. The error is ECHILD where it
 // was reaped, and ENOTSUP where /proc can't tell.
 func zombieInProc(pid int) (bool, syscall.Errno) {
-	if !procHasOurIDs() {
+	if !kernel.OurIDs() {
 		return false, unix.ENOTSUP
 	}
 	state, parent, err := procState(pid)
@@ -118,14 +117,9 @@ func zombieInProc(pid int) (bool, syscall.Errno) {
 
 // procState is a process's state and parent as /proc has them.
 func procState(pid int) (state byte, parent int, err error) {
-	text, err := highfd.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	fields, err := kernel.Stat(strconv.Itoa(pid))
 	if err != nil {
 		return 0, 0, err
-	}
-	i := bytes.LastIndexByte(text, ')') // the name before it may be anything
-	fields := bytes.Fields(text[i+1:])
-	if len(fields) < 2 {
-		return 0, 0, unix.EIO
 	}
 	parent, err = strconv.Atoi(string(fields[1]))
 	return fields[0][0], parent, err

@@ -4,7 +4,6 @@ package engine
 
 import (
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 
@@ -136,18 +135,10 @@ func procPID(pid, pidfd int) (int, error) {
 			return n, nil
 		}
 	}
-	if !procHasOurIDs() {
+	if !kernel.OurIDs() {
 		return 0, fmt.Errorf("/proc is not mounted, or that of another pid namespace: %w", unix.ENOENT)
 	}
 	return pid, nil
-}
-
-// procHasOurIDs reports whether a number in /proc is a pid as we know it, and not
-// that of another pid namespace.
-func procHasOurIDs() bool {
-	var buf, own [20]byte
-	n, err := unix.Readlink("/proc/self", buf[:])
-	return err == nil && string(buf[:n]) == string(strconv.AppendInt(own[:0], int64(os.Getpid()), 10))
 }
 
 // pidOfPidfd is the number in /proc of a pidfd's process, 0 if that can't be found

@@ -98,7 +98,7 @@ func (c *Child) Lost() bool { return c.lost }
 
 // isPidfdOf reports whether fd is a pidfd of a process, as far as /proc tells.
 func isPidfdOf(fd, pid int) bool {
-	if !procHasOurIDs() {
+	if !kernel.OurIDs() {
 		return true
 	}
 	return pidOfPidfd(fd) == pid

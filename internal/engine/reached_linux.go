@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/kernel"
 	"github.com/safespawn/spawn/internal/raw"
 )
 
@@ -130,12 +131,12 @@ func pidsInUse() int {
 			n, _ := strconv.Atoi(t)
 			used[n] = true
 		}
-		stat := readText(dir + "/stat")
-		_, rest, _ := strings.Cut(stat[strings.LastIndexByte(stat, ')')+1:], " ")
-		for i, f := range strings.Fields(rest) {
-			n, _ := strconv.Atoi(f)
-			used[n] = used[n] || i == 2 || i == 3 // state, parent, group, session
-		}
+		raw.ReadQuickly(dir+"/stat", func(stat []byte) {
+			for i, f := range kernel.StatFields(stat) {
+				n, _ := strconv.Atoi(string(f))
+				used[n] = used[n] || i == 2 || i == 3 // state, parent, group, session
+			}
+		})
 	})
 	n := 0
 	for pid, is := range used {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/kernel"
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
 )
@@ -107,7 +108,7 @@ func (c *Child) awaitStop() {
 // isStopped looks for the state in /proc.
 func isStopped(pid int) bool {
 	state, _, _ := procState(pid)
-	return state == 'T'
+	return state == 'T' && kernel.OurIDs()
 }
 
 // shortTime is how long to look in a loop.

@@ -4,10 +4,41 @@ package kernel
 
 import (
 	"bytes"
+	"os"
 	"strconv"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn/internal/highfd"
 )
+
+// OurIDs reports whether a number in /proc is a pid as this process knows it, and not
+// that of another pid namespace.
+func OurIDs() bool {
+	var buf, own [20]byte
+	n, err := unix.Readlink("/proc/self", buf[:])
+	return err == nil && string(buf[:n]) == string(strconv.AppendInt(own[:0], int64(os.Getpid()), 10))
+}
+
+// Stat is StatFields of a directory of /proc, with all that are used here.
+func Stat(name string) ([][]byte, error) {
+	text, err := highfd.ReadFile("/proc/" + name + "/stat")
+	if err != nil {
+		return nil, err
+	}
+	fields := StatFields(text)
+	if len(fields) < 20 {
+		return nil, unix.EIO
+	}
+	return fields, nil
+}
+
+// StatFields are the fields of a stat file from the third on: PID (NAME) STATE PPID
+// PGRP SESSION TTY TPGID FLAGS ..., of which the twentieth is the time of the start.
+// The name may have any character.
+func StatFields(text []byte) [][]byte {
+	return bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
+}
 
 // Number is the number that a file of /proc has after a name, which must not
 // be in its first line.
