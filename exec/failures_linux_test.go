@@ -238,6 +238,7 @@ func failureCases(t *testing.T) map[string]failureCase {
 		"negative group":           {cmd: sys(syscall.SysProcAttr{Setpgid: true, Pgid: -1}), step: "setpgid"},
 		"foreground, no terminal":  {cmd: sys(syscall.SysProcAttr{Foreground: true, Ctty: nullFD}), step: "foreground"},
 		"foreground, closed":       {cmd: sys(syscall.SysProcAttr{Foreground: true, Ctty: 1 << 20}), step: "foreground"},
+		"foreground, negative":     {cmd: sys(syscall.SysProcAttr{Foreground: true, Ctty: -1}), step: "foreground"},
 		"nothing to detach from":   {cmd: sys(syscall.SysProcAttr{Noctty: true}), step: "noctty"},
 		"cgroup closed":            {cmd: sys(syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: 1 << 20}), step: "cgroup"},
 		"no cgroup":                {cmd: sys(syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: nullFD}), step: "cgroup"},

@@ -4,6 +4,7 @@ package exec
 
 import (
 	"errors"
+	"math"
 	"os"
 	"slices"
 	"strconv"
@@ -30,14 +31,16 @@ func (l *sysList) close() {
 	}
 }
 
-// borrow makes a file of somebody's descriptor.
-func (l *sysList) borrow(fd int, step string) (*os.File, error) {
-	name := "descriptor " + strconv.Itoa(fd)
+// nameOf is a descriptor's name in errors.
+func nameOf(fd int) string { return "descriptor " + strconv.Itoa(fd) }
+
+// borrow makes a file of somebody's descriptor of a cgroup.
+func (l *sysList) borrow(fd int) (*os.File, error) {
 	dup, err := highfd.Dup(fd)
 	if err != nil {
-		return nil, &spawn.Error{Part: spawn.PartAttr, Step: step, Index: -1, Object: name, Err: err}
+		return nil, notOpen(spawn.StepCgroup, fd, err)
 	}
-	f := os.NewFile(uintptr(dup), name)
+	f := os.NewFile(uintptr(dup), nameOf(fd))
 	l.files = append(l.files, f)
 	return f, nil
 }
@@ -71,6 +74,26 @@ func (c *Cmd) checkSys(path string, files []*os.File) error {
 			Err: syscall.EPERM, Hint: "with Setsid the group is the session's"}}
 	}
 	return nil
+}
+
+// checkNumbers finds numbers that no descriptor has, which attributes would call
+// invalid.
+func checkNumbers(foreground bool, tty int, h hardening) error {
+	step, fd := "", 0
+	switch never := func(n int) bool { return n < 0 || n > math.MaxInt32 }; {
+	case foreground && never(tty):
+		step, fd = spawn.StepForeground, tty
+	case h.UseLandlock && never(h.LandlockFD):
+		step, fd = spawn.StepLandlock, h.LandlockFD
+	default:
+		return nil
+	}
+	return notOpen(step, fd, syscall.EBADF)
+}
+
+// notOpen is the error of a descriptor that SysProcAttr has.
+func notOpen(step string, fd int, err error) error {
+	return &spawn.Error{Part: spawn.PartAttr, Step: step, Index: -1, Object: nameOf(fd), Err: err}
 }
 
 // noTerminal is why a file does not become the terminal of a process without a
@@ -111,7 +134,10 @@ func (c *Cmd) attributes() (l sysList, err error) {
 	if sys.Ptrace {
 		l.add(attr.Ptrace{})
 	}
-	err = errors.Join(l.session(sys), l.cgroup(sys), l.harden(hardeningOf(sys)))
+	l.session(sys)
+	h := hardeningOf(sys)
+	err = errors.Join(checkNumbers(sys.Foreground, sys.Ctty, h), l.cgroup(sys))
+	l.harden(h)
 	return l, err
 }
 
@@ -152,7 +178,7 @@ func (l *sysList) privileges(sys *syscall.SysProcAttr) {
 	}
 }
 
-func (l *sysList) session(sys *syscall.SysProcAttr) error {
+func (l *sysList) session(sys *syscall.SysProcAttr) {
 	if sys.Setsid {
 		l.add(attr.Setsid{})
 	}
@@ -160,11 +186,7 @@ func (l *sysList) session(sys *syscall.SysProcAttr) error {
 		l.add(attr.Setpgid{Pgid: sys.Pgid})
 	}
 	if sys.Foreground {
-		tty, err := l.borrow(sys.Ctty, spawn.StepForeground)
-		if err != nil {
-			return err
-		}
-		l.add(attr.Foreground{File: tty})
+		l.add(attr.Foreground{FD: attr.FD(sys.Ctty)})
 	}
 	if sys.Noctty {
 		l.add(attr.DetachTTY{})
@@ -172,14 +194,13 @@ func (l *sysList) session(sys *syscall.SysProcAttr) error {
 	if sys.Setctty {
 		l.add(attr.ControllingTTY{FD: attr.FD(sys.Ctty), Steal: true})
 	}
-	return nil
 }
 
 func (l *sysList) cgroup(sys *syscall.SysProcAttr) error {
 	if !sys.UseCgroupFD {
 		return nil
 	}
-	dir, err := l.borrow(sys.CgroupFD, spawn.StepCgroup)
+	dir, err := l.borrow(sys.CgroupFD)
 	if err != nil {
 		return err
 	}

@@ -54,17 +54,11 @@ type hardening struct {
 	LandlockFlags uint32
 }
 
-func (l *sysList) harden(h hardening) error {
+func (l *sysList) harden(h hardening) {
 	if h.NoNewPrivs {
 		l.add(attr.NoNewPrivs{})
 	}
-	if !h.UseLandlock {
-		return nil
+	if h.UseLandlock {
+		l.add(attr.Landlock{FD: attr.FD(h.LandlockFD), Flags: uint(h.LandlockFlags)})
 	}
-	ruleset, err := l.borrow(h.LandlockFD, spawn.StepLandlock)
-	if err != nil {
-		return err
-	}
-	l.add(attr.Landlock{File: ruleset, Flags: uint(h.LandlockFlags)})
-	return nil
 }

@@ -66,8 +66,7 @@ func TestUnknownFields(t *testing.T) {
 func TestHardening(t *testing.T) {
 	run := func(noNewPrivs, useLandlock bool, fd int, flags uint32) (string, error) {
 		t.Helper()
-		list, end, err := exec.Hardened(noNewPrivs, useLandlock, fd, flags)
-		defer end()
+		list, err := exec.Hardened(noNewPrivs, useLandlock, fd, flags)
 		if err != nil {
 			return "", err
 		}
@@ -99,7 +98,7 @@ func TestHardening(t *testing.T) {
 		fd    int
 		flags uint32
 		errno syscall.Errno
-	}{"closed": {1 << 20, 0, unix.EBADF}, "flags": {ruleset, 1 << 31, unix.EINVAL}} {
+	}{"closed": {1 << 20, 0, unix.EBADF}, "negative": {-1, 0, unix.EBADF}, "flags": {ruleset, 1 << 31, unix.EINVAL}} {
 		_, err := run(true, true, c.fd, c.flags)
 		var se *spawn.Error
 		if !errors.As(err, &se) || se.Step != "landlock" || !errors.Is(err, c.errno) {
