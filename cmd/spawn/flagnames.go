@@ -44,8 +44,9 @@ func inFlags(err error) string {
 	case errors.As(err, &need):
 		return flagFor(need.Attr) + " needs " + needed(need)
 	case errors.As(err, &lack):
-		if name, ok := strings.CutPrefix(lack.What, "attr."); ok {
-			return flagFor(name) + " needs " + lack.Since
+		if what, ok := strings.CutPrefix(lack.What, "attr."); ok {
+			name, how, _ := strings.Cut(what, " ")
+			return strings.TrimRight(flagFor(name)+" "+how, " ") + " needs " + lack.Since
 		}
 	}
 	return err.Error()

@@ -47,4 +47,15 @@ func TestMessagesInFlags(t *testing.T) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
+	for want, what := range map[string]string{
+		"--ctty needs linux":                     "attr.ControllingTTY",
+		"--ctty with FD needs linux":             "attr.ControllingTTY with FD",
+		"--sig-default with signals needs linux": "attr.SigDefault with signals",
+		"attr.Ptrace needs linux":                "attr.Ptrace",
+		"attr.Ptrace with all needs linux":       "attr.Ptrace with all",
+	} {
+		if got := inFlags(&spawn.UnsupportedError{What: what, Since: "linux"}); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
 }
