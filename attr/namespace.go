@@ -11,7 +11,7 @@ import (
 )
 
 // Namespaces makes the child in new namespaces. Flags are the CLONE_NEW* of
-// namespaces(7). 0 means none. A new mount namespace is a copy, and shared mounts
+// namespaces(7), at least one. A new mount namespace is a copy, and shared mounts
 // stay shared in it.
 //
 // CLONE_NEWTIME needs clone3, and has its effect from Linux 6.2 on. Privilege:
@@ -20,8 +20,8 @@ import (
 type Namespaces struct{ Flags uint }
 
 // Unshare makes the child leave namespaces and other things that it shares. Flags
-// are CLONE_NEW*, CLONE_FILES, CLONE_FS and CLONE_SYSVSEM. It happens after the
-// session is set and before the root directory changes.
+// are CLONE_NEW*, CLONE_FILES, CLONE_FS and CLONE_SYSVSEM, at least one. It happens
+// after the session is set and before the root directory changes.
 //
 // With CLONE_NEWNS all mounts become private, so nothing that the child mounts is
 // seen outside. With CLONE_NEWPID the child's own children are in the new
