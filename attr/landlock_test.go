@@ -13,7 +13,7 @@ func TestLandlockValues(t *testing.T) {
 		}
 		wrong(t, attr.List{good, attr.Nice(1), good}, 2)
 	}
-	for _, bad := range []attr.Landlock{{}, {FD: attr.FD(-1)}, {FD: attr.FD(one << 31)}, {File: anyFile, FD: attr.FD(3)}, {File: anyFile, FD: attr.FD(0)}} {
+	for _, bad := range []attr.Landlock{{}, new(attr.LandlockRuleset).Attr(), {FD: attr.FD(-1)}, {FD: attr.FD(one << 31)}, {File: anyFile, FD: attr.FD(3)}, {File: anyFile, FD: attr.FD(0)}} {
 		wrong(t, attr.List{attr.NoNewPrivs{}, bad}, 1)
 	}
 }

@@ -56,7 +56,9 @@ func NewLandlock(rules LandlockRules) (*LandlockRuleset, error) {
 
 // Attr returns the attribute. You may use it until Close. If all rules were
 // dropped, it changes nothing.
-func (r *LandlockRuleset) Attr() Landlock { return Landlock{File: r.file, nothing: r.file == nil} }
+func (r *LandlockRuleset) Attr() Landlock {
+	return Landlock{File: r.file, nothing: r.file == nil && len(r.dropped) > 0}
+}
 
 // Dropped returns the names of the rights that the kernel lacks, as in landlock(7),
 // such as LANDLOCK_ACCESS_NET_BIND_TCP. The program is not restricted in these.
