@@ -33,25 +33,12 @@ func openHandle(path string, flags int) (*handle, error) {
 	return &handle{os.NewFile(uintptr(fd), path), st.Dev, st.Ino}, nil
 }
 
-// control calls f with the descriptor of a file, which is not closed meanwhile.
-func control(file *os.File, f func(fd int) error) error {
-	conn, err := file.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var inner error
-	if conn.Control(func(fd uintptr) { inner = f(int(fd)) }) != nil {
-		return os.ErrClosed // nothing else makes it fail
-	}
-	return inner
-}
-
 // errStray is what with returns when the descriptor is another file's.
 var errStray = errors.New("the descriptor was closed by other code")
 
 // with calls f with the descriptor.
 func (h *handle) with(f func(fd int) error) error {
-	return control(h.file, func(fd int) error {
+	return highfd.WithNumber(h.file, func(fd int) error {
 		if !h.is(fd) {
 			return errStray
 		}

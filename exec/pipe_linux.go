@@ -65,9 +65,9 @@ func userPipe() (r, w *os.File, err error) {
 	return userPipe()
 }
 
-func isLow(f *os.File) (low bool) {
-	conn, err := f.SyscallConn()
-	return err == nil && conn.Control(func(fd uintptr) { low = fd < highfd.Least }) == nil && low
+func isLow(f *os.File) bool {
+	fd, err := highfd.Number(f)
+	return err == nil && fd < highfd.Least
 }
 
 // park makes a file of p, which lets a goroutine wait for it in the poller, or

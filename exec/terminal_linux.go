@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/raw"
 )
 
@@ -34,7 +35,7 @@ func foregroundOf(stdin io.Reader) *terminal {
 		return nil
 	}
 	own, fd := unix.Getpgrp(), -1
-	err := control(in, func(n int) error {
+	err := highfd.WithNumber(in, func(n int) error {
 		fg, err := unix.IoctlGetInt(n, unix.TIOCGPGRP)
 		if err != nil || fg != own {
 			return unix.ENOTTY
@@ -111,7 +112,7 @@ func (t *terminal) set(from, to int) {
 	if t.over {
 		return
 	}
-	_ = control(t.file, func(fd int) error {
+	_ = highfd.WithNumber(t.file, func(fd int) error {
 		now, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP)
 		if err == nil && now != to && (now == from || !groupAlive(now)) {
 			err = fromBackground(func() error { return unix.IoctlSetPointerInt(fd, unix.TIOCSPGRP, to) })

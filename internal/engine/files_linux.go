@@ -175,12 +175,8 @@ func (p *Program) bringRuleset(f *fdtable.Lowering) error {
 
 // hold notes that a file must be open, with the descriptor it has now.
 func (p *Program) hold(f *os.File, part plan.Part, step string, index int) (fd int, err error) {
-	conn, err := f.SyscallConn()
-	if err != nil {
+	if fd, err = highfd.Number(f); err != nil {
 		return -1, err
-	}
-	if conn.Control(func(n uintptr) { fd = int(n) }) != nil {
-		return -1, os.ErrClosed // nothing else makes it fail
 	}
 	if p.files == nil {
 		p.files = make([]heldFile, 0, 4)

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/highfd"
 )
 
 // oomRisk is what the kernel's OOM killer may do to this process because of a child
@@ -84,15 +86,10 @@ func (r oomRisk) or(o oomRisk) oomRisk { return oomRisk{r.limited || o.limited, 
 
 // dupDir is a descriptor of a directory that is open.
 func dupDir(dir *os.File) (fd int, err error) {
-	conn, err := dir.SyscallConn()
-	if err != nil {
-		return -1, err
-	}
-	if cerr := conn.Control(func(n uintptr) {
-		fd, err = unix.Openat(int(n), ".", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	}); cerr != nil {
-		return -1, cerr
-	}
+	err = highfd.WithNumber(dir, func(n int) error {
+		fd, err = unix.Openat(n, ".", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		return err
+	})
 	return fd, err
 }
 

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/kernel"
 	"github.com/safespawn/spawn/internal/raw"
 )
@@ -190,8 +191,8 @@ func pidsLimit(cgroup *os.File) string {
 
 // fdText is the number of an open file, which is held open.
 func fdText(f *os.File) (text string) {
-	if conn, err := f.SyscallConn(); err == nil {
-		_ = conn.Control(func(fd uintptr) { text = strconv.Itoa(int(fd)) })
+	if fd, err := highfd.Number(f); err == nil {
+		text = strconv.Itoa(fd)
 	}
 	return text
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/attrlist"
+	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/plan"
 )
 
@@ -87,7 +88,7 @@ func (p *Program) findTerminal() error {
 	problem := func(err error) error {
 		return plan.AttrError(plan.StepCtty, indexOf[attr.ControllingTTY](p.list), p.attr.TTY.Name(), err)
 	}
-	fd, err := numberOf(p.attr.TTY)
+	fd, err := highfd.Number(p.attr.TTY)
 	if err != nil {
 		return problem(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/plan"
 )
 
@@ -20,8 +21,6 @@ type filePlan struct {
 	chdir int             // last action that changed it, or -1
 
 	closedFrom int // what is not in the table is closed from here on
-	top        int // above all numbers of the table
-	all        bool
 	foreground int // need that is the terminal of Tcsetpgrp, or none
 	tcsetpgrp  int // its action
 	chrooted   bool
@@ -106,7 +105,6 @@ func (f *filePlan) add(n need) int {
 // put makes a number of the child a need, or shut.
 func (f *filePlan) put(n, need, action int) {
 	f.table[n] = fdEntry{need, action}
-	f.top = max(f.top, n+1)
 }
 
 func (f *filePlan) closed(n int) bool {
@@ -141,7 +139,7 @@ func (f *filePlan) apply(i int, x *plan.Action) error {
 		}
 		f.put(x.FD, k, i)
 	case plan.ActFile:
-		fd, err := numberOf(x.File)
+		fd, err := highfd.Number(x.File)
 		if err != nil {
 			return x.ErrorAt(i, err)
 		}
@@ -151,8 +149,6 @@ func (f *filePlan) apply(i int, x *plan.Action) error {
 	case plan.ActCloseFrom:
 		maps.DeleteFunc(f.table, func(n int, _ fdEntry) bool { return n >= x.FD })
 		f.closedFrom = min(f.closedFrom, x.FD)
-	case plan.ActInheritAll:
-		f.all = true
 	case plan.ActChdir, plan.ActFchdir:
 		return f.changeDir(i, x)
 	case plan.ActTcsetpgrp:
@@ -221,26 +217,6 @@ func (f *filePlan) numberFor(fd int) int {
 
 // numbers is those of the table, in order.
 func (f *filePlan) numbers() []int { return slices.Sorted(maps.Keys(f.table)) }
-
-// numberOf is the descriptor of an open file in this process.
-func numberOf(f *os.File) (fd int, err error) {
-	err = withNumber(f, func(n int) error { fd = n; return nil })
-	return fd, err
-}
-
-// withNumber calls use with the descriptor of an open file. It does not make the
-// file blocking, as Fd does.
-func withNumber(f *os.File, use func(fd int) error) error {
-	conn, err := f.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var inner error
-	if conn.Control(func(n uintptr) { inner = use(int(n)) }) != nil {
-		return os.ErrClosed // nothing else makes it fail
-	}
-	return inner
-}
 
 // heldFiles is what a start has open; each has the index of its need, and what
 // has none comes after them.

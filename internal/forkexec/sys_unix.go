@@ -103,7 +103,7 @@ func (n *need) get(held heldFiles) (heldFile, error) {
 }
 
 func duplicateFile(f *os.File) (fd int, err error) {
-	err = withNumber(f, func(n int) error {
+	err = highfd.WithNumber(f, func(n int) error {
 		fd, err = highfd.DupBlocking(n)
 		return err
 	})
@@ -158,7 +158,7 @@ func (p *Program) procAttr(held *heldFiles) (*os.ProcAttr, error) {
 	f := &p.files
 	files := make([]*os.File, p.tableSize())
 	f.place(*held, files)
-	if f.all {
+	if plan.InheritsAll(p.actions) {
 		if err := p.inheritRest(held, files); err != nil {
 			return nil, err
 		}
@@ -192,10 +192,14 @@ func (p *Program) dir(held heldFiles) string {
 // those below that number which have no file.
 func (p *Program) tableSize() int {
 	f := &p.files
-	if f.all && f.closedFrom == math.MaxInt {
-		return f.top
+	top := 0
+	for n := range f.table {
+		top = max(top, n+1)
 	}
-	return max(f.top, lastInheritable(f.closedFrom != math.MaxInt)+1)
+	if plan.InheritsAll(p.actions) && f.closedFrom == math.MaxInt {
+		return top
+	}
+	return max(top, lastInheritable(f.closedFrom != math.MaxInt)+1)
 }
 
 // lastInheritable is the highest descriptor of this process that is not

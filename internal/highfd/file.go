@@ -1,0 +1,30 @@
+package highfd
+
+import "os"
+
+// WithNumber calls use with the descriptor of a file, which is not closed meanwhile.
+// It does not make the file blocking, as Fd does. The error of a file that is closed
+// is os.ErrClosed.
+func WithNumber(f *os.File, use func(fd int) error) error {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var inner error
+	if conn.Control(func(fd uintptr) { inner = use(int(fd)) }) != nil {
+		return os.ErrClosed // nothing else makes it fail
+	}
+	return inner
+}
+
+// Number is the descriptor that an open file has now.
+func Number(f *os.File) (fd int, err error) {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	if conn.Control(func(n uintptr) { fd = int(n) }) != nil {
+		return -1, os.ErrClosed
+	}
+	return fd, nil
+}
