@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/user"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/safespawn/spawn/attr"
@@ -80,6 +81,21 @@ func isOurs(cr attr.Credential) bool {
 		!slices.ContainsFunc(groups, func(id int) bool { return !theirs(id) })
 }
 
+// Group returns the id of a group, by name or else by number. A number needs no
+// group that has it. If there is neither a group of the name nor a number, the error
+// is a [user.UnknownGroupError]. Any Unix.
+func Group(name string) (uint32, error) {
+	g, err := user.LookupGroup(name)
+	if err == nil {
+		return attr.ParseID(g.Gid)
+	}
+	var unknown user.UnknownGroupError
+	if gid, bad := attr.ParseID(name); bad == nil && errors.As(err, &unknown) {
+		return gid, nil
+	}
+	return 0, err
+}
+
 // Env returns HOME, USER, LOGNAME and SHELL of a user, in the form of an
 // environment. The name has the form that [Credential] takes. To override the
 // variables of another environment, such as os.Environ's, append these to it.
@@ -111,9 +127,11 @@ func findUser(name string) (u *user.User, gid string, err error) {
 		return nil, "", plan.Invalid("%q is neither user nor user:group", name)
 	}
 	if with {
-		if gid, err = findGroup(group); err != nil {
+		id, err := Group(group)
+		if err != nil {
 			return nil, "", err
 		}
+		gid = strconv.FormatUint(uint64(id), 10)
 	}
 	u, err = user.Lookup(who)
 	var unknown user.UnknownUserError
@@ -126,17 +144,6 @@ func findUser(name string) (u *user.User, gid string, err error) {
 		return &user.User{Uid: who}, gid, nil
 	}
 	return u, gid, err
-}
-
-func findGroup(name string) (gid string, err error) {
-	g, err := user.LookupGroup(name)
-	if err == nil {
-		return g.Gid, nil
-	}
-	if isNumber(name) {
-		return name, nil
-	}
-	return "", err
 }
 
 func isNumber(s string) bool {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/lookup"
 )
 
@@ -28,10 +29,32 @@ func TestUnknown(t *testing.T) {
 	}
 }
 
+// TestGroup finds groups by name and by number.
+func TestGroup(t *testing.T) {
+	if os.Getuid() < 0 {
+		testenv.Skip(t, "user ids are not numbers here")
+	}
+	first, err := user.LookupGroupId("0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]uint32{first.Name: 0, "0": 0, "54321": 54321} {
+		if gid, err := lookup.Group(name); err != nil || gid != want {
+			t.Errorf("%q: %d, %v", name, gid, err)
+		}
+	}
+	for _, name := range []string{"", "no such group", "-1", "4294967295"} {
+		var unknown user.UnknownGroupError
+		if gid, err := lookup.Group(name); !errors.As(err, &unknown) {
+			t.Errorf("%q: %d, %v", name, gid, err)
+		}
+	}
+}
+
 // TestRoot wants ids of 0 to be meant.
 func TestRoot(t *testing.T) {
 	if os.Getuid() < 0 {
-		t.Skip("SKIPPED: user ids are not numbers here")
+		testenv.Skip(t, "user ids are not numbers here")
 	}
 	for _, name := range []string{"0:0", "54321:0", "54321:54321"} {
 		cr, err := lookup.Credential(name)
@@ -45,7 +68,7 @@ func TestRoot(t *testing.T) {
 // its own.
 func TestSlicesOfTheirOwn(t *testing.T) {
 	if os.Getuid() < 0 {
-		t.Skip("SKIPPED: user ids are not numbers here")
+		testenv.Skip(t, "user ids are not numbers here")
 	}
 	me, err := user.Current()
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/user"
 
 	"github.com/urfave/cli/v3"
 
@@ -144,20 +143,4 @@ func (o *options) capabilities() attr.Attr {
 	return c
 }
 
-func parseGroups(s string) ([]uint32, error) { return parseList(s, lookupGroup) }
-
-// lookupGroup finds a group by name, or else by number.
-func lookupGroup(s string) (uint32, error) {
-	g, err := user.LookupGroup(s)
-	var unknown user.UnknownGroupError
-	if errors.As(err, &unknown) {
-		if gid, err := attr.ParseID(s); err == nil {
-			return gid, nil
-		}
-		return 0, fmt.Errorf("no group %q", s)
-	}
-	if err != nil {
-		return 0, err
-	}
-	return attr.ParseID(g.Gid)
-}
+func parseGroups(s string) ([]uint32, error) { return parseList(s, lookup.Group) }
