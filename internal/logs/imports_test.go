@@ -2,11 +2,14 @@ package logs_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
 // mostPackages bounds what a program links for packages spawn and exec.
@@ -18,10 +21,10 @@ const mostPackages = 110
 func TestImports(t *testing.T) {
 	tool, err := exec.LookPath("go")
 	if err != nil {
-		t.Skip("SKIPPED: no go tool")
+		testenv.Skip(t, "no go tool")
 	}
 	if _, err := os.Stat("../../go.mod"); err != nil {
-		t.Skip("SKIPPED: no source code here")
+		testenv.Skip(t, "no source code here")
 	}
 	env := goEnv(t, tool)
 	for _, system := range []string{"linux", "darwin", "windows"} {
@@ -49,7 +52,7 @@ func deps(t *testing.T, tool, of string, env []string) []string {
 	out, err := cmd.Output()
 	var failed *exec.ExitError
 	if errors.As(err, &failed) {
-		t.Skipf("SKIPPED: the go tool can't load this module: %s", failed.Stderr)
+		testenv.Skip(t, fmt.Sprintf("the go tool can't load this module: %s", failed.Stderr))
 	} else if err != nil {
 		t.Fatal(err)
 	}
