@@ -77,16 +77,20 @@ func ParseCapability(s string) (Capability, error) {
 // ParseCapabilities reads a list of names with commas between them, or "none". In
 // the list "all" stands for the bounding set, which are the capabilities that this
 // process and its children can have. After it "-NAME" removes one. The result has
-// each capability once.
+// each capability once. If the list has "all" and the system does not tell the
+// bounding set, the error is an [UnsupportedError].
 func ParseCapabilities(s string) ([]Capability, error) {
 	list := []Capability{}
 	if s == "none" {
 		return list, nil
 	}
 	all := false
+	var lack error
 	for item := range strings.SplitSeq(s, ",") {
 		if item == "all" {
-			list, all = append(list, boundingCaps()...), true
+			var caps []Capability
+			caps, lack = boundingCaps()
+			list, all = append(list, caps...), true
 			continue
 		}
 		name, without := strings.CutPrefix(item, "-")
@@ -102,6 +106,9 @@ func ParseCapabilities(s string) ([]Capability, error) {
 			list = append(list, c)
 		}
 	}
+	if lack != nil {
+		return nil, lack
+	}
 	return once(list), nil
 }
 
@@ -116,12 +123,15 @@ func once[T comparable](list []T) []T {
 }
 
 // boundingCaps are those of this thread's bounding set.
-func boundingCaps() (list []Capability) {
-	creds, _ := currentCreds()
+func boundingCaps() (list []Capability, err error) {
+	set, err := boundingSet()
+	if err != nil {
+		return nil, &UnsupportedError{What: "the bounding set of capabilities", Since: "2.6.25", Err: err}
+	}
 	for c := range maxCapability + 1 {
-		if creds.bounding>>c&1 != 0 {
+		if set>>c&1 != 0 {
 			list = append(list, c)
 		}
 	}
-	return list
+	return list, nil
 }

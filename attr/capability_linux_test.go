@@ -4,6 +4,7 @@ package attr_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -92,4 +93,28 @@ func init() {
 			return nil
 		})
 	})
+}
+
+var _ = testenv.RegisterHelper("allcaps", func([]string) int {
+	list, err := attr.ParseCapabilities("all,-kill")
+	fmt.Print(len(list), errors.Is(err, errors.ErrUnsupported), errors.Is(err, unix.EXDEV))
+	return 0
+})
+
+// TestAllUnknown wants "all" to be an error where a filter hides the bounding set, and
+// not to be no capabilities.
+func TestAllUnknown(t *testing.T) {
+	s := spawntest.Helper(t, "allcaps")
+	s.Attr = attr.List{attr.NoNewPrivs{}, spawntest.Refuse(unix.EXDEV, unix.SYS_PRCTL, unix.SYS_CAPGET)}
+	if out := spawntest.Output(t, s); out != "0 true true" {
+		t.Errorf("%q", out)
+	}
+	all, err := attr.ParseCapabilities("all,-kill")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Attr = attr.List{attr.NoNewPrivs{}, spawntest.Refuse(unix.EXDEV, unix.SYS_CAPGET)}
+	if out, want := spawntest.Output(t, s), fmt.Sprint(len(all), false, false); out != want {
+		t.Errorf("%q, want %q", out, want)
+	}
 }
