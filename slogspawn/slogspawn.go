@@ -12,7 +12,8 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// Logger is a spawn.Logger that writes to a [slog.Handler]. [New] makes one.
+// Logger is a spawn.Logger that writes to a [slog.Handler]. [New] makes one. The zero
+// value writes nothing.
 type Logger struct{ handler slog.Handler }
 
 // New returns a Logger that writes to the handler of l. If l is nil, New returns
@@ -33,9 +34,9 @@ func New(l *slog.Logger) *Logger {
 }
 
 // Check returns an entry to be written. It returns nil if the handler is not
-// enabled for the level.
+// enabled for the level, or if there is no handler.
 func (l *Logger) Check(level zapcore.Level, message string) *zapcore.CheckedEntry {
-	if !l.handler.Enabled(context.Background(), slogLevel(level)) {
+	if l == nil || l.handler == nil || !l.handler.Enabled(context.Background(), slogLevel(level)) {
 		return nil
 	}
 	var caller [1]uintptr

@@ -62,6 +62,20 @@ func TestNone(t *testing.T) {
 	}
 }
 
+// TestNotMade logs nothing by a Logger that New did not make.
+func TestNotMade(t *testing.T) {
+	for _, l := range []*slogspawn.Logger{nil, new(slogspawn.Logger)} {
+		if e := l.Check(zapcore.ErrorLevel, "text"); e != nil {
+			t.Errorf("%#v: %v", l, e)
+		}
+	}
+	s := self(t)
+	s.Logger = new(slogspawn.Logger)
+	if state, err := spawn.Run(t.Context(), s); err != nil || !state.Success() {
+		t.Errorf("%v, %v", state, err)
+	}
+}
+
 type object struct{ name string }
 
 func (o object) MarshalLogObject(e zapcore.ObjectEncoder) error {
