@@ -64,8 +64,8 @@ type UnsupportedError struct {
 	// Since is the first Linux version that has it, such as "5.14", or words that
 	// say where it is. It is empty if no version alone brings it.
 	Since string
-	// Err is the error of the system, if the system was asked. errors.Is and
-	// errors.As find it, too.
+	// Err is the cause, if more is known: the error of the system, or words about it.
+	// errors.Is and errors.As find it, too.
 	Err error
 }
 
