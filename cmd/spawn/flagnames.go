@@ -17,7 +17,7 @@ var flagOf = map[string]string{
 	"DetachTTY": "--detach-tty", "Domainname": "--domainname", "Foreground": "--foreground", "Hostname": "--hostname",
 	"IDMap": "--uid-map and --gid-map", "InheritIgnored": "--sig-default", "IDs": "--groups, --ruid and the like", "IOPrio": "--ioprio",
 	"JoinNamespace": "--join", "Landlock": "--landlock", "MemoryDenyWriteExec": "--deny-write-exec",
-	"MergePages": "--merge-pages", "Mounts": "--mount", "NUMAPolicy": "--numa", "NewLandlock": "--landlock",
+	"MergePages": "--merge-pages", "Mounts": "--mount", "NUMAPolicy": "--numa",
 	"Namespaces": "--new", "Nice": "--nice", "NoFile": "--rlimit", "NoFilePolicy": "--rlimit",
 	"NoHugePages": "--no-huge-pages", "NoNewPrivs": "--no-new-privs", "OOMScoreAdj": "--oom-score-adj",
 	"ParentDeathSignal": "--parent-death", "Personality": "--personality", "PivotRoot": "--pivot-root",

@@ -55,9 +55,6 @@ func (m *memoryWatch) look() {
 
 // seen is the peak as far as it was seen.
 func (m *memoryWatch) seen() int64 {
-	if m == nil {
-		return 0
-	}
 	m.timer.Stop()
 	return m.peak
 }
