@@ -197,7 +197,9 @@ func (c *child) awaitHandle(pidfd int) {
 			var x raw.Exit
 			raw.Waitid(unix.P_PIDFD, pidfd, unix.WEXITED|unix.WNOWAIT, &x)
 		}
-		c.hasEnded(pidfd)
+		if c.own != nil {
+			c.hasEnded(pidfd) // which reaps it
+		}
 	}
 }
 
