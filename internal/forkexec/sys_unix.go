@@ -70,6 +70,9 @@ func (p *Program) openProblem() string {
 	if c == nil || c.KeepGroups && int(c.UID) == os.Geteuid() && int(c.GID) == os.Getegid() {
 		return ""
 	}
+	if indexOf[attr.ResetIDs](p.list) >= 0 {
+		return "FileActions.Open with attr.ResetIDs"
+	}
 	return "FileActions.Open with attr.Credential"
 }
 
