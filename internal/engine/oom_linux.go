@@ -69,7 +69,7 @@ func risksOf(dir *os.File) (risk oomRisk) {
 			return risk
 		}
 		risk = risk.or(risksAt(at))
-		up, err := unix.Openat(at, "..", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		up, err := highfd.OpenAt(at, "..", unix.O_PATH|unix.O_DIRECTORY, 0)
 		unix.Close(at)
 		if err != nil {
 			return worstRisk
@@ -87,7 +87,7 @@ func (r oomRisk) or(o oomRisk) oomRisk { return oomRisk{r.limited || o.limited, 
 // dupDir is a descriptor of a directory that is open.
 func dupDir(dir *os.File) (fd int, err error) {
 	err = highfd.WithNumber(dir, func(n int) error {
-		fd, err = unix.Openat(n, ".", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		fd, err = highfd.OpenAt(n, ".", unix.O_PATH|unix.O_DIRECTORY, 0)
 		return err
 	})
 	return fd, err
@@ -108,7 +108,7 @@ func ownCgroups() map[uint64]bool {
 	at := -1
 	for _, mount := range cgroupMounts() {
 		if below, ok := mount.has(name); ok {
-			at, _ = unix.Open(path.Join(mount.point, below), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+			at, _ = highfd.Open(path.Join(mount.point, below), unix.O_PATH|unix.O_DIRECTORY, 0)
 		}
 		if at >= 0 {
 			break
@@ -120,7 +120,7 @@ func ownCgroups() map[uint64]bool {
 		if unix.Fstat(at, &st) == nil {
 			own[st.Ino] = true
 		}
-		up, err := unix.Openat(at, "..", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		up, err := highfd.OpenAt(at, "..", unix.O_PATH|unix.O_DIRECTORY, 0)
 		unix.Close(at)
 		if at = up; err != nil {
 			return own
@@ -135,7 +135,7 @@ func ownCgroups() map[uint64]bool {
 // ownCgroup is the name of this process's cgroup, below the root of its cgroup
 // namespace.
 func ownCgroup(file string) (string, error) {
-	text, err := os.ReadFile(file)
+	text, err := highfd.ReadFile(file)
 	if err != nil {
 		return "", err
 	}
@@ -147,12 +147,9 @@ func ownCgroup(file string) (string, error) {
 	return "", fs.ErrNotExist
 }
 
-// cgroupMount is a mount of cgroup2: what it shows, and where.
-type cgroupMount struct{ root, point string }
-
 // has is where in the mount a cgroup is. Roots and names with ".." are outside of
 // the cgroup namespace, where names say nothing.
-func (m cgroupMount) has(name string) (below string, ok bool) {
+func (m mount) has(name string) (below string, ok bool) {
 	if strings.Contains(m.root+name, "/..") {
 		return "", false
 	}
@@ -163,16 +160,29 @@ func (m cgroupMount) has(name string) (below string, ok bool) {
 	return below, ok
 }
 
-// cgroupMounts lists mounts; see proc_pid_mountinfo(5).
-func cgroupMounts() (list []cgroupMount) {
-	text, _ := os.ReadFile("/proc/thread-self/mountinfo")
+// cgroupMounts lists mounts of cgroup2.
+func cgroupMounts() (list []mount) {
+	text, _ := highfd.ReadFile("/proc/thread-self/mountinfo")
 	for line := range strings.Lines(string(text)) {
-		mount, kind, _ := strings.Cut(line, " - ")
-		if f := strings.Fields(mount); strings.HasPrefix(kind, "cgroup2 ") && len(f) > 4 {
-			list = append(list, cgroupMount{unescapeMount.Replace(f[3]), unescapeMount.Replace(f[4])})
+		if m, ok := parseMount(line); ok && m.kind == "cgroup2" {
+			list = append(list, m)
 		}
 	}
 	return list
+}
+
+// mount is a mount: what of a file system is mounted, where, of which kind the file
+// system is, and its options.
+type mount struct{ root, point, kind, options string }
+
+// parseMount reads a line of mountinfo; see proc_pid_mountinfo(5).
+func parseMount(line string) (m mount, ok bool) {
+	before, after, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " - ")
+	b, a := strings.Fields(before), strings.Split(after, " ") // whose second may be empty
+	if len(b) < 5 || len(a) < 3 {
+		return m, false
+	}
+	return mount{unescapeMount.Replace(b[3]), unescapeMount.Replace(b[4]), a[0], a[2]}, true
 }
 
 var unescapeMount = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
@@ -190,7 +200,7 @@ func risksAt(dir int) oomRisk {
 // readSetting reads a file of a cgroup, empty if there is none; bad says that it
 // can't be read, or that others than root and this user may write it.
 func readSetting(dir int, name string) (value string, bad bool) {
-	fd, err := unix.Openat(dir, name, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+	fd, err := highfd.OpenAt(dir, name, unix.O_RDONLY|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return "", !errors.Is(err, fs.ErrNotExist)
 	}

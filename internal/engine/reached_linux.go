@@ -211,15 +211,16 @@ func limitedCgroups(other *os.File) (dirs [][2]string) {
 		if !v2 && !slices.Contains(strings.Split(f[1], ","), "pids") {
 			continue
 		}
-		for mount := range strings.Lines(mounts) {
-			root, at, ok := pidsMount(mount, v2)
-			if !ok {
+		for line := range strings.Lines(mounts) {
+			m, ok := parseMount(line)
+			if !ok || !m.limitsPIDs(v2) {
 				continue
 			}
+			at := m.point
 			dir := ""
 			if v2 && other != nil {
 				dir, _ = raw.LinkQuickly("/proc/thread-self/fd/" + fdText(other))
-			} else if rel, err := filepath.Rel(root, f[2]); err == nil {
+			} else if rel, err := filepath.Rel(m.root, f[2]); err == nil {
 				dir = path.Join(at, rel)
 			}
 			if dir == at || strings.HasPrefix(dir, at+"/") {
@@ -230,13 +231,7 @@ func limitedCgroups(other *os.File) (dirs [][2]string) {
 	return dirs
 }
 
-// pidsMount reads a line of mountinfo: what of a hierarchy is mounted, and where.
-func pidsMount(line string, v2 bool) (root, at string, ok bool) {
-	before, after, _ := strings.Cut(line, " - ")
-	b, a := strings.Fields(before), strings.Fields(after)
-	if len(b) < 5 || len(a) < 3 {
-		return "", "", false
-	}
-	ok = v2 && a[0] == "cgroup2" || !v2 && a[0] == "cgroup" && slices.Contains(strings.Split(a[2], ","), "pids")
-	return b[3], b[4], ok
+// limitsPIDs reports whether cgroups of a version may limit processes there.
+func (m mount) limitsPIDs(v2 bool) bool {
+	return v2 && m.kind == "cgroup2" || !v2 && m.kind == "cgroup" && slices.Contains(strings.Split(m.options, ","), "pids")
 }

@@ -55,8 +55,13 @@ func Dup(fd int) (int, error) { return DupFrom(fd, Least) }
 
 // Open opens a file with more flags than O_CLOEXEC.
 func Open(path string, flags int, perm uint32) (int, error) {
+	return OpenAt(unix.AT_FDCWD, path, flags, perm)
+}
+
+// OpenAt is Open, in a directory that is open.
+func OpenAt(dir int, path string, flags int, perm uint32) (int, error) {
 	for {
-		fd, err := unix.Open(path, flags|unix.O_CLOEXEC, perm)
+		fd, err := unix.Openat(dir, path, flags|unix.O_CLOEXEC, perm)
 		if err == nil {
 			return Raise(fd)
 		}

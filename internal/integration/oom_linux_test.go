@@ -18,6 +18,7 @@ import (
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/engine"
+	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
@@ -113,6 +114,47 @@ func TestRisks(t *testing.T) {
 		}
 	}
 }
+
+// TestRisksAreLookedAtFromAbove: what is opened to look at a cgroup does not stay at
+// the numbers 0 to 2, also where these are all that there are.
+func TestRisksAreLookedAtFromAbove(t *testing.T) {
+	dir, _ := testenv.NewCgroup(t)
+	if out := spawntest.Output(t, spawntest.Helper(t, "risks without numbers", dir.Name())); out != "false false\ntrue true\n" {
+		t.Error(out)
+	}
+}
+
+var _ = testenv.RegisterHelper("risks without numbers", func(args []string) int {
+	dir, err := os.Open(args[0])
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	defer dir.Close()
+	fmt.Println(engine.RisksForTest(dir))
+	var was unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &was); err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	low := was
+	low.Cur = 3
+	out, err := highfd.Dup(1)
+	if err == nil {
+		err = unix.Setrlimit(unix.RLIMIT_NOFILE, &low)
+	}
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	for n := range 3 {
+		unix.Close(n)
+	}
+	limited, group := engine.RisksForTest(dir)
+	_ = unix.Setrlimit(unix.RLIMIT_NOFILE, &was) // to what it was is allowed
+	fmt.Fprintln(os.NewFile(uintptr(out), "out"), limited, group)
+	return 0
+})
 
 // TestOOM has memory run out in the cgroup of a child that is held up before execve.
 // A parent that takes no care is killed with it, one that does lives on. There is a
