@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v3"
 )
@@ -34,35 +33,10 @@ type options struct {
 	dropped []string    // what the kernel can't restrict
 }
 
-// running is the flags of spawn itself.
-type running struct {
-	timeout                 time.Duration
-	explain, stats, verbose bool
-
-	features, version bool
-	completion        string
-}
-
 // flags are the flags, which store into o. The help text has them in this order.
 func (o *options) flags() []cli.Flag {
 	return slices.Concat(o.fileFlags(), o.processFlags(), o.schedFlags(), o.limitFlags(), o.identityFlags(),
 		o.sandboxFlags(), o.memoryFlags(), o.namespaceFlags(), o.runFlags())
-}
-
-func (o *options) runFlags() []cli.Flag {
-	const group, itself = "Running", "Spawn itself"
-	return []cli.Flag{
-		o.value(group, "timeout", "kill the program after `DURATION`, as 500ms or 1h30m", duration(&o.timeout)),
-		toggle(group, "stats", "print time, memory and context switches afterwards", &o.stats),
-		toggle(group, "explain", "print the system calls of the child, and run nothing", &o.explain),
-		toggle(group, "verbose", "log what happens", &o.verbose),
-
-		toggle(itself, "features", "print what this kernel gives", &o.features),
-		o.value(itself, "completion", "print the completion script for `SHELL`: bash, zsh or fish", name(&o.completion)),
-		toggle(itself, "version", "print the version", &o.version),
-		// The library finds the flag of this name and prints the help text.
-		&cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Category: itself, Usage: "print this text", HideDefault: true},
-	}
 }
 
 // value is a flag with a value, which may be given several times.

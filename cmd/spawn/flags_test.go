@@ -209,7 +209,7 @@ func TestMistakes(t *testing.T) {
 		{"--timeout", "0", "true"},
 		{"--timeout", "0s", "true"},
 		{"--timeout", "-1s", "true"},
-		{"--timeout", "5", "true"},
+		{"--timeout", "5 s", "true"},
 		{"--user", "", "true"},
 		{"--user", "no-such-user", "true"},
 		{"--user", "0:no-such-group", "true"},

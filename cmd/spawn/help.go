@@ -86,12 +86,15 @@ given. With --chroot and --pivot-root PROGRAM is a path inside. With --new pid
 PROGRAM is init there: INT, TERM and others that it does not handle do nothing.
 
 --timeout kills the program (KILL), but not what the program has started.
+The file of --pidfile is locked while spawn lives, and removed at the end; a file
+that a spawn that was killed has left is used again. --progress shows nothing
+where standard error is no terminal, or spawn is in its background.
 --stats, --verbose and messages go to standard error.
 
 Exit status:
     that of the program, or
     128+N  signal N has killed the program
-    124    --timeout is over
+    124    --timeout is over, without --preserve-status
     125    a mistake in the command line, or a step before PROGRAM failed
     126    PROGRAM is there, but can't be run
     127    there is no PROGRAM

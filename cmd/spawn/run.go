@@ -18,6 +18,7 @@ type ending struct {
 	state    *spawn.ProcessState
 	wall     time.Duration
 	timedOut bool
+	preserve bool  // the program's own status counts all the same
 	seen     int64 // peak memory while the program ran; 0 where it was not looked at
 	group    int64 // peak memory of its cgroup, if known
 }
@@ -25,7 +26,7 @@ type ending struct {
 // status is the exit status that tells it, as a shell does.
 func (e *ending) status() int {
 	switch {
-	case e.timedOut:
+	case e.timedOut && !e.preserve:
 		return statusTimeout
 	case e.state.Signaled():
 		return statusSignal + int(e.state.Signal())
@@ -49,20 +50,13 @@ func run(p *spawn.Program, o *options) (*ending, error) {
 		defer cancel()
 		ctx = c
 	}
-	signals := make(chan os.Signal, 16)
-	list := wanted()
-	if o.stopped {
-		list = append(list, resuming...)
+	pid, err := makePidFile(o.pidfile)
+	if err != nil {
+		return nil, err
 	}
-	if len(list) > 0 {
-		signal.Notify(signals, list...)
-		defer signal.Stop(signals)
-	}
-	r := &relay{signals: signals, stopped: o.stopped}
-	if !o.setsid && o.setpgid == nil {
-		r.tty = openTerminal()
-		defer r.tty.close()
-	}
+	defer pid.remove()
+	r := newRelay(o)
+	defer r.close()
 	if o.foreground {
 		tty := openTerminal()
 		defer tty.close()
@@ -79,18 +73,21 @@ func run(p *spawn.Program, o *options) (*ending, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := pid.write(fmt.Sprintln(proc.Pid())); err != nil {
+		fmt.Fprintln(os.Stderr, "spawn:", err) // the program runs
+	}
 	if o.stopped {
 		fmt.Fprintf(os.Stderr, "spawn: process %d is stopped; CONT, to it or to spawn, lets it go\n", proc.Pid())
 	}
-	memory := watchMemory(proc, o.stats)
-	timedOut := r.wait(ctx, proc, memory)
+	r.memory, r.progress = watchMemory(proc, o.stats), showProgress(o.progress, proc, o.program[0])
+	timedOut := r.wait(ctx, proc)
 	state, err := proc.Wait(context.Background())
 	if err != nil {
 		return nil, err
 	}
-	e := &ending{state: state, wall: time.Since(begin), timedOut: timedOut}
+	e := &ending{state: state, wall: time.Since(begin), timedOut: timedOut, preserve: o.preserveStatus}
 	if o.stats {
-		e.seen, e.group = memory.seen(), cgroupPeak(o.cgroup)
+		e.seen, e.group = r.memory.seen(), cgroupPeak(o.cgroup)
 	}
 	return e, nil
 }
@@ -109,10 +106,32 @@ func wanted() []os.Signal {
 
 // relay passes on the signals that this process gets.
 type relay struct {
-	signals <-chan os.Signal
-	held    []os.Signal // came before the program was running
-	tty     *terminal   // nil where none is shared with the program
-	stopped bool        // the program was started stopped
+	signals  chan os.Signal
+	held     []os.Signal // came before the program was running
+	tty      *terminal   // nil where none is shared with the program
+	stopped  bool        // the program was started stopped
+	memory   *memoryWatch
+	progress *progress
+}
+
+func newRelay(o *options) *relay {
+	r := &relay{signals: make(chan os.Signal, 16), stopped: o.stopped}
+	list := wanted()
+	if o.stopped {
+		list = append(list, resuming...)
+	}
+	if len(list) > 0 {
+		signal.Notify(r.signals, list...)
+	}
+	if !o.setsid && o.setpgid == nil {
+		r.tty = openTerminal()
+	}
+	return r
+}
+
+func (r *relay) close() {
+	signal.Stop(r.signals)
+	r.tty.close()
 }
 
 // grace is for how long a signal that ends programs waits for the program to run.
@@ -149,8 +168,9 @@ func (r *relay) start(ctx context.Context, p *spawn.Program) (*spawn.Process, er
 }
 
 // wait passes signals on until the program has ended. It kills it when ctx ends,
-// and reports whether it did. Meanwhile it looks at the memory.
-func (r *relay) wait(ctx context.Context, proc *spawn.Process, memory *memoryWatch) (timedOut bool) {
+// and reports whether it did. Meanwhile it looks at the program.
+func (r *relay) wait(ctx context.Context, proc *spawn.Process) (timedOut bool) {
+	defer r.progress.end()
 	for _, sig := range r.held {
 		r.pass(proc, sig)
 	}
@@ -161,8 +181,10 @@ func (r *relay) wait(ctx context.Context, proc *spawn.Process, memory *memoryWat
 			return timedOut
 		case sig := <-r.signals:
 			r.pass(proc, sig)
-		case <-memory.due():
-			memory.look()
+		case <-r.memory.due():
+			r.memory.look()
+		case <-r.progress.due():
+			r.progress.show()
 		case <-over:
 			over, timedOut = nil, true
 			// It fails when the program has ended, which Done tells as well.

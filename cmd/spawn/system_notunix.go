@@ -34,4 +34,14 @@ func (*terminal) restore(int) {}
 
 func ownGroup() int { return 0 }
 
+// isTerminal: a line that is written over needs to know a terminal's ways.
+func isTerminal(*os.File) bool { return false }
+
+func inForeground() bool { return false }
+
+const noFollow = 0
+
+// lockFile locks nothing.
+func lockFile(*os.File) error { return nil }
+
 func contextSwitches(*syscall.Rusage) string { return "unknown" }

@@ -97,6 +97,27 @@ func (t *terminal) restore(group int) {
 	}
 }
 
+// isTerminal reports whether a file is a terminal.
+func isTerminal(f *os.File) bool {
+	_, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+	return err == nil
+}
+
+// inForeground reports whether this process is in the foreground of its terminal.
+func inForeground() bool {
+	t := openTerminal()
+	defer t.close()
+	return t.foreground() == ownGroup()
+}
+
+// noFollow is a flag of open for a file that must not be a link.
+const noFollow = unix.O_NOFOLLOW
+
+// lockFile locks a file for this process; it fails if another one has locked it.
+func lockFile(f *os.File) error {
+	return unix.FcntlFlock(f.Fd(), unix.F_SETLK, &unix.Flock_t{Type: unix.F_WRLCK})
+}
+
 // contextSwitches describes those of a program.
 func contextSwitches(u *syscall.Rusage) string {
 	return fmt.Sprintf("%d voluntary, %d involuntary", u.Nvcsw, u.Nivcsw)

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/safespawn/spawn/internal/testenv"
+)
+
+func TestPidfile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "pid")
+	for range 2 { // there is nothing in the way after the first
+		lines := strings.Fields(must(t, "--pidfile", file, "sh", "-c", `until [ -s "$0" ]; do :; done; cat "$0"; echo $$`, file))
+		if len(lines) != 2 || lines[0] != lines[1] {
+			t.Errorf("got %q", lines)
+		}
+		if _, err := os.Lstat(file); !os.IsNotExist(err) {
+			t.Errorf("it is left: %v", err)
+		}
+	}
+	fails(t, statusError, "--pidfile", filepath.Join(file, "none"), "true")
+	target := writeFile(t, file+".target", "text", 0o644)
+	if err := os.Symlink(target, file+".link"); err != nil {
+		t.Fatal(err)
+	}
+	fails(t, statusError, "--pidfile", file+".link", "true")
+	if readFile(t, target) != "text" {
+		t.Error("the target of a link was written to")
+	}
+	if r := try(t, "--pidfile", file, "/nonexistent/program"); r.status != statusNotFound {
+		t.Errorf("got %+v", r)
+	}
+	if _, err := os.Lstat(file); !os.IsNotExist(err) {
+		t.Errorf("left by a program that did not start: %v", err)
+	}
+}
+
+// The file of a spawn that lives is not taken; that of one that was killed is.
+func TestPidfileOfOthers(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "pid")
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	end, err := os.OpenFile(fifo, os.O_RDWR, 0) // the program ends with it
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := spawnCmd(t, "--pidfile", file, "cat", fifo)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	testenv.Eventually(t, "a pid", func() bool { b, _ := os.ReadFile(file); return len(b) > 0 })
+	if got := fails(t, statusError, "--pidfile", file, "true"); !strings.Contains(got, "another spawn's") {
+		t.Errorf("got %q", got)
+	}
+	if readFile(t, file) == "" {
+		t.Error("the file of another spawn was emptied")
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // killed
+	must(t, "--pidfile", file, "true")
+	end.Close()
+}
+
+func TestProgress(t *testing.T) {
+	master, slave := openPTY(t)
+	cmd := spawnCmd(t, "--progress", "sleep", "1.5")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	slave.Close()
+	out, _ := io.ReadAll(master) // a terminal that nobody has ends with an error
+	_ = cmd.Wait()
+	if cmd.ProcessState.ExitCode() != 0 || !strings.HasPrefix(string(out), clearLine+"sleep: 1s") || !strings.HasSuffix(string(out), clearLine) {
+		t.Errorf("%v; %q", cmd.ProcessState, out)
+	}
+	if r := try(t, "--progress", "sleep", "1.1"); r.errOut != "" {
+		t.Errorf("where there is no terminal: %q", r.errOut)
+	}
+}
+
+func TestPreserveStatus(t *testing.T) {
+	if r := try(t, "--preserve-status", "--timeout", "0.2", "sleep", "600"); r.status <= statusSignal {
+		t.Errorf("got %+v", r)
+	}
+}
