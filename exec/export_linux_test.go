@@ -2,45 +2,42 @@
 
 package exec
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/safespawn/spawn/internal/cgroup"
+)
 
 // ForceNoCgroup makes trees do without a control group until the function that
 // it returns is called.
 func ForceNoCgroup() (restore func()) {
-	was := findParent
-	findParent = func() (string, error) { return "", errors.ErrUnsupported }
-	return func() { findParent = was }
+	none := func() (string, error) { return "", errors.ErrUnsupported }
+	return cgroup.ForTest{Parent: none}.Force()
 }
 
 // ForceNoCgroupKill makes control groups be ended as before Linux 5.14.
 func ForceNoCgroupKill() (restore func()) {
-	was := killFile
-	killFile = "no.such.file"
-	return func() { killFile = was }
+	return cgroup.ForTest{Kill: "no.such.file"}.Force()
 }
 
 // ForceNames makes the names of control groups end in numbers that next returns.
 func ForceNames(next func() uint64) (restore func()) {
-	was := randomName
-	randomName = next
-	return func() { randomName = was }
+	return cgroup.ForTest{Name: next}.Force()
 }
 
 // OwnCgroup is where the groups of trees are made.
-var OwnCgroup = ownCgroup
+var OwnCgroup = cgroup.Own
 
 // OwnPrefix is what the names of this process's groups begin with.
-func OwnPrefix() string { return self().prefix() }
+var OwnPrefix = cgroup.OwnPrefixForTest
 
 // ForceParent makes trees have their groups in a directory.
 func ForceParent(dir string) (restore func()) {
-	was := findParent
-	findParent = func() (string, error) { return dir, nil }
-	return func() { findParent = was }
+	return cgroup.ForTest{Parent: func() (string, error) { return dir, nil }}.Force()
 }
 
 // TreePopulated reports whether there is anybody in the group of a tree.
-func TreePopulated(c *Cmd) bool { return !c.tree.cgroup.empty() }
+func TreePopulated(c *Cmd) bool { return c.tree.held.Populated() }
 
 // FromBackground calls f in a thread that SIGTTOU doesn't stop.
 var FromBackground = fromBackground

@@ -14,6 +14,7 @@ import (
 
 	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/raw"
+	spawntree "github.com/safespawn/spawn/internal/tree"
 )
 
 // terminal is this process's controlling terminal, in whose foreground a child is
@@ -71,13 +72,12 @@ func (t *tree) lend() {
 		if !stopped {
 			continue
 		}
-		t.tty.set(t.pid, t.tty.own)
+		pid := t.proc.Pid()
+		t.tty.set(pid, t.tty.own)
 		_ = unix.Kill(0, unix.SIGTSTP) // no effect where no shell would continue it
 		time.Sleep(stopPoll / 10)      // it takes a moment to have one
-		t.tty.set(t.tty.own, t.pid)
-		t.mu.Lock()
-		_ = t.signalGroup(unix.SIGCONT) // it may have been killed
-		t.mu.Unlock()
+		t.tty.set(t.tty.own, pid)
+		_ = t.held.SignalGroups(unix.SIGCONT) // it may have been killed
 	}
 }
 
@@ -92,7 +92,7 @@ func (t *tree) stopped() (bool, error) {
 	}
 	err := t.proc.WithPidfd(func(fd uintptr) error { return wait(unix.P_PIDFD, int(fd)) })
 	if errors.Is(err, errors.ErrUnsupported) {
-		err = wait(unix.P_PID, t.pid)
+		err = wait(unix.P_PID, t.proc.Pid())
 	}
 	if err != nil || x.PID == 0 {
 		return false, err
@@ -114,7 +114,7 @@ func (t *terminal) set(from, to int) {
 	}
 	_ = highfd.WithNumber(t.file, func(fd int) error {
 		now, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP)
-		if err == nil && now != to && (now == from || !groupAlive(now)) {
+		if err == nil && now != to && (now == from || !spawntree.GroupAlive(now)) {
 			err = fromBackground(func() error { return unix.IoctlSetPointerInt(fd, unix.TIOCSPGRP, to) })
 		}
 		return err

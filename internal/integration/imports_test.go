@@ -22,6 +22,8 @@ const module = "github.com/safespawn/spawn"
 var layers = [][]string{
 	{"internal/raw", "internal/nofile", "internal/highfd", "internal/names", "internal/environ", "internal/logs", "slogspawn"},
 	{"internal/plan", "internal/kernel"},
+	{"internal/cgroup"},
+	{"internal/tree"},
 	{"attr", "internal/fdtable"},
 	{"internal/attrlist", "internal/dumpable", "lookup"},
 	{"internal/engine", "internal/forkexec"},

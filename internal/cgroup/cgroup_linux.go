@@ -1,9 +1,8 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
-
-package exec
+// Package cgroup makes control groups of version 2 for trees of processes, ends what is
+// in them, and removes what processes that have died have left.
+package cgroup
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,82 +14,57 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/safespawn/spawn"
-	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/highfd"
 )
 
-// Features returns the features of [spawn.Features] and one more:
-//
-//	tree_cgroup    Tree can make a control group at this moment; without it, processes that leave the process group escape
-//
-// [Cmd.TreeHolds] says the same about one tree.
-func Features() spawn.FeatureSet {
-	f := spawn.Feature{
-		Name: FeatureTreeCgroup, Since: "5.7",
-		Use: "Tree holds all descendants; without: those that leave the process group escape",
-	}
-	if err := tryTree(); err != nil {
-		f.Use += " (" + err.Error() + ")"
-	} else {
-		f.Available = true
-	}
-	return append(spawn.Features(), f)
-}
-
-// tryTree makes a child in a control group of its own that gets as far as execve.
-func tryTree() error {
-	parent, err := findParent()
-	if err != nil {
-		return err
-	}
-	g, err := makeCgroup(parent)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = g.remove() }() // nobody is in it
-	s := spawn.Spec{Path: "/dev/null/none", Attr: attr.List{attr.Cgroup{Dir: g.dir.file}}}
-	_, err = spawn.Start(context.Background(), &s)
-	var e *spawn.Error
-	if errors.As(err, &e) && e.Step == spawn.StepExecve {
-		return nil
-	}
-	return err
-}
-
-// cgroup is a control group that is made for one tree. It is locked by flock for
-// as long as the process that made it lives and has the directory open.
-type cgroup struct {
+// Group is a control group that is made for one tree. It is locked by flock for as
+// long as the process that made it lives and has the directory open.
+type Group struct {
 	path string
 	dir  *handle
 	kill *handle // of cgroup.kill, as it may be needed when no descriptor is left; nil before Linux 5.14
 }
 
-// newCgroup makes a control group below this process's, after what processes
-// that have ended left there was removed.
-func newCgroup() (*cgroup, error) {
+// New makes a control group below this process's, after what processes that have
+// ended left there was removed.
+func New() (*Group, error) {
 	parent, err := findParent()
 	if err != nil {
 		return nil, err
 	}
 	sweep(parent)
-	return makeCgroup(parent)
+	return makeGroup(parent)
+}
+
+// NewToTry is New without looking for what others have left.
+func NewToTry() (*Group, error) {
+	parent, err := findParent()
+	if err != nil {
+		return nil, err
+	}
+	return makeGroup(parent)
 }
 
 // Tests replace these.
 var (
-	findParent = ownCgroup
+	findParent = Own
 	randomName = rand.Uint64
 )
+
+// Dir is the directory. Its descriptor may have been closed by other code.
+func (g *Group) Dir() *os.File { return g.dir.file }
+
+// Path is where the directory was made.
+func (g *Group) Path() string { return g.path }
 
 // maxNames bounds how many names are tried for one group.
 const maxNames = 100
 
-// makeCgroup makes a group that nobody else has, whatever is there already.
-func makeCgroup(parent string) (*cgroup, error) {
+// makeGroup makes a group that nobody else has, whatever is there already.
+func makeGroup(parent string) (*Group, error) {
 	prefix := filepath.Join(parent, self().prefix())
 	for try := 1; ; try++ {
-		g, err := tryCgroup(prefix + fmt.Sprintf("%016x", randomName()))
+		g, err := tryGroup(prefix + fmt.Sprintf("%016x", randomName()))
 		if err == nil || !taken(err) || try == maxNames {
 			return g, err
 		}
@@ -103,12 +77,12 @@ func taken(err error) bool {
 	return errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.EWOULDBLOCK)
 }
 
-func tryCgroup(path string) (*cgroup, error) {
+func tryGroup(path string) (*Group, error) {
 	// Nobody without privilege may open it, and so lock it.
 	if err := os.Mkdir(path, 0o711); err != nil {
 		return nil, err
 	}
-	g, err := openCgroup(path)
+	g, err := openGroup(path)
 	if err != nil {
 		_ = os.Remove(path) // there is nothing in it
 		return nil, err
@@ -116,13 +90,13 @@ func tryCgroup(path string) (*cgroup, error) {
 	return g, nil
 }
 
-// openCgroup opens and locks a group; it fails at once if somebody else has it.
-func openCgroup(path string) (*cgroup, error) {
+// openGroup opens and locks a group; it fails at once if somebody else has it.
+func openGroup(path string) (*Group, error) {
 	dir, err := openHandle(path, unix.O_RDONLY|unix.O_DIRECTORY)
 	if err != nil {
 		return nil, err
 	}
-	g := &cgroup{path: path, dir: dir}
+	g := &Group{path: path, dir: dir}
 	if err := dir.with(func(fd int) error { return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) }); err != nil {
 		dir.close()
 		return nil, &fs.PathError{Op: "flock", Path: path, Err: err}
@@ -135,14 +109,14 @@ func openCgroup(path string) (*cgroup, error) {
 	return g, nil
 }
 
-func (g *cgroup) close() {
+func (g *Group) close() {
 	g.dir.close()
 	g.kill.close()
 }
 
-// ownCgroup is the directory of the version 2 control group that this thread is
+// Own is the directory of the version 2 control group that this thread is
 // in, which is that of the process but for threaded groups.
-func ownCgroup() (string, error) {
+func Own() (string, error) {
 	list, err := highfd.ReadFile("/proc/thread-self/cgroup")
 	if err != nil {
 		return "", err
@@ -156,12 +130,12 @@ func ownCgroup() (string, error) {
 			return underMount(strings.TrimSuffix(path, "\n"), string(mounts))
 		}
 	}
-	return "", &spawn.UnsupportedError{What: "this process to be in a cgroup v2"}
+	return "", fmt.Errorf("this process is in no cgroup v2: %w", errors.ErrUnsupported)
 }
 
 // underMount finds a control group in the file system.
 func underMount(path, mounts string) (string, error) {
-	var err error = &spawn.UnsupportedError{What: "a cgroup v2 to be mounted"}
+	err := fmt.Errorf("no cgroup v2 is mounted: %w", errors.ErrUnsupported)
 	for line := range strings.Lines(mounts) {
 		// ID PARENT DEVICE ROOT POINT OPTIONS... - TYPE SOURCE OPTIONS
 		mount, kind, _ := strings.Cut(line, " - ")

@@ -1,6 +1,4 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
-
-package exec
+package cgroup
 
 import (
 	"bytes"
@@ -148,12 +146,12 @@ func clearLeft(path string, owner state) {
 	if owner == alive {
 		return
 	}
-	g, err := openCgroup(path)
+	g, err := openGroup(path)
 	if err != nil {
 		return // it is somebody's, or it is no more
 	}
-	if owner == dead || g.empty() {
-		_ = g.end(leftTime) // what can't be removed is left for the next time
+	if owner == dead || g.Empty() {
+		_ = g.End(leftTime) // what can't be removed is left for the next time
 		return
 	}
 	g.close()

@@ -1,6 +1,4 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
-
-package exec
+package cgroup
 
 import (
 	"errors"

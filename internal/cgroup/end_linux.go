@@ -1,6 +1,4 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
-
-package exec
+package cgroup
 
 import (
 	"bytes"
@@ -28,7 +26,7 @@ const (
 var killFile = "cgroup.kill"
 
 // with calls f with a descriptor of the group's directory.
-func (g *cgroup) with(f func(fd int) error) error {
+func (g *Group) with(f func(fd int) error) error {
 	err := g.dir.with(f)
 	if err != errStray {
 		return err
@@ -44,9 +42,9 @@ func (g *cgroup) with(f func(fd int) error) error {
 	return f(fd)
 }
 
-// killAll kills all that are in the group and below, and reports whether there
+// KillAll kills all that are in the group and below, and reports whether there
 // was anybody.
-func (g *cgroup) killAll() (some bool, err error) {
+func (g *Group) KillAll() (some bool, err error) {
 	err = g.with(func(fd int) error {
 		if some = populated(fd); !some {
 			return nil
@@ -67,7 +65,7 @@ func (g *cgroup) killAll() (some bool, err error) {
 // on, forks nothing while it is looked at, and can be killed all the same.
 func killEach(fd int, name string) (err error) {
 	_ = writeFile(fd, "cgroup.freeze", "1") // where it can't be, the caller comes again
-	await(freezeTime, func() bool {
+	Await(freezeTime, func() bool {
 		events, _ := readFile(fd, "cgroup.events")
 		return bytes.Contains(events, []byte("frozen 1"))
 	})
@@ -118,21 +116,21 @@ func populated(fd int) bool {
 	return bytes.Contains(events, []byte("populated 1"))
 }
 
-// empty reports whether there is no process in the group.
-func (g *cgroup) empty() bool {
+// Empty reports whether there is no process in the group.
+func (g *Group) Empty() bool {
 	some := false
 	_ = g.with(func(fd int) error { some = populated(fd); return nil })
 	return !some
 }
 
-// end kills until nothing is left, but for no longer than d, and removes the
+// End kills until nothing is left, but for no longer than d, and removes the
 // group.
-func (g *cgroup) end(d time.Duration) error {
+func (g *Group) End(d time.Duration) error {
 	var err error
 	removed := false
-	await(d, func() bool {
+	Await(d, func() bool {
 		var some bool
-		some, err = g.killAll()
+		some, err = g.KillAll()
 		// Where no descriptor is left, this alone says that there is nobody.
 		removed = some && unix.Rmdir(g.path) == nil
 		return !some || removed
@@ -141,26 +139,26 @@ func (g *cgroup) end(d time.Duration) error {
 		g.close()
 		return nil
 	}
-	if !g.empty() {
+	if !g.Empty() {
 		g.close()
 		return fmt.Errorf("%s has processes that don't end: %w", g.path, errors.Join(err, unix.EBUSY))
 	}
-	return g.remove()
+	return g.Remove()
 }
 
-// abandon removes the group of a tree that nobody knows any more, if it has no
+// Abandon removes the group of a tree that nobody knows any more, if it has no
 // processes. Else it is a leftover once this process has ended.
-func (g *cgroup) abandon() {
-	if !g.empty() {
+func (g *Group) Abandon() {
+	if !g.Empty() {
 		g.close()
 		return
 	}
-	_ = g.remove() // nobody is left to be told
+	_ = g.Remove() // nobody is left to be told
 }
 
-// remove removes the group and what the tree has made below it. There is no
+// Remove removes the group and what the tree has made below it. There is no
 // process in any.
-func (g *cgroup) remove() error {
+func (g *Group) Remove() error {
 	defer g.close()
 	if unix.Rmdir(g.path) == nil { // it mostly is all, and needs no descriptor
 		return nil
