@@ -38,8 +38,11 @@ type osState struct {
 	rusage *syscall.Rusage
 }
 
-// osDone is the state of an os.Process that was waited for.
-const osDone = 1
+// The states of an os.Process that was waited for, and of one that was released.
+const (
+	osDone     = 1
+	osReleased = 2
+)
 
 // release gives up a reference.
 func (h *osHandle) release() {
@@ -55,6 +58,8 @@ type OSChild struct {
 	exit    Exit
 	pid     int
 	claim   Claim
+
+	forsaken bool
 }
 
 // KnowsOS reports whether package os has its types as they are known here, so that
@@ -153,13 +158,20 @@ func (c *OSChild) Process() *os.Process { return &c.process }
 func (c *OSChild) Exit() *Exit { return &c.exit }
 
 // Forsake says that the number of the pidfd is somebody else's, so that it must not be
-// closed.
-func (c *OSChild) Forsake() { c.os().handle.handle = ^uintptr(0) }
+// used or closed. From then until End the process counts as released.
+func (c *OSChild) Forsake() {
+	if p := c.os(); p.state.CompareAndSwap(0, osReleased) {
+		p.cleanup.Stop()
+		c.forsaken = true
+	}
+}
 
 // End says that the child was reaped, so that the process does not use the pidfd any
 // more, as os.Process.Wait does. It returns how the child ended, according to Exit.
 func (c *OSChild) End() *os.ProcessState {
-	if p := c.os(); p.state.CompareAndSwap(0, osDone) {
+	if p := c.os(); c.forsaken {
+		p.state.Store(osDone)
+	} else if p.state.CompareAndSwap(0, osDone) {
 		p.cleanup.Stop()
 		p.handle.release()
 	}

@@ -5,11 +5,13 @@ package raw
 //lint:file-ignore U1000 what matters of these types is how they look
 
 import (
+	"errors"
 	"os"
 	"reflect"
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -117,5 +119,40 @@ func TestOSChildIsClosed(t *testing.T) {
 		if err != unix.EBADF {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestForsakenWhileSignalled wants Forsake to be safe beside whoever uses the process,
+// and the number not to be used or closed afterwards.
+func TestForsakenWhileSignalled(t *testing.T) {
+	if !KnowsOS() {
+		testenv.Skip(t, "another version of Go")
+	}
+	fd, err := unix.PidfdOpen(os.Getpid(), 0)
+	if err != nil {
+		testenv.Skip(t, "no pidfds")
+	}
+	defer unix.Close(fd)
+	c := NewOSChild(os.Getpid(), fd, ClaimPidfd(fd))
+	c.Keep(func(int, int) bool { return true })
+	signal := func() error { return c.Process().Signal(syscall.Signal(0)) }
+	ended := make(chan error)
+	go func() {
+		err := signal()
+		for err == nil {
+			err = signal()
+		}
+		ended <- err
+	}()
+	c.Forsake()
+	if err := <-ended; errors.Is(err, os.ErrProcessDone) {
+		t.Errorf("a signal by a number that is somebody else's: %v", err)
+	}
+	*c.Exit() = Exit{PID: c.PID()}
+	if s := c.End(); !s.Success() || !errors.Is(signal(), os.ErrProcessDone) {
+		t.Errorf("%v, %v", s, signal())
+	}
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil {
+		t.Errorf("somebody's file was closed: %v", err)
 	}
 }
