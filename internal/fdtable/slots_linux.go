@@ -125,8 +125,8 @@ func closeAll(fds []int) {
 // NeedsSlots reports whether files have to be put on slots.
 func (t *Table) NeedsSlots() bool { return len(t.slots) > 0 }
 
-// TakeSlots puts them there; ok is false when no group of slots is free. To have a
-// file on a slot takes Release afterwards.
+// TakeSlots puts the files that need it on the slots of a group. ok is false where that
+// was not possible: nothing is on a slot then. Otherwise the group is to be released.
 func (t *Table) TakeSlots() (group Group, ok bool) { return slots.take(t.slots, t.reopen) }
 
 // SetSlots tells the child where they are.
@@ -135,8 +135,8 @@ func (t *Table) SetSlots(r *raw.Run, g *Group) { r.Set(t.vars.slot, uint64(g.fir
 // Release takes the files off the slots.
 func (g *Group) Release() { slots.release(g) }
 
-// take puts files on the slots of a group that is free and returns the first of
-// its numbers; ok is false when there is none.
+// take is TakeSlots. It fails where no group is free, where a slot has a file that is
+// not the neutral one, and where a file can't be duplicated.
 func (t *slotTable) take(files []int, reopen Set) (group Group, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

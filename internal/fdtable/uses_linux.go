@@ -172,7 +172,8 @@ func (u *uses) analyse(actions []plan.Action, files []int, extras []Extra) error
 	return nil
 }
 
-// name notes that an action mentions x.fd.
+// name notes that an action mentions x.FD. Unless the action is to close it, the child
+// may have a file there.
 func (u *uses) name(x *plan.Action) {
 	u.named.Add(x.FD)
 	if x.Kind != plan.ActClose && x.Kind != plan.ActCloseFrom {
@@ -180,7 +181,8 @@ func (u *uses) name(x *plan.Action) {
 	}
 }
 
-// file notes whose turn file fd of this process is by now.
+// file notes that a file of this process is used when it is who's turn. Where an earlier
+// action has another file at its number by then, it is moved first.
 func (u *uses) file(fd int, who turn) {
 	if slices.Contains(u.slots.files, fd) || u.reopen.Has(fd) {
 		return
