@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn/internal/highfd"
+	"github.com/safespawn/spawn/internal/kernel"
 	"github.com/safespawn/spawn/internal/names"
 	"github.com/safespawn/spawn/internal/plan"
 )
@@ -63,7 +64,7 @@ func (p *Program) noNamespace(step string, flags uint64, errno syscall.Errno) st
 		}
 		return p.diag.missingCap(step)
 	case unix.EINVAL:
-		if flags&unix.CLONE_NEWPID != 0 && childrenGoElsewhere() {
+		if elsewhere, _ := kernel.ChildrenElsewhere(); elsewhere && flags&unix.CLONE_NEWPID != 0 {
 			return "this thread's children are to be in another pid namespace already"
 		}
 	}
@@ -163,17 +164,9 @@ func isChrooted() bool {
 	return true
 }
 
-// childrenGoElsewhere reports whether children of this thread are in another pid
-// namespace than it.
-func childrenGoElsewhere() bool {
-	own, err := os.Readlink("/proc/thread-self/ns/pid")
-	theirs, cerr := os.Readlink("/proc/thread-self/ns/pid_for_children")
-	return err == nil && cerr == nil && own != theirs
-}
-
 // initGone is about a pid namespace that no process can be made in any more.
 func initGone() string {
-	if !childrenGoElsewhere() {
+	if elsewhere, _ := kernel.ChildrenElsewhere(); !elsewhere {
 		return ""
 	}
 	const getPID = 0x8004b706 // NS_GET_PID_FROM_PIDNS, Linux 6.11

@@ -74,13 +74,7 @@ func try(flags uint64, calls func(b *raw.Builder)) trial {
 		return trial{errno: errno}
 	}
 	var x raw.Exit
-	errno = unix.ENOSYS
-	if f.Waitid {
-		errno = raw.Waitid(unix.P_PID, pid, unix.WEXITED|unix.WALL, &x)
-	}
-	if errno == unix.ENOSYS || errno == unix.EPERM {
-		errno = raw.Wait4(pid, unix.WALL, &x)
-	}
+	errno = reap(pid, f.Waitid, &x)
 	return trial{errno, x.Status}
 }
 

@@ -118,12 +118,17 @@ func find(doubt func(*Findings) bool) *Findings {
 // namespace than it: the first would be its init, and no other could be made after its
 // end. Filters are looked at on their own thread where /proc does not tell.
 func maybeElsewhere() bool {
+	elsewhere, known := ChildrenElsewhere()
+	return elsewhere || !known && seccompMode() == 0
+}
+
+// ChildrenElsewhere reports whether children of the calling thread are to be in
+// another pid namespace than it, as far as that is known.
+func ChildrenElsewhere() (elsewhere, known bool) {
 	own, err := os.Readlink("/proc/thread-self/ns/pid")
 	theirs, cerr := os.Readlink("/proc/thread-self/ns/pid_for_children")
-	if err != nil || cerr != nil {
-		return seccompMode() == 0
-	}
-	return own != theirs
+	known = err == nil && cerr == nil
+	return known && own != theirs, known
 }
 
 // onOtherThread calls f on another thread than that of a goroutine that is locked to

@@ -204,14 +204,7 @@ func tryGuarded(first int, kills killers) (n int, errno syscall.Errno) {
 	}
 	n = countBytes(pipe[0])
 	var x raw.Exit
-	if kills[raw.SysWaitid] || first+n <= 1 {
-		errno = raw.Wait4(pid, unix.WALL, &x)
-	} else {
-		errno = raw.Waitid(unix.P_PID, pid, unix.WEXITED|unix.WALL, &x)
-	}
-	if errno == unix.ENOSYS || errno == unix.EPERM {
-		errno = raw.Wait4(pid, unix.WALL, &x)
-	}
+	errno = reap(pid, !kills[raw.SysWaitid] && first+n > 1, &x)
 	switch {
 	case errno == 0 && x.Status.Exited():
 		return len(guarded) - first, 0 // also where the pipe can't be read
@@ -219,6 +212,18 @@ func tryGuarded(first int, kills killers) (n int, errno syscall.Errno) {
 		return 0, unix.EAGAIN // somebody else has killed it
 	}
 	return n, 0
+}
+
+// reap waits for a child, by waitid where it may be called and is not refused.
+func reap(pid int, waitid bool, x *raw.Exit) (errno syscall.Errno) {
+	errno = unix.ENOSYS
+	if waitid {
+		errno = raw.Waitid(unix.P_PID, pid, unix.WEXITED|unix.WALL, x)
+	}
+	if errno == unix.ENOSYS || errno == unix.EPERM {
+		errno = raw.Wait4(pid, unix.WALL, x)
+	}
+	return errno
 }
 
 func cloneGuarded(first, pipe int) (pid int, errno syscall.Errno) {
