@@ -77,10 +77,9 @@ func (a *FileActions) File(f *os.File, to int) {
 	a.add(plan.Action{Kind: plan.ActFile, FD: to, File: f})
 }
 
-func init() {
-	plan.FileAsIs = func(a any, f *os.File, to int) {
-		a.(*FileActions).add(plan.Action{Kind: plan.ActFile, FD: to, File: f, AsIs: true})
-	}
+// fileAsIs is File, but f is passed as it is.
+func (a *FileActions) fileAsIs(f *os.File, to int) {
+	a.add(plan.Action{Kind: plan.ActFile, FD: to, File: f, AsIs: true})
 }
 
 // Close closes descriptor fd. It is not an error if fd is not open. See close(2).

@@ -5,14 +5,12 @@ package spawn
 import (
 	"context"
 	"os"
-	"sync"
-	"sync/atomic"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn/internal/engine"
+	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/kernel"
 	"github.com/safespawn/spawn/internal/raw"
 )
@@ -64,17 +62,6 @@ func (p *Process) dupPidfd() (int, error) {
 	return p.child.Dup()
 }
 
-// maxShortWaits bounds how many goroutines look for the end of a child in a loop
-// at the same time, and shortWaitTime for how long each does. A child that lives
-// for microseconds is over by then; the way through the poller takes longer than
-// such a child lives, because the kernel wakes a poller on an idle processor.
-const (
-	maxShortWaits = 16
-	shortWaitTime = 100 * time.Microsecond
-)
-
-var shortWaits atomic.Int32
-
 // shortWait looks for the end of the child for a short time, if there is a place
 // for it, and reports whether it has come.
 func (p *Process) shortWait(ctx context.Context) bool {
@@ -86,13 +73,8 @@ func (p *Process) shortLook(ctx context.Context, look func(p *Process) bool) boo
 	if !p.young && look(p) {
 		return true
 	}
-	if shortWaits.Add(1) > maxShortWaits {
-		shortWaits.Add(-1)
-		return false
-	}
-	defer shortWaits.Add(-1)
 	ended := false
-	raw.Spin(shortWaitTime, func() bool {
+	engine.ShortWait(func() bool {
 		ended = look(p)
 		return ended || ctx.Err() != nil
 	})
@@ -150,19 +132,10 @@ func (p *Process) closePidfd() {
 	switch {
 	case c.users > 0:
 	case c.stray:
-		strayed.Lock()
-		strayed.files = append(strayed.files, c.file)
-		strayed.Unlock()
+		highfd.NeverClose(c.file)
 	default:
 		c.file.Close()
 	}
-}
-
-// strayed are files that must not be closed, which would close what other code has
-// opened by their numbers.
-var strayed struct {
-	sync.Mutex
-	files []*os.File
 }
 
 // disownChild is disown. The caller holds p.mu.

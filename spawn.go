@@ -93,6 +93,7 @@ func Start(ctx context.Context, s *Spec) (*Process, error) { return start(ctx, s
 // Package handover makes this known to package exec.
 func init() {
 	plan.Spawn.Start, plan.Spawn.Disown, plan.Spawn.Leave = start, (*Process).disown, (*Process).leave
+	plan.Spawn.FileAsIs = (*FileActions).fileAsIs
 }
 
 // start is Start. With o the caller sees to the child.

@@ -8,9 +8,7 @@ import (
 	"math"
 	"os"
 	"runtime"
-	"sync/atomic"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -223,26 +221,13 @@ func (c *child) hasEnded(pidfd int) bool {
 	return errno != 0 || x.PID != 0
 }
 
-// maxShortWaits bounds how many goroutines look for the end of a child in a loop
-// at the same time, and shortWaitTime for how long each does, as in package spawn.
-const (
-	maxShortWaits = 16
-	shortWaitTime = 100 * time.Microsecond
-)
-
-var shortWaits atomic.Int32
-
 // shortWait looks for the end of the child for a short time, if there is a place
 // for it, and reports whether it has come.
 func (c *child) shortWait(pidfd int) (over bool) {
 	if !c.young && c.hasEnded(pidfd) {
 		return true
 	}
-	defer shortWaits.Add(-1)
-	if shortWaits.Add(1) > maxShortWaits {
-		return false
-	}
-	raw.Spin(shortWaitTime, func() bool {
+	engine.ShortWait(func() bool {
 		over = c.hasEnded(pidfd)
 		return over
 	})

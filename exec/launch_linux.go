@@ -14,7 +14,6 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/internal/handover"
-	"github.com/safespawn/spawn/internal/plan"
 )
 
 // launch makes the process.
@@ -61,7 +60,7 @@ func (c *Cmd) actions(a *spawn.FileActions, files []*os.File) int {
 		} else if first := slices.Index(files[:n], f); first >= 0 {
 			a.Dup2(first, n)
 		} else {
-			plan.FileAsIs(a, f, n)
+			handover.FileAsIs(a, f, n)
 		}
 	}
 	own := a.Len()

@@ -3,7 +3,6 @@ package cgroup
 import (
 	"errors"
 	"os"
-	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -50,22 +49,13 @@ func (h *handle) is(fd int) bool {
 	return unix.Fstat(fd, &st) == nil && st.Dev == h.dev && st.Ino == h.ino
 }
 
-// strayed are files that must not be closed, which would close what is open by
-// their numbers now.
-var strayed struct {
-	sync.Mutex
-	files []*os.File
-}
-
 // close closes the file.
 func (h *handle) close() {
 	if h == nil {
 		return
 	}
 	if h.with(func(int) error { return nil }) == errStray {
-		strayed.Lock()
-		strayed.files = append(strayed.files, h.file)
-		strayed.Unlock()
+		highfd.NeverClose(h.file)
 		return
 	}
 	h.file.Close()

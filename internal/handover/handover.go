@@ -4,6 +4,7 @@ package handover
 
 import (
 	"context"
+	"os"
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/internal/plan"
@@ -18,6 +19,7 @@ var (
 	start  = plan.Spawn.Start.(func(context.Context, *spawn.Spec, *Option) (*spawn.Process, error))
 	disown = plan.Spawn.Disown.(func(*spawn.Process) bool)
 	leave  = plan.Spawn.Leave.(func(*spawn.Process))
+	asIs   = plan.Spawn.FileAsIs.(func(*spawn.FileActions, *os.File, int))
 )
 
 // Start is spawn.Start for such a child.
@@ -35,3 +37,7 @@ func Disown(p *spawn.Process) (reaped bool) { return disown(p) }
 
 // Leave has a Process that becomes unreachable be disowned, and not released.
 func Leave(p *spawn.Process) { leave(p) }
+
+// FileAsIs adds a file as FileActions.File does, but the child gets it as it is, also
+// where it does not block.
+func FileAsIs(a *spawn.FileActions, f *os.File, to int) { asIs(a, f, to) }

@@ -1,6 +1,9 @@
 package highfd
 
-import "os"
+import (
+	"os"
+	"sync"
+)
 
 // WithNumber calls use with the descriptor of a file, which is not closed meanwhile.
 // It does not make the file blocking, as Fd does. The error of a file that is closed
@@ -27,4 +30,17 @@ func Number(f *os.File) (fd int, err error) {
 		return -1, os.ErrClosed
 	}
 	return fd, nil
+}
+
+// NeverClose keeps a file whose number is somebody else's by now: to close it, as the
+// collector would, would close what other code has opened by the number.
+func NeverClose(f *os.File) {
+	strayed.Lock()
+	defer strayed.Unlock()
+	strayed.files = append(strayed.files, f)
+}
+
+var strayed struct {
+	sync.Mutex
+	files []*os.File
 }

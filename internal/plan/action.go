@@ -22,11 +22,6 @@ type Action struct {
 	AsIs bool // File is passed as it is, also where it does not block
 }
 
-// FileAsIs adds a file to the FileActions that a points to, as its method File does,
-// but so that it is passed as it is. Package spawn fills it in: only package exec
-// calls it, and methods would stand in the reference.
-var FileAsIs func(a any, f *os.File, to int)
-
 // ActionKind is what an action does.
 type ActionKind uint8
 

@@ -180,10 +180,6 @@ func (r *Run) Pidfd() int { return int(atomic.LoadInt32(&r.pidfd)) }
 // SetPidfd says where the pidfd is now.
 func (r *Run) SetPidfd(fd int) { atomic.StoreInt32(&r.pidfd, int32(fd)) }
 
-// TID is the child's process id, and 0 where clone(2) had no place for it. It is
-// for other goroutines while Start is waiting, once the child runs.
-func (r *Run) TID() int { return int(atomic.LoadInt32(&r.tid)) }
-
 // Kill kills a child that is on its way to execve. It is for other goroutines
 // while Start is waiting, so that nobody has reaped the child yet. It returns
 // false when there is no child so far.
