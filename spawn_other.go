@@ -5,6 +5,7 @@ package spawn
 import (
 	"context"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/safespawn/spawn/internal/forkexec"
 	"github.com/safespawn/spawn/internal/plan"
@@ -23,10 +24,18 @@ func (b *backend) compile(s *Spec, argv, env []string, _ bool) (err error) {
 // release has nothing to give back here.
 func (b *backend) release() {}
 
-func (p *Program) start(ctx context.Context, _ *plan.Handover) (*Process, error) {
-	c, err := p.program.Start(ctx)
+func (p *Program) start(ctx context.Context, o *plan.Handover) (*Process, error) {
+	var base *syscall.SysProcAttr
+	if o != nil {
+		base = o.Sys
+	}
+	c, err := p.program.StartFrom(ctx, base)
 	if err != nil {
 		return nil, ofStart(p.path, err)
+	}
+	if o != nil {
+		o.Process = c.Process()
+		return &Process{pid: c.PID(), child: child{c}}, nil
 	}
 	return newProcess(c.PID(), child{c}), nil
 }

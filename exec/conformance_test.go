@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/exec"
 	"github.com/safespawn/spawn/internal/testenv"
 )
@@ -77,7 +78,9 @@ func failure(err error) string {
 	return s.String()
 }
 
-// both runs a test against os/exec and this package and compares.
+// both runs a test against os/exec and this package and compares. It runs it once more
+// with an attribute that changes nothing: elsewhere than on Linux such a Cmd takes another
+// way than one without.
 func both(t *testing.T, make func() *exec.Cmd, run func(c command) outcome) {
 	t.Helper()
 	c := make()
@@ -85,9 +88,13 @@ func both(t *testing.T, make func() *exec.Cmd, run func(c command) outcome) {
 		slices.Sort(o.env)
 		return o
 	}
-	want, got := cut(run(theirs(make()))), cut(run(c))
-	if want.String() != got.String() {
-		t.Errorf("%v, with os/exec\n%v\nfor %+v", got, want, c)
+	with := make()
+	with.Attr = attr.List{attr.InheritIgnored{}}
+	want := cut(run(theirs(make())))
+	for _, c := range []*exec.Cmd{c, with} {
+		if got := cut(run(c)); want.String() != got.String() {
+			t.Errorf("%v, with os/exec\n%v\nfor %+v", got, want, c)
+		}
 	}
 }
 

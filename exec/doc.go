@@ -49,6 +49,9 @@
 //
 // The engine runs on linux/amd64 and linux/arm64. Elsewhere, and with the build tag
 // spawn_forkexec, os.StartProcess makes the children. Everything that os/exec has
-// then works as it does there. Of the new fields Logger, MaxOutput and InheritAll
-// work there. If you set another one, the error matches [errors.ErrUnsupported].
+// then works as it does there. The new fields work, too, as far as their comments say.
+// For the rest the error matches [errors.ErrUnsupported].
+//
+// A Cmd with Actions or Attr has only the descriptors that package spawn would give the
+// child. Any other Cmd has those that it has with os/exec.
 package exec

@@ -127,9 +127,14 @@ type Cmd struct {
 
 	// Actions are performed in the child after the standard streams and ExtraFiles
 	// are in their places. The zero value does nothing.
+	//
+	// Any Unix, but for the actions that package spawn needs its engine for. On
+	// Windows only the descriptors 0, 1 and 2 can be the target of an action. The
+	// error of anything else matches [errors.ErrUnsupported].
 	Actions spawn.FileActions
 	// Attr holds attributes in addition to those of SysProcAttr. The two must not
-	// contradict each other. Nil means none.
+	// contradict each other. Nil means none. The comment of an attribute says where
+	// it works. Elsewhere the error of Start matches [errors.ErrUnsupported].
 	Attr attr.List
 	// Logger gets a debug line when the process starts and when it ends. Nil means
 	// no log.

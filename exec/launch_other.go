@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap/zapcore"
 
+	"github.com/safespawn/spawn/internal/handover"
 	"github.com/safespawn/spawn/internal/logs"
 	"github.com/safespawn/spawn/internal/plan"
 
@@ -45,15 +46,13 @@ func (*tree) holds() error { return ErrTreeNotHeld }
 
 func (c *Cmd) waitTree() error { return c.waitProcess() }
 
-// launch makes the process.
-func (c *Cmd) launch(_ context.Context, path string, files []*os.File, env []string) error {
-	switch {
-	case c.Actions.Len() > 0:
-		return c.unsupported("Cmd.Actions")
-	case len(c.Attr) > 0:
-		return c.unsupported("Cmd.Attr")
-	case c.keeps():
+// launch makes the process, as os/exec does where the Cmd asks for nothing more.
+func (c *Cmd) launch(ctx context.Context, path string, files []*os.File, env []string) error {
+	if c.keeps() {
 		return c.unsupported("Cmd.Tree")
+	}
+	if c.Actions.Len() > 0 || len(c.Attr) > 0 {
+		return c.launchSpec(ctx, path, files, env)
 	}
 	p, err := os.StartProcess(path, c.argv(), &os.ProcAttr{Dir: c.Dir, Env: env, Files: files, Sys: c.SysProcAttr})
 	if err != nil {
@@ -61,6 +60,23 @@ func (c *Cmd) launch(_ context.Context, path string, files []*os.File, env []str
 	}
 	c.Process, c.child.process = p, p
 	c.logStart(path)
+	return nil
+}
+
+// launchSpec makes the process by package spawn's fallback.
+func (c *Cmd) launchSpec(ctx context.Context, path string, files []*os.File, env []string) error {
+	s := spawn.Spec{Path: path, Args: c.argv(), Env: env, Logger: c.Logger}
+	own := c.actions(&s.Actions, files)
+	list, sys, err := c.attributes()
+	if err != nil {
+		return c.startError(path, own, err)
+	}
+	s.Attr = list
+	option := handover.Option{Sys: sys}
+	if _, err := handover.Start(ctx, &s, &option); err != nil {
+		return c.startError(path, own, err)
+	}
+	c.Process, c.child.process = option.Process, option.Process
 	return nil
 }
 

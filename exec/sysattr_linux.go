@@ -207,8 +207,3 @@ func (l *sysList) cgroup(sys *syscall.SysProcAttr) error {
 	l.add(attr.Cgroup{Dir: dir})
 	return nil
 }
-
-// hasType reports whether an attribute of type T is in a list.
-func hasType[T attr.Attr](list attr.List) bool {
-	return slices.ContainsFunc(list, func(a attr.Attr) bool { _, ok := a.(T); return ok })
-}

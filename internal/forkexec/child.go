@@ -11,6 +11,9 @@ type Child struct {
 	proc *os.Process
 }
 
+// Process is the child as package os knows it.
+func (c Child) Process() *os.Process { return c.proc }
+
 // PID is its process id.
 func (c Child) PID() int { return c.proc.Pid }
 

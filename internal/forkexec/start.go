@@ -12,13 +12,16 @@ import (
 	"github.com/safespawn/spawn/internal/plan"
 )
 
-// Start makes a child. Neither opening a file nor os.StartProcess can be
+// Start makes a child, see StartFrom.
+func (p *Program) Start(ctx context.Context) (Child, error) { return p.StartFrom(ctx, nil) }
+
+// StartFrom makes a child. What the attributes don't say base does; nil is none. Neither opening a file nor os.StartProcess can be
 // interrupted, so when ctx ends they are left to themselves: the files are closed,
 // and the child, if it still comes to that, is killed and reaped. Errors are of the
 // type *plan.Error, or that of ctx.
-func (p *Program) Start(ctx context.Context) (Child, error) {
+func (p *Program) StartFrom(ctx context.Context, base *syscall.SysProcAttr) (Child, error) {
 	if ctx.Done() == nil {
-		return p.launch(ctx)
+		return p.launch(ctx, base)
 	}
 	type result struct {
 		child Child
@@ -26,7 +29,7 @@ func (p *Program) Start(ctx context.Context) (Child, error) {
 	}
 	started := make(chan result)
 	go func() {
-		child, err := p.launch(ctx)
+		child, err := p.launch(ctx, base)
 		select {
 		case started <- result{child, err}:
 		case <-ctx.Done():
@@ -44,13 +47,13 @@ func (p *Program) Start(ctx context.Context) (Child, error) {
 }
 
 // launch gets hold of the files and starts the program.
-func (p *Program) launch(ctx context.Context) (Child, error) {
+func (p *Program) launch(ctx context.Context, base *syscall.SysProcAttr) (Child, error) {
 	held, err := p.hold()
 	defer held.close()
 	if err != nil {
 		return Child{}, err
 	}
-	how, err := p.procAttr(&held)
+	how, err := p.procAttr(&held, base)
 	if err != nil {
 		return Child{}, err
 	}

@@ -72,8 +72,8 @@ func (n *need) checkDir() error {
 func busy(error) bool { return false }
 
 // procAttr says to os.StartProcess what to do.
-func (p *Program) procAttr(held *heldFiles) (*os.ProcAttr, error) {
+func (p *Program) procAttr(held *heldFiles, base *syscall.SysProcAttr) (*os.ProcAttr, error) {
 	files := make([]*os.File, 3)
 	p.files.place(*held, files)
-	return &os.ProcAttr{Dir: p.files.cwd.path, Env: p.env, Files: files}, nil
+	return &os.ProcAttr{Dir: p.files.cwd.path, Env: p.env, Files: files, Sys: base}, nil
 }

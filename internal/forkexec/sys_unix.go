@@ -157,7 +157,7 @@ func (n *need) checkDir(held heldFiles) error {
 }
 
 // procAttr says to os.StartProcess what to do.
-func (p *Program) procAttr(held *heldFiles) (*os.ProcAttr, error) {
+func (p *Program) procAttr(held *heldFiles, base *syscall.SysProcAttr) (*os.ProcAttr, error) {
 	f := &p.files
 	files := make([]*os.File, p.tableSize())
 	f.place(*held, files)
@@ -166,9 +166,11 @@ func (p *Program) procAttr(held *heldFiles) (*os.ProcAttr, error) {
 			return nil, err
 		}
 	}
-	sys := &syscall.SysProcAttr{
-		Setsid: p.attr.Setsid, Setpgid: p.attr.Setpgid, Pgid: p.attr.Pgid, Chroot: p.attr.Chroot,
+	sys := &syscall.SysProcAttr{}
+	if base != nil {
+		*sys = *base
 	}
+	sys.Setsid, sys.Setpgid, sys.Pgid, sys.Chroot = p.attr.Setsid, p.attr.Setpgid, p.attr.Pgid, p.attr.Chroot
 	if c := p.attr.Credential; c != nil {
 		sys.Credential = &syscall.Credential{Uid: c.UID, Gid: c.GID, Groups: c.Groups, NoSetGroups: c.KeepGroups}
 	}
@@ -176,6 +178,10 @@ func (p *Program) procAttr(held *heldFiles) (*os.ProcAttr, error) {
 		sys.Setctty, sys.Ctty = true, p.tty
 	}
 	if f.foreground != none {
+		if sys.Foreground {
+			i := f.tcsetpgrp
+			return nil, p.actions[i].ErrorAt(i, plan.Invalid("SysProcAttr.Foreground does it, too"))
+		}
 		sys.Foreground, sys.Ctty = true, int((*held)[f.foreground].Fd())
 	}
 	return &os.ProcAttr{Dir: p.dir(*held), Env: p.env, Files: files, Sys: sys}, nil

@@ -1,6 +1,11 @@
 package plan
 
-import "github.com/safespawn/spawn/internal/raw"
+import (
+	"os"
+	"syscall"
+
+	"github.com/safespawn/spawn/internal/raw"
+)
 
 // Handover is how a child is started that the caller sees to: nothing is done about one
 // that is forgotten.
@@ -8,6 +13,10 @@ type Handover struct {
 	Take  bool      // the pidfd is the caller's, where children are waited for by theirs
 	Pidfd int       // set where it was taken; no number of a descriptor of ours is 0
 	Claim raw.Claim // to the number; it is as old as the pidfd
+
+	// For the fallback, which hands over the process with all that goes with it.
+	Sys     *syscall.SysProcAttr // what attributes don't say
+	Process *os.Process          // set at the start
 }
 
 // Spawn is what package spawn does for package exec. It fills this in, and package
