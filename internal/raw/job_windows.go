@@ -1,0 +1,186 @@
+package raw
+
+import (
+	"errors"
+	"os"
+	"runtime"
+	"sync"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/windows"
+)
+
+// Job is a job object: processes, and all that they make. Unless Let is called, they end
+// when its last handle is closed, and so when this process ends.
+type Job struct {
+	mu     sync.Mutex
+	handle windows.Handle // 0 once it is closed
+	limits windows.JOBOBJECT_EXTENDED_LIMIT_INFORMATION
+}
+
+// JobLimits bound all processes of a job together. Zero is no limit.
+type JobLimits struct {
+	Memory uintptr // committed, in bytes
+	Procs  uint32
+	CPU    float64 // of processors
+}
+
+// JobUsage is what the processes of a job have used, with those that have ended.
+type JobUsage struct {
+	PeakMemory   uint64 // committed, in bytes
+	User, System time.Duration
+	Processes    int // that were ever in it
+	Active       int // that are
+	Read, Write  uint64
+}
+
+// Package windows has no structures for these.
+type (
+	jobAccounting struct {
+		TotalUserTime, TotalKernelTime           int64 // in 100 ns
+		ThisPeriodTotalUserTime, ThisPeriodTotal int64
+		TotalPageFaultCount                      uint32
+		TotalProcesses                           uint32
+		ActiveProcesses                          uint32
+		TotalTerminatedProcesses                 uint32
+		IO                                       windows.IO_COUNTERS
+	}
+	jobCPURate struct{ ControlFlags, CPURate uint32 }
+)
+
+var (
+	kernel32      = windows.NewLazySystemDLL("kernel32.dll")
+	setJobInfo    = kernel32.NewProc("SetInformationJobObject")
+	queryJobInfo  = kernel32.NewProc("QueryInformationJobObject")
+	resumeProcess = windows.NewLazySystemDLL("ntdll.dll").NewProc("NtResumeProcess")
+	errJobClosed  = os.ErrClosed
+)
+
+const (
+	cpuRateEnable  = 0x1
+	cpuRateHardCap = 0x4
+	wholeCPU       = 10000 // all processors
+)
+
+// NewJob makes a job object without a name, which no child inherits.
+func NewJob(l JobLimits) (*Job, error) {
+	h, err := windows.CreateJobObject(nil, nil)
+	if err != nil {
+		return nil, os.NewSyscallError("CreateJobObject", err)
+	}
+	j := &Job{handle: h}
+	if err := j.limit(l); err != nil {
+		windows.CloseHandle(h)
+		return nil, err
+	}
+	return j, nil
+}
+
+func (j *Job) limit(l JobLimits) error {
+	b := &j.limits.BasicLimitInformation
+	b.LimitFlags = windows.JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE
+	if l.Memory > 0 {
+		b.LimitFlags |= windows.JOB_OBJECT_LIMIT_JOB_MEMORY
+		j.limits.JobMemoryLimit = l.Memory
+	}
+	if l.Procs > 0 {
+		b.LimitFlags |= windows.JOB_OBJECT_LIMIT_ACTIVE_PROCESS
+		b.ActiveProcessLimit = l.Procs
+	}
+	if err := setJob(j.handle, windows.JobObjectExtendedLimitInformation, &j.limits); err != nil {
+		return err
+	}
+	if l.CPU <= 0 || l.CPU >= float64(runtime.NumCPU()) {
+		return nil
+	}
+	rate := jobCPURate{cpuRateEnable | cpuRateHardCap, max(1, uint32(l.CPU*wholeCPU/float64(runtime.NumCPU())))}
+	return setJob(j.handle, windows.JobObjectCpuRateControlInformation, &rate)
+}
+
+func setJob[T any](h windows.Handle, class uint32, info *T) error {
+	ok, _, err := setJobInfo.Call(uintptr(h), uintptr(class), uintptr(unsafe.Pointer(info)), unsafe.Sizeof(*info))
+	if ok == 0 {
+		return os.NewSyscallError("SetInformationJobObject", err)
+	}
+	return nil
+}
+
+func queryJob[T any](h windows.Handle, class uint32, info *T) error {
+	ok, _, err := queryJobInfo.Call(uintptr(h), uintptr(class), uintptr(unsafe.Pointer(info)), unsafe.Sizeof(*info), 0)
+	if ok == 0 {
+		return os.NewSyscallError("QueryInformationJobObject", err)
+	}
+	return nil
+}
+
+// Begin puts a process into the job that was made with CREATE_SUSPENDED and has not run
+// yet, and lets it run. After an error the process has not run.
+func (j *Job) Begin(process uintptr) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.handle == 0 {
+		return errJobClosed
+	}
+	if err := windows.AssignProcessToJobObject(j.handle, windows.Handle(process)); err != nil {
+		return os.NewSyscallError("AssignProcessToJobObject", err)
+	}
+	// Package syscall closes the handle of the thread.
+	if status, _, _ := resumeProcess.Call(process); status != 0 {
+		return os.NewSyscallError("NtResumeProcess", windows.NTStatus(status))
+	}
+	return nil
+}
+
+// Terminate ends all processes of the job with an exit code. It waits for none.
+func (j *Job) Terminate(code uint32) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.handle == 0 {
+		return errJobClosed
+	}
+	return os.NewSyscallError("TerminateJobObject", windows.TerminateJobObject(j.handle, code))
+}
+
+// Usage is what the job has used so far.
+func (j *Job) Usage() (JobUsage, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.handle == 0 {
+		return JobUsage{}, errJobClosed
+	}
+	var a jobAccounting
+	var l windows.JOBOBJECT_EXTENDED_LIMIT_INFORMATION
+	err := errors.Join(
+		queryJob(j.handle, windows.JobObjectBasicAndIoAccountingInformation, &a),
+		queryJob(j.handle, windows.JobObjectExtendedLimitInformation, &l),
+	)
+	const unit = 100 * time.Nanosecond
+	return JobUsage{
+		PeakMemory: uint64(l.PeakJobMemoryUsed), User: time.Duration(a.TotalUserTime) * unit, System: time.Duration(a.TotalKernelTime) * unit,
+		Processes: int(a.TotalProcesses), Active: int(a.ActiveProcesses), Read: a.IO.ReadTransferCount, Write: a.IO.WriteTransferCount,
+	}, err
+}
+
+// Close closes the job, and so ends its processes.
+func (j *Job) Close() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.handle == 0 {
+		return errJobClosed
+	}
+	h := j.handle
+	j.handle = 0
+	return os.NewSyscallError("CloseHandle", windows.CloseHandle(h))
+}
+
+// Let closes the job and lets its processes live.
+func (j *Job) Let() {
+	j.mu.Lock()
+	j.limits.BasicLimitInformation.LimitFlags &^= windows.JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE
+	if j.handle != 0 {
+		_ = setJob(j.handle, windows.JobObjectExtendedLimitInformation, &j.limits) // it has worked before
+	}
+	j.mu.Unlock()
+	_ = j.Close() // fails when it was closed before
+}
