@@ -239,7 +239,7 @@
 //   - of file actions: open, openat, dup2, file, close, closefrom, inherit,
 //     inheritall, chdir, fchdir, tcsetpgrp;
 //   - of each start: pipe, clone, file_table, dumpable, sigmask, sigdefault,
-//     rlimit, execve;
+//     rlimit, clock, execve;
 //   - of attributes: cgroup, unshare, setns, id_map, uid_map, gid_map,
 //     private_mounts, mount, pivot_root, chroot, sethostname, setdomainname,
 //     setsid, setpgid, ctty, noctty, foreground, sigignore, umask, nice, sched,
@@ -310,6 +310,19 @@
 // the process. Arguments and environment are never logged. A nil Logger costs
 // nothing. A *zap.Logger is a Logger, and package slogspawn makes one of a
 // *slog.Logger.
+//
+// # Observing and limiting
+//
+// Spec.Observer is told of each start and each end, with the phases of the start, the
+// step that failed, the status and the usage. [Counters] is an Observer that counts,
+// with a histogram of what starts take. The module otelspawn has an Observer that makes
+// spans and metrics of OpenTelemetry. A nil Observer costs nothing. With an Observer the
+// child makes two more system calls, which read the clock.
+//
+// Spec.Limiter bounds how many children live at once. A start waits for a place. If the
+// system has no room for another process, the start waits for that, too, and for a
+// bounded time. A start that fails for want of room says which limit is reached, by an
+// [*Error] in which errors.As finds a [*LimitError].
 //
 // # Other platforms
 //

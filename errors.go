@@ -74,6 +74,7 @@ const (
 	StepSigMask    = plan.StepSigMask    // "sigmask"
 	StepSigDefault = plan.StepSigDefault // "sigdefault"
 	StepRlimit     = plan.StepRlimit     // "rlimit"
+	StepClock      = plan.StepClock      // "clock"
 	StepExecve     = plan.StepExecve     // "execve"
 
 	// Of attributes.

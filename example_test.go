@@ -10,6 +10,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
@@ -231,4 +232,69 @@ func ExampleSpec_logger() {
 	// Output:
 	// spawned /bin/sh <nil>
 	// exited <nil> exit status 1
+}
+
+// Counters count what happens to all children of the Specs that they are given to.
+func ExampleCounters() {
+	var counters spawn.Counters
+	ctx := context.Background()
+	for _, path := range []string{"/bin/true", "/bin/false", "/nonexistent"} {
+		_, err := spawn.Run(ctx, &spawn.Spec{Path: path, Observer: &counters})
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			log.Fatal(err)
+		}
+	}
+	s := counters.Stats()
+	fmt.Println(s.Started, "started,", s.Failures[spawn.StepExecve], "failed at execve")
+	fmt.Println(s.Succeeded, "succeeded,", s.Exited, "did not,", s.Live, "live")
+	fmt.Println("all started within a minute:", s.Latency.Quantile(1) < time.Minute)
+	// Output:
+	// 2 started, 1 failed at execve
+	// 1 succeeded, 1 did not, 0 live
+	// all started within a minute: true
+}
+
+// lives is an Observer that prints how a child has ended.
+type lives struct{}
+
+func (lives) Started(e spawn.Event) { fmt.Println("started", e.Path) }
+
+func (lives) Ended(e spawn.Event) { fmt.Println(e.State, "has lived:", e.Lived > 0) }
+
+func ExampleObserver() {
+	_, err := spawn.Run(context.Background(), &spawn.Spec{
+		Path:     "/bin/sh",
+		Args:     []string{"sh", "-c", "exit 3"},
+		Observer: lives{},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// started /bin/sh
+	// exit status 3 has lived: true
+}
+
+// A hundred goroutines start children, of which at most four live at once.
+func ExampleNewLimiter() {
+	program, err := spawn.Compile(&spawn.Spec{
+		Path:    "/bin/true",
+		Limiter: spawn.NewLimiter(4, spawn.RetryFor(time.Minute)),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for range 100 {
+		all.Go(func() {
+			_, err := program.Run(context.Background())
+			var limit *spawn.LimitError
+			if errors.As(err, &limit) {
+				log.Fatalf("%s is %d", limit.Limit, limit.Value)
+			} else if err != nil {
+				log.Fatal(err)
+			}
+		})
+	}
+	all.Wait()
 }

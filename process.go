@@ -27,6 +27,9 @@ type Process struct {
 	guarded bool // by a finalizer
 	young   bool // it has only just been made: to look at once is in vain
 
+	observed *observed // nil where nobody is to be told
+	place    *Limiter  // nil where there is none to be given back
+
 	mu    sync.Mutex    // guards what follows; unlock gives it back
 	child child         // what the platform knows it by
 	done  chan struct{} // made by whoever needs it, closed at the end
@@ -80,8 +83,7 @@ func (p *Process) Wait(ctx context.Context) (*ProcessState, error) {
 }
 
 // Done returns a channel. The channel is closed when the child has ended and was
-// reaped, and the logger has its line about the end. After that Wait returns at
-// once.
+// reaped, and the logger and the observer were told. After that Wait returns at once.
 func (p *Process) Done() <-chan struct{} {
 	if p.begins() {
 		go p.reap()
@@ -160,7 +162,7 @@ func (p *Process) disown() (reaped bool) {
 	if p.over {
 		return true
 	}
-	p.log = nil
+	p.log, p.observed = nil, nil
 	return p.disownChild()
 }
 
@@ -199,10 +201,13 @@ func (p *Process) Signal(sig os.Signal) error {
 // finish stores how the child ended. The caller holds p.mu and calls it once.
 func (p *Process) finish(state *ProcessState, err error) {
 	p.over, p.state, p.err = true, state, err
+	if p.place != nil {
+		p.place.ended()
+	}
 	if p.guarded {
 		runtime.SetFinalizer(p, nil)
 	}
-	if p.log != nil {
+	if p.log != nil || p.observed != nil {
 		p.unlogged = true
 		return
 	}
@@ -217,8 +222,8 @@ func (p *Process) tell() {
 	}
 }
 
-// unlock gives back p.mu, and logs the end if that is still to be done: a logger
-// is free to call any method.
+// unlock gives back p.mu, and logs the end if that is still to be done: a logger and
+// an observer are free to call any method.
 func (p *Process) unlock() {
 	unlogged := p.unlogged
 	p.unlogged = false
@@ -231,7 +236,12 @@ func (p *Process) unlock() {
 		defer p.mu.Unlock()
 		p.tell()
 	}()
-	p.logExit()
+	if p.observed != nil {
+		defer p.observed.end(p.state, p.err)
+	}
+	if p.log != nil {
+		p.logExit()
+	}
 }
 
 func (p *Process) logExit() {

@@ -41,6 +41,12 @@ type Spec struct {
 	// warning for each missing feature of this kernel that costs time or threads.
 	// Arguments and environment are never logged. Nil means no log.
 	Logger Logger
+	// Observer is told when the child has started and when it has ended. Nil means
+	// nobody is told, and costs nothing.
+	Observer Observer
+	// Limiter bounds how many children there are at once: the start waits for a place,
+	// or for the end of its context. Nil means no bound.
+	Limiter *Limiter
 }
 
 // Logger writes log entries. A *zap.Logger is a Logger, and package slogspawn makes
@@ -56,8 +62,10 @@ type Logger interface {
 // times, from any number of goroutines at once. The files that its actions and
 // attributes name must stay open while you use it.
 type Program struct {
-	path string
-	log  Logger
+	path     string
+	log      Logger
+	observer Observer
+	limiter  *Limiter
 	backend
 }
 
@@ -74,7 +82,7 @@ func compile(s *Spec, once bool) (*Program, error) {
 	if s.Env != nil && !environ.Distinct(env) {
 		env, _ = environ.LastOfEach(env) // which are fine
 	}
-	p := &Program{path: s.Path, log: logs.Used(s.Logger)}
+	p := &Program{path: s.Path, log: logs.Used(s.Logger), observer: usedObserver(s.Observer), limiter: s.Limiter}
 	if err := p.compile(s, argv, env, once); err != nil {
 		return nil, wrap(s.Path, err)
 	}
@@ -94,11 +102,31 @@ func Start(ctx context.Context, s *Spec) (*Process, error) { return start(ctx, s
 func init() {
 	plan.Spawn.Start, plan.Spawn.Disown, plan.Spawn.Leave = start, (*Process).disown, (*Process).leave
 	plan.Spawn.FileAsIs = (*FileActions).fileAsIs
+	plan.Spawn.NewEvent, plan.Spawn.NewState = newEvent, newState
+	plan.Spawn.Limit, plan.Spawn.GiveBack = (*Limiter).do, (*Limiter).ended
 }
 
 // start is Start. With o the caller sees to the child.
 func start(ctx context.Context, s *Spec, o *plan.Handover) (*Process, error) {
 	checkContext(ctx)
+	observer := usedObserver(s.Observer)
+	if observer == nil {
+		return startSpec(ctx, s, o)
+	}
+	e := newEvent(ctx, s.Path)
+	p, err := compile(s, true)
+	if err != nil {
+		e.Phases.Prepare = time.Since(e.Begin)
+		e.failed(err)
+		observer.Started(e)
+		return nil, err
+	}
+	defer p.release()
+	return p.observe(ctx, e, o)
+}
+
+// startSpec is start without an Observer.
+func startSpec(ctx context.Context, s *Spec, o *plan.Handover) (*Process, error) {
 	p, err := compile(s, true)
 	if err != nil {
 		return nil, err
@@ -128,27 +156,60 @@ func (p *Program) Start(ctx context.Context) (*Process, error) { return p.startF
 
 func (p *Program) startFor(ctx context.Context, o *plan.Handover) (*Process, error) {
 	checkContext(ctx)
+	if p.observer != nil {
+		return p.observe(ctx, newEvent(ctx, p.path), o)
+	}
+	if p.limiter != nil {
+		proc, _, _, err := p.startLimited(ctx, o)
+		return proc, err
+	}
+	proc, _, err := p.startLogged(ctx, o)
+	return proc, err
+}
+
+// startLimited is startLogged when the Limiter has a place. queue is the time until the
+// last try began.
+func (p *Program) startLimited(ctx context.Context, o *plan.Handover) (proc *Process, times *plan.Times, queue time.Duration, err error) {
+	if p.limiter == nil {
+		proc, times, err = p.startLogged(ctx, o)
+		return proc, times, 0, err
+	}
+	begin := time.Now()
+	err = p.limiter.do(ctx, func() (err error) {
+		queue = time.Since(begin)
+		proc, times, err = p.startLogged(ctx, o)
+		return err
+	})
+	if err != nil {
+		return nil, times, queue, err
+	}
+	proc.place = p.limiter
+	return proc, times, queue, nil
+}
+
+// startLogged starts a child, and tells the Logger.
+func (p *Program) startLogged(ctx context.Context, o *plan.Handover) (*Process, *plan.Times, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if p.log == nil {
 		return p.start(ctx, o)
 	}
 	p.warnOnce()
 	begin := time.Now()
-	proc, err := p.start(ctx, o)
+	proc, times, err := p.start(ctx, o)
 	took := logs.Duration("took", time.Since(begin))
 	if err != nil {
 		if e := p.log.Check(zapcore.DebugLevel, "spawn failed"); e != nil {
 			e.Write(logs.String("path", p.path), took, logs.Error(err))
 		}
-		return nil, err
+		return nil, times, err
 	}
 	proc.log, proc.begin = p.log, begin
 	if e := p.log.Check(zapcore.DebugLevel, "spawned"); e != nil {
 		e.Write(logs.String("path", p.path), logs.Int("pid", proc.pid), logs.Int("steps", p.steps()), took)
 	}
-	return proc, nil
+	return proc, times, nil
 }
 
 // checkContext panics with words instead of a nil pointer's address.

@@ -16,25 +16,25 @@ type backend struct{ program engine.Program }
 
 func (b *backend) compile(s *Spec, argv, env []string, once bool) error {
 	return b.program.Compile(engine.Input{
-		Path: s.Path, Argv: argv, Env: env, Actions: s.Actions.list, Attr: s.Attr, Once: once,
+		Path: s.Path, Argv: argv, Env: env, Actions: s.Actions.list, Attr: s.Attr, Once: once, Timed: usedObserver(s.Observer) != nil,
 	})
 }
 
 // release gives back the memory of a program that was run but once.
 func (b *backend) release() { b.program.Release() }
 
-func (p *Program) start(ctx context.Context, o *plan.Handover) (*Process, error) {
+func (p *Program) start(ctx context.Context, o *plan.Handover) (*Process, *plan.Times, error) {
 	c, err := p.program.Start(ctx)
 	if err != nil {
-		return nil, ofStart(p.path, err)
+		return nil, c.Times, ofStart(p.path, err)
 	}
 	if o == nil || p.log != nil { // a logger may panic before whoever starts it looks
-		return newProcess(c.PID, child{Child: c}), nil
+		return newProcess(c.PID, child{Child: c}), c.Times, nil
 	}
 	if f := kernel.Current(); o.Take && c.Pidfd >= 0 && f.Pidfd && f.Waitid {
 		o.Pidfd, o.Claim, c.Pidfd = c.Pidfd, c.Claim(), -1
 	}
-	return &Process{pid: c.PID, child: child{Child: c}}, nil
+	return &Process{pid: c.PID, child: child{Child: c}}, c.Times, nil
 }
 
 // Steps returns the system calls of a start, in order. It begins with the clone that

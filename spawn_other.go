@@ -6,6 +6,7 @@ import (
 	"context"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/safespawn/spawn/internal/forkexec"
 	"github.com/safespawn/spawn/internal/plan"
@@ -24,20 +25,42 @@ func (b *backend) compile(s *Spec, argv, env []string, _ bool) (err error) {
 // release has nothing to give back here.
 func (b *backend) release() {}
 
-func (p *Program) start(ctx context.Context, o *plan.Handover) (*Process, error) {
+func (p *Program) start(ctx context.Context, o *plan.Handover) (*Process, *plan.Times, error) {
 	var base *syscall.SysProcAttr
 	if o != nil {
 		base = o.Sys
 	}
+	begin := p.clock()
 	c, err := p.program.StartFrom(ctx, base)
+	times := begin.times()
 	if err != nil {
-		return nil, ofStart(p.path, err)
+		return nil, times, ofStart(p.path, err)
 	}
 	if o != nil {
 		o.Process = c.Process()
-		return &Process{pid: c.PID(), child: child{c}}, nil
+		return &Process{pid: c.PID(), child: child{c}}, times, nil
 	}
-	return newProcess(c.PID(), child{c}), nil
+	return newProcess(c.PID(), child{c}), times, nil
+}
+
+// clock reads the clock, if somebody is to be told of the time.
+func (p *Program) clock() (begin clock) {
+	if p.observer != nil {
+		begin = clock(time.Now())
+	}
+	return begin
+}
+
+// clock is when a start began; the zero value is for one that is not timed.
+type clock time.Time
+
+// times are all that is known of a start.
+func (c clock) times() *plan.Times {
+	begin := time.Time(c)
+	if begin.IsZero() {
+		return nil
+	}
+	return &plan.Times{End: time.Since(begin)}
 }
 
 // Steps returns the system calls of a start, in order: those of this process, the

@@ -19,6 +19,11 @@ type ProcessState struct {
 	usage  *syscall.Rusage
 }
 
+// newState is the state of a child that was waited for elsewhere.
+func newState(pid int, status syscall.WaitStatus, usage *syscall.Rusage) *ProcessState {
+	return &ProcessState{pid: pid, status: status, usage: usage}
+}
+
 // Pid returns the process id that the child had.
 func (s *ProcessState) Pid() int { return s.pid }
 

@@ -139,6 +139,13 @@ type Cmd struct {
 	// Logger gets a debug line when the process starts and when it ends. Nil means
 	// no log.
 	Logger spawn.Logger
+	// Observer is told when the process has started and when it has ended. It is told
+	// before Start returns, and by Wait. Nobody is told of the end without Wait, nor of
+	// a program that was not found by Command. Nil means nobody is told.
+	Observer spawn.Observer
+	// Limiter bounds how many processes there are at once. Start waits for a place, or
+	// for the end of the context. Wait gives the place back. Nil means no bound.
+	Limiter *spawn.Limiter
 	// Tree makes the Cmd responsible for the descendants of the child, too. Linux.
 	//
 	// The child leads a process group. If possible, it also lives in a control
@@ -183,6 +190,7 @@ type Cmd struct {
 	extension extensionCache
 	child     child
 	streams   streams
+	seen      *seen         // nil without Observer
 	ended     <-chan ending // from the watcher of ctx
 	unwatch   func() bool
 	tree      *tree

@@ -16,7 +16,7 @@ func (c *Cmd) launch(ctx context.Context, path string, files []*os.File, env []s
 	if err := c.checkSys(path, files); err != nil {
 		return &fs.PathError{Op: "fork/exec", Path: path, Err: err}
 	}
-	s := spawn.Spec{Path: path, Args: c.argv(), Env: env, Logger: c.Logger}
+	s := spawn.Spec{Path: path, Args: c.argv(), Env: env, Logger: c.Logger, Observer: c.observer()}
 	own := c.actions(&s.Actions, files)
 	sys, err := c.attributes()
 	defer sys.close()

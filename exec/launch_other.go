@@ -65,7 +65,7 @@ func (c *Cmd) launch(ctx context.Context, path string, files []*os.File, env []s
 
 // launchSpec makes the process by package spawn's fallback.
 func (c *Cmd) launchSpec(ctx context.Context, path string, files []*os.File, env []string) error {
-	s := spawn.Spec{Path: path, Args: c.argv(), Env: env, Logger: c.Logger}
+	s := spawn.Spec{Path: path, Args: c.argv(), Env: env, Logger: c.Logger, Observer: c.observer()}
 	own := c.actions(&s.Actions, files)
 	list, sys, err := c.attributes()
 	if err != nil {

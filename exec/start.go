@@ -17,6 +17,7 @@ func (c *Cmd) Run() error {
 	// With a bound on the time, or with Tree, the copying must not hold up Wait.
 	c.streams.inline = c.WaitDelay == 0 && !c.keeps()
 	if err := c.begin(); err != nil {
+		c.tellStart()
 		return err
 	}
 	c.child.begun(len(c.streams.left) == 0)
@@ -26,6 +27,7 @@ func (c *Cmd) Run() error {
 			c.child.keep()
 		}
 	}()
+	c.tellStart()
 	err := c.Wait()
 	over = c.ProcessState != nil
 	return err
@@ -35,10 +37,12 @@ func (c *Cmd) Run() error {
 // Process is set, and you must call Wait to release the resources of the Cmd.
 func (c *Cmd) Start() error {
 	if err := c.begin(); err != nil {
+		c.tellStart()
 		return err
 	}
 	c.child.keep()
 	c.child.awaitExec()
+	c.tellStart()
 	return nil
 }
 
@@ -98,7 +102,7 @@ func (c *Cmd) start() error {
 		files = append(make([]*os.File, 0, 3+len(c.ExtraFiles)), std[:]...)
 		files = append(files, c.ExtraFiles...)
 	}
-	return c.launch(ctx, path, files, env)
+	return c.launchSeen(ctx, path, files, env)
 }
 
 // watch begins to watch the context.

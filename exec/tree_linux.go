@@ -166,6 +166,7 @@ func (c *Cmd) waitTree() error {
 	}
 	stop(e.timer)
 	err := c.tree.reap(c.reap)
+	c.over(err)
 	if !ended {
 		e = c.stopWatching()
 		ended = e != ending{}

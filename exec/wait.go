@@ -113,6 +113,7 @@ func (c *Cmd) Wait() error {
 func (c *Cmd) waitProcess() error {
 	c.child.wait()
 	err := c.reap()
+	c.over(err)
 	e := c.stopWatching()
 	if err == nil {
 		err = e.err

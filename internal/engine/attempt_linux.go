@@ -6,6 +6,7 @@ import (
 	"context"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -26,7 +27,8 @@ type attempt struct {
 
 	hold   *dumpable.Hold // nil where the dumpable flag does not matter
 	child  Child
-	gate   *mapGate // nil where no maps are to be written
+	begun  time.Duration // the clock before the clone, where the program is timed
+	gate   *mapGate      // nil where no maps are to be written
 	record *recordPipe
 	lent   []int // what was opened to be lent
 	watch  *watcher
@@ -41,9 +43,10 @@ func (a *attempt) run() (Child, error) {
 		return Child{}, err
 	}
 	c := a.child
+	c.Times = a.clock.times(a)
 	a.release()
 	if err != nil {
-		return Child{}, err
+		return Child{Times: c.Times}, err
 	}
 	return c, nil
 }
@@ -120,6 +123,7 @@ func (a *attempt) clone() (errno syscall.Errno, err error) {
 	if a.way == vforkWay {
 		a.watch = watchClone(a.ctx, a.r)
 	}
+	a.clock.begin(a)
 	a.child.PID, errno = a.r.Start(a.c)
 	_ = a.watch.stop() // it may be about to use the number that the pidfd has now
 	a.child.Pidfd = raisePidfd(a.r, a.child.PID)

@@ -27,6 +27,8 @@ type Child struct {
 	Pidfd  int  // -1 where the kernel has none
 	Traced bool // somebody in this process waits for its stops
 
+	Times *plan.Times // nil where the program is not timed
+
 	claim  raw.Claim // to the number of the pidfd
 	lost   bool      // the number was somebody else's: other code has closed it
 	reaped bool      // by the pidfd

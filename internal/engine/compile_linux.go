@@ -29,6 +29,7 @@ type Input struct {
 	Actions   []plan.Action
 	Attr      attr.List
 	Once      bool // the program is started but once, and then released
+	Timed     bool // each start measures its phases
 }
 
 // Program is an Input for the child's assembly.
@@ -57,6 +58,7 @@ type vars struct {
 	signals signalVars
 	nofile  raw.Var
 	abort   raw.Var // set when the child must not get as far as execve
+	clock   clockVars
 	hiding  *hiding // nil where nobody new can reach the child
 }
 
@@ -136,6 +138,7 @@ func (p *Program) compileFor(in *Input, withSlots bool) error {
 	if !in.Once {
 		p.actions = slices.Clone(p.actions)
 	}
+	p.lowerClock(in, pl)
 	p.resetSignals(pl, claims, in.Once)
 	attrlist.Lower(in.Attr, pl)
 	p.cgroup, p.all = pl.Cgroup, plan.InheritsAll(in.Actions)
@@ -152,6 +155,7 @@ func (p *Program) compileFor(in *Input, withSlots bool) error {
 	}
 	p.restoreNoFile(pl, claims)
 	p.lowerMask(pl, claims)
+	p.clock.read(pl, plan.Mask, p.clock.last)
 	pl.StartStep(plan.StepExecve)
 	if p.way = p.chooseWay(pl); p.way == futexWay {
 		p.abort = b.Var()

@@ -36,7 +36,7 @@ func (d *diagnosis) explain(path string, errno syscall.Errno) error {
 	case unix.E2BIG:
 		e.Hint = d.tooMuch()
 	case unix.EAGAIN:
-		e.Hint = d.tooManyOfUser()
+		d.tooManyOfUser().tell(e, errno)
 	case unix.ETXTBSY:
 		e.Object, e.Hint = d.busy(path)
 	default:

@@ -34,7 +34,7 @@ func (p *Program) Start(ctx context.Context) (Child, error) {
 	if again, _ := p.upToDate(); again != nil && again != q {
 		return again.launch(ctx, again.files)
 	}
-	return Child{}, err
+	return c, err
 }
 
 // launch runs the program with files held open.
@@ -85,7 +85,7 @@ func (p *Program) launchTraced(ctx context.Context) (Child, error) {
 	defer runtime.UnlockOSThread()
 	c, err := p.launchHere(ctx)
 	if err != nil {
-		return Child{}, err
+		return c, err
 	}
 	if err := p.tracing.finish(ctx, &c); err != nil {
 		_ = c.kill() // or it has ended

@@ -11,12 +11,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/kernel"
+	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
 )
 
@@ -25,21 +27,40 @@ import (
 // the kernel has refused; one that is not reached any more, or that can't be seen from
 // here, is not named. Processes are counted last and only where that can tell: it
 // takes many calls, at a moment when the runtime had better not need a thread.
-func processLimit(cgroup *os.File) string {
-	if hint := pidsLimit(cgroup); hint != "" {
-		return hint
+func processLimit(cgroup *os.File) (l reached) {
+	if l = pidsLimit(cgroup); l.Limit != "" {
+		return l
 	}
 	all := allThreads()
 	if most, ok := sysctl("kernel/threads-max"); ok && all >= most {
-		return fmt.Sprintf("kernel.threads-max of %d is reached", most)
+		return sysctlReached("kernel.threads-max", most)
 	}
-	if hint := userLimit(uint32(unix.Getuid()), all); hint != "" {
-		return hint
+	if l = userLimit(uint32(unix.Getuid()), all); l.Limit != "" {
+		return l
 	}
 	if most, ok := sysctl("kernel/pid_max"); ok && all >= (most-reservedPIDs)/2 && pidsInUse() >= most-reservedPIDs {
-		return fmt.Sprintf("kernel.pid_max of %d is reached", most)
+		return sysctlReached("kernel.pid_max", most)
 	}
-	return "RLIMIT_NPROC, pids.max of a cgroup, kernel.threads-max or kernel.pid_max is reached"
+	return reached{hint: "RLIMIT_NPROC, pids.max of a cgroup, kernel.threads-max or kernel.pid_max is reached"}
+}
+
+// reached is a limit of processes that is reached; without a name it is not known which.
+type reached struct {
+	plan.LimitError
+	hint string
+}
+
+// tell puts the limit into the error of a start.
+func (l reached) tell(e *plan.Error, errno syscall.Errno) {
+	e.Hint = l.hint
+	if l.Limit != "" {
+		l.Err = errno
+		e.Err = &l.LimitError
+	}
+}
+
+func sysctlReached(name string, most int) reached {
+	return reached{plan.LimitError{Limit: name, Value: uint64(most)}, fmt.Sprintf("%s of %d is reached", name, most)}
 }
 
 // reservedPIDs are not given a second time.
@@ -47,19 +68,20 @@ const reservedPIDs = 300
 
 // userLimit is about RLIMIT_NPROC of this thread, for a user. No user has more than
 // all threads.
-func userLimit(uid uint32, all int) string {
+func userLimit(uid uint32, all int) reached {
 	var l unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NPROC, &l) != nil || l.Cur > uint64(all) || mayExceed(uid) {
-		return ""
+		return reached{}
 	}
 	if n := threadsOf(uid); uint64(n) >= l.Cur {
-		return nprocHint(l.Cur, n, uid)
+		return nprocReached(l.Cur, n, uid)
 	}
-	return ""
+	return reached{}
 }
 
-func nprocHint(limit uint64, n int, uid uint32) string {
-	return fmt.Sprintf("RLIMIT_NPROC of %d is reached: uid %d has %d threads", limit, uid, n)
+func nprocReached(limit uint64, n int, uid uint32) reached {
+	hint := fmt.Sprintf("RLIMIT_NPROC of %d is reached: uid %d has %d threads", limit, uid, n)
+	return reached{plan.LimitError{Limit: "RLIMIT_NPROC", Value: limit}, hint}
 }
 
 // mayExceed reports whether RLIMIT_NPROC is not for this thread.
@@ -73,9 +95,9 @@ func mayExceed(uid uint32) bool {
 
 // tooManyOfUser is about RLIMIT_NPROC at execve, which looks at it again where the
 // user has changed.
-func (d *diagnosis) tooManyOfUser() string {
+func (d *diagnosis) tooManyOfUser() reached {
 	if !d.setsIDs || d.userns {
-		return ""
+		return reached{}
 	}
 	uid := d.eyes().uid
 	if i, ok := has[attr.IDs](&d.view); ok {
@@ -86,9 +108,9 @@ func (d *diagnosis) tooManyOfUser() string {
 	}
 	limit, ok := d.limit(unix.RLIMIT_NPROC)
 	if n := threadsOf(uid); ok && uint64(n) >= limit {
-		return nprocHint(limit, n, uid)
+		return nprocReached(limit, n, uid)
 	}
-	return fmt.Sprintf("RLIMIT_NPROC is reached for uid %d", uid)
+	return reached{hint: fmt.Sprintf("RLIMIT_NPROC is reached for uid %d", uid)}
 }
 
 // threadsOf counts the threads of a real uid, as far as they can be seen.
@@ -174,19 +196,20 @@ func readText(name string) (text string) {
 }
 
 // pidsLimit finds a cgroup that has as many processes as it may.
-func pidsLimit(cgroup *os.File) string {
+func pidsLimit(cgroup *os.File) reached {
 	for _, d := range limitedCgroups(cgroup) {
 		for dir := d[0]; ; dir = path.Dir(dir) {
 			most, limited := fileNumber(dir + "/pids.max")
 			if now, ok := fileNumber(dir + "/pids.current"); limited && ok && now >= most {
-				return fmt.Sprintf("pids.max of %d is reached in %s", most, dir)
+				hint := fmt.Sprintf("pids.max of %d is reached in %s", most, dir)
+				return reached{plan.LimitError{Limit: "pids.max", Value: uint64(most), Cgroup: dir}, hint}
 			}
 			if dir == d[1] || dir == path.Dir(dir) {
 				break
 			}
 		}
 	}
-	return ""
+	return reached{}
 }
 
 // fdText is the number of an open file, which is held open.

@@ -22,7 +22,7 @@ func (p *Program) cloneError(errno syscall.Errno) error {
 	e := &plan.Error{Part: plan.PartStart, Step: plan.StepClone, Index: -1, Err: notLacking(errno)}
 	switch errno {
 	case unix.EAGAIN:
-		e.Hint = processLimit(p.cgroup.File)
+		processLimit(p.cgroup.File).tell(e, errno)
 	case unix.EMFILE:
 		e.Hint = "no descriptor is left for the pidfd (RLIMIT_NOFILE)"
 	case unix.ENFILE:

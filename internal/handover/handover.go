@@ -5,6 +5,7 @@ package handover
 import (
 	"context"
 	"os"
+	"syscall"
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/internal/plan"
@@ -20,6 +21,11 @@ var (
 	disown = plan.Spawn.Disown.(func(*spawn.Process) bool)
 	leave  = plan.Spawn.Leave.(func(*spawn.Process))
 	asIs   = plan.Spawn.FileAsIs.(func(*spawn.FileActions, *os.File, int))
+
+	limit    = plan.Spawn.Limit.(func(*spawn.Limiter, context.Context, func() error) error)
+	giveBack = plan.Spawn.GiveBack.(func(*spawn.Limiter))
+	newEvent = plan.Spawn.NewEvent.(func(context.Context, string) spawn.Event)
+	newState = plan.Spawn.NewState.(func(int, syscall.WaitStatus, *syscall.Rusage) *spawn.ProcessState)
 )
 
 // Start is spawn.Start for such a child.
@@ -41,3 +47,20 @@ func Leave(p *spawn.Process) { leave(p) }
 // FileAsIs adds a file as FileActions.File does, but the child gets it as it is, also
 // where it does not block.
 func FileAsIs(a *spawn.FileActions, f *os.File, to int) { asIs(a, f, to) }
+
+// NewEvent is the event of a start that begins now.
+func NewEvent(ctx context.Context, path string) spawn.Event { return newEvent(ctx, path) }
+
+// NewState is the state of a child that somebody else has waited for.
+func NewState(pid int, status syscall.WaitStatus, usage *syscall.Rusage) *spawn.ProcessState {
+	return newState(pid, status, usage)
+}
+
+// Limit calls start when l has a place for a child. If there is a child then, GiveBack
+// gives the place back.
+func Limit(ctx context.Context, l *spawn.Limiter, start func() error) error {
+	return limit(l, ctx, start)
+}
+
+// GiveBack says that a child of Limit has been reaped.
+func GiveBack(l *spawn.Limiter) { giveBack(l) }

@@ -18,13 +18,19 @@ type Logger interface {
 // Used returns l. It returns nil where l is nil or a nil pointer, such as a nil
 // *zap.Logger.
 func Used(l Logger) Logger {
-	if l == nil {
-		return nil
-	}
-	if v := reflect.ValueOf(l); v.Kind() == reflect.Pointer && v.IsNil() {
+	if IsNil(l) {
 		return nil
 	}
 	return l
+}
+
+// IsNil reports whether the value of an interface is nil or a nil pointer.
+func IsNil(x any) bool {
+	if x == nil {
+		return true
+	}
+	v := reflect.ValueOf(x)
+	return v.Kind() == reflect.Pointer && v.IsNil()
 }
 
 // String is a field with a text.

@@ -22,4 +22,4 @@ type Handover struct {
 // Spawn is what package spawn does for package exec. It fills this in, and package
 // handover, which knows the types, calls it: methods would stand in the reference of
 // spawn.
-var Spawn struct{ Start, Disown, Leave, FileAsIs any }
+var Spawn struct{ Start, Disown, Leave, FileAsIs, NewState, NewEvent, Limit, GiveBack any }

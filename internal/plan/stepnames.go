@@ -32,6 +32,7 @@ const (
 	StepSigMask    = "sigmask"
 	StepSigDefault = "sigdefault"
 	StepRlimit     = "rlimit"
+	StepClock      = "clock"
 	StepExecve     = "execve"
 
 	// Of attributes.

@@ -11,6 +11,7 @@ const (
 	Capset
 	Chdir
 	Chroot
+	ClockGettime
 	Clone3
 	Close
 	CloseRange

@@ -63,6 +63,7 @@ var sysTable = [numSys]struct {
 	IoprioSet:         {unix.SYS_IOPRIO_SET, "ioprio_set", 3},
 	PidfdSendSignal:   {unix.SYS_PIDFD_SEND_SIGNAL, "pidfd_send_signal", 4},
 	LandlockRuleset:   {unix.SYS_LANDLOCK_CREATE_RULESET, "landlock_create_ruleset", 3},
+	ClockGettime:      {unix.SYS_CLOCK_GETTIME, "clock_gettime", 2},
 	SchedSetaffinity:  {unix.SYS_SCHED_SETAFFINITY, "sched_setaffinity", 3},
 	SchedSetattr:      {unix.SYS_SCHED_SETATTR, "sched_setattr", 3},
 	SchedSetscheduler: {unix.SYS_SCHED_SETSCHEDULER, "sched_setscheduler", 3},

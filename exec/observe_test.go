@@ -1,0 +1,132 @@
+package exec_test
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+	"testing"
+
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/exec"
+	"github.com/safespawn/spawn/internal/testenv"
+)
+
+// "exit 5" ends with status 5.
+var _ = testenv.RegisterHelper("exit 5", func([]string) int { return 5 })
+
+// events is an Observer that keeps what it is told.
+type events struct {
+	mu             sync.Mutex
+	started, ended []spawn.Event
+	count          spawn.Counters
+}
+
+func (o *events) Started(e spawn.Event) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.count.Started(e)
+	o.started = append(o.started, e)
+}
+
+func (o *events) Ended(e spawn.Event) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.count.Ended(e)
+	o.ended = append(o.ended, e)
+}
+
+// TestObserver wants an Observer to be told of each start and each end, with the places
+// of a Limiter given back.
+func TestObserver(t *testing.T) {
+	o := &events{}
+	limiter := spawn.NewLimiter(1)
+	command := func(tree bool) *exec.Cmd {
+		c := exec.Command(testenv.Self(t))
+		c.Args = testenv.HelperArgs("exit 5")
+		c.Observer, c.Limiter = o, limiter
+		c.Tree = tree && runtime.GOOS == "linux"
+		return c
+	}
+	for i, run := range []func(*exec.Cmd) error{
+		func(c *exec.Cmd) error { return c.Run() },
+		func(c *exec.Cmd) error {
+			if err := c.Start(); err != nil {
+				return err
+			}
+			if len(o.started) != 2 {
+				t.Errorf("%d starts when Start returns", len(o.started))
+			}
+			return c.Wait()
+		},
+		func(c *exec.Cmd) error { _, err := c.Output(); return err },
+		func(c *exec.Cmd) error { return skipUnsupported(c.Run()) },
+	} {
+		c := command(i == 3)
+		err := run(c)
+		if c.Process == nil {
+			continue // no trees here
+		}
+		var failed *exec.ExitError
+		if !errors.As(err, &failed) || failed.ExitCode() != 5 {
+			t.Fatalf("%d: %v", i, err)
+		}
+		started, ended := o.started[len(o.started)-1], o.ended[len(o.ended)-1]
+		if started.Pid != c.Process.Pid || started.Path != c.Path || started.Err != nil || started.Phases.Execve <= 0 || started.Context == nil {
+			t.Errorf("%d: started: %+v", i, started)
+		}
+		if ended.ID != started.ID || ended.State == nil || ended.State.ExitCode() != 5 || ended.State.Pid() != c.Process.Pid || ended.Err != nil || ended.Lived <= 0 {
+			t.Errorf("%d: ended: %+v", i, ended)
+		}
+	}
+	if s := o.count.Stats(); s.Live != 0 || s.Exited != s.Started || s.Started < 3 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func skipUnsupported(err error) error {
+	if errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	return err
+}
+
+// TestObserverFailures has starts that fail.
+func TestObserverFailures(t *testing.T) {
+	o := &events{}
+	over, cancel := context.WithCancel(t.Context())
+	full := spawn.NewLimiter(1)
+	holder := exec.CommandContext(t.Context(), testenv.Self(t))
+	holder.Args, holder.Limiter = testenv.HelperArgs("exit 5"), full
+	if err := holder.Start(); err != nil {
+		t.Fatal(err)
+	}
+	missing := exec.Command(testenv.Self(t) + ".missing")
+	waits := exec.CommandContext(over, testenv.Self(t))
+	waits.Limiter = full
+	missing.Observer, waits.Observer = o, o
+	if err := missing.Start(); err == nil {
+		t.Error("started")
+	}
+	done := make(chan error)
+	go func() { done <- waits.Run() }()
+	cancel()
+	if err := testenv.Await(t, "Run", done); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	for i, step := range []string{spawn.StepExecve, ""} {
+		if i >= len(o.started) {
+			continue // the context ended first
+		}
+		if e := o.started[i]; e.Step != step || e.Err == nil || e.Pid != 0 {
+			t.Errorf("%+v", e)
+		}
+	}
+	if len(o.ended) != 0 {
+		t.Errorf("%+v", o.ended)
+	}
+	_ = holder.Wait() // status 5
+	again := exec.Command(testenv.Self(t))
+	again.Args, again.Limiter = testenv.HelperArgs("exit 5"), full
+	_ = again.Run() // there is a place
+}
