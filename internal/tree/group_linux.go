@@ -11,14 +11,6 @@ import (
 	"github.com/safespawn/spawn/internal/kernel"
 )
 
-// Child is a child as its tree needs it. What it is asked for comes from its pidfd,
-// where it has one.
-type Child interface {
-	Pid() int
-	Kill() error
-	WithPidfd(f func(fd uintptr) error) error
-}
-
 // pidfdGroup makes pidfd_send_signal send to the process group whose id was the
 // process's, also when the process was reaped. Linux 6.9.
 const pidfdGroup = 1 << 2

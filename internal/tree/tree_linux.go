@@ -1,5 +1,5 @@
 // Package tree holds a child of this process and its descendants together: by a control
-// group or a job where one can be made, else by the child's process group.
+// group where one can be made, else by the child's process group.
 package tree
 
 import (
@@ -8,8 +8,9 @@ import (
 	"os"
 	"runtime"
 	"sync"
-	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn/internal/cgroup"
 )
@@ -17,24 +18,18 @@ import (
 // goneTime is how long a killed process may take to be gone.
 const goneTime = 2 * time.Second
 
-// holder holds all processes of a tree, whatever they do: a control group of Linux, or a
-// job of Windows.
-type holder interface {
-	// KillAll kills all processes, and reports whether there were any.
-	KillAll() (some bool, err error)
-	// End waits for those who were killed, and removes the holder.
-	End(time.Duration) error
-	// Remove removes a holder that was not used.
-	Remove() error
-	Empty() bool
-	// Abandon has the holder removed when the processes in it have ended by themselves.
-	Abandon()
+// Child is a child as its tree needs it. What it is asked for comes from its pidfd,
+// where it has one.
+type Child interface {
+	Pid() int
+	Kill() error
+	WithPidfd(f func(fd uintptr) error) error
 }
 
 // Tree is children and the processes that they have made.
 type Tree struct {
-	holder holder // nil where none could be made
-	loose  error  // why
+	cgroup *cgroup.Group // nil where none could be made
+	loose  error         // why
 
 	mu      sync.Mutex
 	leaders []*leader
@@ -48,20 +43,20 @@ type leader struct {
 	reaped bool // the pid may be anybody's
 }
 
-// New makes a tree with a control group or a job of its own. Where none can be made, the
-// tree is one Without.
+// New makes a tree with a control group of its own. Where none can be made, the tree is
+// one Without.
 func New() *Tree {
-	h, err := newHolder()
+	g, err := cgroup.New()
 	if err != nil {
 		return Without(err)
 	}
-	return &Tree{holder: h}
+	return &Tree{cgroup: g}
 }
 
-// Without makes a tree without a control group or a job.
+// Without makes a tree without a control group.
 func Without(why error) *Tree { return &Tree{loose: why} }
 
-// Loose is why nothing holds the tree; nil where a control group or a job does.
+// Loose is why the tree has no control group; nil where it has one.
 func (t *Tree) Loose() error { return t.loose }
 
 // Left is what could not be ended or removed.
@@ -71,41 +66,50 @@ func (t *Tree) Left() error {
 	return t.left
 }
 
+// Dir is the directory of the control group in which a child must be made; nil where
+// there is none.
+func (t *Tree) Dir() *os.File {
+	if t.cgroup == nil {
+		return nil
+	}
+	return t.cgroup.Dir()
+}
+
 // Add tells the tree of a child that was made in its control group, and whether it leads
 // a process group. The directory of a tree that is garbage is removed when its processes
 // have ended.
 func (t *Tree) Add(c Child, group bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.holder != nil && len(t.leaders) == 0 {
-		runtime.AddCleanup(t, holder.Abandon, t.holder)
+	if t.cgroup != nil && len(t.leaders) == 0 {
+		runtime.AddCleanup(t, (*cgroup.Group).Abandon, t.cgroup)
 	}
 	t.leaders = append(t.leaders, &leader{Child: c, group: group})
 }
 
 // Discard is for a tree that has got no child.
 func (t *Tree) Discard() {
-	if t.holder != nil {
-		_ = t.holder.Remove() // it was not used, and the caller knows more
+	if t.cgroup != nil {
+		_ = t.cgroup.Remove() // it was not used, and the caller knows more
 	}
 }
 
 // Populated reports whether there is a process in the control group.
-func (t *Tree) Populated() bool { return t.holder != nil && !t.holder.Empty() }
+func (t *Tree) Populated() bool { return t.cgroup != nil && !t.cgroup.Empty() }
 
 // Kill kills all that is left of the tree. The error is os.ErrProcessDone where there is
 // nothing.
 func (t *Tree) Kill() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	held := t.killHeld()
+	held := t.killCgroup()
 	errs := []error{held}
 	for _, l := range t.leaders {
 		err := os.ErrProcessDone
 		if !l.gone() {
 			err = l.Kill()
 		}
-		errs = append(errs, err, l.signalGroup(syscall.SIGKILL))
+		errs = append(errs, err, l.signalGroup(unix.SIGKILL))
 	}
 	if held == nil {
 		return nil // whatever ids they have
@@ -128,11 +132,11 @@ func first(errs []error) error {
 	return some
 }
 
-func (t *Tree) killHeld() error {
-	if t.holder == nil {
+func (t *Tree) killCgroup() error {
+	if t.cgroup == nil {
 		return os.ErrProcessDone
 	}
-	some, err := t.holder.KillAll()
+	some, err := t.cgroup.KillAll()
 	if !some && err == nil || errors.Is(err, os.ErrClosed) {
 		return os.ErrProcessDone
 	}
@@ -140,7 +144,7 @@ func (t *Tree) killHeld() error {
 }
 
 // SignalGroups sends to the process groups that children of the tree lead.
-func (t *Tree) SignalGroups(sig syscall.Signal) error {
+func (t *Tree) SignalGroups(sig unix.Signal) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var errs []error
@@ -171,11 +175,11 @@ func (t *Tree) Reap(f func() error) error {
 func (t *Tree) end() (left error) {
 	for _, l := range t.leaders {
 		if l.group && !cgroup.Await(goneTime, func() bool { return !GroupAlive(l.Pid()) }) {
-			left = errors.Join(left, fmt.Errorf("process group %d has processes that don't end: %w", l.Pid(), syscall.EBUSY))
+			left = errors.Join(left, fmt.Errorf("process group %d has processes that don't end: %w", l.Pid(), unix.EBUSY))
 		}
 	}
-	if t.holder != nil {
-		left = errors.Join(left, t.holder.End(goneTime))
+	if t.cgroup != nil {
+		left = errors.Join(left, t.cgroup.End(goneTime))
 	}
 	return left
 }
