@@ -12,6 +12,8 @@ func init() {
 	plan.Attributes.Check = checkList
 	plan.Attributes.Lower = lowerList
 	plan.Attributes.Fallback = fallbackList
+	plan.Attributes.InTree = func(t *plan.Tree) Attr { return inTree{t} }
+	plan.Attributes.TreeOf = treeOf
 }
 
 // checkList validates all attributes and finds contradictions among them.
@@ -27,6 +29,9 @@ func checkList(l List, c *plan.Claims) error {
 	}
 	if err := c.Unmet(); err != nil {
 		return ofClaims(err)
+	}
+	if err := checkTree(l); err != nil {
+		return err
 	}
 	return checkDeathSignal(l)
 }
@@ -55,6 +60,9 @@ func fallbackList(l List, f *plan.ForkExec) error {
 		if err != nil {
 			return at(i, err)
 		}
+	}
+	if f.LeadsGroup && !f.Setsid {
+		f.Setpgid = true
 	}
 	return nil
 }

@@ -77,7 +77,7 @@ func (t *tree) lend() {
 		_ = unix.Kill(0, unix.SIGTSTP) // no effect where no shell would continue it
 		time.Sleep(stopPoll / 10)      // it takes a moment to have one
 		t.tty.set(t.tty.own, pid)
-		_ = t.held.SignalGroups(unix.SIGCONT) // it may have been killed
+		_ = t.lead.SignalGroup(unix.SIGCONT) // it may have been killed
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 // tree is a child and the processes that it has made.
 type tree struct {
 	held  *spawntree.Tree
+	lead  *spawntree.Leader
 	proc  *spawn.Process
 	group bool      // the child leads a process group
 	tty   *terminal // lent to the child; nil if it has none
@@ -68,7 +69,7 @@ func (c *Cmd) startTree(ctx context.Context, s *spawn.Spec) (*spawn.Process, *tr
 // behind once its processes have ended.
 func (t *tree) started(proc *spawn.Process, log spawn.Logger) {
 	t.proc = proc
-	t.held.Add(proc, t.group)
+	t.lead = t.held.Add(proc, t.group)
 	if t.held.Loose() != nil {
 		t.logLoose(logs.Used(log))
 	}
@@ -147,12 +148,12 @@ func (t *tree) holds() error {
 }
 
 // kill kills all that is left of the tree.
-func (t *tree) kill() error { return t.held.Kill() }
+func (t *tree) kill() error { return t.held.KillNow() }
 
 // reap kills what is left and calls f, which reaps the child.
 func (t *tree) reap(f func() error) error {
 	defer t.tty.takeBack()
-	return t.held.Reap(f)
+	return t.held.Reap(t.lead, f)
 }
 
 // waitTree is Wait with Tree. The child is reaped last, so that its process group

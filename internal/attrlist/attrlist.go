@@ -12,6 +12,8 @@ var (
 	check    = plan.Attributes.Check.(func(attr.List, *plan.Claims) error)
 	lower    = plan.Attributes.Lower.(func(attr.List, *plan.Plan))
 	fallback = plan.Attributes.Fallback.(func(attr.List, *plan.ForkExec) error)
+	inTree   = plan.Attributes.InTree.(func(*plan.Tree) attr.Attr)
+	treeOf   = plan.Attributes.TreeOf.(func(attr.List) (*plan.Tree, int))
 )
 
 // Check validates all attributes and finds contradictions among them.
@@ -22,3 +24,10 @@ func Lower(l attr.List, p *plan.Plan) { lower(l, p) }
 
 // Fallback asks os.StartProcess for all attributes. They were checked before.
 func Fallback(l attr.List, f *plan.ForkExec) error { return fallback(l, f) }
+
+// InTree is the attribute of a child in a tree.
+func InTree(t *plan.Tree) attr.Attr { return inTree(t) }
+
+// TreeOf is the tree of InTree, nil where there is none in a list, and the attribute's
+// index.
+func TreeOf(l attr.List) (t *plan.Tree, index int) { return treeOf(l) }

@@ -1,5 +1,3 @@
-// Package cgroup makes control groups of version 2 for trees of processes, ends what is
-// in them, and removes what processes that have died have left.
 package cgroup
 
 import (
@@ -21,8 +19,8 @@ import (
 // long as the process that made it lives and has the directory open.
 type Group struct {
 	path string
-	dir  *handle
-	kill *handle // of cgroup.kill, as it may be needed when no descriptor is left; nil before Linux 5.14
+	dir  *highfd.Held
+	kill *highfd.Held // of cgroup.kill, as it may be needed when no descriptor is left; nil before Linux 5.14
 }
 
 // New makes a control group below this process's, after what processes that have
@@ -52,7 +50,7 @@ var (
 )
 
 // Dir is the directory. Its descriptor may have been closed by other code.
-func (g *Group) Dir() *os.File { return g.dir.file }
+func (g *Group) Dir() *os.File { return g.dir.File }
 
 // Path is where the directory was made.
 func (g *Group) Path() string { return g.path }
@@ -92,26 +90,26 @@ func tryGroup(path string) (*Group, error) {
 
 // openGroup opens and locks a group; it fails at once if somebody else has it.
 func openGroup(path string) (*Group, error) {
-	dir, err := openHandle(path, unix.O_RDONLY|unix.O_DIRECTORY)
+	dir, err := highfd.OpenHeld(path, unix.O_RDONLY|unix.O_DIRECTORY)
 	if err != nil {
 		return nil, err
 	}
 	g := &Group{path: path, dir: dir}
-	if err := dir.with(func(fd int) error { return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) }); err != nil {
-		dir.close()
+	if err := dir.With(func(fd int) error { return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) }); err != nil {
+		dir.Close()
 		return nil, &fs.PathError{Op: "flock", Path: path, Err: err}
 	}
-	g.kill, err = openHandle(filepath.Join(path, killFile), unix.O_WRONLY)
+	g.kill, err = highfd.OpenHeld(filepath.Join(path, killFile), unix.O_WRONLY)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		dir.close()
+		dir.Close()
 		return nil, err
 	}
 	return g, nil
 }
 
 func (g *Group) close() {
-	g.dir.close()
-	g.kill.close()
+	g.dir.Close()
+	g.kill.Close()
 }
 
 // Own is the directory of the version 2 control group that this thread is

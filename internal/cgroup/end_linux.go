@@ -27,8 +27,8 @@ var killFile = "cgroup.kill"
 
 // with calls f with a descriptor of the group's directory.
 func (g *Group) with(f func(fd int) error) error {
-	err := g.dir.with(f)
-	if err != errStray {
+	err := g.dir.With(f)
+	if err != highfd.ErrStray {
 		return err
 	}
 	fd, err := openDir(unix.AT_FDCWD, g.path)
@@ -36,7 +36,7 @@ func (g *Group) with(f func(fd int) error) error {
 		return err
 	}
 	defer unix.Close(fd)
-	if !g.dir.is(fd) {
+	if !g.dir.Is(fd) {
 		return unix.ENOENT
 	}
 	return f(fd)
@@ -52,8 +52,8 @@ func (g *Group) KillAll() (some bool, err error) {
 		if g.kill == nil {
 			return killEach(fd, filepath.Base(g.path))
 		}
-		err := g.kill.with(func(fd int) error { return writeAll(fd, "1") })
-		if err == errStray {
+		err := g.kill.With(func(fd int) error { return writeAll(fd, "1") })
+		if err == highfd.ErrStray {
 			err = writeFile(fd, killFile, "1")
 		}
 		return err
@@ -61,31 +61,80 @@ func (g *Group) KillAll() (some bool, err error) {
 	return some, err
 }
 
-// killEach is for Linux before 5.14. A group that is frozen, as it can be from 5.2
-// on, forks nothing while it is looked at, and can be killed all the same.
-func killEach(fd int, name string) (err error) {
+// killEach is for Linux before 5.14.
+func killEach(fd int, name string) error {
+	_, err := signalEach(fd, name, unix.SIGKILL)
+	return err
+}
+
+// Signal sends a signal to all that are in the group and below. It reports whether
+// there was anybody. The error is of those who did not get it.
+func (g *Group) Signal(sig unix.Signal) (some bool, err error) {
+	if sig == unix.SIGKILL {
+		return g.KillAll()
+	}
+	err = g.with(func(fd int) (err error) {
+		if populated(fd) {
+			some, err = signalEach(fd, filepath.Base(g.path), sig)
+		}
+		return err
+	})
+	return some, err
+}
+
+// signalEach sends to one after the other. A group that is frozen, as it can be from
+// Linux 5.2 on, forks nothing while it is looked at. What is sent counts once it is
+// thawed, but for SIGKILL, which counts at once.
+func signalEach(fd int, name string, sig unix.Signal) (some bool, err error) {
 	_ = writeFile(fd, "cgroup.freeze", "1") // where it can't be, the caller comes again
 	Await(freezeTime, func() bool {
 		events, _ := readFile(fd, "cgroup.events")
 		return bytes.Contains(events, []byte("frozen 1"))
 	})
-	_ = walk(fd, func(fd int) {
-		procs, _ := readFile(fd, "cgroup.procs") // threaded groups refuse it: their processes are in one above
-		for _, pid := range bytes.Fields(procs) {
-			// It is 0 where it is in no pid namespace of ours.
-			if n, _ := strconv.Atoi(string(pid)); n > 0 {
-				err = errors.Join(err, killMember(n, name))
-			}
+	werr := eachMember(fd, func(pid int) {
+		some = true
+		if pid > 0 {
+			err = errors.Join(err, signalMember(pid, name, sig))
 		}
-	}, nil)
-	return errors.Join(err, writeFile(fd, "cgroup.freeze", "0"))
+	})
+	return some, errors.Join(err, werr, writeThaw(fd))
 }
 
-// killMember kills a process that was in the group called name, or below.
-func killMember(pid int, name string) error {
+// writeThaw lets a group run that was frozen; before Linux 5.2 there is nothing to do.
+func writeThaw(fd int) error {
+	err := writeFile(fd, "cgroup.freeze", "0")
+	if err == unix.ENOENT || err == unix.ENODEV {
+		return nil
+	}
+	return err
+}
+
+// eachMember calls f with the pids of all that are in a group and below. A pid is 0 where
+// the process is in no pid namespace of ours.
+func eachMember(fd int, f func(pid int)) error {
+	return walk(fd, func(fd int) {
+		procs, _ := readFile(fd, "cgroup.procs") // threaded groups refuse it: their processes are in one above
+		for _, pid := range bytes.Fields(procs) {
+			n, _ := strconv.Atoi(string(pid)) // the kernel writes numbers
+			f(n)
+		}
+	}, nil)
+}
+
+// Count is how many processes are in the group and below, but for zombies.
+func (g *Group) Count() (n int) {
+	_ = g.with(func(fd int) error { return eachMember(fd, func(int) { n++ }) }) // a group that is no more has none
+	return n
+}
+
+// signalMember sends to a process that was in the group called name, or below.
+func signalMember(pid int, name string, sig unix.Signal) error {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err == unix.ENOSYS { // before Linux 5.3
-		return gone(unix.Kill(pid, unix.SIGKILL))
+		return gone(unix.Kill(pid, sig))
+	}
+	if err == nil {
+		fd, err = highfd.Raise(fd)
 	}
 	if err != nil {
 		return gone(err)
@@ -95,7 +144,7 @@ func killMember(pid int, name string) error {
 	if groups, _ := highfd.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid)); !bytes.Contains(groups, []byte("/"+name)) {
 		return nil
 	}
-	return gone(unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0))
+	return gone(unix.PidfdSendSignal(fd, sig, nil, 0))
 }
 
 // gone makes no error of a process that is no more.

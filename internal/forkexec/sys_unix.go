@@ -174,6 +174,9 @@ func (p *Program) procAttr(held *heldFiles, base *syscall.SysProcAttr) (*os.Proc
 	if c := p.attr.Credential; c != nil {
 		sys.Credential = &syscall.Credential{Uid: c.UID, Gid: c.GID, Groups: c.Groups, NoSetGroups: c.KeepGroups}
 	}
+	if err := p.setCgroup(held, sys); err != nil {
+		return nil, err
+	}
 	if p.tty >= 0 {
 		sys.Setctty, sys.Ctty = true, p.tty
 	}

@@ -12,6 +12,8 @@ type ForkExec struct {
 	TTY        *os.File
 	Credential *Credential
 	Chroot     string
+	Cgroup     *os.File // in which the child is made; only on Linux
+	LeadsGroup bool     // the child leads a process group or a session
 }
 
 // Credential is the ids of a child.

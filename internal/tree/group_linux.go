@@ -11,17 +11,25 @@ import (
 	"github.com/safespawn/spawn/internal/kernel"
 )
 
+// Child is a child that other code may reap. What it is asked for comes from its pidfd,
+// where it has one.
+type Child interface {
+	Pid() int
+	Signal(sig os.Signal) error
+	WithPidfd(f func(fd uintptr) error) error
+}
+
 // pidfdGroup makes pidfd_send_signal send to the process group whose id was the
 // process's, also when the process was reaped. Linux 6.9.
 const pidfdGroup = 1 << 2
 
 // signalGroup sends to the process group, if it is the child's. The caller holds the
 // tree's lock.
-func (l *leader) signalGroup(sig unix.Signal) error {
-	if !l.group {
+func (l *Leader) signalGroup(sig unix.Signal) error {
+	if !l.leads {
 		return os.ErrProcessDone
 	}
-	err := l.WithPidfd(func(fd uintptr) error {
+	err := l.child.WithPidfd(func(fd uintptr) error {
 		return unix.PidfdSendSignal(int(fd), sig, nil, pidfdGroup)
 	})
 	if err != nil && !errors.Is(err, unix.ESRCH) && !errors.Is(err, unix.EPERM) && !errors.Is(err, os.ErrProcessDone) {
@@ -30,7 +38,7 @@ func (l *leader) signalGroup(sig unix.Signal) error {
 		if l.gone() {
 			return os.ErrProcessDone
 		}
-		err = unix.Kill(-l.Pid(), sig)
+		err = unix.Kill(-l.child.Pid(), sig)
 	}
 	if errors.Is(err, unix.ESRCH) {
 		return os.ErrProcessDone
@@ -40,14 +48,14 @@ func (l *leader) signalGroup(sig unix.Signal) error {
 
 // gone reports whether the child was reaped: other code may have. The caller holds the
 // tree's lock.
-func (l *leader) gone() bool {
+func (l *Leader) gone() bool {
 	if l.reaped {
 		return true
 	}
 	const options = unix.WEXITED | unix.WNOHANG | unix.WNOWAIT
-	err := l.WithPidfd(func(fd uintptr) error { return unix.Waitid(unix.P_PIDFD, int(fd), nil, options, nil) })
+	err := l.child.WithPidfd(func(fd uintptr) error { return unix.Waitid(unix.P_PIDFD, int(fd), nil, options, nil) })
 	if err != nil && !errors.Is(err, unix.ECHILD) && !errors.Is(err, os.ErrProcessDone) {
-		err = unix.Waitid(unix.P_PID, l.Pid(), nil, options, nil)
+		err = unix.Waitid(unix.P_PID, l.child.Pid(), nil, options, nil)
 	}
 	l.reaped = errors.Is(err, unix.ECHILD) || errors.Is(err, os.ErrProcessDone)
 	return l.reaped

@@ -1,0 +1,63 @@
+package attr
+
+import (
+	"fmt"
+
+	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// inTree makes the child in a tree. Tree.Attr of package spawn makes it.
+type inTree struct{ *plan.Tree }
+
+const treeAttr = "Tree.Attr"
+
+func (t inTree) check(c *plan.Claims) error {
+	if t.Tree == nil {
+		return invalid(plan.StepTree, "", "nil tree")
+	}
+	return c.Claim("the cgroup", treeAttr)
+}
+
+func (t inTree) lower(p *plan.Plan) {
+	if t.Cgroup != nil {
+		p.SetCgroup(t.Cgroup)
+		return
+	}
+	if c := p.Claims(); c.Has(newGroup) || c.Has(newSession) {
+		return // by another attribute
+	}
+	p.Step(plan.StepSetpgid, "0")
+	p.Call(plan.Session, raw.Setpgid, raw.Int(0), raw.Int(0))
+}
+
+func (t inTree) fallback(f *plan.ForkExec) error {
+	f.Cgroup = t.Cgroup
+	f.LeadsGroup = t.Cgroup == nil
+	return nil
+}
+
+// treeOf is the tree of a child, nil where it is in none, and the attribute's index.
+func treeOf(l List) (*plan.Tree, int) {
+	for i, a := range l {
+		if t, ok := a.(inTree); ok {
+			return t.Tree, i
+		}
+	}
+	return nil, -1
+}
+
+// checkTree finds a child that is to be in another process group than its own, where its
+// own is what holds the tree.
+func checkTree(l List) error {
+	t, _ := treeOf(l)
+	if t == nil || t.Cgroup != nil {
+		return nil
+	}
+	for i, a := range l {
+		if g, ok := a.(Setpgid); ok && g.Pgid != 0 {
+			return at(i, invalid(plan.StepSetpgid, fmt.Sprint(g.Pgid), "process groups of their own hold the children of the tree"))
+		}
+	}
+	return nil
+}

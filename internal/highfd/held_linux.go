@@ -1,0 +1,65 @@
+package highfd
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Held is a file that is used long after it was opened. Other code may have closed its
+// descriptor meanwhile, by mistake, and opened something else by the number.
+type Held struct {
+	File     *os.File
+	dev, ino uint64
+}
+
+// OpenHeld opens a file, without following a link.
+func OpenHeld(path string, flags int) (*Held, error) {
+	fd, err := Open(path, flags|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	return Hold(fd, path)
+}
+
+// Hold takes a descriptor over, and closes it if that fails.
+func Hold(fd int, name string) (*Held, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		unix.Close(fd)
+		return nil, os.NewSyscallError("fstat", err)
+	}
+	return &Held{os.NewFile(uintptr(fd), name), st.Dev, st.Ino}, nil
+}
+
+// ErrStray is what With returns when the descriptor is another file's.
+var ErrStray = errors.New("the descriptor was closed by other code")
+
+// With calls f with the descriptor.
+func (h *Held) With(f func(fd int) error) error {
+	return WithNumber(h.File, func(fd int) error {
+		if !h.Is(fd) {
+			return ErrStray
+		}
+		return f(fd)
+	})
+}
+
+// Is reports whether a descriptor is one of the file.
+func (h *Held) Is(fd int) bool {
+	var st unix.Stat_t
+	return unix.Fstat(fd, &st) == nil && st.Dev == h.dev && st.Ino == h.ino
+}
+
+// Close closes the file. Nil has none.
+func (h *Held) Close() {
+	if h == nil {
+		return
+	}
+	if h.With(func(int) error { return nil }) == ErrStray {
+		NeverClose(h.File)
+		return
+	}
+	h.File.Close()
+}

@@ -1,0 +1,22 @@
+//go:build !unix
+
+package tree
+
+import (
+	"os"
+	"syscall"
+)
+
+// Child is a child as its tree needs it.
+type Child interface {
+	Pid() int
+	Signal(sig os.Signal) error
+}
+
+// signalGroup is for Unix: there are no process groups here.
+func (l *Leader) signalGroup(syscall.Signal) error { return os.ErrProcessDone }
+
+func (l *Leader) gone() bool { return l.reaped }
+
+// GroupAlive is never asked of a group.
+func GroupAlive(int) bool { return false }

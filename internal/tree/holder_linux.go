@@ -1,0 +1,58 @@
+package tree
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/safespawn/spawn/internal/cgroup"
+)
+
+func newHolder(l *Limits) (holder, error) {
+	g, err := cgroup.NewLimited(l.settings())
+	if err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// settings are the limits as files of a control group. Those that may fail are first.
+func (l *Limits) settings() (list []cgroup.Setting) {
+	add := func(file, format string, value any) {
+		list = append(list, cgroup.Setting{File: file, Value: fmt.Sprintf(format, value)})
+	}
+	if l.Memory > 0 {
+		add("memory.max", "%d", l.Memory)
+	}
+	if l.Swap != 0 {
+		add("memory.swap.max", "%d", max(l.Swap, 0))
+	}
+	if l.OOMGroup {
+		add("memory.oom.group", "%d", 1)
+	}
+	if l.Procs > 0 {
+		add("pids.max", "%d", l.Procs)
+	}
+	if l.CPU > 0 {
+		add("cpu.max", fmt.Sprintf("%%d %d", period), max(int64(l.CPU*period), leastQuota))
+	}
+	if l.IOWeight > 0 {
+		add("io.weight", "default %d", l.IOWeight)
+	}
+	return list
+}
+
+// period is that of cpu.max in microseconds, and leastQuota what the kernel takes at
+// least.
+const (
+	period     = 100000
+	leastQuota = 1000
+)
+
+// Dir is the directory of the control group in which a child must be made; nil where
+// there is none.
+func (t *Tree) Dir() *os.File {
+	if g, ok := t.holder.(*cgroup.Group); ok {
+		return g.Dir()
+	}
+	return nil
+}

@@ -1,0 +1,105 @@
+package tree
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/safespawn/spawn/internal/cgroup"
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// job is a job that holds a tree.
+type job struct{ *raw.Job }
+
+func newHolder(l *Limits) (holder, error) {
+	if l.Swap != 0 || l.IOWeight != 0 || l.OOMGroup {
+		return nil, fmt.Errorf("spawn: limits of swap, IO and OOM groups in a job: %w", errors.ErrUnsupported)
+	}
+	j, err := raw.NewJob(raw.JobLimits{Memory: uintptr(l.Memory), Procs: uint32(min(l.Procs, math.MaxInt32)), CPU: l.CPU})
+	if err != nil {
+		return nil, err
+	}
+	return job{j}, nil
+}
+
+// Job is the job in which a child must begin; nil where there is none.
+func (t *Tree) Job() *raw.Job {
+	j, _ := t.holder.(job)
+	return j.Job
+}
+
+// killed is the exit code of processes that were killed, as of os.Process.Kill.
+const killed = 1
+
+func (j job) KillAll() (some bool, err error) {
+	u, err := j.Job.Usage()
+	if err != nil {
+		return false, err
+	}
+	return u.Active > 0, j.Terminate(killed)
+}
+
+// Signal can only kill.
+func (j job) Signal(sig syscall.Signal) (some bool, err error) {
+	switch sig {
+	case syscall.SIGKILL:
+		return j.KillAll()
+	case 0:
+		return !j.Empty(), nil
+	}
+	return true, syscall.EWINDOWS
+}
+
+func (j job) Count() int {
+	u, _ := j.Job.Usage() // a job that is closed has none
+	return u.Active
+}
+
+// maxLook is the longest time between two looks at a job.
+const maxLook = 20 * time.Millisecond
+
+func (j job) AwaitEmpty(ctx context.Context) error {
+	for pause := time.Millisecond; !j.Empty(); pause = min(2*pause, maxLook) {
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+func (j job) Usage() (Usage, error) {
+	u, err := j.Job.Usage()
+	return Usage{
+		MemoryPeak: int64(u.PeakMemory), User: u.User, System: u.System, Read: int64(u.Read), Written: int64(u.Write),
+		Missing: []string{"throttled", "peak of processes", "OOM kills"},
+	}, err
+}
+
+func (j job) OOMKills() (n int, ok bool) { return 0, false }
+
+func (j job) Empty() bool {
+	u, err := j.Job.Usage()
+	return err == nil && u.Active == 0
+}
+
+func (j job) End(d time.Duration) (err error) {
+	_, _ = j.KillAll() // closing does it, too
+	if !cgroup.Await(d, j.Empty) {
+		err = fmt.Errorf("the job has processes that don't end: %w", syscall.EBUSY)
+	}
+	return errors.Join(err, j.Close())
+}
+
+func (j job) Remove() error { return j.Close() }
+
+func (j job) Abandon() { j.Let() }
+
+// Dir is nil: there are no control groups.
+func (t *Tree) Dir() *os.File { return nil }

@@ -1,0 +1,318 @@
+// Package tree holds children of this process and their descendants together: by a control
+// group or a job where one can be made, else by the process groups that the children lead.
+package tree
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/safespawn/spawn/internal/cgroup"
+)
+
+// goneTime is how long a killed process may take to be gone.
+const goneTime = 2 * time.Second
+
+// holder holds all processes of a tree, whatever they do: a control group of Linux, or a
+// job of Windows.
+type holder interface {
+	// KillAll kills all processes, and reports whether there were any.
+	KillAll() (some bool, err error)
+	// Signal sends to all processes, and reports whether there were any.
+	Signal(sig syscall.Signal) (some bool, err error)
+	// Count is how many processes there are, but for zombies.
+	Count() int
+	Empty() bool
+	// AwaitEmpty waits until there are none.
+	AwaitEmpty(ctx context.Context) error
+	Usage() (Usage, error)
+	// OOMKills is how many processes the kernel has killed for memory; ok is false
+	// where nobody counts.
+	OOMKills() (n int, ok bool)
+	// End kills until nobody is left, but for no longer than d, and removes the holder.
+	End(d time.Duration) error
+	// Remove removes a holder in which nobody is.
+	Remove() error
+	// Abandon removes the holder if the processes in it have ended by themselves.
+	Abandon()
+}
+
+// Usage is what a tree has used.
+type Usage = cgroup.Usage
+
+// Member is a child of a tree whose group has to be known.
+type Member interface {
+	// SignalTree sends a signal to the process group that the child leads, else to the
+	// child. The error is os.ErrProcessDone where there is nobody, or where the group
+	// may be another's by now.
+	SignalTree(sig os.Signal) error
+	// Alive is how many of them are no zombies. known is false where that can't be
+	// told.
+	Alive() (n int, known bool)
+}
+
+// Tree is children and the processes that they have made.
+type Tree struct {
+	holder       // what holds them, beside their groups
+	loose  error // why there is no control group; nil where there is one
+
+	mu      sync.Mutex
+	members []Member
+	prune   int // the number of members from which on those that are gone are looked for
+	kills   int // how often all were killed
+	closed  bool
+	left    error // what could not be ended, or removed
+}
+
+// Loose is why nothing but process groups holds the tree; nil where something does.
+func (t *Tree) Loose() error { return t.loose }
+
+// Left is what could not be ended or removed.
+func (t *Tree) Left() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.left
+}
+
+// New makes a tree with a control group or a job of its own. Where none can be made, the
+// tree is one Without.
+func New() *Tree {
+	t, _ := Open(Limits{}) // which fails only for limits
+	return t
+}
+
+// Open makes a tree with limits.
+func Open(l Limits) (*Tree, error) {
+	if err := l.check(); err != nil {
+		return nil, err
+	}
+	h, err := newHolder(&l)
+	switch {
+	case err == nil:
+		t := &Tree{holder: h}
+		runtime.AddCleanup(t, holder.Abandon, h)
+		return t, nil
+	case l.any() || l.Strict:
+		return nil, err
+	}
+	return Without(err), nil
+}
+
+// Without makes a tree without a control group or a job.
+func Without(why error) *Tree { return &Tree{loose: why} }
+
+// ErrClosed is the error of a tree that was closed.
+var ErrClosed = fmt.Errorf("spawn: the tree is closed: %w", os.ErrClosed)
+
+// held reports whether something holds all processes, whatever they do.
+func (t *Tree) held() bool { return t.holder != nil }
+
+// Discard is for a tree that has got no child.
+func (t *Tree) Discard() {
+	if t.held() {
+		_ = t.holder.Remove() // it was not used, and the caller knows more
+	}
+}
+
+// Populated reports whether the control group or the job has processes.
+func (t *Tree) Populated() bool { return t.held() && !t.holder.Empty() }
+
+// Usage is what the tree has used.
+func (t *Tree) Usage() (Usage, error) {
+	if !t.held() {
+		return Usage{}, fmt.Errorf("spawn: nobody counts what a tree uses: %w", t.loose)
+	}
+	return t.holder.Usage()
+}
+
+// OOMKills is how many processes the kernel has killed for memory; ok is false where
+// nobody counts.
+func (t *Tree) OOMKills() (n int, ok bool) {
+	if !t.held() {
+		return 0, false
+	}
+	return t.holder.OOMKills()
+}
+
+// Begin says that a child is about to be made in the tree. Whoever calls it passes the
+// number on to Join.
+func (t *Tree) Begin() (kills int, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return 0, ErrClosed
+	}
+	return t.kills, nil
+}
+
+// Join tells the tree of a child, if its group has to be known. A child that was on its way
+// when the tree was killed is killed now.
+func (t *Tree) Join(m Member, kills int) {
+	if t.held() {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.kills != kills || t.closed {
+		_ = m.SignalTree(os.Kill) // it may have ended
+	}
+	if len(t.members) >= t.prune {
+		t.members = slices.DeleteFunc(t.members, func(m Member) bool { return m.SignalTree(syscall.Signal(0)) == os.ErrProcessDone })
+		t.prune = max(16, 2*len(t.members))
+	}
+	t.members = append(t.members, m)
+}
+
+// KillNow sends SIGKILL to all that is left of the tree. The error is os.ErrProcessDone
+// where there is nothing.
+func (t *Tree) KillNow() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.kills++
+	held := os.ErrProcessDone
+	if t.held() {
+		held = done(t.holder.KillAll())
+	}
+	groups := t.signalMembers(os.Kill)
+	if held == nil {
+		return nil // whatever ids they have
+	}
+	return first([]error{held, groups})
+}
+
+// done is os.ErrProcessDone where there was nobody.
+func done(some bool, err error) error {
+	if !some && err == nil || errors.Is(err, os.ErrClosed) {
+		return os.ErrProcessDone
+	}
+	return err
+}
+
+// signalMembers sends to all members. The caller holds t.mu.
+func (t *Tree) signalMembers(sig os.Signal) error {
+	var errs []error
+	for _, m := range t.members {
+		errs = append(errs, m.SignalTree(sig))
+	}
+	return first(errs)
+}
+
+// first is the first error that says more than that there was nobody; nil where somebody
+// got a signal, else os.ErrProcessDone.
+func first(errs []error) error {
+	some := os.ErrProcessDone
+	for _, err := range errs {
+		switch {
+		case err == nil:
+			some = nil
+		case !errors.Is(err, os.ErrProcessDone):
+			return err
+		}
+	}
+	return some
+}
+
+// Signal sends a signal to all in the tree. The error is os.ErrProcessDone where there is
+// nobody.
+func (t *Tree) Signal(sig os.Signal) error {
+	if sig == os.Kill {
+		return t.KillNow()
+	}
+	s, ok := sig.(syscall.Signal)
+	if !ok {
+		return syscall.EINVAL
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.held() {
+		return done(t.holder.Signal(s))
+	}
+	return t.signalMembers(s)
+}
+
+// Kill kills all that is left and waits until it is gone. left is how many are not, when
+// the kernel takes too long over it, or does not let this process kill them. It is -1
+// where that is not known.
+func (t *Tree) Kill() (left int, err error) {
+	var last error
+	gone := cgroup.Await(goneTime, func() bool {
+		last = t.KillNow()
+		left = t.Alive()
+		return left == 0 || left < 0 && errors.Is(last, os.ErrProcessDone)
+	})
+	if gone {
+		return left, nil
+	}
+	if last == nil || errors.Is(last, os.ErrProcessDone) {
+		last = syscall.EBUSY
+	}
+	return left, fmt.Errorf("spawn: killed processes of a tree don't end: %w", last)
+}
+
+// Alive is how many processes of the tree are no zombies, -1 where that can't be told.
+func (t *Tree) Alive() int {
+	if t.held() {
+		return t.holder.Count()
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	sum := 0
+	for _, m := range t.members {
+		n, known := m.Alive()
+		if !known {
+			return -1
+		}
+		sum += n
+	}
+	return sum
+}
+
+// maxPause is the longest time between two looks at groups, whose ends nobody is told of.
+const maxPause = 20 * time.Millisecond
+
+// ErrUnknown says that no child is left, and that there may be processes whose groups
+// can't be looked at.
+var ErrUnknown = errors.New("unknown whether there are more processes")
+
+// Wait waits until nobody is left in the tree.
+func (t *Tree) Wait(ctx context.Context) error {
+	if t.held() {
+		return t.holder.AwaitEmpty(ctx)
+	}
+	for pause := 100 * time.Microsecond; ; pause = min(2*pause, maxPause) {
+		switch n := t.Alive(); {
+		case n == 0:
+			return nil
+		case n < 0 && errors.Is(t.Signal(syscall.Signal(0)), os.ErrProcessDone):
+			return ErrUnknown
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Close kills all that is left and gives back what holds the tree. No child can be made
+// in it any more.
+func (t *Tree) Close() error {
+	t.mu.Lock()
+	was := t.closed
+	t.closed = true
+	t.mu.Unlock()
+	if was {
+		return nil
+	}
+	if !t.held() {
+		_, err := t.Kill()
+		return err
+	}
+	return t.holder.End(goneTime)
+}
