@@ -110,7 +110,8 @@ func (p *Process) look(options int) bool {
 	case options&unix.WNOWAIT != 0:
 		return true
 	default:
-		c.state = ProcessState{p.pid, c.exit.Status, &c.exit.Usage}
+		c.state = ProcessState{pid: p.pid, status: c.exit.Status, usage: &c.exit.Usage}
+		c.state.code, c.state.coded = c.Crash(c.exit.Status)
 		p.finish(&c.state, nil)
 	}
 	p.closePidfd()
@@ -152,7 +153,9 @@ func (p *Process) taken() (*ProcessState, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ProcessState{pid: p.pid, status: status}, nil
+	s := &ProcessState{pid: p.pid, status: status}
+	s.code, s.coded = p.child.Crash(status)
+	return s, nil
 }
 
 // reap waits for the end in the background. It costs a goroutine, and a thread

@@ -16,6 +16,8 @@ import (
 type ProcessState struct {
 	pid    int
 	status syscall.WaitStatus
+	code   int32 // si_code of the signal, where coded
+	coded  bool
 	usage  *syscall.Rusage
 }
 
@@ -39,6 +41,19 @@ func (s *ProcessState) Signaled() bool { return s.status.Signaled() }
 
 // Signal returns the signal that killed the child, and -1 if the child exited.
 func (s *ProcessState) Signal() syscall.Signal { return s.status.Signal() }
+
+// CoreDump reports whether the signal that killed the child has made the kernel dump
+// core. Where the core went, and whether all of it was written, is decided by
+// core_pattern. See core(5).
+func (s *ProcessState) CoreDump() bool { return s.status.CoreDump() }
+
+// SignalCode returns the si_code of the signal that crashed the child. For SIGSEGV, 1 is
+// SEGV_MAPERR: there was no memory at the address. A code of 0 or less means that a
+// process sent the signal; see sigaction(2) for all codes.
+//
+// ok is false if the child exited, if its signal is not one that dumps core, and if the
+// kernel does not tell. Linux 7.1. See PIDFD_GET_INFO(2const).
+func (s *ProcessState) SignalCode() (code int, ok bool) { return int(s.code), s.coded }
 
 // Success reports whether the child exited with status 0.
 func (s *ProcessState) Success() bool { return s.status.ExitStatus() == 0 }

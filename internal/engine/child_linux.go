@@ -217,6 +217,18 @@ func (c *Child) Taken() (status syscall.WaitStatus, err error) {
 	return 0, plan.ErrStatusTaken
 }
 
+// Crash finds the si_code of the signal that has crashed the child, as its status says.
+func (c *Child) Crash(status syscall.WaitStatus) (code int32, ok bool) {
+	if !status.Signaled() || c.Pidfd < 0 || !kernel.Current().PidfdInfo || !c.claim.Holds(c.Pidfd) {
+		return 0, false
+	}
+	switch status.Signal() {
+	case unix.SIGKILL, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGPIPE, unix.SIGALRM, unix.SIGUSR1, unix.SIGUSR2:
+		return 0, false // which make no core
+	}
+	return raw.PidfdCrash(c.Pidfd)
+}
+
 // reap reaps the child if it has ended, and returns true where there is nothing more
 // to wait for.
 func (c *Child) reap(x *raw.Exit) bool {

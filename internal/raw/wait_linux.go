@@ -135,6 +135,23 @@ func pidfdExit(pidfd int) (status syscall.WaitStatus, ok bool) {
 	return syscall.WaitStatus(info.Exit_code), true
 }
 
+// Bits of pidfd_info of Linux 6.19 and 7.1.
+const (
+	pidfdInfoCoredumpSignal = 1 << 6
+	pidfdInfoCoredumpCode   = 1 << 7
+)
+
+// PidfdCrash returns the si_code of the signal at which a process has dumped core, or
+// would have been allowed to.
+func PidfdCrash(pidfd int) (code int32, ok bool) {
+	const both = pidfdInfoCoredumpSignal | pidfdInfoCoredumpCode
+	info := unix.PidfdInfo{Mask: unix.PIDFD_INFO_EXIT | unix.PIDFD_INFO_COREDUMP | both}
+	if err := unix.IoctlPidfdInfo(pidfd, &info); err != nil || info.Mask&both != both {
+		return 0, false
+	}
+	return int32(info.Coredump_code), true
+}
+
 // wanted is how long sched_yield may take before it says that others want the
 // processor, too.
 const wanted = 50 * time.Microsecond
