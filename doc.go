@@ -295,7 +295,7 @@
 //	clone3         5.5    clone; signal handlers are reset one by one; no time namespaces
 //	cgroup         5.7    the child moves itself to its cgroup, in step 4
 //	close_range    5.9    the file table is copied, descriptors are closed one by one
-//	pidfd          5.4    a thread for each child that is waited for; no WithPidfd
+//	pidfd          5.4    one thread waits for all children; no WithPidfd, Attach and Reap
 //	pidfd_info     6.15   ErrStatusTaken if somebody else has waited
 //	waitid         -      filters: wait4; children that live long are looked at every 50 ms
 //	shared_memory  -      emulators: memory is copied, failures come by a pipe

@@ -27,7 +27,7 @@ const (
 	FeatureClone3       FeatureName = "clone3"        // clone3 with CLONE_CLEAR_SIGHAND; without it, clone
 	FeatureCgroup       FeatureName = "cgroup"        // CLONE_INTO_CGROUP; without it, the child moves itself
 	FeatureCloseRange   FeatureName = "close_range"   // close_range with CLOSE_RANGE_UNSHARE; without it, descriptors are closed one by one
-	FeaturePidfd        FeatureName = "pidfd"         // CLONE_PIDFD, waitid and pidfd_send_signal; without it, a thread waits for each child
+	FeaturePidfd        FeatureName = "pidfd"         // CLONE_PIDFD, waitid and pidfd_send_signal; without it, one thread waits for all children
 	FeaturePidfdInfo    FeatureName = "pidfd_info"    // PIDFD_GET_INFO has the exit status, even if somebody else has waited
 	FeatureWaitid       FeatureName = "waitid"        // waitid; without it, wait4, and a repeated look at children that live long
 	FeatureSharedMemory FeatureName = "shared_memory" // CLONE_VM shares memory; without it, failures come by a pipe

@@ -98,8 +98,8 @@ func (p *Process) Done() <-chan struct{} {
 // no more than Wait.
 //
 // WaitExited needs the engine; without it the error matches
-// [errors.ErrUnsupported]. If the kernel has no pidfds, a thread waits for each
-// child.
+// [errors.ErrUnsupported]. If the kernel has no pidfds, one thread waits for all
+// children.
 //
 // When somebody else has reaped the child, call [Process.Release] to let go of its
 // pidfd.

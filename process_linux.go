@@ -158,8 +158,8 @@ func (p *Process) taken() (*ProcessState, error) {
 	return s, nil
 }
 
-// reap waits for the end in the background. It costs a goroutine, and a thread
-// only where there are no pidfds.
+// reap waits for the end in the background. It costs a goroutine, and where there are
+// no pidfds one thread for all children.
 func (p *Process) reap() { p.await((*Process).tryReap) }
 
 // waitExited is WaitExited.
@@ -232,18 +232,13 @@ func (p *Process) strays() bool {
 
 // awaitBlocking is await without a poller.
 func (p *Process) awaitBlocking(look func(p *Process) bool) {
-	engine.AwaitBlocking(p.block, func() bool { return look(p) })
+	engine.AwaitEnd(p.pid, p.dupOrNone, func() bool { return look(p) })
 }
 
-func (p *Process) block() bool {
+func (p *Process) dupOrNone() int {
 	p.mu.Lock()
-	c := p.child.Child
-	fd, err := c.Dup()
-	p.mu.Unlock()
-	if err != nil {
-		fd = -1
-	}
-	return c.Block(fd)
+	defer p.unlock()
+	return p.child.DupOrNone()
 }
 
 // register makes the pidfd known to the poller. It returns nil where there is

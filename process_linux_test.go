@@ -26,12 +26,22 @@ import (
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
-// TestWaitingCostsNoThread waits for 500 children at once.
-func TestWaitingCostsNoThread(t *testing.T) {
-	if !spawn.Features().Has(spawn.FeaturePidfd) {
-		testenv.Skip(t, "no pidfds")
+// TestA7A12WaitingCostsNoThread waits for many children at once, also without pidfds.
+func TestA7A12WaitingCostsNoThread(t *testing.T) {
+	children := testenv.Rounds(500, 10_000)
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < uint64(children+100) {
+		testenv.Skip(t, "RLIMIT_NOFILE is too low")
 	}
-	const children = 500
+	for _, engine := range []string{"nothing", "pidfd", "waitid"} {
+		t.Run("without "+engine, func(t *testing.T) {
+			defer spawntest.Force(engine)()
+			waitForMany(t, children)
+		})
+	}
+}
+
+func waitForMany(t *testing.T, children int) {
 	var fds [2]int
 	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
 		t.Fatal(err)

@@ -54,7 +54,7 @@ func featureSet() FeatureSet {
 		{Name: FeatureClone3, Available: f.Clone3, Since: "5.5", Use: "without: clone, and handlers are reset one by one"},
 		{Name: FeatureCgroup, Available: f.Cgroup, Since: "5.7", Use: "born in a cgroup; without: moved there before execve"},
 		{Name: FeatureCloseRange, Available: f.CloseRange, Since: "5.9", Use: "without: the cost of a spawn grows with the number of open files"},
-		{Name: FeaturePidfd, Available: f.Pidfd, Since: "5.4", Use: "without: a thread waits for each child"},
+		{Name: FeaturePidfd, Available: f.Pidfd, Since: "5.4", Use: "without: one thread waits for all children"},
 		{Name: FeaturePidfdInfo, Available: f.PidfdInfo, Since: "6.15", Use: "the status is found also when somebody else has waited"},
 		{Name: FeatureWaitid, Available: f.Waitid, Use: "without (filters): wait4, and looks at /proc again and again"},
 		{Name: FeatureSharedMemory, Available: f.SharedMemory, Use: "without (emulators): memory is copied and failures come by pipe"},
@@ -76,7 +76,7 @@ func (p *Program) warnOnce() {
 		what    string
 	}{
 		{!f.CloseRange, "no close_range: a spawn's cost grows with the number of open files"},
-		{!f.Pidfd, "no pidfd: each child that is waited for holds a thread"},
+		{!f.Pidfd, "no pidfd: one thread waits for all children, and stolen statuses are noticed late"},
 		{!kernel.Current().SharedMemory, "memory is not shared over clone: it is copied, and failures come by pipe"},
 	} {
 		if w.missing && !warned[i].Swap(true) {

@@ -9,14 +9,19 @@ import (
 	osexec "os/exec"
 	"os/signal"
 	"runtime"
+	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/exec"
 	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // subject is a Cmd of either package.
@@ -370,3 +375,46 @@ func readProc(name string) string {
 	n, _ := unix.Read(fd, b[:])
 	return string(b[:max(n, 0)])
 }
+
+// TestA7A12ManyLiveWithoutPidfds waits for many children where filters refuse pidfds, to
+// this library and to package os.
+func TestA7A12ManyLiveWithoutPidfds(t *testing.T) {
+	s := spawntest.Helper(t, "many without pidfds", fmt.Sprint(testenv.Rounds(500, 10_000)))
+	s.Attr = attr.List{attr.NoNewPrivs{}, spawntest.Refuse(unix.ENOSYS, unix.SYS_PIDFD_OPEN, unix.SYS_PIDFD_SEND_SIGNAL)}
+	if out := spawntest.Output(t, s); out != "" {
+		t.Error(out)
+	}
+}
+
+var _ = testenv.RegisterHelper("many without pidfds", func(args []string) int {
+	n, _ := strconv.Atoi(args[0])
+	r, w, err := os.Pipe()
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	var wg sync.WaitGroup
+	for range n {
+		c := exec.Command("/bin/cat")
+		c.Stdin = r
+		if err := c.Start(); err != nil {
+			fmt.Println(err)
+			return 1
+		}
+		if err := c.Process.WithHandle(func(uintptr) {}); !errors.Is(err, os.ErrNoHandle) {
+			fmt.Println("a handle:", err)
+		}
+		wg.Go(func() {
+			if err := c.Wait(); err != nil {
+				fmt.Println(err)
+			}
+		})
+	}
+	time.Sleep(50 * time.Millisecond) // for all to park
+	if tasks, err := os.ReadDir("/proc/self/task"); err != nil || len(tasks) >= 50 {
+		fmt.Println(len(tasks), "threads", err)
+	}
+	w.Close()
+	wg.Wait()
+	return 0
+})

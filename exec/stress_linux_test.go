@@ -88,8 +88,8 @@ func TestOutputComplete(t *testing.T) {
 	}
 }
 
-// TestManyLive waits for many children at once, and counts threads.
-func TestManyLive(t *testing.T) {
+// TestA7ManyLive waits for many children at once, and counts threads.
+func TestA7ManyLive(t *testing.T) {
 	n := testenv.Rounds(300, 5000)
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < uint64(2*n+100) {

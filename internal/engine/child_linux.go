@@ -160,37 +160,38 @@ func (c *Child) kill() error {
 // Dup makes another descriptor of the pidfd.
 func (c *Child) Dup() (int, error) { return highfd.Dup(c.Pidfd) }
 
-// AwaitBlocking waits in a thread of its own, or looks again and again where no
-// call blocks that leaves the child a zombie, so that its pid stays its own until
-// look returns true. block is Block, or that under a lock.
-func AwaitBlocking(block, look func() bool) {
+// AwaitEnd waits until look, which asks whether a child has ended, returns true. It
+// waits in a thread where dup makes another pidfd, and otherwise, when dup returns -1,
+// in the one thread that waits for the ends of all. Where no call blocks that leaves
+// the child a zombie, so that its pid stays its own until look returns true, it looks
+// again and again.
+func AwaitEnd(pid int, dup func() int, look func() bool) {
 	for pause := time.Millisecond; !look(); {
-		if !block() {
-			time.Sleep(pause)
-			pause = min(2*pause, maxPause)
+		if kernel.Current().Waitid {
+			fd := dup()
+			if fd < 0 {
+				allEnds.await(pid, look)
+				return
+			}
+			if block(fd) {
+				continue
+			}
 		}
+		time.Sleep(pause)
+		pause = min(2*pause, maxPause)
 	}
 }
 
 // maxPause is the longest time between two looks.
 const maxPause = 50 * time.Millisecond
 
-// Block returns true when the child has ended, or was reaped, and false at once
-// where it can't wait for that: waitid is refused, or the child is traced and at a
-// stop. fd is another pidfd, which it closes, or -1.
-func (c *Child) Block(fd int) bool {
-	if fd >= 0 {
-		defer unix.Close(fd)
-	}
-	if !kernel.Current().Waitid {
-		return false
-	}
-	idType, id := unix.P_PID, c.PID
-	if fd >= 0 {
-		idType, id = unix.P_PIDFD, fd
-	}
+// block returns true when the child of a pidfd has ended, or was reaped, and false at
+// once where it can't wait for that: the child is traced and at a stop. It closes the
+// pidfd.
+func block(fd int) bool {
+	defer unix.Close(fd)
 	var x raw.Exit
-	errno := raw.Waitid(idType, id, unix.WEXITED|unix.WNOWAIT, &x)
+	errno := raw.Waitid(unix.P_PIDFD, fd, unix.WEXITED|unix.WNOWAIT, &x)
 	return errno == unix.ECHILD || errno == 0 && x.PID != 0
 }
 
@@ -242,11 +243,12 @@ func (c *Child) reap(x *raw.Exit) bool {
 // discard reaps a child that has ended, or is about to.
 func (c *Child) discard() {
 	var x raw.Exit
-	AwaitBlocking(func() bool { return c.Block(c.dupOrNone()) }, func() bool { return c.reap(&x) })
+	AwaitEnd(c.PID, c.DupOrNone, func() bool { return c.reap(&x) })
 	c.Close()
 }
 
-func (c *Child) dupOrNone() int {
+// DupOrNone is Dup, and -1 where there is none.
+func (c *Child) DupOrNone() int {
 	fd, err := c.Dup()
 	if err != nil {
 		return -1
