@@ -38,6 +38,7 @@ type Builder struct {
 	lists []list
 	addrs []addrOf
 	nvars int
+	relay relay
 
 	shared Program // what BuildShared returns
 }
@@ -54,12 +55,26 @@ type pending struct {
 // list is n pointers in a row in the arena.
 type list struct{ off, n int }
 
-// addrOf says that a variable holds the address of another, or of the saved
-// signal mask where that is 0.
+// addrOf says that a variable holds the address of another, or of a place in the run
+// where that is 0.
 type addrOf struct {
 	v, target Var
 	offset    int32 // in bytes
+	place     place
 }
+
+// place is a part of the run whose address operations may have.
+type place uint8
+
+const (
+	placeMask  place = iota // the signal mask from before the clone
+	placeArgs               // clone3's arguments, for the second child
+	placeTID                // where clone stores the second child's id
+	placeWord               // what the kernel clears when that does not share memory any more
+	placeState              // relayState
+)
+
+var placeNames = [...]string{"the old mask", "its clone_args", "its id", "its word", "the state"}
 
 // Grow makes room for n bytes of strings and arrays.
 func (b *Builder) Grow(n int) {
@@ -171,12 +186,19 @@ func (b *Builder) AddrOf(v Var) Arg { return b.AddrIn(v, 0) }
 // AddrIn is an address beyond that of v as an argument.
 func (b *Builder) AddrIn(v Var, offset int32) Arg {
 	a := b.Var()
-	b.addrs = append(b.addrs, addrOf{a, v, offset})
+	b.addrs = append(b.addrs, addrOf{v: a, target: v, offset: offset})
+	return VarArg(a, 0)
+}
+
+// addrAt is the address of a place in the run as an argument.
+func (b *Builder) addrAt(p place) Arg {
+	a := b.Var()
+	b.addrs = append(b.addrs, addrOf{v: a, place: p})
 	return VarArg(a, 0)
 }
 
 // SavedMask is the address of the signal mask from before the clone.
-func (b *Builder) SavedMask() Arg { return b.AddrOf(0) }
+func (b *Builder) SavedMask() Arg { return b.addrAt(placeMask) }
 
 // Step begins a step; the operations added next belong to it.
 func (b *Builder) Step(s Step) {
@@ -294,7 +316,7 @@ func (b *Builder) build(p *Program) {
 		panic("bug: more variables or steps than operations can name")
 	}
 	slices.SortStableFunc(b.ops, func(x, y pending) int { return int(x.phase) - int(y.phase) })
-	p.arena, p.nvars = b.mem, b.nvars+1
+	p.arena, p.nvars, p.relay = b.mem, b.nvars+1, b.relay
 	base := uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b.mem))))
 	for _, l := range b.lists {
 		for i := range l.n {

@@ -99,7 +99,7 @@ func (f *fencedProgram) checkRun(t *testing.T, r *Run, before *run) {
 	now := r.run
 	now.oldMask, now.pid, now.failed, now.errno = before.oldMask, before.pid, before.failed, before.errno
 	now.nr, now.arg, now.clone, now.errFD = before.nr, before.arg, before.clone, before.errFD
-	now.pidfd, now.tid, now.runs = before.pidfd, before.tid, before.runs
+	now.pidfd, now.tid, now.runs, now.second = before.pidfd, before.tid, before.runs, before.second
 	if now != *before {
 		t.Fatal("the run or the child's stack was written to")
 	}
@@ -161,6 +161,11 @@ func TestNothingElseIsWritten(t *testing.T) {
 	failing = newFencedProgram(t, func(b *Builder) { keep(b); b.exec("/nonexistent/program") })
 	exiting = newFencedProgram(t, func(b *Builder) { keep(b) })
 	programs := []*fencedProgram{clean, failing, exiting}
+	for i := range 2 {
+		programs = append(programs,
+			newFencedProgram(t, func(b *Builder) { keep(b); b.Relay(1, i == 1); b.exec(path) }),
+			newFencedProgram(t, func(b *Builder) { b.Relay(0, i == 1); keep(b); b.exec("/nonexistent/program") }))
+	}
 	for i := range n {
 		f := programs[i%len(programs)]
 		r := f.run()
@@ -174,7 +179,8 @@ func TestNothingElseIsWritten(t *testing.T) {
 			skipWithoutClone3(t, err)
 			t.Fatal(err)
 		}
-		if res.failed != (f == failing) || f == clean && !res.exited(0) {
+		missing := f.Program.steps[len(f.Program.steps)-1].Object == "/nonexistent/program"
+		if res.failed != missing || f != exiting && !missing && !res.exited(0) {
 			t.Fatalf("%+v", res)
 		}
 		f.checkRun(t, r, &before)

@@ -110,8 +110,14 @@ func finish(r *Run, c Clone) (res result, err error) {
 		return res, fmt.Errorf("clone: %w", errno)
 	}
 	var x Exit
-	if errno := Waitid(unix.P_PID, pid, unix.WEXITED, &x); errno != 0 {
+	options := unix.WEXITED
+	if r.prog.relay.there {
+		options |= unix.WALL // it may not have come to execve
+	}
+	if errno := Waitid(unix.P_PID, pid, options, &x); errno != 0 && pid != 0 {
 		return res, fmt.Errorf("waitid: %w", errno)
+	}
+	for !r.Await(time.Second) || !r.AwaitRelay(time.Second) {
 	}
 	if fd := r.Pidfd(); fd >= 0 {
 		_ = unix.Close(fd)

@@ -69,7 +69,7 @@ type Value struct {
 	Kind ValueKind
 	Num  uint64 // number; address in the program; constant added to the variable, or to its address
 	Var  Var
-	Text string // KindText
+	Text string // KindText, KindPlace
 }
 
 // ValueKind says what a Value is.
@@ -82,4 +82,5 @@ const (
 	KindAddress
 	KindVar
 	KindVarAddress
+	KindPlace // the address of a place in the run, whose name is Text
 )

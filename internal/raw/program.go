@@ -19,6 +19,7 @@ type Program struct {
 	arena []uint64 // read by the child: strings, argv, envp, structures
 	addrs []addrOf
 	nvars int
+	relay relay
 }
 
 // opInfo is what only Calls needs to know of an operation.
@@ -67,7 +68,9 @@ func (p *Program) value(op *Op, info opInfo, bit int, x uint64) Value {
 	case op.varArgs&mask != 0:
 		v := Var(uint32(x))
 		for _, a := range p.addrs {
-			if a.v == v {
+			if a.v == v && a.target == 0 {
+				return Value{Kind: KindPlace, Text: placeNames[a.place]}
+			} else if a.v == v {
 				return Value{Kind: KindVarAddress, Var: a.target, Num: uint64(a.offset)}
 			}
 		}

@@ -58,6 +58,8 @@ type run struct {
 
 	clone cloneArgs
 	stack [stackSize + stackAlign]byte
+
+	second second
 }
 
 // The record is written as one piece, and the pause is a struct timespec.
@@ -137,11 +139,11 @@ func NewRun(p *Program) *Run {
 	r.storage = r.storage[:p.nvars]
 	clear(r.storage)
 	for _, a := range p.addrs {
-		target := &r.oldMask
+		at := r.place(a.place)
 		if a.target != 0 {
-			target = &r.storage[a.target]
+			at = addr(&r.storage[a.target])
 		}
-		r.storage[a.v] = addr(target) + uint64(a.offset)
+		r.storage[a.v] = at + uint64(a.offset)
 	}
 	r.ops = addr(unsafe.SliceData(p.ops))
 	r.vars = addr(unsafe.SliceData(r.storage))
@@ -153,7 +155,23 @@ func NewRun(p *Program) *Run {
 	atomic.StoreInt32(&r.tid, 0)
 	atomic.StoreInt32(&r.runs, 0)
 	atomic.StoreInt32(&r.shares, 0)
+	r.second.reset()
 	return r
+}
+
+// place is the address of a place.
+func (r *Run) place(p place) uint64 {
+	switch p {
+	case placeArgs:
+		return addr(&r.second.args)
+	case placeTID:
+		return addr(&r.tid)
+	case placeWord:
+		return addr(&r.shares)
+	case placeState:
+		return addr(&r.second.state)
+	}
+	return addr(&r.oldMask)
 }
 
 // retryPause is the time between two tries of an operation, in nanoseconds.
@@ -220,8 +238,14 @@ func (c Clone) waits() bool { return c.Flags&unix.CLONE_VFORK != 0 }
 // died; without, it returns at once, and where the memory is shared Await must
 // have returned true before r may be used for anything else. A failure to make the
 // child is an errno; whether the child itself failed is for Failure to say.
+//
+// The child of a program with a relay is the second child; see [Builder.Relay]. The
+// pid is 0 where the first child has ended without making it.
 func (r *Run) Start(c Clone) (pid int, err syscall.Errno) {
 	r.errFD = int64(c.ErrFD)
+	if r.prog.relay.there {
+		return r.startRelayed(c)
+	}
 	if c.Flags&unix.CLONE_VM != 0 && !c.waits() {
 		c.Flags |= unix.CLONE_CHILD_CLEARTID
 		atomic.StoreInt32(&r.shares, 1)
@@ -283,15 +307,22 @@ func (r *Run) Await(limit time.Duration) bool {
 	if atomic.LoadInt32(&r.shares) == 0 {
 		return true
 	}
-	ts := unix.NsecToTimespec(int64(limit))
-	_, _, _ = syscall.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&r.shares)), futexWait, 1, uintptr(unsafe.Pointer(&ts)), 0, 0)
+	waitOn(&r.shares, 1, limit)
 	runtime.KeepAlive(r)
 	return atomic.LoadInt32(&r.shares) == 0
 }
 
-// Interrupt makes Await return.
+// waitOn waits while a word has a value, for a time.
+func waitOn(word *int32, value int32, limit time.Duration) {
+	ts := unix.NsecToTimespec(int64(limit))
+	_, _, _ = syscall.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), futexWait, uintptr(value), uintptr(unsafe.Pointer(&ts)), 0, 0)
+}
+
+// Interrupt makes Await and AwaitRelay return.
 func (r *Run) Interrupt() {
-	_, _, _ = syscall.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&r.shares)), futexWake, 1, 0, 0, 0)
+	for _, word := range []*int32{&r.shares, &r.second.state} {
+		_, _, _ = syscall.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), futexWake, 1, 0, 0, 0)
+	}
 }
 
 // Operations of futex(2). The kernel's own wake is not of the private kind.

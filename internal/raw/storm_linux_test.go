@@ -117,8 +117,9 @@ func makeGarbage(done chan struct{}) {
 	}
 }
 
-// stormPrograms run a program, fail, and exit; with and without clone3.
-type stormPrograms struct{ good, missing, exit [2]*Program }
+// stormPrograms run a program, fail, exit, and run a program by a relay; with and
+// without clone3.
+type stormPrograms struct{ good, missing, exit, relayed [2]*Program }
 
 func newStormPrograms(path string) *stormPrograms {
 	var p stormPrograms
@@ -143,6 +144,10 @@ func newStormPrograms(path string) *stormPrograms {
 		b.Step(Step{Name: "exit", Index: -1})
 		b.Call(9, ExitGroup, Int(5))
 		p.exit[legacy] = b.Build()
+		b = builder()
+		b.Relay(1, legacy == 1)
+		b.exec(path)
+		p.relayed[legacy] = b.Build()
 	}
 	return &p
 }
@@ -183,6 +188,8 @@ func (p *stormPrograms) spawnOne(i int, group bool) (ran bool, err error) {
 	}
 	set, want := p.good, 0
 	switch i / 2 % 4 {
+	case 1:
+		set = p.relayed
 	case 2:
 		set = p.missing
 	case 3:
@@ -207,5 +214,5 @@ func (p *stormPrograms) spawnOne(i int, group bool) (ran bool, err error) {
 	if !res.exited(want) && !killed {
 		return false, fmt.Errorf("%+v", res)
 	}
-	return set == p.good && !killed, nil
+	return (set == p.good || set == p.relayed) && !killed, nil
 }

@@ -12,6 +12,7 @@ const (
 	Chdir
 	Chroot
 	ClockGettime
+	SysClone
 	Clone3
 	Close
 	CloseRange

@@ -13,6 +13,7 @@ var sysTable = [numSys]struct {
 	Capset:        {unix.SYS_CAPSET, "capset", 2},
 	Chdir:         {unix.SYS_CHDIR, "chdir", 1},
 	Chroot:        {unix.SYS_CHROOT, "chroot", 1},
+	SysClone:      {unix.SYS_CLONE, "clone", 5},
 	Clone3:        {unix.SYS_CLONE3, "clone3", 2},
 	Close:         {unix.SYS_CLOSE, "close", 1},
 	CloseRange:    {unix.SYS_CLOSE_RANGE, "close_range", 3},

@@ -1,0 +1,131 @@
+//go:build amd64 || arm64
+
+package raw
+
+import (
+	"runtime"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// second is what a run has of a relay and of the child that it makes.
+type second struct {
+	args  cloneArgs // for the second child
+	tid   int32     // of the relay, stored by the kernel
+	state int32     // relayState
+	pid   int       // of a relay that is to be reaped, else 0
+}
+
+func (s *second) reset() {
+	s.pid = 0
+	atomic.StoreInt32(&s.tid, 0)
+	atomic.StoreInt32(&s.state, 0)
+}
+
+// relayFlags make the relay. It sends no signal when it ends and is to be waited for
+// with __WALL, so nobody reaps it who waits for any child; nor the second child, which
+// inherits this, until the kernel changes it at execve.
+const relayFlags = unix.CLONE_VM | unix.CLONE_FILES | unix.CLONE_PARENT_SETTID | unix.CLONE_CHILD_CLEARTID
+
+// bornPause bounds the time between two looks for the second child, in case that what
+// tells of it is lost.
+const bornPause = 100 * time.Millisecond
+
+// startRelayed is Start for a program with a relay. It waits for the second child to
+// be made.
+func (r *Run) startRelayed(c Clone) (pid int, errno syscall.Errno) {
+	r.setSecond(c)
+	s := &r.second
+	atomic.StoreInt32(&s.state, relayUnborn|relayAlive)
+	r.nr = unix.SYS_CLONE
+	r.arg = [5]uint64{relayFlags, r.stackBase() + stackSize, addr(&s.tid), addr(&s.state), addr(&s.state)}
+	inSyscall(&r.run)
+	runtime.KeepAlive(r.prog)
+	if r.pid < 0 {
+		s.reset()
+		atomic.StoreInt32(&r.shares, 0)
+		return 0, syscall.Errno(-r.pid)
+	}
+	s.pid = int(r.pid)
+	for atomic.LoadInt32(&s.state) == relayUnborn|relayAlive && r.TID() == 0 {
+		if r.AwaitRelay(bornPause) {
+			break
+		}
+	}
+	// A relay that is dead makes no child any more.
+	if pid = r.TID(); pid == 0 {
+		for !r.AwaitRelay(bornPause) {
+		}
+		pid = r.TID()
+	}
+	if pid == 0 {
+		atomic.StoreInt32(&r.shares, 0)
+		return 0, 0
+	}
+	atomic.StoreInt32(&r.runs, 1)
+	return pid, 0
+}
+
+// setSecond says how the relay makes the second child. clone(2) has no place for both
+// the pid and the pidfd.
+func (r *Run) setSecond(c Clone) {
+	c.Flags |= unix.CLONE_PARENT | unix.CLONE_PARENT_SETTID
+	if c.Flags&unix.CLONE_VM != 0 {
+		c.Flags |= unix.CLONE_CHILD_CLEARTID
+		atomic.StoreInt32(&r.shares, 1)
+	}
+	r.second.args = cloneArgs{
+		flags:     c.Flags,
+		pidFD:     addr(&r.pidfd),
+		childTID:  addr(&r.shares),
+		parentTID: addr(&r.tid),
+		cgroup:    uint64(c.Cgroup),
+	}
+	if v := r.prog.relay.flags; v != 0 {
+		r.Set(v, c.Flags&^unix.CLONE_PIDFD)
+	}
+}
+
+// AwaitRelay waits until the relay of a run is dead, and reaps it. It gives up after
+// about the time limit, when the second child is born, or when Interrupt is called, and
+// returns false. It is for the goroutine that has called Start.
+func (r *Run) AwaitRelay(limit time.Duration) bool {
+	s := &r.second
+	if s.pid == 0 {
+		return true
+	}
+	options := unix.WALL
+	if state := atomic.LoadInt32(&s.state); state != 0 {
+		waitOn(&s.state, state, limit)
+		switch atomic.LoadInt32(&s.state) {
+		case 0:
+		case state:
+			options |= unix.WNOHANG // the kernel may not have cleared it, as where it dumps core
+		default:
+			return false
+		}
+	}
+	var x Exit
+	errno := Wait4(s.pid, options, &x)
+	if errno == unix.ENOSYS || errno == unix.EPERM {
+		errno = Waitid(unix.P_PID, s.pid, unix.WEXITED|options, &x)
+	}
+	if errno == 0 && x.PID == 0 {
+		return false
+	}
+	s.pid = 0
+	return true
+}
+
+// Relay is the pid of a relay that shares memory, and so was not reaped; else 0. It is
+// for other goroutines. Nothing keeps it from being reaped afterwards.
+func (r *Run) Relay() (pid int) {
+	pid = int(atomic.LoadInt32(&r.second.tid))
+	if atomic.LoadInt32(&r.second.state) == 0 {
+		return 0
+	}
+	return pid
+}
