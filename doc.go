@@ -73,65 +73,68 @@
 // what happens, and why it happens there and not earlier or later. A step that the
 // Spec does not ask for is left out.
 //
-//  1. A file table of its own, with only the needed descriptors. Before that, a
+//  1. With OOMScoreAdj and either InheritAll or IDMap for Namespaces: a first child
+//     makes the child, and sleeps until execve. A score is a child's own only while
+//     the maker of the child sleeps, and the parent must not sleep.
+//  2. A file table of its own, with only the needed descriptors. Before that, a
 //     change to a descriptor would change the parent's, too.
-//  2. Signal dispositions: InheritIgnored, SigDefault, SigIgnore. No signal is
+//  3. Signal dispositions: InheritIgnored, SigDefault, SigIgnore. No signal is
 //     delivered before the mask is set.
-//  3. Setsid, or Setpgid and then Foreground. Only the leader of a session gets a
+//  4. Setsid, or Setpgid and then Foreground. Only the leader of a session gets a
 //     controlling terminal, and Tcsetpgrp is about the new group.
-//  4. Joining a cgroup, if the child can't be made in it. The cgroup limits the
+//  5. Joining a cgroup, if the child can't be made in it. The cgroup limits the
 //     CPUs and is the root of a new cgroup namespace, and joining it needs the
 //     parent's privilege.
-//  5. OOMScoreAdj, CoredumpFilter, SELinuxContext, AppArmorProfile. Their files
+//  6. OOMScoreAdj, CoredumpFilter, SELinuxContext, AppArmorProfile. Their files
 //     are in /proc. Another root directory may lack /proc, and once the ids have
 //     changed the files belong to root.
-//  6. Limits that are raised. In later steps RLIMIT_NICE and RLIMIT_RTPRIO can
+//  7. Limits that are raised. In later steps RLIMIT_NICE and RLIMIT_RTPRIO can
 //     take the place of privilege.
-//  7. CPUAffinity. The kernel allows SchedDeadline only to a process that may run
+//  8. CPUAffinity. The kernel allows SchedDeadline only to a process that may run
 //     on all CPUs.
-//  8. SchedPolicy, Nice, NUMAPolicy, IOPrio, CoreSched. Other namespaces and
+//  9. SchedPolicy, Nice, NUMAPolicy, IOPrio, CoreSched. Other namespaces and
 //     credentials take the privilege away.
-//  9. Clearing the dumpable flag, and again after each step that may set it. From
+//  10. Clearing the dumpable flag, and again after each step that may set it. From
 //     the next step on, processes that can't reach the parent could reach the
 //     child, which shares the parent's memory.
-//  10. JoinNamespace. In a user namespace of its own, which is made next, the child
+//  11. JoinNamespace. In a user namespace of its own, which is made next, the child
 //     has no rights over other namespaces.
-//  11. Unshare with its IDMap; all mounts become private. Mounts and names that are
+//  12. Unshare with its IDMap; all mounts become private. Mounts and names that are
 //     made from here on are the child's own.
-//  12. Mounts. The new root might not contain their sources.
-//  13. PivotRoot or Chroot; Hostname, Domainname. Other credentials take the
+//  13. Mounts. The new root might not contain their sources.
+//  14. PivotRoot or Chroot; Hostname, Domainname. Other credentials take the
 //     privilege away.
-//  14. The bounding set; the permitted capabilities are marked to survive the
+//  15. The bounding set; the permitted capabilities are marked to survive the
 //     change of ids. The change of ids takes away CAP_SETPCAP, and all
 //     capabilities without the mark.
-//  15. Groups, gid, uid. The uid comes last, because its change takes away the
+//  16. Groups, gid, uid. The uid comes last, because its change takes away the
 //     privilege for all three.
-//  16. Ambient capabilities. The change of the uid clears them.
-//  17. SecureBits. They may forbid ambient capabilities, and they need CAP_SETPCAP,
+//  17. Ambient capabilities. The change of the uid clears them.
+//  18. SecureBits. They may forbid ambient capabilities, and they need CAP_SETPCAP,
 //     which the next step may drop.
-//  18. The other capability sets. File actions can do no more than the program.
-//  19. ParentDeathSignal, SessionKeyring. The change of ids clears the signal, and
+//  19. The other capability sets. File actions can do no more than the program.
+//  20. ParentDeathSignal, SessionKeyring. The change of ids clears the signal, and
 //     decides whose keyring it is.
-//  20. Umask. It applies to the files that the file actions make.
-//  21. File actions, in the order of the calls. They have the root, the credentials
+//  21. Umask. It applies to the files that the file actions make.
+//  22. File actions, in the order of the calls. They have the root, the credentials
 //     and the umask of the program.
-//  22. DetachTTY, then ControllingTTY. The descriptors are in their places, and that
+//  23. DetachTTY, then ControllingTTY. The descriptors are in their places, and that
 //     of the terminal is still open.
-//  23. Closing the descriptors that the program does not get; with Landlock this
+//  24. Closing the descriptors that the program does not get; with Landlock this
 //     comes after the Landlock step. From here on the child needs no descriptor
 //     but the ruleset's.
-//  24. Limits that are lowered, including NoFile; TimerSlack, Personality,
+//  25. Limits that are lowered, including NoFile; TimerSlack, Personality,
 //     ChildSubreaper, MemoryDenyWriteExec, NoHugePages, MergePages. A lower
 //     RLIMIT_NOFILE would hinder the file actions, and a lower RLIMIT_NPROC before
 //     the change of the uid makes execve fail.
-//  25. NoNewPrivs. Without privilege, Landlock and Seccomp need it.
-//  26. Landlock. Only the program's path is still to be opened.
-//  27. Ptrace, StartSuspended. The filter of Seccomp may forbid it.
-//  28. The signal mask; a traced child gets it after execve, from this process.
+//  26. NoNewPrivs. Without privilege, Landlock and Seccomp need it.
+//  27. Landlock. Only the program's path is still to be opened.
+//  28. Ptrace, StartSuspended. The filter of Seccomp may forbid it.
+//  29. The signal mask; a traced child gets it after execve, from this process.
 //     With SIGTTOU unblocked a Tcsetpgrp from the background would stop the child,
 //     and the filter may forbid this call, too.
-//  29. Seccomp. The filter may forbid every call but execve.
-//  30. execve. Then the program runs.
+//  30. Seccomp. The filter may forbid every call but execve.
+//  31. execve. Then the program runs.
 //
 // Where a line has several attributes, the child sets them in the order of your
 // list. Until the mask is set, all signals are blocked. So SIGTTOU can't stop a
@@ -371,10 +374,10 @@
 //     child is left behind and reaped later. It does not get as far as its program,
 //     unless it has a copy of the memory. If the context does not end, Start waits
 //     for the child.
-//   - With attr.OOMScoreAdj the thread always sleeps in clone until execve, even if
-//     steps may take long; otherwise the kernel would set the parent's score as
-//     well. If attr.IDMap for attr.Namespaces or FileActions.InheritAll come in
-//     addition, the child gets a copy of the memory.
+//   - With attr.OOMScoreAdj the thread sleeps in clone until execve, even if steps
+//     may take long; otherwise the kernel would set the parent's score as well. If
+//     attr.IDMap for attr.Namespaces or FileActions.InheritAll come in addition, a
+//     first child sleeps there instead, and for a moment there is one process more.
 //   - While a child that changes ids or capabilities, or enters a user namespace,
 //     is on its way to execve, this process is not dumpable: most files of
 //     /proc/self belong to root for that time.

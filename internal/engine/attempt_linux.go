@@ -89,6 +89,9 @@ func (a *attempt) make() (left bool, err error) {
 		}
 		return false, a.cloneError(errno)
 	}
+	if a.child.PID == 0 {
+		return false, a.unborn()
+	}
 	unmapped := a.gate.pass(a)
 	if !a.await() {
 		return true, a.ctx.Err()
@@ -120,15 +123,21 @@ func (a *attempt) clone() (errno syscall.Errno, err error) {
 		defer a.record.closeWriter()
 	}
 	a.fds.SetLent(a.r)
-	if a.way == vforkWay {
+	if a.relay {
+		a.watch = watchRelay(a.ctx, a.r)
+	} else if a.way == vforkWay {
 		a.watch = watchClone(a.ctx, a.r)
 	}
 	a.clock.begin(a)
 	a.child.PID, errno = a.r.Start(a.c)
 	_ = a.watch.stop() // it may be about to use the number that the pidfd has now
+	if a.relay {
+		a.openPidfd()
+	}
 	a.child.Pidfd = raisePidfd(a.r, a.child.PID)
 	a.child.claim = raw.ClaimPidfd(a.child.Pidfd)
-	if a.way != vforkWay && errno == 0 {
+	a.child.silent = a.relay
+	if a.way != vforkWay && a.child.PID != 0 {
 		a.watch = a.watchChild()
 	}
 	return errno, nil

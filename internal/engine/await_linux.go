@@ -27,6 +27,10 @@ const (
 	// does not share memory any more. Signals reach the thread. It takes about 4 µs
 	// more.
 	futexWay
+	// relayWay has a first child make the child, and sleep in clone for it. This
+	// process waits for a word, as in futexWay; to the kernel the child is one in
+	// vfork. It takes a process more, and its time.
+	relayWay
 	// copyWay gives the child a copy of the memory, and a pipe that closes at
 	// execve.
 	copyWay
@@ -34,7 +38,7 @@ const (
 
 func (w way) flags() uint64 {
 	switch w {
-	case vforkWay:
+	case vforkWay, relayWay:
 		return unix.CLONE_VM | unix.CLONE_VFORK
 	case futexWay:
 		return unix.CLONE_VM
@@ -42,12 +46,14 @@ func (w way) flags() uint64 {
 	return 0
 }
 
-// chooseWay finds the way for a program. A child that shares memory without
-// CLONE_VFORK would set the OOM score of this process, too.
+// chooseWay finds the way for a program. A child that shares memory and is not in
+// vfork would set the OOM score of this process, too.
 func (p *Program) chooseWay(pl *plan.Plan) way {
 	switch {
 	case !p.feat.SharedMemory:
 		return copyWay
+	case p.relay:
+		return relayWay
 	case (pl.MayWait || p.all || p.maps != nil || p.cgroup.File != nil) && !pl.OOMScore:
 		return futexWay
 	}
@@ -72,10 +78,10 @@ func (a *attempt) await() bool {
 // over waits for about a time limit for the child to be past execve or dead.
 func (a *attempt) over(limit time.Duration) bool {
 	switch a.way {
-	case futexWay:
-		return a.r.Await(limit) || a.child.over()
+	case futexWay, relayWay:
+		return (a.r.Await(limit) || a.child.over()) && a.r.AwaitRelay(limit)
 	case copyWay:
-		return a.record.await(limit) || a.child.over() || pastExec(a.child.PID)
+		return (a.record.await(limit) || a.child.over() || pastExec(a.child.PID)) && a.r.AwaitRelay(limit)
 	}
 	return true
 }
@@ -136,6 +142,7 @@ func (a *attempt) watchChild() *watcher {
 	w.cancel = context.AfterFunc(a.ctx, func() {
 		defer close(w.done)
 		if a.child.kill() != unix.EPERM {
+			killRelay(a.r)
 			t := time.NewTimer(killTime)
 			defer t.Stop()
 			select {

@@ -29,6 +29,7 @@ type Child struct {
 
 	Times *plan.Times // nil where the program is not timed
 
+	silent bool      // only __WALL waits for it, until it is past execve
 	claim  raw.Claim // to the number of the pidfd
 	lost   bool      // the number was somebody else's: other code has closed it
 	reaped bool      // by the pidfd
@@ -78,6 +79,7 @@ func (c *Child) firstWay() int {
 }
 
 func (c *Child) askBy(way, options int, x *raw.Exit) syscall.Errno {
+	options |= c.kinds()
 	switch way {
 	case byPidfd:
 		return raw.Waitid(unix.P_PIDFD, c.Pidfd, unix.WEXITED|unix.WNOHANG|options, x)
@@ -98,7 +100,15 @@ func (c *Child) askBy(way, options int, x *raw.Exit) syscall.Errno {
 			return errno
 		}
 	}
-	return raw.Wait4(c.PID, unix.WNOHANG, x)
+	return raw.Wait4(c.PID, unix.WNOHANG|c.kinds(), x)
+}
+
+// kinds are options for the kinds of children that are waited for.
+func (c *Child) kinds() int {
+	if c.silent {
+		return unix.WALL
+	}
+	return 0
 }
 
 // zombieInProc asks /proc whether a child has ended. The error is ECHILD where it
@@ -243,7 +253,11 @@ func (c *Child) reap(x *raw.Exit) bool {
 // discard reaps a child that has ended, or is about to.
 func (c *Child) discard() {
 	var x raw.Exit
-	AwaitEnd(c.PID, c.DupOrNone, func() bool { return c.reap(&x) })
+	if c.silent {
+		poll(func() bool { return c.reap(&x) })
+	} else {
+		AwaitEnd(c.PID, c.DupOrNone, func() bool { return c.reap(&x) })
+	}
 	c.Close()
 }
 

@@ -65,6 +65,7 @@ type vars struct {
 // how is how the child is made.
 type how struct {
 	way     way
+	relay   bool // a first child makes the child
 	clone   plan.Flags
 	use     dumpable.Use
 	tracing *tracing // nil where the child is not traced
@@ -143,9 +144,10 @@ func (p *Program) compileFor(in *Input, withSlots bool) error {
 	attrlist.Lower(in.Attr, pl)
 	p.cgroup, p.all = pl.Cgroup, plan.InheritsAll(in.Actions)
 	p.lasting = pl.DeathSignal && (pl.Trace == nil || pl.Trace.Suspend)
-	if pl.CopiedMemory || pl.OOMScore && (p.all || pl.IDMap != nil) {
+	if pl.CopiedMemory {
 		p.feat.SharedMemory, withSlots = false, false
 	}
+	p.lowerRelay(pl)
 	if err := p.lowerNamespaces(pl); err != nil {
 		return err
 	}
@@ -157,7 +159,7 @@ func (p *Program) compileFor(in *Input, withSlots bool) error {
 	p.lowerMask(pl, claims)
 	p.clock.read(pl, plan.Mask, p.clock.last)
 	pl.StartStep(plan.StepExecve)
-	if p.way = p.chooseWay(pl); p.way == futexWay {
+	if p.way = p.chooseWay(pl); p.way == futexWay || p.way == relayWay {
 		p.abort = b.Var()
 		pl.Call(plan.Exec, raw.ExitGroup, raw.Int(1)).SkipEqual(p.abort, 0)
 	}

@@ -78,6 +78,10 @@ func (p *Program) launchLasting(ctx context.Context) (c Child, err error) {
 // launchTraced is launchHere, and does what only the tracer can do, which is the
 // thread that makes the child.
 func (p *Program) launchTraced(ctx context.Context) (Child, error) {
+	if p.relay {
+		runtime.LockOSThread() // whose end would be that of the relay, too
+		defer runtime.UnlockOSThread()
+	}
 	if p.tracing == nil {
 		return p.launchHere(ctx)
 	}

@@ -34,6 +34,8 @@ func (p *Program) wayNow() way {
 	}
 	risk := lookAtRisks(p.cgroup.File)
 	switch {
+	case p.way == relayWay && !risk.group:
+		return relayWay
 	case risk.group || risk.limited && (p.maps != nil || p.all):
 		return copyWay
 	case risk.limited:

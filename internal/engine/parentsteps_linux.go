@@ -10,11 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/raw"
 )
 
 // parentSteps are this process's system calls that make the child and let it go on.
 func (p *Program) parentSteps() []plan.Step {
 	steps := []plan.Step{p.cloneStep()}
+	if p.relay {
+		steps[0] = p.relayStep()
+	}
 	if p.maps != nil {
 		for i := range p.maps.files {
 			steps = append(steps, p.maps.files[i].step())
@@ -41,7 +45,10 @@ func (p *Program) cloneStep() plan.Step {
 	text := strings.Join(flagNames(flags), "|")
 	if p.feat.Clone3 {
 		s.Syscall, s.Number = "clone3", unix.SYS_CLONE3
-		fields := "flags=" + text + ", exit_signal=SIGCHLD"
+		fields := "flags=" + text
+		if !p.relay {
+			fields += ", exit_signal=SIGCHLD"
+		}
 		if flags&unix.CLONE_INTO_CGROUP != 0 {
 			fields += fmt.Sprintf(", cgroup=%d", p.heldFD(plan.StepCgroup))
 			s.Note += ", in cgroup " + p.cgroup.Name()
@@ -57,11 +64,24 @@ func (p *Program) cloneStep() plan.Step {
 	return s
 }
 
+// relayStep is the call that makes the relay, whose own call is that of cloneStep.
+func (p *Program) relayStep() plan.Step {
+	flags := raw.RelayFlags
+	return plan.Step{
+		Part: plan.PartStart, Name: plan.StepClone, Index: -1, Parent: true, Note: "in the parent, makes a child that makes the child",
+		Syscall: "clone", Number: unix.SYS_CLONE,
+		Args: []plan.StepArg{known(strings.Join(flagNames(flags), "|"), flags), {Text: "ptr"}, {Text: "ptr"}, {Text: "ptr"}, {Text: "ptr"}},
+	}
+}
+
 // cloneFlags are those that are known before the start.
 func (p *Program) cloneFlags() uint64 {
 	flags := p.flags() | p.way.flags()
 	if p.fds.Shared() {
 		flags |= unix.CLONE_FILES
+	}
+	if p.relay {
+		flags |= unix.CLONE_PARENT
 	}
 	return flags
 }
@@ -93,7 +113,8 @@ func flagNames(flags uint64) (list []string) {
 		name string
 	}
 	all := []flag{
-		{unix.CLONE_VM, "CLONE_VM"}, {unix.CLONE_VFORK, "CLONE_VFORK"}, {unix.CLONE_FILES, "CLONE_FILES"},
+		{unix.CLONE_VM, "CLONE_VM"}, {unix.CLONE_VFORK, "CLONE_VFORK"}, {unix.CLONE_FILES, "CLONE_FILES"}, {unix.CLONE_PARENT, "CLONE_PARENT"},
+		{unix.CLONE_PARENT_SETTID, "CLONE_PARENT_SETTID"}, {unix.CLONE_CHILD_CLEARTID, "CLONE_CHILD_CLEARTID"},
 		{unix.CLONE_PIDFD, "CLONE_PIDFD"}, {unix.CLONE_CLEAR_SIGHAND, "CLONE_CLEAR_SIGHAND"},
 		{unix.CLONE_INTO_CGROUP, "CLONE_INTO_CGROUP"},
 	}

@@ -18,7 +18,9 @@ func (a *attempt) result(killed bool, unmapped error) error {
 		// It can have come to execve before, as a user's that we may not signal.
 		killed = a.child.kill() != unix.EPERM
 	}
-	if !failed && !killed && unmapped == nil {
+	died := !failed && a.child.diedSilently()
+	if !failed && !killed && unmapped == nil && !died {
+		a.child.silent = false
 		a.child.Traced = a.tracing != nil && !a.tracing.Suspend
 		return nil
 	}
@@ -28,6 +30,9 @@ func (a *attempt) result(killed bool, unmapped error) error {
 	}
 	if unmapped != nil {
 		return a.mapError(unmapped)
+	}
+	if died {
+		return killedBefore("the program ran")
 	}
 	if step.Name == plan.StepExecve {
 		return a.diag.explain(a.path, why)

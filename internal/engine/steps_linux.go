@@ -30,6 +30,11 @@ func (p *Program) Steps() []plan.Step {
 }
 
 func (p *Program) step(c raw.Call) plan.Step {
+	if c.Sys == raw.Clone3 || c.Sys == raw.SysClone {
+		s := p.cloneStep()
+		s.Parent, s.Note = false, strings.Replace(s.Note, "in the parent, makes the child", "makes the child, which goes on; gives "+p.varName(c.Keep), 1)
+		return s
+	}
 	named := p.prog.Step(c.Step)
 	s := plan.Step{
 		Part: plan.Part(named.Part), Name: named.Name, Index: named.Index, Object: p.objectOf(named),
@@ -83,8 +88,6 @@ func (p *Program) varName(v raw.Var) string {
 		return "its end"
 	}
 	switch v {
-	case 0:
-		return "the old mask"
 	case p.signals.first:
 		return "first ignored"
 	case p.signals.last:
@@ -98,7 +101,7 @@ func (p *Program) varName(v raw.Var) string {
 
 func (p *Program) arg(c raw.Call, i int) plan.StepArg {
 	v := c.Args[i]
-	known := v.Kind != raw.KindVar && v.Kind != raw.KindVarAddress
+	known := v.Kind != raw.KindVar && v.Kind != raw.KindVarAddress && v.Kind != raw.KindPlace
 	a := plan.StepArg{Text: p.value(v, c.Sys == raw.CloseRange || c.Sys == raw.Prlimit64), Value: v.Num, Known: known}
 	if v.Kind == raw.KindNumber {
 		if name, ok := constName(c, i, int64(v.Num)); ok {
@@ -114,6 +117,8 @@ func (p *Program) value(v raw.Value, unsigned bool) string {
 		return strconv.Quote(v.Text)
 	case raw.KindAddress:
 		return "ptr"
+	case raw.KindPlace:
+		return "&" + v.Text
 	case raw.KindVarAddress:
 		if v.Num != 0 {
 			return fmt.Sprintf("&%s%+d bytes", p.varName(v.Var), int64(v.Num))
@@ -158,6 +163,7 @@ func constName(c raw.Call, i int, n int64) (string, bool) {
 		{raw.Prctl, 0, unix.PR_SET_MEMORY_MERGE}:          "PR_SET_MEMORY_MERGE",
 		{raw.IoprioSet, 0, 1}:                             "IOPRIO_WHO_PROCESS",
 		{raw.Ptrace, 0, unix.PTRACE_TRACEME}:              "PTRACE_TRACEME",
+		{raw.Futex, 1, 5}:                                 "FUTEX_WAKE_OP",
 		{raw.Futex, 1, 5 | 128}:                           "FUTEX_WAKE_OP_PRIVATE",
 		{raw.Mount, 3, unix.MS_REC | unix.MS_PRIVATE}:     "MS_REC|MS_PRIVATE",
 		{raw.RtSigprocmask, 0, unix.SIG_SETMASK}:          "SIG_SETMASK",

@@ -39,7 +39,7 @@ func heldSpecs(fifo string) map[string]*spawn.Spec {
 	return map[string]*spawn.Spec{
 		"open": plain(), "chdir": dir, "InheritAll": inherit, "copied memory": plain(attr.NoHugePages{}),
 		"parent death": plain(attr.ParentDeathSignal(unix.SIGTERM)), "id maps": spawntest.MappedBy(":"),
-		"copied and mapped": spawntest.MappedBy(":", attr.OOMScoreAdj(500)),
+		"scored and mapped": spawntest.MappedBy(":", attr.OOMScoreAdj(500)),
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 
 // phasesOf are the phases in which a step does something.
 var phasesOf = map[string][]plan.Phase{
+	"clone":      {plan.Relay},
 	"file_table": {plan.FileTable, plan.CloseRest, plan.Landlock}, "id_map": {plan.FileTable},
 	"sigdefault": {plan.Signals}, "sigignore": {plan.Signals},
 	"setsid": {plan.Session}, "setpgid": {plan.Session}, "foreground": {plan.Session},
@@ -62,7 +63,7 @@ func allAttributes(t *testing.T) []*spawn.Spec {
 	one := []attr.IDMapEntry{{Size: 1}}
 	most := &spawn.Spec{Path: "/bin/true", Attr: attr.List{
 		attr.SigMask{}, attr.InheritIgnored{}, attr.SigDefault{1}, attr.SigIgnore{2}, attr.Setsid{}, attr.ControllingTTY{File: null}, attr.DetachTTY{},
-		attr.Cgroup{Dir: null}, attr.OOMScoreAdj(1), attr.RlimitToHard(3), attr.Rlimit{Resource: 4}, attr.NoFile{Soft: 20, Hard: 20},
+		attr.Cgroup{Dir: null}, attr.RlimitToHard(3), attr.Rlimit{Resource: 4}, attr.NoFile{Soft: 20, Hard: 20},
 		attr.SchedPolicy{UtilMin: 1}, attr.Nice(1), attr.CPUAffinity{0}, attr.NUMAPolicy{}, attr.IOPrio{}, attr.CoreSched{},
 		attr.TimerSlack(1), attr.JoinNamespace{File: null, Types: unix.CLONE_NEWNET},
 		attr.Unshare{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWUTS}, attr.IDMap{UID: one, GID: one, Setgroups: true},
@@ -86,7 +87,7 @@ func allAttributes(t *testing.T) []*spawn.Spec {
 	other := &spawn.Spec{Path: "/bin/true", Attr: attr.List{
 		attr.Setpgid{}, attr.Foreground{File: null}, attr.NoFileOriginal, attr.IDs{Root: true}, attr.PivotRoot("/"),
 		attr.Namespaces{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS}, attr.IDMap{UID: one, GID: one, Setgroups: true},
-		attr.OnlyCapabilities(1),
+		attr.OnlyCapabilities(1), attr.OOMScoreAdj(1),
 	}}
 	other.Actions.InheritAll()
 	third := &spawn.Spec{Path: "/bin/true", Attr: attr.List{attr.Setsid{}, attr.ControllingTTY{FD: attr.FD(0)}, attr.ResetIDs{}, attr.StartSuspended{},

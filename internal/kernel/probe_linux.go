@@ -214,13 +214,13 @@ func tryGuarded(first int, kills killers) (n int, errno syscall.Errno) {
 	return n, 0
 }
 
-// reap waits for a child, by waitid where it may be called and is not refused.
+// reap waits for a child, by waitid where it may be called and does not fail.
 func reap(pid int, waitid bool, x *raw.Exit) (errno syscall.Errno) {
 	errno = unix.ENOSYS
 	if waitid {
 		errno = raw.Waitid(unix.P_PID, pid, unix.WEXITED|unix.WALL, x)
 	}
-	if errno == unix.ENOSYS || errno == unix.EPERM {
+	if errno != 0 && errno != unix.ECHILD {
 		errno = raw.Wait4(pid, unix.WALL, x)
 	}
 	return errno

@@ -25,10 +25,10 @@ func (s *second) reset() {
 	atomic.StoreInt32(&s.state, 0)
 }
 
-// relayFlags make the relay. It sends no signal when it ends and is to be waited for
+// RelayFlags make the relay. It sends no signal when it ends and is to be waited for
 // with __WALL, so nobody reaps it who waits for any child; nor the second child, which
 // inherits this, until the kernel changes it at execve.
-const relayFlags = unix.CLONE_VM | unix.CLONE_FILES | unix.CLONE_PARENT_SETTID | unix.CLONE_CHILD_CLEARTID
+const RelayFlags uint64 = unix.CLONE_VM | unix.CLONE_FILES | unix.CLONE_PARENT_SETTID | unix.CLONE_CHILD_CLEARTID
 
 // bornPause bounds the time between two looks for the second child, in case that what
 // tells of it is lost.
@@ -41,7 +41,7 @@ func (r *Run) startRelayed(c Clone) (pid int, errno syscall.Errno) {
 	s := &r.second
 	atomic.StoreInt32(&s.state, relayUnborn|relayAlive)
 	r.nr = unix.SYS_CLONE
-	r.arg = [5]uint64{relayFlags, r.stackBase() + stackSize, addr(&s.tid), addr(&s.state), addr(&s.state)}
+	r.arg = [5]uint64{RelayFlags, r.stackBase() + stackSize, addr(&s.tid), addr(&s.state), addr(&s.state)}
 	inSyscall(&r.run)
 	runtime.KeepAlive(r.prog)
 	if r.pid < 0 {
@@ -63,6 +63,7 @@ func (r *Run) startRelayed(c Clone) (pid int, errno syscall.Errno) {
 	}
 	if pid == 0 {
 		atomic.StoreInt32(&r.shares, 0)
+		atomic.StoreInt32(&r.pidfd, -1) // clone may have stored one before it failed
 		return 0, 0
 	}
 	atomic.StoreInt32(&r.runs, 1)
@@ -110,7 +111,7 @@ func (r *Run) AwaitRelay(limit time.Duration) bool {
 	}
 	var x Exit
 	errno := Wait4(s.pid, options, &x)
-	if errno == unix.ENOSYS || errno == unix.EPERM {
+	if errno != 0 && errno != unix.ECHILD {
 		errno = Waitid(unix.P_PID, s.pid, unix.WEXITED|options, &x)
 	}
 	if errno == 0 && x.PID == 0 {
@@ -129,3 +130,11 @@ func (r *Run) Relay() (pid int) {
 	}
 	return pid
 }
+
+// Shares reports whether the child, made without CLONE_VFORK or by a relay, shares
+// memory, and so was not reaped.
+func (r *Run) Shares() bool { return atomic.LoadInt32(&r.shares) != 0 }
+
+// TID is the id of the child that a relay has made, and 0 before. It is for other
+// goroutines, too, while Start is waiting.
+func (r *Run) TID() int { return int(atomic.LoadInt32(&r.tid)) }

@@ -201,7 +201,9 @@ func RoomFor(n int) syscall.Errno {
 			for !r.Await(time.Second) {
 			}
 			var x Exit
-			Waitid(unix.P_PID, pid, unix.WEXITED|unix.WALL, &x)
+			if errno := Waitid(unix.P_PID, pid, unix.WEXITED|unix.WALL, &x); errno != 0 && errno != unix.ECHILD {
+				Wait4(pid, unix.WALL, &x)
+			}
 			r.Free()
 		}()
 	}

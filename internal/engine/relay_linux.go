@@ -1,0 +1,139 @@
+//go:build (amd64 || arm64) && !android
+
+package engine
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/highfd"
+	"github.com/safespawn/spawn/internal/kernel"
+	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// lowerRelay adds the relay, where there is need of one, as the first that the child
+// does. The relay shares descriptors with this process: if it outlived this process, it
+// would hold the other end of the gate at which the child waits for its maps, and both
+// would wait for ever. So it is killed together with this process, or ends by itself where
+// that is dead already.
+func (p *Program) lowerRelay(pl *plan.Plan) {
+	p.relay = p.feat.SharedMemory && pl.OOMScore && (p.all || pl.IDMap != nil && pl.Unshare.Bits&unix.CLONE_NEWUSER == 0)
+	if !p.relay {
+		return
+	}
+	b, zero, parent := pl.Builder(), raw.Int(0), pl.Builder().Var()
+	pl.StartStep(plan.StepClone)
+	pl.Call(plan.Relay, raw.Prctl, raw.Int(unix.PR_SET_PDEATHSIG), raw.Int(int64(unix.SIGKILL)), zero, zero, zero).Ignore()
+	pl.Call(plan.Relay, raw.Getppid).Keep(parent)
+	pl.Call(plan.Relay, raw.ExitGroup, zero).SkipEqual(parent, uint64(os.Getpid()))
+	b.Relay(uint8(plan.Relay), !p.feat.Clone3)
+}
+
+// watchRelay watches until the child is born. The relay waits for nothing, but
+// somebody may have stopped it.
+func watchRelay(ctx context.Context, r *raw.Run) *watcher {
+	if ctx.Done() == nil {
+		return nil
+	}
+	w := &watcher{done: make(chan struct{})}
+	w.cancel = context.AfterFunc(ctx, func() {
+		defer close(w.done)
+		for !w.returned.Load() {
+			if r.TID() == 0 {
+				killRelay(r)
+			}
+			time.Sleep(50 * time.Microsecond)
+		}
+	})
+	return w
+}
+
+// killRelay kills the relay of a run, if there is one that is not dead. The kernel
+// does not take the child for one in vfork any more then.
+func killRelay(r *raw.Run) {
+	pid := r.Relay()
+	if pid == 0 {
+		return
+	}
+	if !kernel.Current().Pidfd {
+		_ = unix.Kill(pid, unix.SIGKILL)
+		return
+	}
+	fd, err := openPidfd(pid)
+	if err != nil {
+		return // it has ended, or the next time will do
+	}
+	defer unix.Close(fd)
+	if r.Relay() != 0 { // so it was not reaped by the time of the opening
+		_ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
+	}
+}
+
+// openPidfd opens a pidfd at a number from 3 up.
+func openPidfd(pid int) (int, error) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil || fd >= highfd.Least {
+		return fd, err
+	}
+	n, err := highfd.Dup(fd)
+	unix.Close(fd)
+	return n, err
+}
+
+// openPidfd opens the pidfd of a child that the relay has made by clone(2), which has
+// no place for it beside that for the pid. A child that still shares memory was not
+// reaped by anybody, so the pid was its own; of any other that is not known for sure, and
+// it does without.
+func (a *attempt) openPidfd() {
+	if a.feat.Clone3 || !a.feat.Pidfd || a.child.PID == 0 {
+		return
+	}
+	fd, err := openPidfd(a.child.PID)
+	if err != nil {
+		return
+	}
+	if !a.r.Shares() {
+		unix.Close(fd)
+		return
+	}
+	a.r.SetPidfd(fd)
+}
+
+// unborn is why a relay has made no child.
+func (a *attempt) unborn() error {
+	step, why, failed := a.r.Failure()
+	switch {
+	case failed && step.Name == plan.StepClone:
+		return a.cloneError(why)
+	case failed:
+		return a.stepError(step, why)
+	case a.ctx.Err() != nil:
+		return a.ctx.Err()
+	}
+	return killedBefore("the child was made")
+}
+
+// diedSilently reports whether a child that was made by a relay has ended before
+// execve. The kernel has not made it a child then that others may wait for.
+func (c *Child) diedSilently() bool {
+	if !c.silent {
+		return false
+	}
+	idType, id := unix.P_PID, c.PID
+	if c.Pidfd >= 0 && c.Holds() {
+		idType, id = unix.P_PIDFD, c.Pidfd
+	}
+	var x raw.Exit
+	errno := raw.Waitid(idType, id, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT|unix.WCLONE, &x)
+	return errno == 0 && x.PID != 0
+}
+
+// killedBefore is the error of a start whose child, or its relay, somebody has killed.
+func killedBefore(what string) error {
+	return plan.StartError(plan.StepClone, fmt.Errorf("killed before %s: %w", what, unix.ECANCELED))
+}

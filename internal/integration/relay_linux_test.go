@@ -1,0 +1,208 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package integration_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	osexec "os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
+)
+
+// relayed are attributes for which a first child makes the child.
+func relayed(t *testing.T) attr.List {
+	t.Helper()
+	spawntest.NeedNamespaces(t, unix.CLONE_NEWUSER)
+	uid, gid := spawntest.MapOwn()
+	return attr.List{attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: uid, GID: gid}, attr.OOMScoreAdj(700)}
+}
+
+// TestScoreOfMapped wants the score of a child with maps to be its own, this process's
+// to be as before, and the memory not to be copied.
+func TestScoreOfMapped(t *testing.T) {
+	list := relayed(t)
+	own := func() string {
+		text, err := os.ReadFile("/proc/self/oom_score_adj")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	before := own()
+	if os.Geteuid() == 0 && !heldShares(t, list) { // nobody else may look
+		t.Error("the memory was copied")
+	}
+	p, err := spawn.Compile(spawntest.Shell(":", list...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, step := range slices.DeleteFunc(p.Steps(), func(s spawn.Step) bool { return s.Name != spawn.StepClone || !strings.HasPrefix(s.Syscall, "clone") }) {
+		text := fmt.Sprint(step.Args)
+		if step.Parent != (i == 0) || !strings.Contains(text, "CLONE_VM") || strings.Contains(text, "CLONE_PARENT|") == step.Parent {
+			t.Errorf("step %d: %+v", i, step)
+		}
+	}
+	spawntest.EachEngine(t, func(t *testing.T) {
+		inherit := spawntest.Shell("cat /proc/self/oom_score_adj; echo $PPID", attr.OOMScoreAdj(700))
+		inherit.Actions.InheritAll()
+		for name, s := range map[string]*spawn.Spec{"maps": spawntest.Shell("cat /proc/self/oom_score_adj; echo $PPID", list...), "all": inherit} {
+			out, state, err := spawntest.TryOutput(s)
+			if f := strings.Fields(out); err != nil || !state.Success() || len(f) != 2 || f[0] != "700" {
+				t.Errorf("%s: %q, %v, %v", name, out, state, err)
+			}
+		}
+		if after := own(); after != before {
+			t.Errorf("score of this process is %s, was %s", after, before)
+		}
+	})
+}
+
+// heldByMaps is a Spec whose maps a program writes that does not end, and the file in which
+// that says who is who.
+func heldByMaps(t *testing.T) (s *spawn.Spec, file string) {
+	t.Helper()
+	spawntest.NeedNamespaces(t, unix.CLONE_NEWUSER)
+	file = filepath.Join(testenv.PublicDir(t), "pids")
+	spawntest.NewIDHelpers(t, "echo $pid $PPID $$ >"+file+".new; mv "+file+".new "+file+"; exec sleep 600")
+	return spawntest.MappedBy(":", attr.OOMScoreAdj(700)), file
+}
+
+// relayedStart has the processes of a start that is held up by its maps: the child, the first
+// child that has made it, their parent, and the one that is to write the maps.
+type relayedStart struct{ child, relay, parent, writer int }
+
+func awaitScored(t *testing.T, file string) (h relayedStart) {
+	t.Helper()
+	testenv.Eventually(t, "the maps are to be written", func() bool {
+		text, _ := os.ReadFile(file)
+		_, err := fmt.Sscan(string(text), &h.child, &h.parent, &h.writer)
+		return err == nil
+	})
+	os.Remove(file)
+	for _, pid := range childrenOf(t, h.parent) {
+		if pid != h.child && pid != h.writer {
+			h.relay = pid
+		}
+	}
+	if h.relay == 0 {
+		t.Fatalf("no first child beside %+v", h)
+	}
+	return h
+}
+
+// childrenOf are the children of a process, threads of which may have made them.
+func childrenOf(t *testing.T, parent int) (pids []int) {
+	t.Helper()
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if pid, err := strconv.Atoi(e.Name()); err == nil {
+			if _, ppid := stateOf(pid); ppid == parent {
+				pids = append(pids, pid)
+			}
+		}
+	}
+	return pids
+}
+
+// stateOf is a process's state and parent; 0 where it is gone.
+func stateOf(pid int) (state byte, parent int) {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, rest, _ := strings.Cut(string(text), ") ")
+	_, _ = fmt.Sscanf(rest, "%c %d", &state, &parent)
+	return state, parent
+}
+
+func isGone(pid int) bool {
+	state, _ := stateOf(pid)
+	return state == 0 || state == 'Z'
+}
+
+// TestParentOfScoredDies wants nothing to be left of a start whose process is killed
+// while the child waits for its maps, which it shall not do for ever.
+func TestParentOfScoredDies(t *testing.T) {
+	_, file := heldByMaps(t)
+	cmd := osexec.Command(testenv.Self(t))
+	cmd.Args, cmd.Stderr = testenv.HelperArgs("start scored"), os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	h := awaitScored(t, file)
+	if err := cmd.Process.Kill(); err != nil {
+		t.Error(err)
+	}
+	_ = cmd.Wait()
+	_ = unix.Kill(h.writer, unix.SIGKILL)
+	testenv.Eventually(t, "both children are gone", func() bool { return isGone(h.child) && isGone(h.relay) })
+}
+
+var _ = testenv.RegisterHelper("start scored", func([]string) int {
+	_, err := spawn.Start(context.Background(), spawntest.MappedBy(":", attr.OOMScoreAdj(700)))
+	return testenv.Status(err)
+})
+
+// TestScoredIsKilled kills the child or the first child, by which it was made, while it
+// waits for its maps, or ends the context. No process is left, nor is the wait for one.
+func TestScoredIsKilled(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
+		for _, what := range []string{"child", "relay", "context", "relay stopped", "both"} {
+			s, file := heldByMaps(t)
+			if strings.HasSuffix(t.Name(), "shared_memory") || strings.HasSuffix(t.Name(), "anything") {
+				return // the memory is copied, and there is no first child
+			}
+			ctx, cancel := context.WithCancel(context.Background())
+			started := spawntest.StartHeld(ctx, s)
+			h := awaitScored(t, file)
+			kill := func(pid int, sig syscall.Signal) {
+				if err := unix.Kill(pid, sig); err != nil {
+					t.Error(err)
+				}
+			}
+			var want error // nil: that of the maps
+			switch what {
+			case "child":
+				want = unix.ECANCELED
+				kill(h.child, unix.SIGKILL)
+				testenv.Eventually(t, "the child is gone", func() bool { return isGone(h.child) })
+			case "relay":
+				kill(h.relay, unix.SIGKILL)
+			case "both":
+				want = unix.ECANCELED
+				kill(h.relay, unix.SIGKILL)
+				kill(h.child, unix.SIGKILL)
+				testenv.Eventually(t, "the child is gone", func() bool { return isGone(h.child) })
+			case "relay stopped":
+				kill(h.relay, unix.SIGSTOP)
+				fallthrough
+			case "context":
+				want = context.Canceled
+				cancel()
+			}
+			_ = unix.Kill(h.writer, unix.SIGKILL)
+			r := testenv.Await(t, "start", started)
+			cancel()
+			if r.Err == nil || want != nil && !errors.Is(r.Err, want) {
+				t.Errorf("%s: %+v, want %v", what, r, want)
+			}
+			if !isGone(h.child) || !isGone(h.relay) || testenv.HasChild() {
+				t.Errorf("%s: something is left", what)
+			}
+		}
+	})
+}
