@@ -10,6 +10,10 @@
 // plots, go to DIR. On stdout it prints the main table and, for each goal,
 // PASS, or SHORT and by how much.
 //
+// With -soak N it measures nothing. It spawns N times by 8 goroutines, in many ways: half
+// of the starts fail, in different steps, and a tenth is canceled. Then it says what is
+// left, and whether it is too much.
+//
 // Other work on the machine makes all figures worse, ratios less than times.
 package main
 
@@ -36,6 +40,7 @@ func main() {
 			o.only, err = regexp.Compile(s)
 			return err
 		})
+	soak := flag.Int("soak", 0, "measure nothing, spawn a `number` of times and look at what is left; at least 1000")
 	flag.StringVar(&o.out, "out", "out", "`directory` for the results")
 	flag.Parse()
 	if flag.NArg() > 0 {
@@ -43,7 +48,13 @@ func main() {
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	missed, err := o.run(ctx)
+	var missed bool
+	var err error
+	if *soak > 0 {
+		missed, err = o.soak(ctx, *soak)
+	} else {
+		missed, err = o.run(ctx)
+	}
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -82,6 +93,13 @@ func (o options) run(ctx context.Context) (missed bool, err error) {
 	goals := b.goals()
 	fmt.Print(strings.TrimPrefix(b.peerTable(tinyScenario), "\n"), "\n", goalLines(goals))
 	return short(goals), b.write(o.out, o.command(), goals)
+}
+
+// soak reports whether too much was left. It is always checked.
+func (o *options) soak(ctx context.Context, n int) (missed bool, err error) {
+	ok, err := runSoak(ctx, max(n, 1000), os.Stdout)
+	o.check = true
+	return !ok, err
 }
 
 // command is how the run can be repeated.

@@ -153,3 +153,19 @@ func TestMissingToolIsLeftOut(t *testing.T) {
 		t.Error("no error")
 	}
 }
+
+// TestSoak is the soak program, short.
+func TestSoak(t *testing.T) {
+	var out strings.Builder
+	ok, err := runSoak(context.Background(), 5000, &out)
+	t.Log(out.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The memory of so few spawns is that of the runtime, which is still growing.
+	for line := range strings.Lines(out.String()) {
+		if !ok && strings.HasPrefix(line, "SHORT") && !strings.Contains(line, "memory") {
+			t.Error(line)
+		}
+	}
+}
