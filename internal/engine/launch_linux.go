@@ -14,6 +14,7 @@ import (
 	"github.com/safespawn/spawn/internal/fdtable"
 	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/kernel"
+	"github.com/safespawn/spawn/internal/lasting"
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
 )
@@ -58,14 +59,14 @@ func (p *Program) launch(ctx context.Context, files []heldFile) (c Child, err er
 // its thread makes the child itself: the thread may have anything that Linux keeps
 // for each, such as a sandbox, and not all of that can be compared.
 func (p *Program) launchOnThread(ctx context.Context) (c Child, err error) {
-	if !p.lasting || lockedToThread() {
+	if !p.lasting || lasting.Locked() {
 		return p.launchTraced(ctx)
 	}
 	return p.launchLasting(ctx)
 }
 
 func (p *Program) launchLasting(ctx context.Context) (c Child, err error) {
-	errno, ended := lasting.do(ctx, func() { c, err = p.launchTraced(ctx) })
+	errno, ended := lasting.Do(ctx, func() { c, err = p.launchTraced(ctx) })
 	switch {
 	case ended != nil:
 		return Child{}, ended

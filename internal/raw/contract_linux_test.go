@@ -177,6 +177,7 @@ import "github.com/safespawn/spawn/internal/raw"
 func main() {
 	var b raw.Builder
 	raw.NewRun(b.Build()).Start(raw.Clone{})
+	_ = raw.InitCode()
 }
 `
 

@@ -18,6 +18,7 @@ const (
 	CloseRange
 	Dup3
 	Execve
+	Execveat
 	ExitGroup
 	Fchdir
 	Fcntl

@@ -19,6 +19,7 @@ var sysTable = [numSys]struct {
 	CloseRange:    {unix.SYS_CLOSE_RANGE, "close_range", 3},
 	Dup3:          {unix.SYS_DUP3, "dup3", 3},
 	Execve:        {unix.SYS_EXECVE, "execve", 3},
+	Execveat:      {unix.SYS_EXECVEAT, "execveat", 5},
 	ExitGroup:     {unix.SYS_EXIT_GROUP, "exit_group", 1},
 	Fchdir:        {unix.SYS_FCHDIR, "fchdir", 1},
 	Fcntl:         {unix.SYS_FCNTL, "fcntl", 3},

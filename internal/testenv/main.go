@@ -31,7 +31,7 @@ func Main(m *testing.M, inventory func() []string) {
 
 // serves are functions of goroutines that stay for as long as the process.
 var serves = []string{
-	"github.com/safespawn/spawn/internal/engine.(*lastingThreads).serve",
+	"github.com/safespawn/spawn/internal/lasting.(*threads).serve",
 }
 
 // leftBehind finds what the tests left behind.

@@ -1,6 +1,8 @@
 //go:build (amd64 || arm64) && !android
 
-package engine
+// Package lasting calls functions on threads that never end. The kernel takes the end of
+// the thread that made a child for the death of the parent; Go ends threads as it likes.
+package lasting
 
 import (
 	"bytes"
@@ -13,23 +15,20 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// lasting are threads that never end. The kernel takes the end of the thread that
-// made a child for the death of the parent; Go ends threads as it likes.
-//
-// They are like all threads that goroutines share, and so stand in for the thread of
-// any goroutine that is not locked to its own.
-var lasting = lastingThreads{jobs: make(chan *lastingJob)}
+// all are like the threads that goroutines share, and so stand in for the thread of any
+// goroutine that is not locked to its own.
+var all = threads{jobs: make(chan *job)}
 
-// maxLasting bounds the threads. Each is busy while a child is on its way to
+// maxThreads bounds the threads. Each is busy while a child is on its way to
 // execve; the number matters only where children are held up there.
-const maxLasting = 8
+const maxThreads = 8
 
-type lastingThreads struct {
-	jobs chan *lastingJob
+type threads struct {
+	jobs chan *job
 	n    atomic.Int32
 }
 
-type lastingJob struct {
+type job struct {
 	f    func()
 	done chan struct{}
 }
@@ -39,28 +38,28 @@ type lastingJob struct {
 // from then on.
 const threadsNeeded = 3
 
-// do calls f on a lasting thread. The errno says that no more threads can be made, at
+// Do calls f on a thread that lasts. The errno says that no more threads can be made, at
 // which Go would end the process; the error is that of ctx.
-func (l *lastingThreads) do(ctx context.Context, f func()) (syscall.Errno, error) {
-	job := &lastingJob{f, make(chan struct{})}
+func Do(ctx context.Context, f func()) (syscall.Errno, error) {
+	j := &job{f, make(chan struct{})}
 	select {
-	case l.jobs <- job:
-		<-job.done
+	case all.jobs <- j:
+		<-j.done
 		return 0, nil
 	default:
 	}
-	if l.n.Add(1) > maxLasting {
-		l.n.Add(-1)
+	if all.n.Add(1) > maxThreads {
+		all.n.Add(-1)
 	} else if errno := raw.RoomFor(threadsNeeded); errno != 0 {
-		if l.n.Add(-1) == 0 {
+		if all.n.Add(-1) == 0 {
 			return errno, nil
 		}
 	} else {
-		go l.serve()
+		go all.serve()
 	}
 	select {
-	case l.jobs <- job:
-		<-job.done
+	case all.jobs <- j:
+		<-j.done
 		return 0, nil
 	case <-ctx.Done():
 		return 0, ctx.Err()
@@ -68,17 +67,17 @@ func (l *lastingThreads) do(ctx context.Context, f func()) (syscall.Errno, error
 }
 
 // serve is a goroutine that keeps its thread.
-func (l *lastingThreads) serve() {
+func (l *threads) serve() {
 	runtime.LockOSThread()
-	for job := range l.jobs {
-		job.f()
-		close(job.done)
+	for j := range l.jobs {
+		j.f()
+		close(j.done)
 	}
 }
 
-// lockedToThread reports whether the calling goroutine is locked to its thread.
+// Locked reports whether the calling goroutine is locked to its thread.
 // Where the runtime does not say so in a way that is understood, any may be.
-func lockedToThread() bool { return !saysLocked() || headSaysLocked() }
+func Locked() bool { return !saysLocked() || headSaysLocked() }
 
 // saysLocked is whether the head of a stack trace tells of the lock.
 var saysLocked = sync.OnceValue(func() bool {

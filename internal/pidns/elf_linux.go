@@ -1,0 +1,121 @@
+//go:build (amd64 || arm64) && !android
+
+package pidns
+
+import (
+	"encoding/binary"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/highfd"
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// Sizes of the parts of an ELF file, and where the program is in memory. The alignment is
+// the largest page size of the architectures.
+const (
+	headerSize  = 64
+	segmentSize = 56
+	segments    = 2
+	codeOffset  = headerSize + segments*segmentSize
+	loadAt      = 0x400000
+	alignment   = 0x10000
+)
+
+// Constants of elf.h.
+const (
+	elfIdent     = "\x7fELF\x02\x01\x01" // 64 bits, little-endian, version 1
+	typeExec     = 2
+	machineAMD64 = 62
+	machineARM64 = 183
+	segmentLoad  = 1
+	segmentStack = 0x6474e551
+	flagX        = 1
+	flagW        = 2
+	flagR        = 4
+)
+
+// machine is the value of e_machine for this architecture.
+func machine() uint16 {
+	if runtime.GOARCH == "arm64" {
+		return machineARM64
+	}
+	return machineAMD64
+}
+
+// image makes a static program of code that starts with its first byte: one segment of
+// memory holds the headers and the code, and nothing of it can be written. The stack can't
+// be executed.
+func image(code []byte) []byte {
+	le := binary.LittleEndian
+	size := uint64(codeOffset + len(code))
+	b := make([]byte, 16, size)
+	copy(b, elfIdent)
+	b = le.AppendUint16(b, typeExec)
+	b = le.AppendUint16(b, machine())
+	b = le.AppendUint32(b, 1) // version
+	b = le.AppendUint64(b, loadAt+codeOffset)
+	b = le.AppendUint64(b, headerSize) // where the segments are described
+	b = le.AppendUint64(b, 0)          // no sections
+	b = le.AppendUint32(b, 0)          // flags
+	for _, n := range [...]uint16{headerSize, segmentSize, segments, 0, 0, 0} {
+		b = le.AppendUint16(b, n)
+	}
+	b = appendSegment(b, segmentLoad, flagR|flagX, loadAt, size, alignment)
+	b = appendSegment(b, segmentStack, flagR|flagW, 0, 0, 16)
+	return append(b, code...)
+}
+
+func appendSegment(b []byte, kind, flags uint32, address, size, align uint64) []byte {
+	le := binary.LittleEndian
+	b = le.AppendUint32(b, kind)
+	b = le.AppendUint32(b, flags)
+	for _, n := range [...]uint64{0, address, address, size, size, align} { // 0 is the offset in the file
+		b = le.AppendUint64(b, n)
+	}
+	return b
+}
+
+// The name of the init, which ps shows.
+const initName = "spawn-init"
+
+// program is a descriptor of a file with the init, which is in no file system and can't be
+// changed.
+func program() (int, error) {
+	fd, err := unix.MemfdCreate(initName, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_EXEC)
+	if err == unix.EINVAL { // before Linux 6.3
+		fd, err = unix.MemfdCreate(initName, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	}
+	switch err {
+	case nil:
+	case unix.EACCES:
+		return -1, &Refusal{What: "executable memory files, which vm.memfd_noexec forbids", Err: err}
+	case unix.ENOSYS, unix.EPERM:
+		return -1, &Refusal{What: "memfd_create", Since: "3.17", Err: err}
+	default:
+		return -1, err
+	}
+	if fd, err = highfd.Raise(fd); err != nil {
+		return -1, err
+	}
+	if err := fill(fd, image(raw.InitCode())); err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+// fill writes a file as a whole and seals it.
+func fill(fd int, b []byte) error {
+	n, err := unix.Pwrite(fd, b, 0)
+	if err != nil {
+		return err
+	}
+	if n != len(b) {
+		return unix.EIO
+	}
+	_, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS,
+		unix.F_SEAL_SEAL|unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_WRITE)
+	return err
+}

@@ -1,0 +1,19 @@
+package pidns
+
+import "errors"
+
+// Refusal is why this process can't have a pid namespace here, as long as nobody changes
+// the kernel, its settings or the privilege of this process.
+type Refusal struct {
+	What  string // is missing
+	Since string // the first Linux version that has it, or nothing
+	Err   error
+}
+
+func (r *Refusal) Error() string { return "needs " + r.What + ": " + r.Err.Error() }
+
+// Unwrap returns the system's error.
+func (r *Refusal) Unwrap() error { return r.Err }
+
+// Is makes it match errors.ErrUnsupported.
+func (r *Refusal) Is(target error) bool { return target == errors.ErrUnsupported }

@@ -1,0 +1,204 @@
+//go:build (amd64 || arm64) && !android
+
+package pidns
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/highfd"
+	"github.com/safespawn/spawn/internal/kernel"
+	"github.com/safespawn/spawn/internal/lasting"
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// programFD is where the child has the program's file: after the descriptors that the
+// program keeps.
+const programFD = raw.InitGate + 1
+
+// files are what a start of the init needs. Those that are made are closed by close.
+type files struct {
+	program int
+	parent  int    // tells of the end of this process
+	alive   int    // the other end of that, or -1; it stays open
+	gate    [2]int // what the init waits at, and the other end
+}
+
+func openFiles() (f files, err error) {
+	f = files{-1, -1, -1, [2]int{-1, -1}}
+	defer func() {
+		if err != nil {
+			f.close()
+			closeFD(&f.alive)
+		}
+	}()
+	if f.program, err = program(); err != nil {
+		return f, err
+	}
+	if f.parent, f.alive, err = endOfThisProcess(); err != nil {
+		return f, err
+	}
+	f.gate, err = highfd.Pipe(0)
+	return f, err
+}
+
+func (f *files) close() {
+	for _, fd := range []*int{&f.program, &f.parent, &f.gate[0], &f.gate[1]} {
+		closeFD(fd)
+	}
+}
+
+func closeFD(fd *int) {
+	if *fd >= 0 {
+		unix.Close(*fd)
+		*fd = -1
+	}
+}
+
+// endOfThisProcess is a descriptor that becomes readable, or hangs up, at the end of this
+// process. The other one must stay open meanwhile, where there is one.
+func endOfThisProcess() (fd, other int, err error) {
+	if kernel.Current().Pidfd {
+		if fd, err := unix.PidfdOpen(os.Getpid(), 0); err == nil {
+			fd, err = highfd.Raise(fd)
+			return fd, -1, err
+		}
+	}
+	p, err := highfd.Pipe(0)
+	if err != nil {
+		return -1, -1, err
+	}
+	return p[0], p[1], nil
+}
+
+// open lets the init go on.
+func (f *files) open() {
+	_, _ = unix.Write(f.gate[1], []byte{0}) // or it hangs up
+	closeFD(&f.gate[1])
+}
+
+// sigIgn is a struct sigaction of signals that are ignored, as words.
+var sigIgn = []uint64{1, 0, 0, 0}
+
+// steps is what the child does that becomes the init. Its signals are blocked, and so they
+// are at first in the init.
+func (f *files) steps() *raw.Program {
+	var b raw.Builder
+	zero := raw.Int(0)
+	step := func(name string) { b.Step(raw.Step{Name: name, Index: -1}) }
+	step("sigignore")
+	b.Call(0, raw.RtSigaction, raw.Int(int64(unix.SIGCHLD)), b.Words(sigIgn...), zero, raw.Int(8))
+	step("setsid")
+	b.Call(0, raw.Setsid)
+	step("chdir")
+	b.Call(0, raw.Chdir, b.String("/"))
+	step("oom_score_adj")
+	neverKilled(&b)
+	step("pdeathsig")
+	b.Call(0, raw.Prctl, raw.Int(unix.PR_SET_PDEATHSIG), raw.Int(int64(unix.SIGKILL)), zero, zero, zero)
+	step("files")
+	b.Call(0, raw.Dup3, raw.Int(int64(f.parent)), raw.Int(raw.InitParent), zero)
+	b.Call(0, raw.Close, raw.Int(raw.InitKill)).Ignore()
+	b.Call(0, raw.Dup3, raw.Int(int64(f.gate[0])), raw.Int(raw.InitGate), zero)
+	if f.program != programFD {
+		b.Call(0, raw.Dup3, raw.Int(int64(f.program)), raw.Int(programFD), raw.Int(unix.O_CLOEXEC))
+	}
+	closeFrom(&b, programFD+1)
+	step("execve")
+	argv, env := b.Strings([]string{initName}), b.Strings(nil)
+	b.Call(0, raw.Execveat, raw.Int(programFD), b.String(""), argv, env, raw.Int(unix.AT_EMPTY_PATH)).
+		Tolerate(uint8(unix.ENOSYS), uint8(unix.EPERM))
+	b.Call(0, raw.Execve, b.String(fmt.Sprint("/proc/self/fd/", programFD)), argv, env)
+	return b.Build()
+}
+
+// neverKilled keeps the OOM killer away, where that is allowed and there is a /proc.
+func neverKilled(b *raw.Builder) {
+	const score = "-1000"
+	fd := b.Var()
+	b.Call(0, raw.Openat, raw.Int(unix.AT_FDCWD), b.String("/proc/self/oom_score_adj"), raw.Int(unix.O_WRONLY|unix.O_CLOEXEC), raw.Int(0)).
+		Keep(fd).Ignore()
+	b.Call(0, raw.Write, raw.VarArg(fd, 0), b.String(score), raw.Int(int64(len(score)))).Ignore().SkipEqual(fd, 0)
+}
+
+// closeFrom closes all descriptors from one on.
+func closeFrom(b *raw.Builder, first int64) {
+	if kernel.Current().CloseRange {
+		b.Call(0, raw.CloseRange, raw.Int(first), raw.Int(1<<32-1), raw.Int(0))
+		return
+	}
+	b.Call(0, raw.Close, raw.Int(first)).Sweep(raw.Int(int64(highfd.Limit())))
+}
+
+// start makes the init, on a thread that lasts.
+func (f *files) start(ctx context.Context) (pid, pidfd int, err error) {
+	if !kernel.Current().SharedMemory {
+		return 0, -1, &Refusal{What: "memory that is shared over clone", Err: unix.ENOTSUP}
+	}
+	errno, ended := lasting.Do(ctx, func() { pid, pidfd, err = f.startHere() })
+	switch {
+	case ended != nil:
+		return 0, -1, ended
+	case errno != 0:
+		return 0, -1, os.NewSyscallError("clone", errno)
+	}
+	return pid, pidfd, err
+}
+
+func (f *files) startHere() (pid, pidfd int, err error) {
+	r := raw.NewRun(f.steps())
+	defer r.Free()
+	has := kernel.Current()
+	flags := uint64(unix.CLONE_VM | unix.CLONE_VFORK | unix.CLONE_NEWPID)
+	if has.Clone3 {
+		flags |= unix.CLONE_CLEAR_SIGHAND
+	}
+	if has.Pidfd {
+		flags |= unix.CLONE_PIDFD
+	}
+	pid, errno := r.Start(raw.Clone{Flags: flags, Legacy: !has.Clone3, ErrFD: -1})
+	if errno != 0 {
+		return 0, -1, refusedByClone(errno)
+	}
+	pidfd = r.Pidfd()
+	if step, errno, failed := r.Failure(); failed {
+		reapNow(pid)
+		closeFD(&pidfd)
+		return 0, -1, refusedInChild(step.Name, errno)
+	}
+	if pidfd >= 0 {
+		if pidfd, err = highfd.Raise(pidfd); err != nil {
+			pidfd = -1 // the pid will do
+		}
+	}
+	return pid, pidfd, nil
+}
+
+// reapNow takes the status of a child that has ended, unless somebody else does.
+func reapNow(pid int) { raw.Wait4(pid, unix.WALL, new(raw.Exit)) }
+
+// refusedByClone is about a namespace that can't be made.
+func refusedByClone(errno syscall.Errno) error {
+	switch errno {
+	case unix.EPERM, unix.EACCES:
+		return &Refusal{What: "CAP_SYS_ADMIN for a pid namespace", Err: errno}
+	case unix.EINVAL, unix.ENOSYS:
+		return &Refusal{What: "CONFIG_PID_NS", Err: errno}
+	case unix.ENOSPC, unix.EUSERS:
+		return &Refusal{What: "one more pid namespace, of user.max_pid_namespaces or 32 inside of each other", Err: errno}
+	}
+	return os.NewSyscallError("clone", errno)
+}
+
+// refusedInChild is about a step of the child.
+func refusedInChild(step string, errno syscall.Errno) error {
+	err := os.NewSyscallError(step, errno)
+	if step == "execve" && (errno == unix.EACCES || errno == unix.EPERM || errno == unix.ENOSYS || errno == unix.ENOENT) {
+		return &Refusal{What: "execveat of a file in memory", Since: "3.19", Err: err}
+	}
+	return err
+}

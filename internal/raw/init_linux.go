@@ -1,0 +1,62 @@
+//go:build amd64 || arm64
+
+package raw
+
+import (
+	"bytes"
+	"encoding/binary"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Descriptors of the program that InitCode returns.
+const (
+	InitParent = 0 // readable, or hung up, once the parent is gone
+	InitKill   = 1 // gets a "1" then, where it is open
+	InitGate   = 2 // keeps the program back until it can be read, or its end comes
+)
+
+// Numbers for the assembly, by way of go_asm.h.
+const (
+	sysPrctl      = unix.SYS_PRCTL
+	sysRead       = unix.SYS_READ
+	sysClose      = unix.SYS_CLOSE
+	prSetName     = unix.PR_SET_NAME
+	prSetDumpable = unix.PR_SET_DUMPABLE
+	eintr         = 4
+
+	initKill     = InitKill
+	initGate     = InitGate
+	initPollfd   = unix.POLLIN // the upper half of a struct pollfd; the lower is InitParent
+	initKillByte = '1'
+
+	// What follows the last instruction, where it is not reached.
+	initEnd0 = 0x6e776170
+	initEnd1 = 0x69696969
+)
+
+// initAddr is implemented in assembly: the first byte of the code.
+func initAddr() *byte
+
+// maxInit is more than the code has bytes.
+const maxInit = 1024
+
+// InitCode is the code of a program that takes what it needs from its descriptors and
+// its stack: it can run anywhere in memory, and starts with its first byte. It names
+// itself after its first argument, waits at its gate, makes itself untouchable for others
+// of its user, and then waits for the end of its parent, after which it ends. It has no
+// signal blocked. As process 1 of a pid namespace, no signal from inside ends it, and its
+// end is that of all others. It needs no loop of wait4 where SIGCHLD is ignored: the
+// kernel then reaps its children itself.
+func InitCode() []byte {
+	end := binary.LittleEndian.AppendUint64(nil, initEnd1<<32|initEnd0)
+	var code []byte
+	for len(code) < maxInit {
+		code = append(code, *(*byte)(unsafe.Add(unsafe.Pointer(initAddr()), len(code))))
+		if bytes.HasSuffix(code, end) {
+			return code[:len(code)-len(end)]
+		}
+	}
+	panic("bug: the end of the init program is missing")
+}

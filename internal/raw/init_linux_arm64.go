@@ -1,0 +1,5 @@
+package raw
+
+import "golang.org/x/sys/unix"
+
+const sysPoll = unix.SYS_PPOLL

@@ -1,0 +1,184 @@
+//go:build amd64 || arm64
+
+package raw
+
+import (
+	_ "embed"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+//go:embed init_linux_amd64.s
+var initAMD64 string
+
+//go:embed init_linux_arm64.s
+var initARM64 string
+
+func TestInitLabelsAreTheSame(t *testing.T) {
+	amd64, arm64 := labels(initAMD64), labels(initARM64)
+	if len(amd64) < 2 || !slices.Equal(amd64, arm64) {
+		t.Errorf("labels differ:\n%v\n%v", amd64, arm64)
+	}
+	// The same calls in the same order, with the same numbers.
+	numbers := regexp.MustCompile(`\$-?const_(sys\w+|initGate|initKill\w*|prSet\w+)`)
+	if a, b := numbers.FindAllString(initAMD64, -1), numbers.FindAllString(initARM64, -1); len(a) < 10 || !sameButForPlace(a, b) {
+		t.Errorf("calls differ:\n%v\n%v", a, b)
+	}
+}
+
+// sameButForPlace reports whether two lists have the same calls in the same order, and
+// the same numbers.
+func sameButForPlace(a, b []string) bool {
+	calls := func(list []string) []string {
+		return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return !strings.HasPrefix(s, "$const_sys") })
+	}
+	return slices.Equal(calls(a), calls(b)) && slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+}
+
+// initMnemonics are all instructions of the init: none of them needs to know where it is
+// in memory, but for jumps, and nothing is called.
+var initMnemonics = map[string]string{
+	"amd64": "SYSCALL LEAQ MOVQ MOVL MOVB XORL SHLQ CMPQ JE JMP",
+	"arm64": "SVC SUB ADD MOVD MOVB ORR LSL CMN BEQ JMP",
+}
+
+// The whole program lies between its first byte and its mark, jumps within itself, and
+// touches no memory but its stack.
+func TestInitCodeStandsAlone(t *testing.T) {
+	for arch, allowed := range initMnemonics {
+		t.Run(arch, func(t *testing.T) {
+			c := contracts[arch]
+			code := disassemble(t, buildUser(t, arch), `^(github\.com/safespawn/spawn/internal/raw\.)?initCode$`)
+			end := slices.IndexFunc(code, func(i instruction) bool { return !slices.Contains(strings.Fields(allowed), i.mnemonic) })
+			if end < 30 {
+				t.Fatalf("%d instructions are allowed, of %d: %v", end, len(code), code[max(end, 0):])
+			}
+			if rest := len(code) - end; rest > 16 {
+				t.Errorf("%d instructions after the end: %v", rest, code[end:])
+			}
+			calls, first, last := 0, code[0].addr, code[end-1].addr
+			for _, i := range code[:end] {
+				text := i.String()
+				switch {
+				case i.mnemonic == c.syscall:
+					calls++
+				case slices.Contains(c.jumps, i.mnemonic):
+					if to, ok := c.target(i.addr, i.operands[len(i.operands)-1]); !ok || to < first || to > last {
+						t.Errorf("%v leaves the program", i)
+					}
+					continue
+				case strings.Contains(text, "SB") || strings.Contains(text, "(PC)") || strings.Contains(text, "(IP)"):
+					t.Errorf("%v depends on where it is", i)
+				}
+				for _, m := range memory.FindAllString(text, -1) {
+					if !slices.Contains([]string{"(SP)", "(RSP)", "(BX)", "(R19)"}, m) {
+						t.Errorf("%v touches other memory than the stack", i)
+					}
+				}
+			}
+			if calls != 8 {
+				t.Errorf("%d system calls, want 8", calls)
+			}
+			if i := code[end-1]; i.mnemonic != "JMP" {
+				t.Errorf("%v: the program may fall through", i)
+			}
+		})
+	}
+	if n := len(InitCode()); n < 100 || n > 400 {
+		t.Errorf("the code has %d bytes", n)
+	}
+}
+
+// TestInitWaitsForItsParent runs the code as a program, with pipes as its descriptors: it
+// does nothing before its gate opens, and then waits until the other end of the first hangs
+// up. Then it writes to the second.
+func TestInitWaitsForItsParent(t *testing.T) {
+	parent, kill, gate := pipe(t), pipe(t), pipe(t)
+	var b Builder
+	for to, from := range []*os.File{parent[0], kill[1], gate[0]} {
+		b.Call(0, Dup3, Int(int64(from.Fd())), Int(int64(to)), Int(0))
+	}
+	b.Step(Step{Name: "execve", Index: -1})
+	path := initFile(t)
+	b.Call(0, Execve, b.String(path), b.Strings([]string{"watcher"}), b.Strings(nil))
+	r := NewRun(b.Build())
+	defer r.Free()
+	pid, errno := r.Start(Clone{Flags: vfork, Legacy: true, ErrFD: -1})
+	if errno != 0 {
+		t.Fatal(errno)
+	}
+	if s, errno, failed := r.Failure(); failed {
+		t.Fatal(s.Name, errno)
+	}
+	kill[1].Close()
+	text := func(name string) string {
+		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, name))
+		return string(b)
+	}
+	status := func() string { return text("status") }
+	wait := func(what string, f func() bool) {
+		t.Helper()
+		for !f() {
+			var x Exit
+			if Waitid(unix.P_PID, pid, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, &x) != 0 || x.PID != 0 {
+				t.Fatalf("it has ended with %#x, and is not %s", x.Status, what)
+			}
+			runtime.Gosched()
+		}
+	}
+	wait("named", func() bool { return strings.HasPrefix(status(), "Name:\twatcher\n") })
+	wait("without a mask", func() bool { return strings.Contains(status(), "SigBlk:\t0000000000000000\n") })
+	if _, err := gate[1].Write([]byte{0}); err != nil {
+		t.Fatal(err)
+	}
+	gone := func() bool { _, err := os.Lstat(fmt.Sprintf("/proc/%d/fd/2", pid)); return err != nil }
+	wait("past its gate", gone)
+	parent[1].Close()
+	var got [8]byte
+	if n, err := kill[0].Read(got[:]); err != nil || string(got[:n]) != "1" {
+		t.Errorf("it has written %q, %v", got[:n], err)
+	}
+	var x Exit
+	if errno := Waitid(unix.P_PID, pid, unix.WEXITED, &x); errno != 0 || !x.Status.Exited() || x.Status.ExitStatus() != 0 {
+		t.Errorf("it ended with %#x, %v", x.Status, errno)
+	}
+}
+
+func pipe(t *testing.T) (p [2]*os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close(); w.Close() })
+	return [2]*os.File{r, w}
+}
+
+// initFile is a file with the code of InitCode as its program.
+func initFile(t *testing.T) string {
+	t.Helper()
+	path := tinyProgram(t, 0)
+	image, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	image = append(image[:64+56], InitCode()...)
+	for _, at := range []int{64 + 32, 64 + 40} { // the sizes of the segment
+		for i := range 8 {
+			image[at+i] = byte(len(image) >> (8 * i))
+		}
+	}
+	to := filepath.Join(t.TempDir(), "init")
+	if err := os.WriteFile(to, image, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return to
+}
