@@ -38,6 +38,9 @@ type Process struct {
 	state *ProcessState
 	err   error
 
+	held    chan struct{} // not nil: the child must not be reaped until it is closed
+	holders int           // how many want that
+
 	unlogged bool // the end is for the next unlock to log
 	told     bool // the end is logged, or there is no log
 }

@@ -4,6 +4,7 @@ package spawn
 
 import (
 	"context"
+	"errors"
 	"os"
 	"syscall"
 
@@ -32,6 +33,18 @@ func (c *child) signal(sig os.Signal) error {
 	}
 	return c.Signal(s)
 }
+
+func (c *child) signalGroup(sig os.Signal) error {
+	s, ok := sig.(syscall.Signal)
+	if !ok {
+		return syscall.EINVAL
+	}
+	return c.SignalGroup(s)
+}
+
+// hasGroup reports whether somebody is in the group that the child leads, a zombie
+// included, if that is known.
+func (c *child) hasGroup(bool) (some, known bool) { return c.HasGroup() }
 
 // WithPidfd calls f with a pidfd of the child and returns the result of f. The
 // descriptor is f's only during the call: f must neither close it nor keep it. If
@@ -91,11 +104,16 @@ func (p *Process) hasEnded() bool { return p.look(unix.WNOWAIT) }
 func (p *Process) look(options int) bool {
 	p.mu.Lock()
 	defer p.unlock()
+	return p.lookLocked(options)
+}
+
+// lookLocked is look for a caller that holds p.mu.
+func (p *Process) lookLocked(options int) bool {
 	if p.over {
 		return true
 	}
 	c := &p.child
-	if options == 0 && !c.Settled(&c.exit) {
+	if options == 0 && (p.holders > 0 || !c.Settled(&c.exit)) {
 		return false
 	}
 	switch errno := c.Ask(options, &c.exit); {
@@ -122,6 +140,9 @@ func (p *Process) look(options int) bool {
 // by the last who has parked on it. The caller holds p.mu.
 func (p *Process) closePidfd() {
 	c := &p.child
+	if p.holders > 0 {
+		return
+	}
 	if c.file == nil {
 		c.Close()
 		return
@@ -160,7 +181,54 @@ func (p *Process) taken() (*ProcessState, error) {
 
 // reap waits for the end in the background. It costs a goroutine, and where there are
 // no pidfds one thread for all children.
-func (p *Process) reap() { p.await((*Process).tryReap) }
+func (p *Process) reap() { p.await((*Process).reapUnheld) }
+
+// reapUnheld is tryReap, but waits with a child that has ended until nobody holds it.
+func (p *Process) reapUnheld() bool {
+	for {
+		over, held := p.lookUnheld()
+		if held == nil {
+			return over
+		}
+		<-held
+	}
+}
+
+// lookUnheld reports whether the child is over. It reaps a child that has ended, or
+// returns what is closed when nobody holds it.
+func (p *Process) lookUnheld() (over bool, held <-chan struct{}) {
+	p.mu.Lock()
+	defer p.unlock()
+	if p.holders == 0 {
+		return p.lookLocked(0), nil
+	}
+	if p.lookLocked(unix.WNOWAIT) && !p.over {
+		return false, p.held
+	}
+	return p.over, nil
+}
+
+// forget lets go of what is left of a child that is over. The caller holds p.mu.
+func (p *Process) forget() { p.closePidfd() }
+
+// waitEnd waits for the end, by WaitExited where that is possible.
+func (p *Process) waitEnd(ctx context.Context) error {
+	if ctx.Err() != nil {
+		if p.hasEnded() {
+			return nil
+		}
+		return ctx.Err()
+	}
+	if err := p.waitExited(ctx); !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	select {
+	case <-p.Done():
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
 
 // waitExited is WaitExited.
 func (p *Process) waitExited(ctx context.Context) error {

@@ -14,9 +14,26 @@ import (
 )
 
 // child is what a child is known by while it hasn't been reaped.
-type child struct{ forkexec.Child }
+type child struct {
+	forkexec.Child
+	reaping bool // it may be reaped at any time
+}
 
 func (c *child) signal(sig os.Signal) error { return c.Signal(sig) }
+
+func (c *child) signalGroup(sig os.Signal) error {
+	if c.reaping {
+		return os.ErrProcessDone
+	}
+	return c.SignalGroup(sig)
+}
+
+// hasGroup reports whether somebody is in the group that the child leads, a zombie
+// included, if that is known.
+func (c *child) hasGroup(over bool) (some, known bool) {
+	known = !over && !c.reaping
+	return known, known
+}
 
 // WithPidfd calls f with a pidfd of the child and returns the result of f. The
 // descriptor is f's only during the call: f must neither close it nor keep it. If
@@ -68,17 +85,78 @@ func (p *Process) disownChild() (reaped bool) {
 	return false
 }
 
+// hasEnded reports whether the child has ended, as far as somebody waits for it.
+func (p *Process) hasEnded() bool {
+	p.Done()
+	select {
+	case <-p.ends():
+		return true
+	default:
+		return p.tryReap()
+	}
+}
+
+// blind is for the engine: the end is seen before the child is reaped.
+func (p *Process) blind() bool { return false }
+
+// forget has nothing left to let go of.
+func (p *Process) forget() {}
+
+// ends returns a channel that is closed when a child that leads a group has ended.
+func (p *Process) ends() chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended == nil {
+		p.ended = make(chan struct{})
+	}
+	return p.ended
+}
+
+// waitEnd waits for the end. It has the child reaped, but not while it is held.
+func (p *Process) waitEnd(ctx context.Context) error {
+	select {
+	case <-p.Done():
+	case <-p.ends():
+	case <-ctx.Done():
+		if !p.hasEnded() {
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
 // reap waits for the end. It costs a thread.
 func (p *Process) reap() {
-	status, usage, err := p.child.Wait()
-	var state *ProcessState
-	switch err {
-	case nil:
-		state = &ProcessState{pid: p.pid, status: status, usage: usage}
-	case syscall.ECHILD:
-		err = ErrStatusTaken
+	if p.child.Leads && p.child.AwaitEnd() {
+		close(p.ends())
+		p.mu.Lock()
+		defer p.unlock()
+		for p.holders > 0 {
+			held := p.held
+			p.mu.Unlock()
+			<-held
+			p.mu.Lock()
+		}
+		p.finish(p.waitChild())
+		return
 	}
+	p.mu.Lock()
+	p.child.reaping = true
+	p.mu.Unlock()
+	state, err := p.waitChild()
 	p.mu.Lock()
 	defer p.unlock()
 	p.finish(state, err)
+}
+
+// waitChild waits for the end and reaps the child.
+func (p *Process) waitChild() (*ProcessState, error) {
+	status, usage, err := p.child.Wait()
+	switch err {
+	case nil:
+		return &ProcessState{pid: p.pid, status: status, usage: usage}, nil
+	case syscall.ECHILD:
+		err = ErrStatusTaken
+	}
+	return nil, err
 }

@@ -38,9 +38,9 @@ func (p *Program) start(ctx context.Context, o *plan.Handover) (*Process, *plan.
 	}
 	if o != nil {
 		o.Process = c.Process()
-		return &Process{pid: c.PID(), child: child{c}}, times, nil
+		return &Process{pid: c.PID(), child: child{Child: c}}, times, nil
 	}
-	return newProcess(c.PID(), child{c}), times, nil
+	return newProcess(c.PID(), child{Child: c}), times, nil
 }
 
 // clock reads the clock, if somebody is to be told of the time.

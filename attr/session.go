@@ -32,6 +32,7 @@ func (Setsid) check(c *plan.Claims) error {
 func (Setsid) lower(p *plan.Plan) {
 	p.Step(plan.StepSetsid, "")
 	p.Call(plan.Session, raw.Setsid)
+	p.Leads = true
 }
 
 func (Setsid) fallback(f *plan.ForkExec) error {
@@ -52,6 +53,7 @@ func (s Setpgid) check(c *plan.Claims) error {
 func (s Setpgid) lower(p *plan.Plan) {
 	p.Step(plan.StepSetpgid, fmt.Sprint(s.Pgid))
 	p.Call(plan.Session, raw.Setpgid, raw.Int(0), raw.Int(int64(s.Pgid)))
+	p.Leads = s.Pgid == 0
 }
 
 func (s Setpgid) fallback(f *plan.ForkExec) error {

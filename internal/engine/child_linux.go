@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/safespawn/spawn/internal/group"
 	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/kernel"
 	"github.com/safespawn/spawn/internal/plan"
@@ -26,6 +27,7 @@ type Child struct {
 	PID    int
 	Pidfd  int  // -1 where the kernel has none
 	Traced bool // somebody in this process waits for its stops
+	Leads  bool // a process group, whose id is its pid
 
 	Times *plan.Times // nil where the program is not timed
 
@@ -155,6 +157,46 @@ func (c *Child) Signal(s syscall.Signal) error {
 		return os.ErrProcessDone
 	}
 	return err
+}
+
+// SignalGroup sends a signal to the process group that the child leads. It returns
+// os.ErrProcessDone when nobody is in it, or when that can't be known any more: the
+// number is the group's for as long as nobody has reaped the child.
+func (c *Child) SignalGroup(s syscall.Signal) error {
+	if !c.Holds() {
+		c.lose()
+	}
+	var err error = unix.EINVAL
+	if c.Pidfd >= 0 && kernel.Current().Pidfd {
+		err = group.Signal(c.Pidfd, s)
+	}
+	if err == unix.EINVAL || err == unix.ENOSYS || err == unix.EPERM { // before Linux 6.9, or a filter
+		switch errno := c.Ask(unix.WNOWAIT, new(raw.Exit)); errno {
+		case 0:
+			err = unix.Kill(-c.PID, s)
+		case unix.ECHILD:
+			err = unix.ESRCH
+		}
+	}
+	if err == unix.ESRCH {
+		return os.ErrProcessDone
+	}
+	return err
+}
+
+// HasGroup reports whether somebody is in the process group that the child leads, which
+// may be the child as a zombie. Before Linux 6.9 it is not known once the child was reaped.
+func (c *Child) HasGroup() (some, known bool) {
+	if c.Pidfd >= 0 && kernel.Current().Pidfd && c.Holds() {
+		switch group.Signal(c.Pidfd, 0) {
+		case nil:
+			return true, true
+		case unix.ESRCH:
+			return false, true
+		}
+	}
+	unreaped := c.Ask(unix.WNOWAIT, new(raw.Exit)) == 0
+	return unreaped, unreaped
 }
 
 // kill sends SIGKILL.

@@ -70,6 +70,7 @@ type how struct {
 	use     dumpable.Use
 	tracing *tracing // nil where the child is not traced
 	lasting bool     // the child is made by a thread that lasts
+	leads   bool     // the child leads a process group
 }
 
 // labels are for errors and Steps.
@@ -144,6 +145,7 @@ func (p *Program) compileFor(in *Input, withSlots bool) error {
 	attrlist.Lower(in.Attr, pl)
 	p.cgroup, p.all = pl.Cgroup, plan.InheritsAll(in.Actions)
 	p.lasting = pl.DeathSignal && (pl.Trace == nil || pl.Trace.Suspend)
+	p.leads = pl.Leads
 	if pl.CopiedMemory {
 		p.feat.SharedMemory, withSlots = false, false
 	}

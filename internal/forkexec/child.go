@@ -8,7 +8,8 @@ import (
 
 // Child is a child that nobody has reaped.
 type Child struct {
-	proc *os.Process
+	proc  *os.Process
+	Leads bool // a process group, whose id is its pid
 }
 
 // Process is the child as package os knows it.

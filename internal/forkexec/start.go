@@ -83,7 +83,7 @@ func (p *Program) startProcess(ctx context.Context, how *os.ProcAttr) (Child, er
 		}
 		proc, err := os.StartProcess(p.path, p.argv, how)
 		if err == nil {
-			return Child{proc}, nil
+			return Child{proc, p.attr.Leads()}, nil
 		}
 		if try == busyRetries || !busy(err) {
 			return Child{}, p.execError(err)

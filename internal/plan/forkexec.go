@@ -16,6 +16,9 @@ type ForkExec struct {
 	LeadsGroup bool     // the child leads a process group or a session
 }
 
+// Leads reports whether the child leads a process group, whose id is its pid.
+func (f *ForkExec) Leads() bool { return f.Setsid || f.Setpgid && f.Pgid == 0 }
+
 // Credential is the ids of a child.
 type Credential struct {
 	UID, GID   uint32

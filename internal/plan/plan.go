@@ -46,6 +46,8 @@ type Plan struct {
 	DeathSignal bool
 	// OwnFiles is set when the child writes files of /proc that are its user's.
 	OwnFiles bool
+	// Leads is set when the child leads a process group, whose id is its pid.
+	Leads bool
 	// MayWait is set when a step may take any time, as on a dead file server.
 	MayWait bool
 	// OOMScore is set when the child sets its OOM score, which is that of all that

@@ -1,0 +1,22 @@
+//go:build unix && !linux
+
+package forkexec
+
+import (
+	"os"
+	"syscall"
+)
+
+// SignalGroup sends a signal to the process group that the child leads. It returns
+// os.ErrProcessDone when nobody is in it. The child has not been reaped.
+func (c Child) SignalGroup(sig os.Signal) error {
+	s, ok := sig.(syscall.Signal)
+	if !ok {
+		return syscall.EINVAL
+	}
+	err := syscall.Kill(-c.PID(), s)
+	if err == syscall.ESRCH {
+		return os.ErrProcessDone
+	}
+	return err
+}

@@ -1,0 +1,71 @@
+// Package group signals process groups that children lead, and looks at who is in them.
+package group
+
+import (
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/highfd"
+	"github.com/safespawn/spawn/internal/kernel"
+)
+
+// byPidfd makes pidfd_send_signal send to the process group whose id was the process's,
+// also when the process was reaped. Linux 6.9; before, the error is EINVAL.
+const byPidfd = 1 << 2
+
+// Signal sends to the group that the process of a pidfd leads.
+func Signal(pidfd int, sig unix.Signal) error {
+	return unix.PidfdSendSignal(pidfd, sig, nil, byPidfd)
+}
+
+// Members counts the processes of a group that are no zombies, and those of them that
+// this process may not signal. Without a /proc of this pid namespace it is not known.
+// The group must have a process that is not reaped, or the number may be another's.
+func Members(pgid int) (alive, denied int, known bool) {
+	if !kernel.OurIDs() {
+		return 0, 0, false
+	}
+	fd, err := highfd.Open("/proc", unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return 0, 0, false
+	}
+	dir := os.NewFile(uintptr(fd), "/proc")
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return 0, 0, false
+	}
+	for _, name := range names {
+		pid, err := strconv.Atoi(name)
+		if err != nil || !isMember(name, pgid) {
+			continue
+		}
+		alive++
+		if isDenied(pid, pgid) {
+			denied++
+		}
+	}
+	return alive, denied, true
+}
+
+// isMember reports whether a process is in a group, and no zombie.
+func isMember(name string, pgid int) bool {
+	fields, err := kernel.Stat(name)
+	return err == nil && string(fields[2]) == strconv.Itoa(pgid) && fields[0][0] != 'Z' && fields[0][0] != 'X'
+}
+
+// isDenied reports whether this process may not signal a member of a group.
+func isDenied(pid, pgid int) bool {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err == nil {
+		fd, err = highfd.Raise(fd)
+	}
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	// The pid is a member's as long as it is in the group.
+	return unix.PidfdSendSignal(fd, 0, nil, 0) == unix.EPERM && isMember(strconv.Itoa(pid), pgid)
+}

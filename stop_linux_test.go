@@ -1,0 +1,206 @@
+package spawn_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/kernel"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
+)
+
+// never is a step that a test must not come to.
+var never = spawn.StopStep{Signal: syscall.SIGUSR2, Grace: testenv.Patience}
+
+// soon is a grace that is over before a process acts.
+const soon = 20 * time.Millisecond
+
+// script starts a script that prints a line when it is ready, and waits for the line.
+func script(t *testing.T, text string, list ...attr.Attr) *spawn.Process {
+	t.Helper()
+	p, _ := scriptSays(t, text, list...)
+	return p
+}
+
+// scriptSays is script, and returns the line.
+func scriptSays(t *testing.T, text string, list ...attr.Attr) (p *spawn.Process, line string) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	s := spawntest.WithActions(&spawn.Spec{Path: "/bin/sh", Args: []string{"sh", "-c", text}, Attr: list}, func(a *spawn.FileActions) { a.File(w, 1) })
+	p = spawntest.Start(t, s)
+	w.Close()
+	var buf [100]byte
+	n, err := r.Read(buf[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, string(buf[:n])
+}
+
+// loop is the end of a script that does not end by itself, and ends soon when its
+// process has ended it.
+const loop = "echo ready; exec >&-; while :; do sleep 0.02; done"
+
+// stateOf is the state of a process, as ps shows it.
+func stateOf(pid int) byte {
+	fields, err := kernel.Stat(strconv.Itoa(pid))
+	if err != nil {
+		return 0
+	}
+	return fields[0][0]
+}
+
+func waitFor(t *testing.T, p *spawn.Process) *spawn.ProcessState {
+	t.Helper()
+	state, err := p.Wait(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return state
+}
+
+func TestStopSteps(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
+		for name, c := range map[string]struct {
+			script string
+			step   int
+			signal syscall.Signal
+		}{
+			"ends by TERM": {loop, 0, syscall.SIGTERM},
+			"ignores TERM": {"trap '' TERM; " + loop, 1, syscall.SIGKILL},
+			"stopped":      {"echo ready; exec >&-; kill -STOP $$; while :; do sleep 0.02; done", 0, syscall.SIGTERM},
+		} {
+			for _, list := range []attr.List{nil, {attr.Setpgid{}}, {attr.Setsid{}}} {
+				p := script(t, c.script, list...)
+				grace := testenv.Patience
+				if c.step == 1 {
+					grace = soon
+				}
+				if name == "stopped" {
+					testenv.Eventually(t, "the child is stopped", func() bool { return stateOf(p.Pid()) == 'T' })
+				}
+				r, err := p.Stop(t.Context(), spawn.Graceful(grace)...)
+				if err != nil || r.Step != c.step || r.Left != 0 || r.Took <= 0 {
+					t.Errorf("%s, %v: %+v, %v", name, list, r, err)
+				}
+				if state := waitFor(t, p); state.Signal() != c.signal {
+					t.Errorf("%s, %v: %v", name, list, state)
+				}
+			}
+		}
+	})
+}
+
+// TestStopEnded stops children that have ended, and that were reaped.
+func TestStopEnded(t *testing.T) {
+	engine := spawn.Features().Has(spawn.FeatureEngine)
+	spawntest.EachEngine(t, func(t *testing.T) {
+		for _, list := range []attr.List{nil, {attr.Setpgid{}}} {
+			p, _ := scriptSays(t, "echo", list...)
+			testenv.Eventually(t, "the child has ended", func() bool { return stateOf(p.Pid()) == 'Z' })
+			steps := []spawn.StopStep{{Signal: syscall.SIGTERM, Grace: testenv.Patience}, never}
+			// The fallback sees the end only when it waits for it.
+			if r, err := p.Stop(t.Context(), steps...); err != nil || r.Step > 0 || r.Left != 0 || engine && r.Step != -1 {
+				t.Errorf("%v: %+v, %v", list, r, err)
+			}
+			if state := waitFor(t, p); !state.Success() {
+				t.Errorf("%v: %v", list, state)
+			}
+			if r, err := p.Stop(t.Context(), never); err != nil || r.Step != -1 || r.Left != -len(list) {
+				t.Errorf("%v, reaped: %+v, %v", list, r, err)
+			}
+			if err := p.KillTree(); !errors.Is(err, os.ErrProcessDone) && (list != nil || !errors.Is(err, spawn.ErrNoTree)) {
+				t.Errorf("%v, reaped: %v", list, err)
+			}
+		}
+	})
+}
+
+// TestStopLeaderGone stops a group whose leader has ended.
+func TestStopLeaderGone(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
+		p, line := scriptSays(t, "sleep 60 >&- & echo $!", attr.Setpgid{})
+		testenv.Eventually(t, "the child has ended", func() bool { return stateOf(p.Pid()) == 'Z' })
+		r, err := p.Stop(t.Context(), spawn.Graceful(testenv.Patience)...)
+		if err != nil || r.Step != 0 || r.Left != 0 {
+			t.Errorf("%+v, %v", r, err)
+		}
+		if pid, err := strconv.Atoi(strings.TrimSpace(line)); err != nil || stateOf(pid) != 0 && stateOf(pid) != 'Z' {
+			t.Errorf("%q is alive: %v", line, err)
+		}
+		if state := waitFor(t, p); !state.Success() {
+			t.Error(state)
+		}
+	})
+}
+
+func TestStopMisuse(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
+		p := script(t, loop, attr.Setpgid{})
+		for _, steps := range [][]spawn.StopStep{nil, {{}}, {{Signal: os.Kill, Grace: -1}}, {never, {}}} {
+			if r, err := p.Stop(t.Context(), steps...); !errors.Is(err, syscall.EINVAL) || r.Step != -1 {
+				t.Errorf("%v: %+v, %v", steps, r, err)
+			}
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if r, err := p.Stop(ctx, spawn.Graceful(0)...); err != context.Canceled || r.Step != -1 || r.Left < 1 {
+			t.Errorf("%+v, %v", r, err)
+		}
+		if err := p.Signal(syscall.Signal(0)); err != nil {
+			t.Error(err)
+		}
+		if err := p.KillTree(); err != nil {
+			t.Error(err)
+		}
+		waitFor(t, p)
+	})
+}
+
+func TestStopCanceled(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
+		for _, list := range []attr.List{nil, {attr.Setpgid{}}} {
+			p := script(t, "trap '' TERM; "+loop, list...)
+			ctx, cancel := context.WithTimeout(t.Context(), soon)
+			defer cancel()
+			r, err := p.Stop(ctx, spawn.Graceful(testenv.Patience)...)
+			if !errors.Is(err, context.DeadlineExceeded) || r.Step != 0 || r.Left < 1 {
+				t.Errorf("%+v, %v", r, err)
+			}
+			if r, err := p.Stop(t.Context(), spawn.StopStep{Signal: syscall.Signal(0), Grace: soon}); !errors.Is(err, spawn.ErrStillAlive) || r.Left < 1 {
+				t.Errorf("%+v, %v", r, err)
+			}
+			if r, err := p.Stop(t.Context(), spawn.StopStep{Signal: os.Kill}); err != nil || r.Step != 0 {
+				t.Errorf("%+v, %v", r, err)
+			}
+			waitFor(t, p)
+		}
+	})
+}
+
+func TestNoTree(t *testing.T) {
+	p := script(t, loop, attr.Setpgid{Pgid: unix.Getpgrp()})
+	for _, err := range []error{p.SignalTree(syscall.SIGTERM), p.KillTree()} {
+		if !errors.Is(err, spawn.ErrNoTree) {
+			t.Error(err)
+		}
+	}
+	if err := p.Kill(); err != nil {
+		t.Error(err)
+	}
+	waitFor(t, p)
+}
