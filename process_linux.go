@@ -181,17 +181,23 @@ func (p *Process) taken() (*ProcessState, error) {
 
 // reap waits for the end in the background. It costs a goroutine, and where there are
 // no pidfds one thread for all children.
-func (p *Process) reap() { p.await((*Process).reapUnheld) }
-
-// reapUnheld is tryReap, but waits with a child that has ended until nobody holds it.
-func (p *Process) reapUnheld() bool {
+func (p *Process) reap() {
 	for {
+		p.await((*Process).mayBeReaped)
 		over, held := p.lookUnheld()
-		if held == nil {
-			return over
+		if over {
+			return
 		}
-		<-held
+		if held != nil {
+			<-held
+		}
 	}
+}
+
+// mayBeReaped reports whether the child is over, or would be if nobody held it.
+func (p *Process) mayBeReaped() bool {
+	over, held := p.lookUnheld()
+	return over || held != nil
 }
 
 // lookUnheld reports whether the child is over. It reaps a child that has ended, or
