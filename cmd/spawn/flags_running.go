@@ -1,15 +1,24 @@
 package main
 
 import (
+	"cmp"
+	"errors"
+	"os"
+	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v3"
+
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/attr"
 )
 
 // running is the flags of how the program is run and looked at, and of spawn
 // itself.
 type running struct {
 	timeout        time.Duration
+	stopSignal     *syscall.Signal
+	killAfter      time.Duration
 	preserveStatus bool
 	pidfile        string
 	progress       bool
@@ -23,7 +32,9 @@ type running struct {
 func (o *options) runFlags() []cli.Flag {
 	const group, itself = "Running", "Spawn itself"
 	return []cli.Flag{
-		o.value(group, "timeout", "kill the program after `DURATION`, as 10, 500ms or 1h30m", duration(&o.timeout)),
+		o.value(group, "timeout", "stop the program after `DURATION`, as 10, 500ms or 1h30m", duration(&o.timeout)),
+		o.value(group, "stop-signal", "stop it by `SIGNAL` instead of TERM", single(&o.stopSignal, attr.ParseSignal)),
+		o.value(group, "kill-after", "kill what has not ended `DURATION` after that, instead of 10s", duration(&o.killAfter)),
 		toggle(group, "preserve-status", "end with the program's own status after --timeout, too", &o.preserveStatus),
 		o.value(group, "pidfile", "write the process id of the program to `FILE` while it runs", name(&o.pidfile)),
 		toggle(group, "stats", "print time, memory and context switches afterwards", &o.stats),
@@ -37,4 +48,35 @@ func (o *options) runFlags() []cli.Flag {
 		// The library finds the flag of this name and prints the help text.
 		&cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Category: itself, Usage: "print this text", HideDefault: true},
 	}
+}
+
+// check finds flags that need others.
+func (o *running) check() error {
+	needs := []struct {
+		name  string
+		given bool
+	}{
+		{"--stop-signal", o.stopSignal != nil}, {"--kill-after", o.killAfter > 0}, {"--preserve-status", o.preserveStatus},
+	}
+	for _, n := range needs {
+		if n.given && o.timeout == 0 {
+			return errors.New(n.name + ": needs --timeout")
+		}
+	}
+	return nil
+}
+
+// defaultGrace is --kill-after where it is not given.
+const defaultGrace = 10 * time.Second
+
+// stopSteps are those of --timeout.
+func (o *running) stopSteps() []spawn.StopStep {
+	steps := spawn.Graceful(cmp.Or(o.killAfter, defaultGrace))
+	if o.stopSignal != nil {
+		steps[0].Signal = *o.stopSignal
+	}
+	if steps[0].Signal == os.Kill {
+		return steps[1:]
+	}
+	return steps
 }

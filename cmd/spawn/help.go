@@ -85,7 +85,9 @@ noexec of its source, as spawn finds it before, unless rw, suid, dev or exec are
 given. With --chroot and --pivot-root PROGRAM is a path inside. With --new pid
 PROGRAM is init there: INT, TERM and others that it does not handle do nothing.
 
---timeout kills the program (KILL), but not what the program has started.
+--timeout stops the program by TERM, or the signal of --stop-signal, and kills it
+by KILL if it has not ended by then; with --setsid or --setpgid 0 all of its
+process group, else not what the program has started.
 The file of --pidfile is locked while spawn lives, and removed at the end; a file
 that a spawn that was killed has left is used again. --progress shows nothing
 where standard error is no terminal, or spawn is in its background.

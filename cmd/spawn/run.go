@@ -110,12 +110,13 @@ type relay struct {
 	held     []os.Signal // came before the program was running
 	tty      *terminal   // nil where none is shared with the program
 	stopped  bool        // the program was started stopped
+	steps    []spawn.StopStep
 	memory   *memoryWatch
 	progress *progress
 }
 
 func newRelay(o *options) *relay {
-	r := &relay{signals: make(chan os.Signal, 16), stopped: o.stopped}
+	r := &relay{signals: make(chan os.Signal, 16), stopped: o.stopped, steps: o.stopSteps()}
 	list := wanted()
 	if o.stopped {
 		list = append(list, resuming...)
@@ -167,8 +168,8 @@ func (r *relay) start(ctx context.Context, p *spawn.Program) (*spawn.Process, er
 	}
 }
 
-// wait passes signals on until the program has ended. It kills it when ctx ends,
-// and reports whether it did. Meanwhile it looks at the program.
+// wait passes signals on until the program has ended. It stops it when ctx ends, and
+// reports whether it did. Meanwhile it looks at the program.
 func (r *relay) wait(ctx context.Context, proc *spawn.Process) (timedOut bool) {
 	defer r.progress.end()
 	for _, sig := range r.held {
@@ -187,9 +188,15 @@ func (r *relay) wait(ctx context.Context, proc *spawn.Process) (timedOut bool) {
 			r.progress.show()
 		case <-over:
 			over, timedOut = nil, true
-			// It fails when the program has ended, which Done tells as well.
-			_ = proc.Kill()
+			go r.stop(proc)
 		}
+	}
+}
+
+// stop stops the program. The last step waits for as long as the program lives.
+func (r *relay) stop(proc *spawn.Process) {
+	if _, err := proc.Stop(context.Background(), r.steps...); err != nil {
+		fmt.Fprintln(os.Stderr, "spawn: --timeout: "+message(err))
 	}
 }
 

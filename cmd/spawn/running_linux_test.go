@@ -87,9 +87,3 @@ func TestProgress(t *testing.T) {
 		t.Errorf("where there is no terminal: %q", r.errOut)
 	}
 }
-
-func TestPreserveStatus(t *testing.T) {
-	if r := try(t, "--preserve-status", "--timeout", "0.2", "sleep", "600"); r.status <= statusSignal {
-		t.Errorf("got %+v", r)
-	}
-}

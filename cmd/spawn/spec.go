@@ -20,6 +20,9 @@ import (
 
 // spec says to the library what the options say.
 func (o *options) spec() (*spawn.Spec, error) {
+	if err := o.running.check(); err != nil {
+		return nil, err
+	}
 	path, err := find(o.program[0])
 	if err != nil {
 		return nil, err
