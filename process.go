@@ -30,6 +30,9 @@ type Process struct {
 	observed *observed // nil where nobody is to be told
 	place    *Limiter  // nil where there is none to be given back
 
+	tree *Tree // that the child was made in
+	ooms int   // how many the kernel had killed there for memory before
+
 	mu    sync.Mutex    // guards what follows; unlock gives it back
 	child child         // what the platform knows it by
 	done  chan struct{} // made by whoever needs it, closed at the end
@@ -204,6 +207,9 @@ func (p *Process) Signal(sig os.Signal) error {
 // finish stores how the child ended. The caller holds p.mu and calls it once.
 func (p *Process) finish(state *ProcessState, err error) {
 	p.over, p.state, p.err = true, state, err
+	if state != nil && p.tree != nil {
+		state.oom = state.status.Signal() == syscall.SIGKILL && p.killedForMemory()
+	}
 	if p.place != nil {
 		p.place.ended()
 	}

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/attrlist"
 	"github.com/safespawn/spawn/internal/dumpable"
 	"github.com/safespawn/spawn/internal/environ"
 	"github.com/safespawn/spawn/internal/logs"
@@ -66,6 +67,9 @@ type Program struct {
 	log      Logger
 	observer Observer
 	limiter  *Limiter
+	tree     *plan.Tree // nil for a child that is in none
+
+	treeIndex int // of its attribute
 	backend
 }
 
@@ -86,6 +90,7 @@ func compile(s *Spec, once bool) (*Program, error) {
 	if err := p.compile(s, argv, env, once); err != nil {
 		return nil, wrap(s.Path, err)
 	}
+	p.tree, p.treeIndex = attrlist.TreeOf(s.Attr)
 	return p, nil
 }
 
@@ -193,11 +198,11 @@ func (p *Program) startLogged(ctx context.Context, o *plan.Handover) (*Process, 
 		return nil, nil, err
 	}
 	if p.log == nil {
-		return p.start(ctx, o)
+		return p.startChild(ctx, o)
 	}
 	p.warnOnce()
 	begin := time.Now()
-	proc, times, err := p.start(ctx, o)
+	proc, times, err := p.startChild(ctx, o)
 	took := logs.Duration("took", time.Since(begin))
 	if err != nil {
 		if e := p.log.Check(zapcore.DebugLevel, "spawn failed"); e != nil {
@@ -210,6 +215,14 @@ func (p *Program) startLogged(ctx context.Context, o *plan.Handover) (*Process, 
 		e.Write(logs.String("path", p.path), logs.Int("pid", proc.pid), logs.Int("steps", p.steps()), took)
 	}
 	return proc, times, nil
+}
+
+// startChild is start, in a tree if there is one.
+func (p *Program) startChild(ctx context.Context, o *plan.Handover) (*Process, *plan.Times, error) {
+	if p.tree != nil {
+		return p.startIn(ctx, o)
+	}
+	return p.start(ctx, o)
 }
 
 // checkContext panics with words instead of a nil pointer's address.

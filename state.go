@@ -18,6 +18,7 @@ type ProcessState struct {
 	status syscall.WaitStatus
 	code   int32 // si_code of the signal, where coded
 	coded  bool
+	oom    bool
 	usage  *syscall.Rusage
 }
 
@@ -54,6 +55,16 @@ func (s *ProcessState) CoreDump() bool { return s.status.CoreDump() }
 // ok is false if the child exited, if its signal is not one that dumps core, and if the
 // kernel does not tell. Linux 7.1. See PIDFD_GET_INFO(2const).
 func (s *ProcessState) SignalCode() (code int, ok bool) { return int(s.code), s.coded }
+
+// OOMKilled reports whether the kernel's OOM killer has ended the child. It knows of
+// children that were started in a [Tree] whose control group counts memory, because of
+// Limits.Memory for one; of others it returns false.
+//
+// OOMKilled returns true if SIGKILL has ended the child, and the OOM killer has killed a
+// process of the tree since the child was started. This is certain for the one child of a
+// tree. If a tree has several children, or somebody else sends SIGKILL, the OOM killer
+// may have killed another process.
+func (s *ProcessState) OOMKilled() bool { return s.oom }
 
 // Success reports whether the child exited with status 0.
 func (s *ProcessState) Success() bool { return s.status.ExitStatus() == 0 }

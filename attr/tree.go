@@ -24,6 +24,7 @@ func (t inTree) lower(p *plan.Plan) {
 		p.SetCgroup(t.Cgroup)
 		return
 	}
+	p.Leads = true
 	if c := p.Claims(); c.Has(newGroup) || c.Has(newSession) {
 		return // by another attribute
 	}

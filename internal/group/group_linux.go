@@ -23,10 +23,21 @@ func Signal(pidfd int, sig unix.Signal) error {
 // Members counts the processes of a group that are no zombies, and those of them that
 // this process may not signal. Without a /proc of this pid namespace it is not known.
 // The group must have a process that is not reaped, or the number may be another's.
+//
+// Where nobody is found it looks once more: a process may have forked, and ended, while
+// the others were looked at.
 func Members(pgid int) (alive, denied int, known bool) {
 	if !kernel.OurIDs() {
 		return 0, 0, false
 	}
+	if alive, denied, known = look(pgid); alive == 0 && known {
+		alive, denied, known = look(pgid)
+	}
+	return alive, denied, known
+}
+
+// look is Members at one time.
+func look(pgid int) (alive, denied int, known bool) {
 	fd, err := highfd.Open("/proc", unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return 0, 0, false

@@ -1,14 +1,13 @@
 package tree
 
 import (
-	"bytes"
 	"errors"
 	"os"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/safespawn/spawn/internal/kernel"
+	"github.com/safespawn/spawn/internal/group"
+	"github.com/safespawn/spawn/internal/highfd"
 )
 
 // Child is a child that other code may reap. What it is asked for comes from its pidfd,
@@ -19,10 +18,6 @@ type Child interface {
 	WithPidfd(f func(fd uintptr) error) error
 }
 
-// pidfdGroup makes pidfd_send_signal send to the process group whose id was the
-// process's, also when the process was reaped. Linux 6.9.
-const pidfdGroup = 1 << 2
-
 // signalGroup sends to the process group, if it is the child's. The caller holds the
 // tree's lock.
 func (l *Leader) signalGroup(sig unix.Signal) error {
@@ -30,7 +25,7 @@ func (l *Leader) signalGroup(sig unix.Signal) error {
 		return os.ErrProcessDone
 	}
 	err := l.child.WithPidfd(func(fd uintptr) error {
-		return unix.PidfdSendSignal(int(fd), sig, nil, pidfdGroup)
+		return group.Signal(int(fd), sig)
 	})
 	if err != nil && !errors.Is(err, unix.ESRCH) && !errors.Is(err, unix.EPERM) && !errors.Is(err, os.ErrProcessDone) {
 		// Before Linux 6.9, or no descriptor is left. The number is the group's as
@@ -64,21 +59,60 @@ func (l *Leader) gone() bool {
 // GroupAlive reports whether a process group has processes that are no zombies:
 // somebody else is to reap those, and may take his time.
 func GroupAlive(pgid int) bool {
-	if unix.Kill(-pgid, 0) == unix.ESRCH {
-		return false
-	}
-	list, err := os.ReadDir("/proc")
-	if err != nil {
-		return false
-	}
-	for _, entry := range list {
-		if n := entry.Name(); n[0] < '1' || n[0] > '9' {
-			continue
+	return unix.Kill(-pgid, 0) != unix.ESRCH && countGroup(pgid) > 0
+}
+
+// countGroup counts the processes of a group that are no zombies; none where there is no
+// /proc that shows them.
+func countGroup(pgid int) int {
+	n, _, _ := group.Members(pgid)
+	return n
+}
+
+// pidfd is another descriptor of a child's pidfd. Its group is known by it also when the
+// child was reaped, from Linux 6.9 on.
+type pidfd struct{ *highfd.Held }
+
+// keepPidfd makes one; nil where the kernel signals no groups by pidfds, or where its
+// files can't be told from one another.
+func keepPidfd(with func(f func(fd uintptr) error) error) (p *pidfd) {
+	_ = with(func(fd uintptr) error { // else there is none
+		var st unix.Statfs_t
+		if unix.Fstatfs(int(fd), &st) != nil || st.Type != unix.PID_FS_MAGIC || group.Signal(int(fd), 0) == unix.EINVAL {
+			return nil
 		}
-		fields, err := kernel.Stat(entry.Name())
-		if err == nil && string(fields[2]) == strconv.Itoa(pgid) && !bytes.ContainsAny(fields[0], "ZX") {
-			return true
+		own, err := highfd.Dup(int(fd))
+		if err != nil {
+			return err
 		}
+		held, err := highfd.Hold(own, "pidfd")
+		if err == nil {
+			p = &pidfd{held}
+		}
+		return err
+	})
+	return p
+}
+
+// signalGroup sends to the group. ok is false where that can't be done by the pidfd.
+func (p *pidfd) signalGroup(sig unix.Signal) (ok bool, err error) {
+	if p == nil {
+		return false, nil
 	}
-	return false
+	err = p.With(func(fd int) error { return group.Signal(fd, sig) })
+	switch err {
+	case nil:
+		return true, nil
+	case unix.ESRCH:
+		return true, os.ErrProcessDone
+	case unix.EPERM:
+		return true, err
+	}
+	return false, nil
+}
+
+func (p *pidfd) close() {
+	if p != nil {
+		p.Close()
+	}
 }

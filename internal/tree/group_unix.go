@@ -38,3 +38,11 @@ func GroupAlive(pgid int) bool {
 	}
 	return true
 }
+
+// countGroup is 1 where there is anybody.
+func countGroup(pgid int) int {
+	if GroupAlive(pgid) {
+		return 1
+	}
+	return 0
+}

@@ -85,3 +85,6 @@ func (l *Leader) Alive() (n int, known bool) {
 	}
 	return n, true
 }
+
+// Close has nothing to let go of.
+func (l *Leader) Close() {}

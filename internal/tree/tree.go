@@ -55,6 +55,8 @@ type Member interface {
 	// Alive is how many of them are no zombies. known is false where that can't be
 	// told.
 	Alive() (n int, known bool)
+	// Close lets go of what it is known by.
+	Close()
 }
 
 // Tree is children and the processes that they have made.
@@ -154,19 +156,29 @@ func (t *Tree) Begin() (kills int, err error) {
 // Join tells the tree of a child, if its group has to be known. A child that was on its way
 // when the tree was killed is killed now.
 func (t *Tree) Join(m Member, kills int) {
-	if t.held() {
-		return
-	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.kills != kills || t.closed {
 		_ = m.SignalTree(os.Kill) // it may have ended
 	}
 	if len(t.members) >= t.prune {
-		t.members = slices.DeleteFunc(t.members, func(m Member) bool { return m.SignalTree(syscall.Signal(0)) == os.ErrProcessDone })
-		t.prune = max(16, 2*len(t.members))
+		t.members = slices.DeleteFunc(t.members, isGone)
+		t.prune = max(leastPrune, 2*len(t.members))
 	}
 	t.members = append(t.members, m)
+}
+
+// leastPrune is the least number of members from which on those that are gone are looked
+// for.
+const leastPrune = 16
+
+// isGone lets go of a member whose processes are gone, or may not be signalled any more.
+func isGone(m Member) bool {
+	if m.SignalTree(syscall.Signal(0)) != os.ErrProcessDone {
+		return false
+	}
+	m.Close()
+	return true
 }
 
 // KillNow sends SIGKILL to all that is left of the tree. The error is os.ErrProcessDone
@@ -244,7 +256,7 @@ func (t *Tree) Kill() (left int, err error) {
 	gone := cgroup.Await(goneTime, func() bool {
 		last = t.KillNow()
 		left = t.Alive()
-		return left == 0 || left < 0 && errors.Is(last, os.ErrProcessDone)
+		return left == 0 || left < 0 && last == os.ErrProcessDone
 	})
 	if gone {
 		return left, nil
@@ -262,13 +274,14 @@ func (t *Tree) Alive() int {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	sum := 0
+	sum, unknown := 0, false
 	for _, m := range t.members {
 		n, known := m.Alive()
-		if !known {
-			return -1
-		}
 		sum += n
+		unknown = unknown || !known
+	}
+	if sum == 0 && unknown {
+		return -1
 	}
 	return sum
 }
@@ -276,21 +289,14 @@ func (t *Tree) Alive() int {
 // maxPause is the longest time between two looks at groups, whose ends nobody is told of.
 const maxPause = 20 * time.Millisecond
 
-// ErrUnknown says that no child is left, and that there may be processes whose groups
-// can't be looked at.
-var ErrUnknown = errors.New("unknown whether there are more processes")
-
-// Wait waits until nobody is left in the tree.
+// Wait waits until nobody is left in the tree, as far as that can be told.
 func (t *Tree) Wait(ctx context.Context) error {
 	if t.held() {
 		return t.holder.AwaitEmpty(ctx)
 	}
 	for pause := 100 * time.Microsecond; ; pause = min(2*pause, maxPause) {
-		switch n := t.Alive(); {
-		case n == 0:
+		if t.Alive() <= 0 {
 			return nil
-		case n < 0 && errors.Is(t.Signal(syscall.Signal(0)), os.ErrProcessDone):
-			return ErrUnknown
 		}
 		select {
 		case <-time.After(pause):
@@ -307,12 +313,18 @@ func (t *Tree) Close() error {
 	was := t.closed
 	t.closed = true
 	t.mu.Unlock()
-	if was {
+	switch {
+	case was:
 		return nil
+	case t.held():
+		return t.holder.End(goneTime)
 	}
-	if !t.held() {
-		_, err := t.Kill()
-		return err
+	_, err := t.Kill()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, m := range t.members {
+		m.Close()
 	}
-	return t.holder.End(goneTime)
+	t.members = nil
+	return err
 }

@@ -1,0 +1,575 @@
+package spawn_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/exec"
+	"github.com/safespawn/spawn/internal/cgroup"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
+)
+
+// groupsOnly makes trees be held by process groups alone.
+func groupsOnly(t *testing.T) {
+	t.Helper()
+	t.Cleanup(cgroup.ForTest{Parent: func() (string, error) { return "", errors.ErrUnsupported }}.Force())
+}
+
+// newTree makes a tree that the test's end closes.
+func newTree(t *testing.T, l spawn.Limits) *spawn.Tree {
+	t.Helper()
+	tree, err := spawn.NewTree(l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := tree.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return tree
+}
+
+// canHold reports whether a control group can hold a tree here.
+func canHold(t *testing.T) bool {
+	t.Helper()
+	tree, err := spawn.NewTree(spawn.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tree.Close()
+	return tree.Holds().Certain()
+}
+
+// eachTree runs a test with trees that a control group holds, as it is killed by
+// cgroup.kill and without that, and with trees that process groups hold.
+func eachTree(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	if canHold(t) {
+		t.Run("cgroup", f)
+		t.Run("frozen", func(t *testing.T) {
+			t.Cleanup(cgroup.ForTest{Kill: "no.such.file"}.Force())
+			f(t)
+		})
+	}
+	t.Run("groups", func(t *testing.T) {
+		groupsOnly(t)
+		f(t)
+	})
+}
+
+// marked is a sleep that can be found among all processes.
+func marked() (command string) {
+	return fmt.Sprintf("sleep 600.%d", 1+rand.Uint64N(1<<60))
+}
+
+// countMarked counts the processes that run a command, but for zombies: these have none.
+func countMarked(command string) (n int) {
+	list, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, path := range list {
+		if text, _ := os.ReadFile(path); strings.TrimSuffix(strings.ReplaceAll(string(text), "\x00", " "), " ") == command {
+			n++
+		}
+	}
+	return n
+}
+
+// inTree is a script that runs in a tree.
+func inTree(tree *spawn.Tree, text string, more ...attr.Attr) *spawn.Spec {
+	return &spawn.Spec{Path: "/bin/sh", Args: []string{"sh", "-c", text}, Attr: append(attr.List{tree.Attr()}, more...)}
+}
+
+// startIn starts a script in a tree.
+func startIn(t *testing.T, tree *spawn.Tree, text string, more ...attr.Attr) *spawn.Process {
+	t.Helper()
+	p, err := spawn.Start(t.Context(), inTree(tree, text, more...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_, _ = tree.Kill() // so that it ends
+		if _, err := p.Wait(context.Background()); err != nil && !errors.Is(err, spawn.ErrStatusTaken) {
+			t.Error(err)
+		}
+	})
+	return p
+}
+
+// twiceSetsid is a script that leaves a daemon behind, which has forked and called setsid
+// twice, and a child in its own group.
+func twiceSetsid(mark string) string {
+	return "(" + mark + " &) ; setsid sh -c 'setsid sh -c \"" + mark + "\" & exit' & wait; exit 3"
+}
+
+// TestTreeA4 is about a daemon, which has left its process group, its session and its
+// parent: nothing is left of it, counted from outside.
+func TestTreeA4(t *testing.T) {
+	if !canHold(t) {
+		testenv.Skip(t, "no control group can be made")
+	}
+	for name, kill := range map[string]string{"cgroup.kill": "", "frozen": "no.such.file"} {
+		t.Run(name, func(t *testing.T) {
+			t.Cleanup(cgroup.ForTest{Kill: kill}.Force())
+			mark := marked()
+			tree := newTree(t, spawn.Limits{Strict: true})
+			p := startIn(t, tree, twiceSetsid(mark))
+			testenv.Eventually(t, "the daemons run", func() bool { return countMarked(mark) == 2 })
+			if state := waitFor(t, p); state.ExitCode() != 3 {
+				t.Errorf("got %v", state)
+			}
+			if left, err := tree.Kill(); left != 0 || err != nil {
+				t.Errorf("%d are left, %v", left, err)
+			}
+			if n := countMarked(mark); n != 0 {
+				t.Errorf("%d are alive", n)
+			}
+			if _, err := tree.Kill(); err != nil {
+				t.Error(err)
+			}
+			if err := tree.Signal(syscall.SIGTERM); !errors.Is(err, os.ErrProcessDone) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// TestTreeStrict wants an error where a daemon could escape, and the weaker tree to say
+// so.
+func TestTreeStrict(t *testing.T) {
+	groupsOnly(t)
+	if _, err := spawn.NewTree(spawn.Limits{Strict: true}); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("got %v", err)
+	}
+	tree := newTree(t, spawn.Limits{})
+	h := tree.Holds()
+	if h.By != spawn.HeldByGroups || h.Certain() || h.Escapes == "" || !errors.Is(h.Why, errors.ErrUnsupported) || h.String() == "" {
+		t.Errorf("got %+v", h)
+	}
+	if _, err := tree.Usage(); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestTreeKill kills families whose leaders wait, or have ended.
+func TestTreeKill(t *testing.T) {
+	eachTree(t, func(t *testing.T) {
+		for _, end := range []string{"wait", "exit 5"} {
+			mark := marked()
+			tree := newTree(t, spawn.Limits{})
+			for range 3 {
+				startIn(t, tree, mark+" & "+mark+" & "+end)
+			}
+			testenv.Eventually(t, "they run", func() bool { return countMarked(mark) == 6 })
+			if left, err := tree.Kill(); left != 0 || err != nil || countMarked(mark) != 0 {
+				t.Errorf("%s: %d are left, %v", end, left, err)
+			}
+		}
+	})
+}
+
+// TestTreeReaped kills what children have left that were reaped long ago, whose Process is
+// garbage.
+func TestTreeReaped(t *testing.T) {
+	eachTree(t, func(t *testing.T) {
+		mark := marked()
+		tree := newTree(t, spawn.Limits{})
+		if !tree.Holds().Certain() && !pidfdGroups() {
+			testenv.Skip(t, "pidfds don't signal groups before Linux 6.9")
+		}
+		for range 3 {
+			if _, err := spawn.Run(t.Context(), inTree(tree, mark+" >/dev/null 2>&1 &")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		runtime.GC()
+		testenv.Eventually(t, "they run", func() bool { return countMarked(mark) == 3 })
+		if left, err := tree.Kill(); left != 0 || err != nil || countMarked(mark) != 0 {
+			t.Errorf("%d are left, %v", left, err)
+		}
+	})
+}
+
+// pidfdGroups reports whether a pidfd is enough to signal a group.
+func pidfdGroups() bool {
+	fd, err := unix.PidfdOpen(os.Getpid(), 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	return unix.PidfdSendSignal(fd, 0, nil, 4) != unix.EINVAL
+}
+
+// TestTreeSignal sends to all, once each.
+func TestTreeSignal(t *testing.T) {
+	eachTree(t, func(t *testing.T) {
+		tree := newTree(t, spawn.Limits{})
+		const inner = `trap "exit 8" USR1; echo ready; exec >&-; while :; do sleep 0.02; done`
+		p := script(t, `trap : USR1; sh -c '`+inner+`' & wait; wait $!; exit $?`, tree.Attr())
+		if err := tree.Signal(syscall.SIGUSR1); err != nil {
+			t.Error(err)
+		}
+		if state := waitFor(t, p); state.ExitCode() != 8 {
+			t.Errorf("got %v", state)
+		}
+		if err := tree.Wait(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := tree.Signal(syscall.SIGUSR1); !errors.Is(err, os.ErrProcessDone) {
+			t.Errorf("got %v", err)
+		}
+		if err := tree.Signal(notASignal{}); !errors.Is(err, syscall.EINVAL) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// TestTreeStop steps from a signal that is ignored to one that is not.
+func TestTreeStop(t *testing.T) {
+	eachTree(t, func(t *testing.T) {
+		mark := marked()
+		tree := newTree(t, spawn.Limits{})
+		startIn(t, tree, "trap '' TERM; "+mark+" & "+mark+" & wait")
+		testenv.Eventually(t, "they run", func() bool { return countMarked(mark) == 2 })
+		r, err := tree.Stop(t.Context(), spawn.Graceful(soon)...)
+		if err != nil || r.Step != 1 || r.Left != 0 || countMarked(mark) != 0 {
+			t.Errorf("got %+v, %v", r, err)
+		}
+		if r, err := tree.Stop(t.Context(), spawn.Graceful(soon)...); err != nil || r.Step != -1 {
+			t.Errorf("of nobody: %+v, %v", r, err)
+		}
+	})
+}
+
+// TestTreeWait waits for those whose parent has ended.
+func TestTreeWait(t *testing.T) {
+	eachTree(t, func(t *testing.T) {
+		tree := newTree(t, spawn.Limits{})
+		if err := tree.Wait(t.Context()); err != nil {
+			t.Errorf("a tree without children: %v", err)
+		}
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Close()
+		s := spawntest.WithActions(inTree(tree, "cat & exit"), func(a *spawn.FileActions) { a.File(r, 0) })
+		s.Args[2] = "(read x <&3) & exit"
+		s = spawntest.WithActions(s, func(a *spawn.FileActions) { a.File(r, 3) })
+		p := spawntest.Start(t, s)
+		r.Close()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := tree.Wait(ctx); err != context.Canceled {
+			t.Errorf("got %v", err)
+		}
+		if _, err := p.Wait(t.Context()); err != nil && tree.Holds().Certain() {
+			t.Error(err)
+		}
+		done := make(chan error, 1)
+		go func() { done <- tree.Wait(context.Background()) }()
+		select {
+		case err := <-done:
+			if tree.Holds().Certain() || pidfdGroups() {
+				t.Errorf("it has not waited: %v", err)
+			}
+			return
+		case <-time.After(soon):
+		}
+		w.Close()
+		if err := testenv.Await(t, "the end", done); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestTreeClosed wants nothing to be started in a closed tree, and what was to be ended.
+func TestTreeClosed(t *testing.T) {
+	eachTree(t, func(t *testing.T) {
+		mark := marked()
+		tree := newTree(t, spawn.Limits{})
+		startIn(t, tree, mark+" & wait")
+		testenv.Eventually(t, "it runs", func() bool { return countMarked(mark) == 1 })
+		program, err := spawn.Compile(inTree(tree, "exit 0"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if err := tree.Close(); err != nil || countMarked(mark) != 0 {
+				t.Errorf("%v, %d are alive", err, countMarked(mark))
+			}
+		}
+		_, err = program.Start(t.Context())
+		var e *spawn.Error
+		if !errors.Is(err, os.ErrClosed) || !errors.As(err, &e) || e.Step != spawn.StepTree || e.Index != 0 || e.Part != spawn.PartAttr {
+			t.Errorf("got %v", err)
+		}
+		if tree.Holds().Certain() {
+			if u, err := tree.Usage(); err != nil || u.User+u.System == 0 {
+				t.Errorf("got %+v, %v", u, err)
+			}
+		}
+	})
+}
+
+// TestTreeAtOnce starts Specs, Programs and Cmds in one tree from many goroutines, and
+// kills it again and again meanwhile: nothing escapes.
+func TestTreeAtOnce(t *testing.T) {
+	eachTree(t, func(t *testing.T) {
+		mark := marked()
+		tree := newTree(t, spawn.Limits{})
+		program, err := spawn.Compile(inTree(tree, mark+" & "+mark))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var over atomic.Bool
+		var wg sync.WaitGroup
+		for i := range 6 {
+			wg.Go(func() {
+				for range testenv.Rounds(5, 500) {
+					if err := startOne(i, program, inTree(tree, mark+" & "+mark)); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		killed := make(chan struct{})
+		go func() {
+			defer close(killed)
+			for !over.Load() {
+				if left, err := tree.Kill(); left > 0 || err != nil {
+					t.Errorf("%d are left, %v", left, err)
+				}
+			}
+		}()
+		wg.Wait()
+		over.Store(true)
+		<-killed
+		if left, err := tree.Kill(); left != 0 || err != nil || countMarked(mark) != 0 {
+			t.Errorf("%d are left, %v, %d are alive", left, err, countMarked(mark))
+		}
+	})
+}
+
+// startOne starts a child in one of three ways, and waits for it.
+func startOne(way int, program *spawn.Program, s *spawn.Spec) error {
+	var err error
+	switch way % 3 {
+	case 0:
+		_, err = program.Run(context.Background())
+	case 1:
+		_, err = spawn.Run(context.Background(), s)
+	default:
+		null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+		if err != nil {
+			return err
+		}
+		defer null.Close()
+		c := exec.Command(s.Path, s.Args[1:]...)
+		c.Attr, c.Stdin, c.Stdout, c.Stderr = s.Attr, null, null, null
+		var exit *exec.ExitError
+		if err := c.Run(); !errors.As(err, &exit) {
+			return err
+		}
+	}
+	return err
+}
+
+// TestTreeContradicts wants lists to be refused that say two things about a tree.
+func TestTreeContradicts(t *testing.T) {
+	eachTree(t, func(t *testing.T) {
+		tree, other := newTree(t, spawn.Limits{}), newTree(t, spawn.Limits{})
+		dir, err := os.Open("/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer dir.Close()
+		for name, list := range map[string]attr.List{
+			"two trees":         {tree.Attr(), other.Attr()},
+			"tree and cgroup":   {tree.Attr(), attr.Cgroup{Dir: dir}},
+			"cgroup and a tree": {attr.Cgroup{Dir: dir}, tree.Attr()},
+		} {
+			if _, err := spawn.Compile(&spawn.Spec{Path: "/bin/true", Attr: list}); !errors.Is(err, syscall.EINVAL) {
+				t.Errorf("%s: got %v", name, err)
+			}
+		}
+		_, err = spawn.Compile(&spawn.Spec{Path: "/bin/true", Attr: attr.List{tree.Attr(), attr.Setpgid{Pgid: os.Getpid()}}})
+		if tree.Holds().Certain() != (err == nil) {
+			t.Errorf("another group: %v", err)
+		}
+		for _, a := range []attr.Attr{attr.Setpgid{}, attr.Setsid{}} {
+			if state, err := spawn.Run(t.Context(), inTree(tree, "exit 4", a)); err != nil || state.ExitCode() != 4 {
+				t.Errorf("%T: %v, %v", a, state, err)
+			}
+		}
+	})
+}
+
+// TestTreeDropped has a tree become garbage whose children have ended: nothing is left of
+// it, as TestMain finds.
+func TestTreeDropped(t *testing.T) {
+	eachTree(t, func(t *testing.T) {
+		before := treeDirs(t)
+		func() {
+			tree, err := spawn.NewTree(spawn.Limits{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := spawn.Run(t.Context(), inTree(tree, "exit 0")); err != nil {
+				t.Fatal(err)
+			}
+		}()
+		testenv.Eventually(t, "the directory is removed", func() bool {
+			runtime.GC()
+			return treeDirs(t) <= before
+		})
+	})
+}
+
+// treeDirs counts the control groups of this process's trees.
+func treeDirs(t *testing.T) int {
+	t.Helper()
+	own, err := cgroup.Own()
+	if err != nil {
+		return 0
+	}
+	list, err := filepath.Glob(filepath.Join(own, cgroup.OwnPrefixForTest()+"*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(list)
+}
+
+// TestTreeMany makes many trees, which leave no directory, descriptor or thread.
+func TestTreeMany(t *testing.T) {
+	eachTree(t, func(t *testing.T) {
+		before, threads := testenv.OpenFDs(), 0
+		n := testenv.Rounds(100, 10000)
+		for i := range n {
+			tree, err := spawn.NewTree(spawn.Limits{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := spawn.Start(t.Context(), inTree(tree, "setsid sleep 60 & sleep 60"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !tree.Holds().Certain() { // what has called setsid would be left
+				_ = p.Kill() // Wait says it
+			}
+			if err := tree.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := p.Wait(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if i == n/10 {
+				threads = testenv.CountThreads(t)
+			}
+		}
+		if now := testenv.CountThreads(t); now > threads+5 {
+			t.Errorf("%d threads, %d after a tenth", now, threads)
+		}
+		testenv.CheckFDs(t, before)
+		if n := treeDirs(t); n != 0 {
+			t.Errorf("%d directories", n)
+		}
+	})
+}
+
+// TestTreeBadLimits wants values that make no sense to be refused, and those that can't
+// be set to be explained.
+func TestTreeBadLimits(t *testing.T) {
+	nan := 0.0
+	for _, l := range []spawn.Limits{{Memory: -1}, {Procs: -1}, {CPU: -1}, {CPU: nan / nan}, {CPU: 1e30}, {IOWeight: -1}, {IOWeight: 10001}} {
+		if _, err := spawn.NewTree(l); !errors.Is(err, syscall.EINVAL) {
+			t.Errorf("%+v: got %v", l, err)
+		}
+	}
+	groupsOnly(t)
+	for file, l := range map[string]spawn.Limits{
+		"memory.max": {Memory: 1 << 30}, "memory.swap.max": {Swap: -1}, "pids.max": {Procs: 10}, "cpu.max": {CPU: 0.5},
+		"io.weight": {IOWeight: 50}, "memory.oom.group": {OOMGroup: true},
+	} {
+		_, err := spawn.NewTree(l)
+		var e *spawn.TreeLimitError
+		if !errors.As(err, &e) || e.File != file || !strings.HasPrefix(file, e.Controller+".") || !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("%s: got %v", file, err)
+		}
+	}
+}
+
+// TestTreeOfTheDead has a process die that has a tree. The next one that makes a tree
+// there ends it.
+func TestTreeOfTheDead(t *testing.T) {
+	if !canHold(t) {
+		testenv.Skip(t, "no control group can be made")
+	}
+	mark := marked()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	s := spawntest.WithActions(spawntest.Helper(t, holdTree, mark), func(a *spawn.FileActions) { a.File(w, 1) })
+	p := spawntest.Start(t, s)
+	w.Close()
+	path, err := bufio.NewReader(r).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	path = strings.TrimSuffix(path, "\n")
+	testenv.Eventually(t, "it runs", func() bool { return countMarked(mark) == 1 })
+	newTree(t, spawn.Limits{})
+	if n := countMarked(mark); n != 1 {
+		t.Errorf("%d are alive of a living owner's", n)
+	}
+	_ = p.Kill() // Wait says it
+	waitFor(t, p)
+	if n := countMarked(mark); n != 1 {
+		t.Errorf("%d are alive", n)
+	}
+	testenv.Eventually(t, "the tree is ended", func() bool {
+		newTree(t, spawn.Limits{})
+		_, err := os.Stat(path)
+		return countMarked(mark) == 0 && errors.Is(err, fs.ErrNotExist)
+	})
+}
+
+var holdTree = testenv.RegisterHelper("hold a tree", func(args []string) int {
+	tree, err := spawn.NewTree(spawn.Limits{})
+	if err != nil {
+		return testenv.Status(err)
+	}
+	if _, err := spawn.Start(context.Background(), inTree(tree, "setsid "+args[0]+" & wait")); err != nil {
+		return testenv.Status(err)
+	}
+	own, err := cgroup.Own()
+	if err != nil {
+		return testenv.Status(err)
+	}
+	list, err := filepath.Glob(filepath.Join(own, cgroup.OwnPrefixForTest()+"*"))
+	if err != nil || len(list) != 1 {
+		return testenv.Status(fmt.Errorf("%q, %w", list, err))
+	}
+	fmt.Println(list[0])
+	time.Sleep(time.Hour)
+	return 0
+})
