@@ -2,6 +2,7 @@ package attr
 
 import (
 	"os"
+	"runtime"
 
 	"github.com/safespawn/spawn/internal/plan"
 )
@@ -23,7 +24,7 @@ import (
 // If Dir is not the directory of a cgroup v2, the error matches EINVAL, and EBADF
 // like the kernel's error. Its Hint says what Dir is.
 //
-// Privilege: write access to cgroup.procs, in Dir and in the common ancestor. See
+// Any Linux; without the engine, Linux 5.7 and clone3. Privilege: write access to cgroup.procs, in Dir and in the common ancestor. See
 // cgroups(7).
 type Cgroup struct{ Dir *os.File }
 
@@ -35,3 +36,11 @@ func (g Cgroup) check(c *plan.Claims) error {
 }
 
 func (g Cgroup) lower(p *plan.Plan) { p.SetCgroup(g.Dir) }
+
+func (g Cgroup) fallback(f *plan.ForkExec) error {
+	if runtime.GOOS != "linux" {
+		return &UnsupportedError{What: "attr.Cgroup", Since: "Linux"}
+	}
+	f.Cgroup = g.Dir
+	return nil
+}

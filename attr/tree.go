@@ -33,7 +33,7 @@ func (t inTree) lower(p *plan.Plan) {
 }
 
 func (t inTree) fallback(f *plan.ForkExec) error {
-	f.Cgroup = t.Cgroup
+	f.Cgroup, f.Job = t.Cgroup, t.Job
 	f.LeadsGroup = t.Cgroup == nil
 	return nil
 }

@@ -1,10 +1,11 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
-
 package exec
 
 import (
 	"context"
 	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
@@ -29,17 +30,22 @@ func Features() spawn.FeatureSet {
 	return append(spawn.Features(), f)
 }
 
-// tryTree makes a child in a control group of its own that gets as far as execve.
+// tryTree makes a child in a control group of its own.
 func tryTree() error {
 	g, err := cgroup.NewToTry()
 	if err != nil {
 		return err
 	}
 	defer func() { _ = g.Remove() }() // nobody is in it
-	s := spawn.Spec{Path: "/dev/null/none", Attr: attr.List{attr.Cgroup{Dir: g.Dir()}}}
-	_, err = spawn.Start(context.Background(), &s)
+	return tryGroup(g.Dir())
+}
+
+// tryGroup makes a child in a control group that gets as far as execve.
+func tryGroup(dir *os.File) error {
+	s := spawn.Spec{Path: "/dev/null/none", Attr: attr.List{attr.Cgroup{Dir: dir}}}
+	_, err := spawn.Start(context.Background(), &s)
 	var e *spawn.Error
-	if errors.As(err, &e) && e.Step == spawn.StepExecve {
+	if errors.As(err, &e) && e.Step == spawn.StepExecve && errors.Is(err, unix.ENOTDIR) {
 		return nil
 	}
 	return err

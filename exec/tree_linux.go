@@ -5,12 +5,9 @@ package exec
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
-	"time"
 
-	"go.uber.org/zap/zapcore"
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn"
@@ -28,9 +25,6 @@ type tree struct {
 	group bool      // the child leads a process group
 	tty   *terminal // lent to the child; nil if it has none
 }
-
-// drainTime is how long what dead writers have left in a pipe may take to be read.
-const drainTime = 100 * time.Millisecond
 
 // maxRefusals bounds how many control groups of one tree may vanish before the
 // child is in it: somebody may take a new one for a leftover.
@@ -71,20 +65,10 @@ func (t *tree) started(proc *spawn.Process, log spawn.Logger) {
 	t.proc = proc
 	t.lead = t.held.Add(proc, t.group)
 	if t.held.Loose() != nil {
-		t.logLoose(logs.Used(log))
+		t.logLoose(proc.Pid(), logs.Used(log))
 	}
 	if t.tty != nil {
 		go t.lend()
-	}
-}
-
-// logLoose logs why the tree is not held.
-func (t *tree) logLoose(log spawn.Logger) {
-	if log == nil {
-		return
-	}
-	if e := log.Check(zapcore.DebugLevel, "tree is not held"); e != nil {
-		e.Write(logs.Int("pid", t.proc.Pid()), logs.Error(notHeld(t.held.Loose())))
 	}
 }
 
@@ -95,8 +79,6 @@ func newTree(list attr.List) *spawntree.Tree {
 	}
 	return spawntree.New()
 }
-
-func notHeld(why error) error { return fmt.Errorf("%w: %w", ErrTreeNotHeld, why) }
 
 // refused reports whether the tree's control group is why a start failed.
 func refused(err error) bool {
@@ -133,95 +115,11 @@ func (t *tree) join(list attr.List, stdin io.Reader) attr.List {
 	return list
 }
 
+// release gives back the terminal.
+func (t *tree) release() { t.tty.takeBack() }
+
 // onTerminal reports whether this process has a controlling terminal.
 func onTerminal() bool {
 	fields, err := kernel.Stat("thread-self")
 	return err == nil && string(fields[4]) != "0"
-}
-
-// holds is TreeHolds.
-func (t *tree) holds() error {
-	if err := errors.Join(t.held.Loose(), t.held.Left()); err != nil {
-		return notHeld(err)
-	}
-	return nil
-}
-
-// kill kills all that is left of the tree.
-func (t *tree) kill() error { return t.held.KillNow() }
-
-// reap kills what is left and calls f, which reaps the child.
-func (t *tree) reap(f func() error) error {
-	defer t.tty.takeBack()
-	return t.held.Reap(t.lead, f)
-}
-
-// waitTree is Wait with Tree. The child is reaped last, so that its process group
-// can be killed.
-func (c *Cmd) waitTree() error {
-	c.child.wait()
-	e, ended, late := c.awaitTree()
-	_ = c.tree.kill() // nothing may be left
-	if !c.drained() {
-		c.closePipes()
-	}
-	stop(e.timer)
-	err := c.tree.reap(c.reap)
-	c.over(err)
-	if !ended {
-		e = c.stopWatching()
-		ended = e != ending{}
-		stop(e.timer)
-	}
-	switch {
-	case ended && e.err != nil && errors.Is(e.err, c.ctx.Err()):
-		return c.because(e.err)
-	case err != nil:
-		return err
-	case ended && e.err != nil:
-		return e.err
-	case late:
-		return ErrWaitDelay
-	case c.streams.group != nil:
-		return c.streams.group.result()
-	}
-	return nil
-}
-
-// awaitTree waits, when the child has ended, for the pipes to be closed by all
-// that have them, for the end of the context, or until WaitDelay is over.
-func (c *Cmd) awaitTree() (e ending, ended, late bool) {
-	var delay <-chan time.Time
-	if c.WaitDelay != 0 {
-		t := time.NewTimer(c.WaitDelay)
-		defer t.Stop()
-		delay = t.C
-	}
-	select {
-	case <-c.streams.copied():
-		return e, false, false
-	case <-delay:
-		return e, false, true
-	case e = <-c.ended:
-	}
-	if e.timer == nil {
-		return e, true, false
-	}
-	select {
-	case <-c.streams.copied():
-	case <-e.timer.C:
-	}
-	return e, true, false
-}
-
-// drained waits for a short time for the copying to end by itself.
-func (c *Cmd) drained() bool {
-	t := time.NewTimer(drainTime)
-	defer t.Stop()
-	select {
-	case <-c.streams.copied():
-		return true
-	case <-t.C:
-		return false
-	}
 }

@@ -1,4 +1,4 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (amd64 || arm64) && !android
 
 package exec_test
 
@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/exec"
 	"github.com/safespawn/spawn/internal/testenv"
@@ -75,6 +76,14 @@ func held(c *exec.Cmd) string {
 		return "unsupported"
 	}
 	return "no: " + err.Error()
+}
+
+// needEngine skips what needs attributes that the engine alone has.
+func needEngine(t *testing.T) {
+	t.Helper()
+	if !spawn.Features().Has(spawn.FeatureEngine) {
+		testenv.Skip(t, "needs the engine")
+	}
 }
 
 // testGroup makes a control group for a test, in which trees of others are not
@@ -293,6 +302,7 @@ func TestTreeThreaded(t *testing.T) {
 // TestTreeNamespace is in a cgroup namespace, with the mount from outside of it:
 // what has no name there is not to be taken for its root.
 func TestTreeNamespace(t *testing.T) {
+	needEngine(t)
 	g := testGroup(t)
 	if os.Geteuid() != 0 {
 		testenv.Skip(t, "needs root")
@@ -304,6 +314,7 @@ func TestTreeNamespace(t *testing.T) {
 
 // TestTreeNamespaceMounted has the namespace's own mount over the outer one.
 func TestTreeNamespaceMounted(t *testing.T) {
+	needEngine(t)
 	g := testGroup(t)
 	if os.Geteuid() != 0 {
 		testenv.Skip(t, "needs root")
@@ -328,6 +339,7 @@ func TestTreeNamespaceMounted(t *testing.T) {
 
 // TestTreeHiddenMount has something else over the mount.
 func TestTreeHiddenMount(t *testing.T) {
+	needEngine(t)
 	g := testGroup(t)
 	if os.Geteuid() != 0 {
 		testenv.Skip(t, "needs root")

@@ -1,4 +1,4 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (amd64 || arm64) && !android
 
 package exec_test
 
@@ -107,6 +107,7 @@ func useUntil(t *testing.T, group string, done func() bool) {
 // own: the first process there, whose end is the end of all, and of the directory
 // at the next use.
 func TestTreeOfTheDeadElsewhere(t *testing.T) {
+	needEngine(t)
 	g := testGroup(t)
 	if os.Geteuid() != 0 {
 		testenv.Skip(t, "needs root")

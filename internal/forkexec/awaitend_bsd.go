@@ -8,6 +8,9 @@ import (
 	"github.com/safespawn/spawn/internal/highfd"
 )
 
+// SeesEnd says that AwaitEnd works.
+const SeesEnd = true
+
 // AwaitEnd waits until the child has ended, and does not reap it. It reports whether it
 // can. It costs a thread.
 func (c Child) AwaitEnd() bool {

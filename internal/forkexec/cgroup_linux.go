@@ -4,6 +4,7 @@ import (
 	"os"
 	"syscall"
 
+	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/attrlist"
 	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/plan"
@@ -15,16 +16,26 @@ func (p *Program) setCgroup(held *heldFiles, sys *syscall.SysProcAttr) error {
 	if dir == nil {
 		return nil
 	}
+	if sys.UseCgroupFD {
+		return p.cgroupError(plan.Invalid("SysProcAttr.UseCgroupFD does it, too"))
+	}
 	fd := -1
 	err := highfd.WithNumber(dir, func(n int) (err error) {
 		fd, err = highfd.Dup(n)
 		return err
 	})
 	if err != nil {
-		_, i := attrlist.TreeOf(p.list)
-		return plan.AttrError(plan.StepCgroup, i, dir.Name(), err)
+		return p.cgroupError(err)
 	}
 	*held = append(*held, heldFile{os.NewFile(uintptr(fd), "spawn"), true})
 	sys.UseCgroupFD, sys.CgroupFD = true, fd
 	return nil
+}
+
+func (p *Program) cgroupError(err error) error {
+	i := indexOf[attr.Cgroup](p.list)
+	if i < 0 {
+		_, i = attrlist.TreeOf(p.list)
+	}
+	return plan.AttrError(plan.StepCgroup, i, p.attr.Cgroup.Name(), err)
 }

@@ -12,6 +12,9 @@ type Child struct {
 	Leads bool // a process group, whose id is its pid
 }
 
+// Of is the child that package os knows as p.
+func Of(p *os.Process, leads bool) Child { return Child{p, leads} }
+
 // Process is the child as package os knows it.
 func (c Child) Process() *os.Process { return c.proc }
 
@@ -23,7 +26,7 @@ func (c Child) Signal(sig os.Signal) error {
 	if _, ok := sig.(syscall.Signal); !ok {
 		return syscall.EINVAL
 	}
-	return c.proc.Signal(sig)
+	return c.signal(sig)
 }
 
 // WithPidfd calls f with a descriptor of the process, which is f's only for the time

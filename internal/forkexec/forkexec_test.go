@@ -56,7 +56,6 @@ func TestUnsupported(t *testing.T) {
 		attribute("SigIgnore", "attr", 0, attr.SigIgnore{2}),
 		attribute("SigDefault", "attr", 0, attr.SigDefault{2}),
 		attribute("NoNewPrivs", "attr", 0, attr.NoNewPrivs{}),
-		attribute("Cgroup", "attr", 0, attr.Cgroup{Dir: null}),
 		attribute("Namespaces", "attr", 0, attr.Namespaces{Flags: 0x4000000}),
 		attribute("Unshare", "attr", 0, attr.Unshare{Flags: 0x4000000}),
 		attribute("AmbientCaps", "attr", 0, attr.AmbientCaps{1}),
@@ -81,7 +80,8 @@ func TestUnsupported(t *testing.T) {
 		opening("foreground twice", "tcsetpgrp", 3, func(a *actions) { a.Tcsetpgrp(0); a.Tcsetpgrp(0) }, attr.Setpgid{}),
 	}
 	if runtime.GOOS != "linux" {
-		cases = append(cases, opening("directory by number", "fchdir", 2, func(a *actions) { a.Fchdir(0) }))
+		cases = append(cases, opening("directory by number", "fchdir", 2, func(a *actions) { a.Fchdir(0) }),
+			attribute("Cgroup", "attr", 0, attr.Cgroup{Dir: null}))
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -30,6 +30,9 @@ func (c Child) SignalGroup(sig os.Signal) error {
 	return err
 }
 
+// SeesEnd says that AwaitEnd works.
+const SeesEnd = true
+
 // AwaitEnd waits until the child has ended, and does not reap it. It reports whether it
 // can. It costs a thread.
 func (c Child) AwaitEnd() bool {

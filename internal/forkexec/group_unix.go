@@ -3,6 +3,7 @@
 package forkexec
 
 import (
+	"errors"
 	"os"
 	"syscall"
 )
@@ -13,6 +14,9 @@ func (c Child) SignalGroup(sig os.Signal) error {
 	s, ok := sig.(syscall.Signal)
 	if !ok {
 		return syscall.EINVAL
+	}
+	if !SeesEnd {
+		return errors.ErrUnsupported // somebody may be about to reap the child
 	}
 	err := syscall.Kill(-c.PID(), s)
 	if err == syscall.ESRCH {

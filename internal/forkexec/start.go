@@ -64,7 +64,7 @@ func (p *Program) launch(ctx context.Context, base *syscall.SysProcAttr) (Child,
 		}
 		defer hold.End()
 	}
-	return p.startProcess(ctx, how)
+	return p.startProcess(ctx, how, base)
 }
 
 // busyRetries bounds how often a program is tried that is open for writing,
@@ -74,7 +74,7 @@ const (
 	busyPause   = 10 * time.Millisecond
 )
 
-func (p *Program) startProcess(ctx context.Context, how *os.ProcAttr) (Child, error) {
+func (p *Program) startProcess(ctx context.Context, how *os.ProcAttr, base *syscall.SysProcAttr) (Child, error) {
 	for try := 0; ; try++ {
 		// Descriptors are taken by number, and once ctx has ended Start may have
 		// returned and the caller closed them.
@@ -83,7 +83,11 @@ func (p *Program) startProcess(ctx context.Context, how *os.ProcAttr) (Child, er
 		}
 		proc, err := os.StartProcess(p.path, p.argv, how)
 		if err == nil {
-			return Child{proc, p.attr.Leads()}, nil
+			c := Child{proc, p.attr.Leads()}
+			if err := p.begin(c, base); err != nil {
+				return Child{}, err
+			}
+			return c, nil
 		}
 		if try == busyRetries || !busy(err) {
 			return Child{}, p.execError(err)

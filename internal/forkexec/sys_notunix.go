@@ -5,6 +5,7 @@ package forkexec
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"syscall"
 
 	"github.com/safespawn/spawn/attr"
@@ -12,11 +13,16 @@ import (
 	"github.com/safespawn/spawn/internal/plan"
 )
 
-// checkAttributes refuses what asks for anything: there is no Unix here.
+// checkAttributes refuses what asks for anything but a job or a process group of Windows:
+// there is no Unix here.
 func checkAttributes(list attr.List) error {
 	for i := range list {
 		var f plan.ForkExec
-		if err := attrlist.Fallback(list[i:i+1], &f); err == nil && f != (plan.ForkExec{}) {
+		err := attrlist.Fallback(list[i:i+1], &f)
+		if runtime.GOOS == "windows" {
+			f.Job, f.Setpgid, f.LeadsGroup = nil, f.Pgid != 0, false
+		}
+		if err == nil && f != (plan.ForkExec{}) {
 			return plan.AttrError(plan.StepAttr, i, "", unsupported(fmt.Sprintf("%T", list[i])))
 		}
 	}
@@ -75,5 +81,5 @@ func busy(error) bool { return false }
 func (p *Program) procAttr(held *heldFiles, base *syscall.SysProcAttr) (*os.ProcAttr, error) {
 	files := make([]*os.File, 3)
 	p.files.place(*held, files)
-	return &os.ProcAttr{Dir: p.files.cwd.path, Env: p.env, Files: files, Sys: base}, nil
+	return &os.ProcAttr{Dir: p.files.cwd.path, Env: p.env, Files: files, Sys: p.sysOf(base)}, nil
 }

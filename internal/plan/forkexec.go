@@ -2,6 +2,8 @@ package plan
 
 import (
 	"os"
+
+	"github.com/safespawn/spawn/internal/raw"
 )
 
 // ForkExec is what the fallback over os.StartProcess can set on a child.
@@ -13,6 +15,7 @@ type ForkExec struct {
 	Credential *Credential
 	Chroot     string
 	Cgroup     *os.File // in which the child is made; only on Linux
+	Job        *raw.Job // in which the child begins; only on Windows
 	LeadsGroup bool     // the child leads a process group or a session
 }
 

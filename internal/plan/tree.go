@@ -1,10 +1,15 @@
 package plan
 
-import "os"
+import (
+	"os"
+
+	"github.com/safespawn/spawn/internal/raw"
+)
 
 // Tree is what a child needs to be made in a tree of processes. Package spawn makes it,
 // and package attr makes an attribute of it.
 type Tree struct {
 	Cgroup *os.File // in which the child is made; nil: it leads a process group
+	Job    *raw.Job // the same on Windows
 	Handle any      // of package spawn
 }

@@ -115,8 +115,8 @@ func queryJob[T any](h windows.Handle, class uint32, info *T) error {
 }
 
 // Begin puts a process into the job that was made with CREATE_SUSPENDED and has not run
-// yet, and lets it run. After an error the process has not run.
-func (j *Job) Begin(process uintptr) error {
+// yet, and lets it run if resume is set. After an error the process has not run.
+func (j *Job) Begin(process uintptr, resume bool) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.handle == 0 {
@@ -124,6 +124,9 @@ func (j *Job) Begin(process uintptr) error {
 	}
 	if err := windows.AssignProcessToJobObject(j.handle, windows.Handle(process)); err != nil {
 		return os.NewSyscallError("AssignProcessToJobObject", err)
+	}
+	if !resume {
+		return nil
 	}
 	// Package syscall closes the handle of the thread.
 	if status, _, _ := resumeProcess.Call(process); status != 0 {

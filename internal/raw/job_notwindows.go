@@ -1,0 +1,6 @@
+//go:build !windows
+
+package raw
+
+// Job is for Windows.
+type Job struct{}
