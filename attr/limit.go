@@ -155,6 +155,16 @@ func ParseLimit(s string) (Attr, error) {
 	return Rlimit{r, soft, hard}, nil
 }
 
+// ParseBytes reads a number of bytes, which may end in K, M, G or T. An error matches
+// EINVAL.
+func ParseBytes(s string) (uint64, error) {
+	n, err := parseAmount(s, true)
+	if err == nil && n == Unlimited {
+		return 0, plan.Invalid("%q is not a number of bytes", s)
+	}
+	return n, err
+}
+
 // parsePair reads SOFT[:HARD].
 func parsePair(s string, bytes bool) (soft, hard uint64, err error) {
 	first, second, two := strings.Cut(s, ":")

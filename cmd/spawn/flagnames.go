@@ -25,7 +25,7 @@ var flagOf = map[string]string{
 	"SELinuxContext": "--selinux-context", "SchedPolicy": "--sched", "Seccomp": "--seccomp", "SecureBits": "--securebits",
 	"SessionKeyring": "--keyring", "Setpgid": "--setpgid", "Setsid": "--setsid", "SigDefault": "--sig-default",
 	"SigIgnore": "--sig-ignore", "SigMask": "--sig-block", "StartSuspended": "--stopped", "TimerSlack": "--timer-slack",
-	"Umask": "--umask", "Unshare": "--unshare",
+	"Tree.Attr": "--tree", "Umask": "--umask", "Unshare": "--unshare",
 }
 
 // flagFor is the flag of an attribute, or where it has none its name.

@@ -21,6 +21,7 @@ type options struct {
 	state
 	scheduling
 	limiting
+	keeping
 	identity
 	sandbox
 	memory
@@ -35,7 +36,7 @@ type options struct {
 
 // flags are the flags, which store into o. The help text has them in this order.
 func (o *options) flags() []cli.Flag {
-	return slices.Concat(o.fileFlags(), o.processFlags(), o.schedFlags(), o.limitFlags(), o.identityFlags(),
+	return slices.Concat(o.fileFlags(), o.processFlags(), o.schedFlags(), o.limitFlags(), o.treeFlags(), o.identityFlags(),
 		o.sandboxFlags(), o.memoryFlags(), o.namespaceFlags(), o.runFlags())
 }
 

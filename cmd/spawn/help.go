@@ -57,6 +57,13 @@ is both limits; "hard" raises the soft limit to the hard one. nofile can also
 be "original", which spawn was started with, or "current", the soft limit as
 the Go runtime of spawn has raised it.
 
+Descendants. With --tree all that the program has started is killed when the
+program has ended, and --timeout stops all of it. A control group of its own
+holds the tree where spawn may make one; elsewhere the process group of the
+program does, which setsid(1) leaves: --verbose says which, --tree-strict makes
+it an error. Limits imply --tree, and need controllers that are delegated to
+spawn; docs/trees.md tells how. BYTES may end in K, M, G or T.
+
 Users. "--user NAME" gives all groups of the user, "--user NAME:GROUP" the
 supplementary ones along with that group. Without privilege --user changes
 nothing for the user that one is already. With --ruid, --euid, --rgid or --egid
@@ -86,8 +93,8 @@ given. With --chroot and --pivot-root PROGRAM is a path inside. With --new pid
 PROGRAM is init there: INT, TERM and others that it does not handle do nothing.
 
 --timeout stops the program by TERM, or the signal of --stop-signal, and kills it
-by KILL if it has not ended by then; with --setsid or --setpgid 0 all of its
-process group, else not what the program has started.
+by KILL if it has not ended by then; with --tree, --setsid or --setpgid 0
+what it has started, too.
 The file of --pidfile is locked while spawn lives, and removed at the end; a file
 that a spawn that was killed has left is used again. --progress shows nothing
 where standard error is no terminal, or spawn is in its background.

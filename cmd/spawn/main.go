@@ -34,6 +34,7 @@ func command(args []string) int {
 		return statusOf(write(os.Stdout, spawn.Features().String()))
 	}
 	defer o.close()
+	defer o.closeTree()
 	s, err := o.spec()
 	if err != nil {
 		return statusOf(err)

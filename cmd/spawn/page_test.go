@@ -30,7 +30,7 @@ func TestPageParses(t *testing.T) {
 	if lines < 20 {
 		t.Errorf("%d lines", lines)
 	}
-	notAttributes := []string{"Files", "Running", "Spawn itself"}
+	notAttributes := []string{"Files", "Descendants", "Running", "Spawn itself"}
 	for _, f := range (&options{}).flags() {
 		category := f.(cli.CategorizableFlag).GetCategory()
 		if name := f.Names()[0]; !slices.Contains(notAttributes, category) && !strings.Contains(string(text), "--"+name+" ") {

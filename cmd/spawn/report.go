@@ -51,11 +51,30 @@ func (e *ending) stats() string {
 	if e.group > 0 {
 		rows = append(rows, [2]string{"peak of the cgroup", mebibytes(e.group)})
 	}
+	rows = append(rows, ofTree(e.tree)...)
 	var b strings.Builder
 	for _, row := range rows {
 		fmt.Fprintf(&b, "%-18s%s\n", row[0], row[1])
 	}
 	return b.String()
+}
+
+// ofTree is the rows of what the whole tree has used, as far as somebody has counted.
+func ofTree(u *spawn.Usage) (rows [][2]string) {
+	if u == nil {
+		return nil
+	}
+	row := func(known bool, name, value string) {
+		if known {
+			rows = append(rows, [2]string{name, value})
+		}
+	}
+	row(u.User+u.System > 0, "CPU of the tree", seconds(u.User+u.System))
+	row(u.Throttled > 0, "stopped by limit", seconds(u.Throttled))
+	row(u.MemoryPeak > 0, "peak of the tree", mebibytes(u.MemoryPeak))
+	row(u.ProcsPeak > 0, "most processes", strconv.Itoa(u.ProcsPeak))
+	row(u.OOMKills > 0, "killed for memory", strconv.Itoa(u.OOMKills))
+	return rows
 }
 
 // peakMemory is what the program has had at most. What the kernel counts as the

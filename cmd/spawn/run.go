@@ -18,9 +18,10 @@ type ending struct {
 	state    *spawn.ProcessState
 	wall     time.Duration
 	timedOut bool
-	preserve bool  // the program's own status counts all the same
-	seen     int64 // peak memory while the program ran; 0 where it was not looked at
-	group    int64 // peak memory of its cgroup, if known
+	preserve bool         // the program's own status counts all the same
+	seen     int64        // peak memory while the program ran; 0 where it was not looked at
+	group    int64        // peak memory of its cgroup, if known
+	tree     *spawn.Usage // nil where there is none
 }
 
 // status is the exit status that tells it, as a shell does.
@@ -87,7 +88,7 @@ func run(p *spawn.Program, o *options) (*ending, error) {
 	}
 	e := &ending{state: state, wall: time.Since(begin), timedOut: timedOut, preserve: o.preserveStatus}
 	if o.stats {
-		e.seen, e.group = r.memory.seen(), cgroupPeak(o.cgroup)
+		e.seen, e.group, e.tree = r.memory.seen(), cgroupPeak(o.cgroup), o.usage()
 	}
 	return e, nil
 }
@@ -110,13 +111,14 @@ type relay struct {
 	held     []os.Signal // came before the program was running
 	tty      *terminal   // nil where none is shared with the program
 	stopped  bool        // the program was started stopped
+	tree     *spawn.Tree // nil where there is none
 	steps    []spawn.StopStep
 	memory   *memoryWatch
 	progress *progress
 }
 
 func newRelay(o *options) *relay {
-	r := &relay{signals: make(chan os.Signal, 16), stopped: o.stopped, steps: o.stopSteps()}
+	r := &relay{signals: make(chan os.Signal, 16), stopped: o.stopped, tree: o.held, steps: o.stopSteps()}
 	list := wanted()
 	if o.stopped {
 		list = append(list, resuming...)
@@ -124,7 +126,7 @@ func newRelay(o *options) *relay {
 	if len(list) > 0 {
 		signal.Notify(r.signals, list...)
 	}
-	if !o.setsid && o.setpgid == nil {
+	if !o.setsid && o.setpgid == nil && !o.ownGroups() {
 		r.tty = openTerminal()
 	}
 	return r
@@ -176,9 +178,13 @@ func (r *relay) wait(ctx context.Context, proc *spawn.Process) (timedOut bool) {
 		r.pass(proc, sig)
 	}
 	over := ctx.Done()
+	stopping := make(chan struct{})
 	for {
 		select {
 		case <-proc.Done():
+			if timedOut {
+				<-stopping
+			}
 			return timedOut
 		case sig := <-r.signals:
 			r.pass(proc, sig)
@@ -188,14 +194,21 @@ func (r *relay) wait(ctx context.Context, proc *spawn.Process) (timedOut bool) {
 			r.progress.show()
 		case <-over:
 			over, timedOut = nil, true
-			go r.stop(proc)
+			go func() {
+				defer close(stopping)
+				r.stop(proc)
+			}()
 		}
 	}
 }
 
-// stop stops the program. The last step waits for as long as the program lives.
+// stop stops the program, and the tree. The last step waits for as long as they live.
 func (r *relay) stop(proc *spawn.Process) {
-	if _, err := proc.Stop(context.Background(), r.steps...); err != nil {
+	stop := proc.Stop
+	if r.tree != nil {
+		stop = r.tree.Stop
+	}
+	if _, err := stop(context.Background(), r.steps...); err != nil {
 		fmt.Fprintln(os.Stderr, "spawn: --timeout: "+message(err))
 	}
 }

@@ -173,7 +173,7 @@ func (o *options) redirections() []opening {
 func (o *options) attributes() (attr.List, error) {
 	var all attr.List
 	for _, group := range []func() (attr.List, error){
-		o.processAttributes, o.schedAttributes, o.limitAttributes, o.identityAttributes,
+		o.processAttributes, o.schedAttributes, o.limitAttributes, o.treeAttributes, o.identityAttributes,
 		o.sandboxAttributes, o.memoryAttributes, o.namespaceAttributes,
 	} {
 		list, err := group()
