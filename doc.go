@@ -273,6 +273,9 @@
 // If the kernel has pidfd_info, Wait finds the status all the same. If it has not,
 // the error is [ErrStatusTaken].
 //
+// [Attach] makes a Process of any process. It is waited for and signalled by a pidfd,
+// and never reaped.
+//
 // # Cancellation
 //
 // The context of [Start] bounds the start alone. The child may be held up on its

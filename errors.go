@@ -188,6 +188,10 @@ type UnsupportedError = attr.UnsupportedError
 // SIGCHLD is ignored. From Linux 6.15 on, Wait finds the status all the same.
 var ErrStatusTaken = plan.ErrStatusTaken
 
+// ErrStatusUnknown is the error of [Process.Wait] for an attached process that has
+// ended, if the kernel does not tell how. See [Attach].
+var ErrStatusUnknown = plan.ErrStatusUnknown
+
 // ofStart is wrap for what has failed at a start: the error of a context stays as
 // it is.
 func ofStart(path string, err error) error {

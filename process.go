@@ -55,7 +55,11 @@ func newProcess(pid int, c child) *Process {
 }
 
 // abandoned is the finalizer of a Process that nobody has waited for.
-func (p *Process) abandoned() { p.Done() }
+func (p *Process) abandoned() {
+	if !p.detach() {
+		p.Done()
+	}
+}
 
 // Pid returns the process id of the child. Once Wait or Done have reported the end,
 // the same number may be the id of another process.
@@ -153,8 +157,11 @@ func (p *Process) begins() bool {
 // os.Process.Release nobody reaps the child, which stays a zombie, and the other
 // methods fail. Here no zombie stays, and all methods go on working: Wait still
 // waits for the end, and Signal still sends.
+//
+// An attached process is not reaped, and Release closes its descriptor at once. After
+// that Wait, Signal and WithPidfd fail with an error that matches os.ErrClosed.
 func (p *Process) Release() error {
-	if !p.tryReap() {
+	if !p.detach() && !p.tryReap() {
 		p.Done()
 	}
 	return nil
@@ -196,12 +203,23 @@ func (p *Process) Signal(sig os.Signal) error {
 	p.mu.Lock()
 	defer p.unlock()
 	if p.over {
-		return os.ErrProcessDone
+		return p.gone()
 	}
 	if err := p.child.signal(sig); err != nil {
 		return fmt.Errorf("spawn: signal pid %d: %w", p.pid, err)
 	}
 	return nil
+}
+
+// errReleased is the error of an attached process that was released.
+var errReleased = fmt.Errorf("spawn: the process was released: %w", os.ErrClosed)
+
+// gone is why nothing can be done with a process that is over.
+func (p *Process) gone() error {
+	if p.err == errReleased {
+		return errReleased
+	}
+	return os.ErrProcessDone
 }
 
 // finish stores how the child ended. The caller holds p.mu and calls it once.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -64,7 +65,7 @@ func (p *Process) dupPidfd() (int, error) {
 	defer p.unlock()
 	switch {
 	case p.over:
-		return -1, os.ErrProcessDone
+		return -1, p.gone()
 	case p.child.Pidfd < 0:
 		return -1, missing("Process.WithPidfd", "pidfds", "5.4")
 	}
@@ -158,6 +159,24 @@ func (p *Process) closePidfd() {
 	default:
 		c.file.Close()
 	}
+}
+
+// detach lets go of an attached process, and reports whether it is one.
+func (p *Process) detach() bool {
+	p.mu.Lock()
+	defer p.unlock()
+	if !p.child.Attached {
+		return false
+	}
+	if p.over {
+		return true
+	}
+	p.finish(nil, errReleased)
+	p.closePidfd()
+	if p.child.file != nil {
+		_ = p.child.file.SetReadDeadline(time.Unix(1, 0)) // wakes those who have parked on it
+	}
+	return true
 }
 
 // disownChild is disown. The caller holds p.mu.
@@ -289,12 +308,35 @@ func (p *Process) await(look func(p *Process) bool) {
 	}
 	defer p.unregister()
 	conn, err := f.SyscallConn()
-	if err == nil {
-		err = conn.Read(func(uintptr) bool { return look(p) || p.strays() })
+	for rest := firstRest; err == nil; rest = min(2*rest, lastRest) {
+		if err = f.SetReadDeadline(time.Now().Add(rest)); err != nil {
+			break
+		}
+		err = conn.Read(func(uintptr) bool { return look(p) || p.strays() || p.unread() })
+		if errors.Is(err, os.ErrDeadlineExceeded) && !p.strays() {
+			err = nil
+			continue
+		}
+		break
 	}
-	if err != nil || p.strays() {
+	if err != nil || p.strays() || p.unread() {
 		p.awaitBlocking(look)
 	}
+}
+
+// Whoever parks on a pidfd wakes up once in a while and looks: other code may have
+// closed the number, by mistake, and then the poller never tells.
+const (
+	firstRest = time.Second
+	lastRest  = time.Minute
+)
+
+// unread reports whether an attached process has ended, and its status is not known so
+// far: the poller tells only of the end.
+func (p *Process) unread() bool {
+	p.mu.Lock()
+	defer p.unlock()
+	return !p.over && p.child.Unread()
 }
 
 // strays reports whether the pidfd that is in the poller is somebody else's.
@@ -306,7 +348,11 @@ func (p *Process) strays() bool {
 
 // awaitBlocking is await without a poller.
 func (p *Process) awaitBlocking(look func(p *Process) bool) {
-	engine.AwaitEnd(p.pid, p.dupOrNone, func() bool { return look(p) })
+	dup := p.dupOrNone
+	if p.child.Attached {
+		dup = nil
+	}
+	engine.AwaitEnd(p.pid, dup, func() bool { return look(p) })
 }
 
 func (p *Process) dupOrNone() int {

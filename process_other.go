@@ -75,6 +75,9 @@ func (p *Process) waitExited(context.Context) error {
 	return missing("Process.WaitExited", "the clone engine", plan.Engine)
 }
 
+// detach has no attached processes to let go of.
+func (p *Process) detach() bool { return false }
+
 // disownChild is disown. The caller holds p.mu. A wait that is under way can't be
 // called off, and whether the child was reaped can't be known.
 func (p *Process) disownChild() (reaped bool) {

@@ -24,10 +24,11 @@ const askTries = 3
 
 // Child is a child that has not been reaped.
 type Child struct {
-	PID    int
-	Pidfd  int  // -1 where the kernel has none
-	Traced bool // somebody in this process waits for its stops
-	Leads  bool // a process group, whose id is its pid
+	PID      int
+	Pidfd    int  // -1 where the kernel has none
+	Traced   bool // somebody in this process waits for its stops
+	Leads    bool // a process group, whose id is its pid
+	Attached bool // it is not reaped here, and need not be a child
 
 	Times *plan.Times // nil where the program is not timed
 
@@ -35,6 +36,7 @@ type Child struct {
 	claim  raw.Claim // to the number of the pidfd
 	lost   bool      // the number was somebody else's: other code has closed it
 	reaped bool      // by the pidfd
+	seen   time.Time // when the end of an attached one was seen
 }
 
 // Claim is the claim to the number of the pidfd.
@@ -44,6 +46,9 @@ func (c *Child) Claim() raw.Claim { return c.claim }
 // its PID 0 if it has not. A call that fails for a reason of its own is made
 // again, and then in the next way that there is.
 func (c *Child) Ask(options int, x *raw.Exit) (errno syscall.Errno) {
+	if c.Attached {
+		return c.askAttached(options, x)
+	}
 	for way := c.firstWay(); way <= byWait4; way++ {
 		for range askTries {
 			errno = c.askBy(way, options, x)
@@ -141,6 +146,9 @@ func procState(pid int) (state byte, parent int, err error) {
 
 // Signal sends a signal. It returns os.ErrProcessDone when the child is gone.
 func (c *Child) Signal(s syscall.Signal) error {
+	if c.Attached {
+		return c.signalAttached(s)
+	}
 	var err error
 	if !c.Holds() {
 		c.lose()
@@ -214,12 +222,12 @@ func (c *Child) Dup() (int, error) { return highfd.Dup(c.Pidfd) }
 
 // AwaitEnd waits until look, which asks whether a child has ended, returns true. It
 // waits in a thread where dup makes another pidfd, and otherwise, when dup returns -1,
-// in the one thread that waits for the ends of all. Where no call blocks that leaves
-// the child a zombie, so that its pid stays its own until look returns true, it looks
-// again and again.
+// in the one thread that waits for the ends of all. It looks again and again where dup
+// is nil, and where no call blocks that leaves the child a zombie, so that its pid
+// stays its own until look returns true.
 func AwaitEnd(pid int, dup func() int, look func() bool) {
 	for pause := time.Millisecond; !look(); {
-		if kernel.Current().Waitid {
+		if kernel.Current().Waitid && dup != nil {
 			fd := dup()
 			if fd < 0 {
 				allEnds.await(pid, look)
@@ -262,6 +270,9 @@ func (c *Child) Settled(x *raw.Exit) bool {
 
 // Taken finds the status of a child that somebody else has waited for.
 func (c *Child) Taken() (status syscall.WaitStatus, err error) {
+	if c.Attached {
+		return c.takenAttached()
+	}
 	if c.Pidfd >= 0 && kernel.Current().PidfdInfo {
 		if status, ok := raw.PidfdExit(c.Pidfd, kernel.PublishTime); ok {
 			return status, nil

@@ -222,3 +222,20 @@ func TestStrayPidfd(t *testing.T) {
 		}
 	})
 }
+
+// TestStrayPidfdWhileParked has other code close the pidfd that somebody has parked on,
+// and nothing come to its number: the poller never tells.
+func TestStrayPidfdWhileParked(t *testing.T) {
+	p, fd := liveWithPidfd(t)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		wantEnded(t, p)
+	}()
+	time.Sleep(10 * time.Millisecond) // for it to park
+	if err := unix.Close(fd); err != nil {
+		t.Fatal(err)
+	}
+	end(t, p)
+	<-done
+}

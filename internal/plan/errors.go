@@ -73,5 +73,8 @@ func Printable(s string) string {
 	return s
 }
 
+// ErrStatusUnknown is that of package spawn.
+var ErrStatusUnknown = errors.New("spawn: the process has ended, and the kernel does not tell how")
+
 // ErrStatusTaken is that of package spawn.
 var ErrStatusTaken = errors.New("spawn: exit status was taken by another waiter, or SIGCHLD is ignored")

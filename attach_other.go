@@ -1,0 +1,15 @@
+//go:build !linux || android || !(amd64 || arm64) || spawn_forkexec
+
+package spawn
+
+import (
+	"os"
+
+	"github.com/safespawn/spawn/internal/plan"
+)
+
+func attach(int) (*Process, error) { return nil, missing("Attach", "the clone engine", plan.Engine) }
+
+func attachPidfd(*os.File) (*Process, error) {
+	return nil, missing("AttachPidfd", "the clone engine", plan.Engine)
+}
