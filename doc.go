@@ -273,6 +273,8 @@
 // If the kernel has pidfd_info, Wait finds the status all the same. If it has not,
 // the error is [ErrStatusTaken].
 //
+// [Process.Events] also has the stops and continuations of a child.
+//
 // [Attach] makes a Process of any process. It is waited for and signalled by a pidfd,
 // and never reaped.
 //

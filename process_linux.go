@@ -361,6 +361,27 @@ func (p *Process) dupOrNone() int {
 	return p.child.DupOrNone()
 }
 
+// change asks whether the child was stopped or continued.
+func (p *Process) change() (status syscall.WaitStatus, changed bool, err error) {
+	p.mu.Lock()
+	defer p.unlock()
+	switch c := &p.child; {
+	case c.Attached:
+		return 0, false, missing("Process.Events", "stops of a process that is attached", "")
+	case c.Traced:
+		return 0, false, missing("Process.Events", "stops of a child that is traced", "")
+	case !kernel.Current().Waitid:
+		return 0, false, missing("Process.Events", "waitid", "")
+	case p.over:
+		return 0, false, nil
+	}
+	status, changed, errno := p.child.Change()
+	if errno != 0 && errno != unix.ECHILD { // else the end is to come
+		err = os.NewSyscallError("waitid", errno)
+	}
+	return status, changed, err
+}
+
 // register makes the pidfd known to the poller. It returns nil where there is
 // none, or nothing to wait for any more.
 func (p *Process) register() *os.File {

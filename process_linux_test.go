@@ -443,3 +443,47 @@ func TestConcurrentRuns(t *testing.T) {
 		testenv.CheckFDs(t, before)
 	})
 }
+
+// TestEventsEachEngine wants events in each way to know a child, and none of children
+// whose stops are somebody else's.
+func TestEventsEachEngine(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
+		p, end := reader(t)
+		var kinds []spawn.ProcessEventKind
+		var failed error
+		if err := p.Signal(syscall.SIGSTOP); err != nil {
+			t.Error(err)
+		}
+		for e, err := range p.Events(t.Context()) {
+			kinds = append(kinds, e.Kind)
+			failed = err
+			if e.Kind == spawn.ProcessStopped {
+				_ = p.Signal(syscall.SIGCONT) // or the test hangs
+				end()
+			}
+		}
+		if errors.Is(failed, errors.ErrUnsupported) { // without waitid
+			_ = p.Signal(syscall.SIGCONT) // or the test hangs
+			end()
+		} else if failed != nil || kinds[0] != spawn.ProcessStopped || kinds[len(kinds)-1] != spawn.ProcessEnded {
+			t.Errorf("%v, %v", kinds, failed)
+		}
+		if state, err := p.Wait(t.Context()); err != nil || state.ExitCode() != 7 {
+			t.Errorf("%v, %v", state, err)
+		}
+	})
+	p, end := reader(t)
+	defer end()
+	if spawn.Features().Has(spawn.FeaturePidfd) {
+		q, err := spawn.Attach(p.Pid())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for e, err := range q.Events(t.Context()) {
+			if !errors.Is(err, errors.ErrUnsupported) {
+				t.Errorf("attached: %v, %v", e, err)
+			}
+		}
+		_ = q.Release() // nil
+	}
+}

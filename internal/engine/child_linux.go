@@ -268,6 +268,18 @@ func (c *Child) Settled(x *raw.Exit) bool {
 	return !c.Traced || c.Ask(unix.WNOWAIT, x) != 0 || x.PID != 0
 }
 
+// Change asks whether the child was stopped or continued, and says so only once. status
+// is how.
+func (c *Child) Change() (status syscall.WaitStatus, changed bool, errno syscall.Errno) {
+	idType, id := unix.P_PIDFD, c.Pidfd
+	if !c.Holds() {
+		idType, id = unix.P_PID, c.PID
+	}
+	var x raw.Exit
+	errno = raw.Waitid(idType, id, unix.WSTOPPED|unix.WCONTINUED|unix.WNOHANG, &x)
+	return x.Status, errno == 0 && x.PID != 0, errno
+}
+
 // Taken finds the status of a child that somebody else has waited for.
 func (c *Child) Taken() (status syscall.WaitStatus, err error) {
 	if c.Attached {

@@ -90,14 +90,9 @@ const settleTime = time.Second
 // instruction; or has ended, or got SIGCONT.
 func (c *Child) awaitStop() {
 	begin := time.Now()
-	idType, id := unix.P_PIDFD, c.Pidfd
-	if id < 0 {
-		idType, id = unix.P_PID, c.PID
-	}
 	told := func() bool {
-		var x raw.Exit
-		errno := raw.Waitid(idType, id, unix.WSTOPPED|unix.WCONTINUED|unix.WNOHANG, &x)
-		return errno == 0 && x.PID != 0
+		_, changed, _ := c.Change()
+		return changed
 	}
 	poll(func() bool { return told() || c.over() || isStopped(c.PID) || time.Since(begin) > settleTime })
 	if !c.over() {

@@ -46,8 +46,9 @@ const (
 	cldKilled = 2
 	cldDumped = 3
 
-	cldTrapped = 4
-	cldStopped = 5
+	cldTrapped   = 4
+	cldStopped   = 5
+	cldContinued = 6
 )
 
 // Waitid waits for a child, by pidfd (unix.P_PIDFD) or pid (unix.P_PID). With
@@ -87,6 +88,8 @@ func waitStatus(code, status int32) syscall.WaitStatus {
 		return syscall.WaitStatus(status & 0x7f)
 	case cldStopped:
 		return syscall.WaitStatus(status&0xff)<<8 | 0x7f
+	case cldContinued:
+		return 0xffff
 	}
 	return 0
 }

@@ -1,0 +1,38 @@
+//go:build android || !(amd64 || arm64) || spawn_forkexec
+
+package spawn
+
+import (
+	"errors"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// change asks whether the child was stopped or continued. Its signal is not known.
+func (p *Process) change() (status syscall.WaitStatus, changed bool, err error) {
+	const cldStopped, cldContinued = 5, 6
+	var info unix.Siginfo
+	err = p.WithPidfd(func(fd uintptr) error {
+		for {
+			err := unix.Waitid(unix.P_PIDFD, int(fd), &info, unix.WSTOPPED|unix.WCONTINUED|unix.WNOHANG, nil)
+			if err != unix.EINTR {
+				return err
+			}
+		}
+	})
+	switch {
+	case errors.Is(err, os.ErrProcessDone) || err == unix.ECHILD:
+		return 0, false, nil // the end is to come
+	case err != nil:
+		return 0, false, err
+	}
+	switch info.Code {
+	case cldStopped:
+		return 0x7f, true, nil
+	case cldContinued:
+		return 0xffff, true, nil
+	}
+	return 0, false, nil
+}
