@@ -42,6 +42,10 @@ const (
 	FeatureTimeNamespaces   FeatureName = "time_namespaces"   // the same with CLONE_NEWTIME
 )
 
+// FeatureTreeLimits says whether limits can be set for a [Tree], which controllers there
+// are, who is in the way, and where. docs/trees.md says how to get them.
+const FeatureTreeLimits FeatureName = "tree_limits"
+
 // Has reports whether the feature called name is available. A name that is not in s
 // is not available.
 func (s FeatureSet) Has(name FeatureName) bool {

@@ -19,7 +19,7 @@ func TestFeatureNames(t *testing.T) {
 	for _, name := range []spawn.FeatureName{
 		spawn.FeatureEngine, spawn.FeatureClone3, spawn.FeatureCgroup, spawn.FeatureCloseRange, spawn.FeaturePidfd,
 		spawn.FeaturePidfdInfo, spawn.FeatureWaitid, spawn.FeatureSharedMemory, spawn.FeatureLandlock, spawn.FeatureSeccomp,
-		spawn.FeatureUserNamespaces, spawn.FeatureCgroupNamespaces, spawn.FeatureTimeNamespaces,
+		spawn.FeatureUserNamespaces, spawn.FeatureCgroupNamespaces, spawn.FeatureTimeNamespaces, spawn.FeatureTreeLimits,
 	} {
 		if count[name] != 1 {
 			t.Errorf("%s is there %d times", name, count[name])

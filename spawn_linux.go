@@ -63,6 +63,7 @@ func featureSet() FeatureSet {
 		{Name: FeatureUserNamespaces, Available: a.UserNamespaces, Since: "3.8", Use: "attr.Namespaces and attr.Unshare with CLONE_NEWUSER"},
 		{Name: FeatureCgroupNamespaces, Available: a.CgroupNamespaces, Since: "4.6", Use: "the same with CLONE_NEWCGROUP"},
 		{Name: FeatureTimeNamespaces, Available: a.TimeNamespaces, Since: "5.6", Use: "the same with CLONE_NEWTIME"},
+		treeLimits(),
 	}
 }
 

@@ -90,6 +90,7 @@ func featureSet() FeatureSet {
 		{Name: FeatureUserNamespaces, Since: "3.8", Use: used},
 		{Name: FeatureCgroupNamespaces, Since: "4.6", Use: used},
 		{Name: FeatureTimeNamespaces, Since: "5.6", Use: used},
+		treeLimits(),
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/attrlist"
 	"github.com/safespawn/spawn/internal/kernel"
 	"github.com/safespawn/spawn/internal/logs"
 	spawntree "github.com/safespawn/spawn/internal/tree"
@@ -74,7 +75,7 @@ func (t *tree) started(proc *spawn.Process, log spawn.Logger) {
 
 // newTree makes a tree for a child with attributes.
 func newTree(list attr.List) *spawntree.Tree {
-	if hasType[attr.Cgroup](list) {
+	if in, _ := attrlist.TreeOf(list); in != nil || hasType[attr.Cgroup](list) {
 		return spawntree.Without(errors.New("the child is put into another control group, by Attr or SysProcAttr"))
 	}
 	return spawntree.New()

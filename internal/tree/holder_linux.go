@@ -3,6 +3,8 @@ package tree
 import (
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/safespawn/spawn/internal/cgroup"
 )
@@ -55,4 +57,26 @@ func (t *Tree) Dir() *os.File {
 		return g.Dir()
 	}
 	return nil
+}
+
+// Delegate makes this process's control group one below which limits can be set.
+func Delegate() error { return cgroup.Delegate() }
+
+// MayLimit reports whether limits of memory, processes and CPU can be set now. about says
+// which can, where, and why others can't.
+func MayLimit() (ok bool, about string) {
+	usable, dir, why := cgroup.Prospect()
+	about = strings.Join(usable, " ")
+	if dir != "" {
+		about += " in " + dir
+	}
+	if why != "" {
+		about += "; others: " + why
+	}
+	for _, name := range []string{"memory", "pids", "cpu"} {
+		if !slices.Contains(usable, name) {
+			return false, strings.TrimSpace(about)
+		}
+	}
+	return true, about
 }
