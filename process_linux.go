@@ -202,7 +202,7 @@ func (p *Process) taken() (*ProcessState, error) {
 // no pidfds one thread for all children.
 func (p *Process) reap() {
 	for {
-		p.await((*Process).mayBeReaped)
+		p.await((*Process).mayBeReapedLocked)
 		over, held := p.lookUnheld()
 		if over {
 			return
@@ -213,17 +213,26 @@ func (p *Process) reap() {
 	}
 }
 
-// mayBeReaped reports whether the child is over, or would be if nobody held it.
-func (p *Process) mayBeReaped() bool {
-	over, held := p.lookUnheld()
+// mayBeReapedLocked reports whether the child is over, or would be if nobody held it.
+// The caller holds p.mu.
+func (p *Process) mayBeReapedLocked() bool {
+	over, held := p.lookUnheldLocked()
 	return over || held != nil
 }
+
+// hasEndedLocked is hasEnded for a caller that holds p.mu.
+func (p *Process) hasEndedLocked() bool { return p.lookLocked(unix.WNOWAIT) }
 
 // lookUnheld reports whether the child is over. It reaps a child that has ended, or
 // returns what is closed when nobody holds it.
 func (p *Process) lookUnheld() (over bool, held <-chan struct{}) {
 	p.mu.Lock()
 	defer p.unlock()
+	return p.lookUnheldLocked()
+}
+
+// lookUnheldLocked is lookUnheld for a caller that holds p.mu.
+func (p *Process) lookUnheldLocked() (over bool, held <-chan struct{}) {
 	if p.holders == 0 {
 		return p.lookLocked(0), nil
 	}
@@ -264,7 +273,7 @@ func (p *Process) waitExited(ctx context.Context) error {
 		return nil
 	}
 	if ctx.Done() == nil {
-		p.await((*Process).hasEnded)
+		p.await((*Process).hasEndedLocked)
 		return nil
 	}
 	ended := p.watchEnd()
@@ -292,14 +301,14 @@ func (p *Process) watchEnd() <-chan struct{} {
 	if p.ended == nil {
 		p.ended = make(chan struct{})
 		go func() {
-			p.await((*Process).hasEnded)
+			p.await((*Process).hasEndedLocked)
 			close(p.ended)
 		}()
 	}
 	return p.ended
 }
 
-// await parks until look, which is tryReap or hasEnded, returns true.
+// await parks until look returns true, which is called with p.mu held.
 func (p *Process) await(look func(p *Process) bool) {
 	f := p.register()
 	if f == nil {
@@ -312,7 +321,7 @@ func (p *Process) await(look func(p *Process) bool) {
 		if err = f.SetReadDeadline(time.Now().Add(rest)); err != nil {
 			break
 		}
-		err = conn.Read(func(uintptr) bool { return look(p) || p.strays() || p.unread() })
+		err = conn.Read(func(uintptr) bool { return p.lookFor(look) || p.strays() || p.unread() })
 		if errors.Is(err, os.ErrDeadlineExceeded) && !p.strays() {
 			err = nil
 			continue
@@ -346,13 +355,26 @@ func (p *Process) strays() bool {
 	return p.child.Lost()
 }
 
-// awaitBlocking is await without a poller.
+// lookFor calls look with p.mu held.
+func (p *Process) lookFor(look func(p *Process) bool) bool {
+	p.mu.Lock()
+	defer p.unlock()
+	return look(p)
+}
+
+// awaitBlocking is await without a poller. The thread that looks may be that of all
+// children, which no Logger and no Observer may hold up, so those are told afterwards.
 func (p *Process) awaitBlocking(look func(p *Process) bool) {
 	dup := p.dupOrNone
 	if p.child.Attached {
 		dup = nil
 	}
-	engine.AwaitEnd(p.pid, dup, func() bool { return look(p) })
+	engine.AwaitEnd(p.pid, dup, func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return look(p)
+	})
+	p.lookFor(look)
 }
 
 func (p *Process) dupOrNone() int {
