@@ -219,7 +219,7 @@ func (p *Program) startLogged(ctx context.Context, o *plan.Handover) (*Process, 
 
 // startChild is start, in a tree if there is one.
 func (p *Program) startChild(ctx context.Context, o *plan.Handover) (*Process, *plan.Times, error) {
-	if p.tree != nil {
+	if p.tree != nil && p.tree.Handle != nil { // package exec sees to its own
 		return p.startIn(ctx, o)
 	}
 	return p.start(ctx, o)

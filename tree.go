@@ -99,7 +99,7 @@ func NewTree(l Limits) (*Tree, error) {
 	}
 	t := &Tree{held: held}
 	_, t.ooms = held.OOMKills()
-	t.attr = attrlist.InTree(&plan.Tree{Cgroup: held.Dir(), Handle: t})
+	t.attr = attrlist.InTree(&plan.Tree{Cgroup: held.Dir(), Job: held.Job(), Handle: t})
 	return t, nil
 }
 
@@ -129,7 +129,9 @@ func (t *Tree) Kill() (left int, err error) { return t.held.Kill() }
 // one of them; the others got the signal.
 //
 // The processes of a control group are frozen while they get the signal, so that no fork
-// escapes it. Before Linux 5.2 they are not frozen. On Windows only os.Kill works.
+// escapes it. Before Linux 5.2 they are not frozen. On Windows os.Interrupt and
+// SIGTERM are CTRL_BREAK, for the children of the tree that have this process's console and
+// those that they start. Other signals than these and os.Kill are errors there.
 func (t *Tree) Signal(sig os.Signal) error {
 	if err := t.held.Signal(sig); err != nil {
 		return fmt.Errorf("spawn: signal a tree: %w", err)

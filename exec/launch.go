@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"runtime"
 	"slices"
 	"syscall"
 
@@ -59,9 +60,16 @@ func (c *Cmd) startError(path string, own int, err error) error {
 	var errno syscall.Errno
 	if errors.As(step.Err, &errno) && obvious(&step, errno) {
 		pe.Err = errno
+		if runtime.GOOS == "windows" && step.Step == spawn.StepChdir {
+			pe.Err = errDirectory
+		}
 	}
 	return pe
 }
+
+// errDirectory is what Windows says of any working directory that is none:
+// ERROR_DIRECTORY.
+const errDirectory = syscall.Errno(267)
 
 // missingDir is what os.StartProcess finds when it looks for Dir, before all else.
 func (c *Cmd) missingDir() error {

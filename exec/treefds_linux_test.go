@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -115,6 +116,10 @@ func killWithoutDescriptors(kind string) error {
 		unix.Close(fd)
 	}
 	for _, p := range pids {
+		// Without a descriptor for /proc Wait has not seen them end.
+		for try := 0; try < 1000 && running(number(p)); try++ {
+			time.Sleep(10 * time.Millisecond)
+		}
 		if running(number(p)) {
 			err = errors.Join(err, fmt.Errorf("process %s is alive", p))
 			_ = syscall.Kill(number(p), syscall.SIGKILL) // not to leave it behind

@@ -44,7 +44,7 @@ func (j job) KillAll() (some bool, err error) {
 	return u.Active > 0, j.Terminate(killed)
 }
 
-// Signal can only kill.
+// Signal can only kill: consoles interrupt, and do so by groups.
 func (j job) Signal(sig syscall.Signal) (some bool, err error) {
 	switch sig {
 	case syscall.SIGKILL:
@@ -52,7 +52,7 @@ func (j job) Signal(sig syscall.Signal) (some bool, err error) {
 	case 0:
 		return !j.Empty(), nil
 	}
-	return true, syscall.EWINDOWS
+	return true, errByGroups
 }
 
 func (j job) Count() int {

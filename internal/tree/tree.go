@@ -243,10 +243,15 @@ func (t *Tree) Signal(sig os.Signal) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.held() {
-		return done(t.holder.Signal(s))
+		if err := done(t.holder.Signal(s)); err != errByGroups {
+			return err
+		}
 	}
 	return t.signalMembers(s)
 }
+
+// errByGroups says that a holder can't signal what it holds.
+var errByGroups = errors.New("process groups are to be signalled")
 
 // Kill kills all that is left and waits until it is gone. left is how many are not, when
 // the kernel takes too long over it, or does not let this process kill them. It is -1

@@ -1,5 +1,3 @@
-//go:build !unix
-
 package tree
 
 import (
@@ -13,7 +11,7 @@ type Child interface {
 	Signal(sig os.Signal) error
 }
 
-// signalGroup is for Unix: there are no process groups here.
+// signalGroup has nobody: there are no processes here.
 func (l *Leader) signalGroup(syscall.Signal) error { return os.ErrProcessDone }
 
 func (l *Leader) gone() bool { return l.reaped }
