@@ -5,6 +5,7 @@ package raw
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -309,6 +310,34 @@ func TestAwaitFailure(t *testing.T) {
 func TestRoomFor(t *testing.T) {
 	if errno := RoomFor(3); errno != 0 {
 		t.Error(errno)
+	}
+}
+
+var _ = testenv.RegisterHelper("makes room", func([]string) int {
+	fmt.Println()
+	for {
+		RoomFor(8)
+	}
+})
+
+// The children of RoomFor do not outlive a parent that is killed at any moment.
+func TestRoomForLeavesNothing(t *testing.T) {
+	for range testenv.Rounds(10, 500) {
+		cmd := helperCommand(t, "makes room")
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = out.Read(make([]byte, 1)) // so it is at it
+		time.Sleep(time.Duration(rand.IntN(2000)) * time.Microsecond)
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait() // it was killed
+		testenv.Eventually(t, "the end of its group", func() bool { return unix.Kill(-cmd.Process.Pid, 0) == unix.ESRCH })
 	}
 }
 

@@ -3,6 +3,7 @@
 package raw
 
 import (
+	"os"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -182,13 +183,21 @@ func Spin(limit time.Duration, done func() bool) {
 	}
 }
 
+// roomTime is how long, in seconds, the children of RoomFor sleep at most.
+const roomTime = 60
+
 // RoomFor reports whether as many threads or processes more can be made now: it makes
-// children that sleep, and ends them. The errno is that of the first that can't be.
+// children that sleep, and ends them. The errno is that of the first that can't be. They
+// share memory and descriptors with this process, and must not outlive it.
 func RoomFor(n int) syscall.Errno {
 	var b Builder
 	b.Step(Step{Name: "sleep", Index: -1})
-	b.Call(0, Nanosleep, b.Words(1<<30, 0), Int(0))
-	b.Call(0, ExitGroup, Int(0))
+	parent, zero := b.Var(), Int(0)
+	b.Call(0, Prctl, Int(unix.PR_SET_PDEATHSIG), Int(int64(unix.SIGKILL)), zero, zero, zero).Ignore()
+	b.Call(0, Getppid).Keep(parent)
+	b.Call(0, ExitGroup, zero).SkipEqual(parent, uint64(os.Getpid()))
+	b.Call(0, Nanosleep, b.Words(roomTime, 0), zero)
+	b.Call(0, ExitGroup, zero)
 	p := b.Build()
 	var failed syscall.Errno
 	for range n {
