@@ -20,6 +20,9 @@ func (t inTree) check(c *plan.Claims) error {
 }
 
 func (t inTree) lower(p *plan.Plan) {
+	if t.PIDNamespace != nil {
+		p.SetPIDNamespace("the tree's", t.PIDNamespace)
+	}
 	if t.Cgroup != nil {
 		p.SetCgroup(t.Cgroup)
 		return

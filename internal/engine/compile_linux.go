@@ -66,6 +66,7 @@ type vars struct {
 type how struct {
 	way     way
 	relay   bool // a first child makes the child
+	enter   entering
 	clone   plan.Flags
 	use     dumpable.Use
 	tracing *tracing // nil where the child is not traced
@@ -149,7 +150,9 @@ func (p *Program) compileFor(in *Input, withSlots bool) error {
 	if pl.CopiedMemory {
 		p.feat.SharedMemory, withSlots = false, false
 	}
-	p.lowerRelay(pl)
+	if err := p.lowerRelay(pl); err != nil {
+		return err
+	}
 	if err := p.lowerNamespaces(pl); err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ func (p *Program) Start(ctx context.Context) (Child, error) {
 // launch runs the program with files held open.
 func (p *Program) launch(ctx context.Context, files []heldFile) (c Child, err error) {
 	if len(files) == 0 {
-		return p.launchOnThread(ctx)
+		return p.launchIn(ctx)
 	}
 	h := files[0]
 	conn, err := h.f.SyscallConn()
@@ -55,18 +55,38 @@ func (p *Program) launch(ctx context.Context, files []heldFile) (c Child, err er
 	return Child{}, &plan.Error{Part: h.part, Step: h.step, Index: h.index, Object: h.f.Name(), Err: err}
 }
 
-// launchOnThread runs the program on a thread that will do. A goroutine that is locked to
-// its thread makes the child itself: the thread may have anything that Linux keeps
-// for each, such as a sandbox, and not all of that can be compared.
-func (p *Program) launchOnThread(ctx context.Context) (c Child, err error) {
-	if !p.lasting || lasting.Locked() {
-		return p.launchTraced(ctx)
+// launchIn runs the program with the pid namespace open that the child is to be in.
+func (p *Program) launchIn(ctx context.Context) (c Child, err error) {
+	if p.enter.PIDNamespace == nil {
+		return p.launchOnThread(ctx, -1)
 	}
-	return p.launchLasting(ctx)
+	f, err := p.enter.Open(ctx)
+	if err == nil {
+		uerr := highfd.WithNumber(f, func(fd int) error {
+			c, err = p.launchOnThread(ctx, fd)
+			return nil
+		})
+		if uerr == nil {
+			return c, err
+		}
+		err = uerr
+	}
+	return Child{}, plan.AttrError(plan.StepSetns, p.enter.Index, p.enter.Object, err)
 }
 
-func (p *Program) launchLasting(ctx context.Context) (c Child, err error) {
-	errno, ended := lasting.Do(ctx, func() { c, err = p.launchTraced(ctx) })
+// launchOnThread runs the program on a thread that will do. namespace is the file of the
+// pid namespace, where there is one. A goroutine that is locked to
+// its thread makes the child itself: the thread may have anything that Linux keeps
+// for each, such as a sandbox, and not all of that can be compared.
+func (p *Program) launchOnThread(ctx context.Context, namespace int) (c Child, err error) {
+	if !p.lasting || lasting.Locked() {
+		return p.launchTraced(ctx, namespace)
+	}
+	return p.launchLasting(ctx, namespace)
+}
+
+func (p *Program) launchLasting(ctx context.Context, namespace int) (c Child, err error) {
+	errno, ended := lasting.Do(ctx, func() { c, err = p.launchTraced(ctx, namespace) })
 	switch {
 	case ended != nil:
 		return Child{}, ended
@@ -78,17 +98,17 @@ func (p *Program) launchLasting(ctx context.Context) (c Child, err error) {
 
 // launchTraced is launchHere, and does what only the tracer can do, which is the
 // thread that makes the child.
-func (p *Program) launchTraced(ctx context.Context) (Child, error) {
+func (p *Program) launchTraced(ctx context.Context, namespace int) (Child, error) {
 	if p.relay {
 		runtime.LockOSThread() // whose end would be that of the relay, too
 		defer runtime.UnlockOSThread()
 	}
 	if p.tracing == nil {
-		return p.launchHere(ctx)
+		return p.launchHere(ctx, namespace)
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	c, err := p.launchHere(ctx)
+	c, err := p.launchHere(ctx, namespace)
 	if err != nil {
 		return c, err
 	}
@@ -104,11 +124,11 @@ func (p *Program) launchTraced(ctx context.Context) (Child, error) {
 }
 
 // launchHere looks up what depends on the moment and runs the program.
-func (p *Program) launchHere(ctx context.Context) (Child, error) {
+func (p *Program) launchHere(ctx context.Context, namespace int) (Child, error) {
 	highfd.SettlePoller()
 	way := p.wayNow()
 	if way == copyWay && p.apart != nil {
-		return p.apart.launchHere(ctx)
+		return p.apart.launchHere(ctx, namespace)
 	}
 	if err := p.fds.Check(p.actions); err != nil {
 		return Child{}, err
@@ -117,7 +137,7 @@ func (p *Program) launchHere(ctx context.Context) (Child, error) {
 	if p.fds.NeedsSlots() {
 		var ok bool
 		if group, ok = p.fds.TakeSlots(); !ok {
-			return p.copying.launchHere(ctx)
+			return p.copying.launchHere(ctx, namespace)
 		}
 		defer group.Release()
 	}
@@ -129,6 +149,9 @@ func (p *Program) launchHere(ctx context.Context) (Child, error) {
 	a.c = raw.Clone{Flags: p.flags() | p.fds.Flags(a.r) | a.way.flags(), Legacy: !p.feat.Clone3, ErrFD: -1}
 	if p.bornInCgroup() {
 		a.c.Cgroup = p.heldFD(plan.StepCgroup)
+	}
+	if p.enter.PIDNamespace != nil {
+		a.r.Set(p.enter.fd, uint64(namespace))
 	}
 	p.setSignals(a.r)
 	if p.nofile != 0 && limitRaised() {

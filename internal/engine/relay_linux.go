@@ -10,21 +10,34 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/kernel"
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
 )
 
+// entering is the pid namespace that the relay enters.
+type entering struct {
+	*plan.PIDNamespace
+	fd raw.Var // set at each start
+}
+
 // lowerRelay adds the relay, where there is need of one, as the first that the child
 // does. The relay shares descriptors with this process: if it outlived this process, it
 // would hold the other end of the gate at which the child waits for its maps, and both
 // would wait for ever. So it is killed together with this process, or ends by itself where
 // that is dead already.
-func (p *Program) lowerRelay(pl *plan.Plan) {
-	p.relay = p.feat.SharedMemory && pl.OOMScore && (p.all || pl.IDMap != nil && pl.Unshare.Bits&unix.CLONE_NEWUSER == 0)
+func (p *Program) lowerRelay(pl *plan.Plan) error {
+	ownScore := p.feat.SharedMemory && pl.OOMScore && (p.all || pl.IDMap != nil && pl.Unshare.Bits&unix.CLONE_NEWUSER == 0)
+	p.relay = ownScore || pl.PIDNamespace != nil
 	if !p.relay {
-		return
+		return nil
+	}
+	if pl.PIDNamespace != nil {
+		if err := p.lowerEntering(pl); err != nil {
+			return err
+		}
 	}
 	b, zero, parent := pl.Builder(), raw.Int(0), pl.Builder().Var()
 	pl.StartStep(plan.StepClone)
@@ -32,6 +45,23 @@ func (p *Program) lowerRelay(pl *plan.Plan) {
 	pl.Call(plan.Relay, raw.Getppid).Keep(parent)
 	pl.Call(plan.Relay, raw.ExitGroup, zero).SkipEqual(parent, uint64(os.Getpid()))
 	b.Relay(uint8(plan.Relay), !p.feat.Clone3)
+	return nil
+}
+
+// lowerEntering makes the relay enter a pid namespace. The relay shares memory also where
+// the child has a copy of it.
+func (p *Program) lowerEntering(pl *plan.Plan) error {
+	ns := pl.PIDNamespace
+	p.enter = entering{ns, pl.Builder().Var()}
+	switch {
+	case !kernel.Current().SharedMemory:
+		return plan.AttrError(plan.StepSetns, ns.Index, ns.Object, &attr.UnsupportedError{What: "memory that is shared over clone, for a pid namespace that exists"})
+	case pl.Clone.Bits&unix.CLONE_NEWPID != 0:
+		return plan.AttrError(plan.StepSetns, ns.Index, ns.Object, plan.Invalid("contradicts CLONE_NEWPID of attr.Namespaces"))
+	}
+	pl.AttrStep(plan.StepSetns, ns.Index, ns.Object)
+	pl.Call(plan.Relay, raw.Setns, raw.VarArg(p.enter.fd, 0), raw.Int(unix.CLONE_NEWPID))
+	return nil
 }
 
 // watchRelay watches until the child is born. The relay waits for nothing, but

@@ -87,6 +87,9 @@ func (p *Program) varName(v raw.Var) string {
 	} else if p.maps != nil && v == p.maps.theirs {
 		return "its end"
 	}
+	if p.enter.PIDNamespace != nil && v == p.enter.fd {
+		return "its file"
+	}
 	switch v {
 	case p.signals.first:
 		return "first ignored"

@@ -4,6 +4,7 @@
 package plan
 
 import (
+	"context"
 	"os"
 	"strconv"
 	"sync"
@@ -36,6 +37,8 @@ type Plan struct {
 	Clone, Unshare Flags
 	// Joins are namespaces to be entered.
 	Joins []Join
+	// PIDNamespace is a pid namespace for the program to be in.
+	PIDNamespace *PIDNamespace
 	// IDMap is for a new user namespace.
 	IDMap *IDMap
 	// Ruleset is that of Landlock.
@@ -74,6 +77,14 @@ type Join struct {
 	File
 	Types  uint64
 	Object string
+}
+
+// PIDNamespace is a pid namespace that exists.
+type PIDNamespace struct {
+	Object string
+	Index  int // of the attribute
+	// Open is called at each start, for a file of the namespace. The file is not closed.
+	Open func(context.Context) (*os.File, error)
 }
 
 // Number is a descriptor of the child.
@@ -165,6 +176,23 @@ func (p *Plan) SetUnshare(bits uint64, object string) { p.Unshare = Flags{bits, 
 // AddJoin asks for namespaces to be entered.
 func (p *Plan) AddJoin(f *os.File, types uint64, object string) {
 	p.Joins = append(p.Joins, Join{File{f, p.index}, types, object})
+}
+
+// SetPIDNamespace asks for the program to be in a pid namespace that exists: the program
+// itself, which JoinNamespace can't do, as setns counts for the caller's children. So a
+// first child enters the namespace and makes the child, which is this process's child
+// as any other: with its pid, pidfd and status. It takes a process more, for a moment.
+//
+// open is called at each start and returns a file of the namespace, which stays its own
+// and must stay open until the start returns. An error of open, or of setns, is one of
+// the step "setns" of the attribute. object is what to call the namespace in errors and Steps.
+//
+// It needs CAP_SYS_ADMIN, in the user namespaces of this process and of the pid
+// namespace, which must be this process's or below it. If the init of the namespace is
+// dead, clone fails with ENOMEM. With CLONE_NEWPID of Namespaces Compile returns an error,
+// and where memory can't be shared. Linux 3.13.
+func (p *Plan) SetPIDNamespace(object string, open func(context.Context) (*os.File, error)) {
+	p.PIDNamespace = &PIDNamespace{object, p.index, open}
 }
 
 // SetIDMap asks for the maps of a user namespace.

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"context"
 	"os"
 
 	"github.com/safespawn/spawn/internal/raw"
@@ -11,5 +12,8 @@ import (
 type Tree struct {
 	Cgroup *os.File // in which the child is made; nil: it leads a process group
 	Job    *raw.Job // the same on Windows
-	Handle any      // of package spawn
+	// PIDNamespace, where it is not nil, opens the pid namespace in which the child is; see
+	// Plan.SetPIDNamespace.
+	PIDNamespace func(context.Context) (*os.File, error)
+	Handle       any // of package spawn
 }
