@@ -36,6 +36,9 @@ func (t inTree) lower(p *plan.Plan) {
 }
 
 func (t inTree) fallback(f *plan.ForkExec) error {
+	if t.PIDNamespace != nil {
+		return &UnsupportedError{What: "a pid namespace that exists", Since: plan.Engine}
+	}
 	f.Cgroup, f.Job = t.Cgroup, t.Job
 	f.LeadsGroup = t.Cgroup == nil
 	return nil

@@ -55,7 +55,9 @@ func (p *Program) lowerEntering(pl *plan.Plan) error {
 	p.enter = entering{ns, pl.Builder().Var()}
 	switch {
 	case !kernel.Current().SharedMemory:
-		return plan.AttrError(plan.StepSetns, ns.Index, ns.Object, &attr.UnsupportedError{What: "memory that is shared over clone, for a pid namespace that exists"})
+		return plan.AttrError(plan.StepSetns, ns.Index, ns.Object, &attr.UnsupportedError{
+			What: "memory that is shared over clone, for a pid namespace that exists", Err: unix.ENOTSUP,
+		})
 	case pl.Clone.Bits&unix.CLONE_NEWPID != 0:
 		return plan.AttrError(plan.StepSetns, ns.Index, ns.Object, plan.Invalid("contradicts CLONE_NEWPID of attr.Namespaces"))
 	}
