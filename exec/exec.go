@@ -140,8 +140,10 @@ type Cmd struct {
 	// no log.
 	Logger spawn.Logger
 	// Observer is told when the process has started and when it has ended. It is told
-	// before Start returns, and by Wait. Nobody is told of the end without Wait, nor of
-	// a program that was not found by Command. Nil means nobody is told.
+	// before Start returns, and before Wait returns. Nobody is told of the end without
+	// Wait. Nor is anybody told of a Start that has no process to make, because Command
+	// did not find the program, or because the context has ended before. Nil means
+	// nobody is told.
 	Observer spawn.Observer
 	// Limiter bounds how many processes there are at once. Start waits for a place, or
 	// for the end of the context. Wait gives the place back. Nil means no bound.

@@ -17,6 +17,7 @@ import (
 type seen struct {
 	event spawn.Event
 	ran   time.Time
+	ended bool // event is that of the end, of which the Observer is still to be told
 }
 
 // Started keeps the event of the last try.
@@ -61,7 +62,7 @@ func (c *Cmd) launchSeen(ctx context.Context, path string, files []*os.File, env
 			e.Step = spawn.StepExecve // package os does not tell
 		}
 	}
-	*c.seen = seen{e, now}
+	*c.seen = seen{event: e, ran: now}
 	return err
 }
 
@@ -86,7 +87,7 @@ func (c *Cmd) tellStart() {
 	}
 }
 
-// over gives back the place of the Limiter, and tells the Observer of the end. err is
+// over gives back the place of the Limiter, and notes the end for the Observer. err is
 // why there is no state.
 func (c *Cmd) over(err error) {
 	if c.Limiter != nil {
@@ -95,12 +96,19 @@ func (c *Cmd) over(err error) {
 	if c.seen == nil {
 		return
 	}
-	e := c.seen.event
+	e := &c.seen.event
 	e.Lived = time.Since(c.seen.ran)
 	if e.State = stateOf(c.ProcessState); e.State == nil {
 		e.Err = err
 	}
-	c.Observer.Ended(e)
+	c.seen.ended = true
+}
+
+// tellEnd tells the Observer of the end.
+func (c *Cmd) tellEnd() {
+	if c.seen != nil && c.seen.ended {
+		c.Observer.Ended(c.seen.event)
+	}
 }
 
 // stateOf is the state in the words of package spawn.

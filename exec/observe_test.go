@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 
@@ -129,4 +130,47 @@ func TestObserverFailures(t *testing.T) {
 	again := exec.Command(testenv.Self(t))
 	again.Args, again.Limiter = testenv.HelperArgs("exit 5"), full
 	_ = again.Run() // there is a place
+}
+
+// TestObserverPanics wants a process to be waited for, with all that goes with it, when
+// the Observer panics.
+func TestObserverPanics(t *testing.T) {
+	for _, when := range []string{"started", "ended"} {
+		c := exec.CommandContext(t.Context(), testenv.Self(t))
+		var out strings.Builder
+		c.Args, c.Stdout, c.Observer = testenv.HelperArgs("exit 5"), &out, panics(when)
+		c.Limiter = spawn.NewLimiter(1)
+		recovered := func(f func() error) (r any) {
+			defer func() { r = recover() }()
+			_ = f()
+			return nil
+		}
+		if r := recovered(c.Start); (r != nil) != (when == "started") {
+			t.Errorf("%s: Start panics with %v", when, r)
+		}
+		if r := recovered(c.Wait); (r != nil) != (when == "ended") {
+			t.Errorf("%s: Wait panics with %v", when, r)
+		}
+		if c.ProcessState == nil || c.ProcessState.ExitCode() != 5 {
+			t.Errorf("%s: %v", when, c.ProcessState)
+		}
+		again := exec.Command(testenv.Self(t))
+		again.Args, again.Limiter = testenv.HelperArgs("exit 5"), c.Limiter
+		_ = again.Run() // there is a place
+	}
+}
+
+// panics is an Observer that does so at the start or at the end.
+type panics string
+
+func (p panics) Started(spawn.Event) {
+	if p == "started" {
+		panic(p)
+	}
+}
+
+func (p panics) Ended(spawn.Event) {
+	if p == "ended" {
+		panic(p)
+	}
 }

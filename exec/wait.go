@@ -96,6 +96,7 @@ func (c *Cmd) Wait() error {
 	if c.ProcessState != nil {
 		return errors.New("exec: Wait was already called")
 	}
+	defer c.tellEnd() // when all else is done: an Observer may panic
 	c.streams.finishLeft(c.unwatch != nil)
 	var err error
 	if c.tree != nil {

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/exec"
 	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
@@ -31,6 +32,7 @@ type starter struct {
 // one where memory can't be shared.
 var adverseStarters = []starter{
 	{"spawn", runHere},
+	{"spawn/exec", func(path string) error { return exec.Command(path).Run() }},
 	{"os/exec", func(path string) error { return osexec.Command(path).Run() }},
 	{"fork", func(path string) error {
 		defer spawntest.Force("shared_memory")()
@@ -56,9 +58,10 @@ type situation struct {
 var situations = []situation{
 	{"memory cgroup at its limit", "memory", fillMemoryCgroup, map[string][]unix.Errno{"fork": {unix.ENOMEM}}, []string{"fork"}},
 	{"overcommit_memory=2, 80 % taken", "", commitMost, map[string][]unix.Errno{"fork": {unix.ENOMEM}}, nil},
-	{"pids.max reached", "pids", fillPids, map[string][]unix.Errno{"spawn": {unix.EAGAIN}, "os/exec": {unix.EAGAIN}, "fork": {unix.EAGAIN}}, nil},
+	{"pids.max reached", "pids", fillPids,
+		map[string][]unix.Errno{"spawn": {unix.EAGAIN}, "spawn/exec": {unix.EAGAIN}, "os/exec": {unix.EAGAIN}, "fork": {unix.EAGAIN}}, nil},
 	{"RLIMIT_NOFILE reached", "", fillFiles,
-		map[string][]unix.Errno{"spawn": {unix.EMFILE}, "os/exec": {unix.EMFILE}, "fork": {unix.EMFILE}}, nil},
+		map[string][]unix.Errno{"spawn": {unix.EMFILE}, "spawn/exec": {unix.EMFILE}, "os/exec": {unix.EMFILE}, "fork": {unix.EMFILE}}, nil},
 }
 
 // TestAdverse brings a process into each situation, for each starter: it succeeds or
