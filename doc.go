@@ -278,6 +278,15 @@
 // [Attach] makes a Process of any process. It is waited for and signalled by a pidfd,
 // and never reaped.
 //
+// # Trees
+//
+// [NewTree] makes a [Tree], which holds children and all their descendants together.
+// [Tree.Attr] goes into the list of any number of Specs. Tree.Kill ends all of them,
+// daemons included, and Tree.Wait waits for all. [Limits] bound what they may use
+// together, and [Tree.Usage] says what they have used. On Linux a control group holds
+// a tree, on Windows a job, and elsewhere process groups, which a process can leave.
+// [Tree.Holds] says which. docs/trees.md says how to get a control group with limits.
+//
 // # Cancellation
 //
 // The context of [Start] bounds the start alone. The child may be held up on its

@@ -163,3 +163,30 @@ func ExampleFeatures() {
 	fmt.Println(f.Has(spawn.FeatureEngine))
 	// Output: true
 }
+
+// A Tree ends a program with all that it has started, daemons included.
+func ExampleNewTree() {
+	tree, err := spawn.NewTree(spawn.Limits{}) // such as Limits{Memory: 512 << 20, Procs: 100}
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer tree.Close()
+	ctx := context.Background()
+	s := &spawn.Spec{
+		Path: "/bin/sh",
+		Args: []string{"sh", "-c", "sleep 60 & sleep 60 & exit 3"},
+		Attr: attr.List{tree.Attr()},
+	}
+	state, err := spawn.Run(ctx, s)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(state)
+	left, err := tree.Kill()
+	fmt.Println(left, err)
+	fmt.Println(tree.Wait(ctx))
+	// Output:
+	// exit status 3
+	// 0 <nil>
+	// <nil>
+}

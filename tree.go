@@ -219,7 +219,7 @@ func (p *Program) startIn(ctx context.Context, o *plan.Handover) (*Process, *pla
 	if t.ooms {
 		before, _ = t.held.OOMKills()
 	}
-	groups := p.tree.Cgroup == nil
+	groups := t.held.Loose() != nil
 	if o != nil && groups {
 		o.Take = false // there would be nothing to know the group by
 	}

@@ -40,7 +40,7 @@ func (t inTree) fallback(f *plan.ForkExec) error {
 		return &UnsupportedError{What: "a pid namespace that exists", Since: plan.Engine}
 	}
 	f.Cgroup, f.Job = t.Cgroup, t.Job
-	f.LeadsGroup = t.Cgroup == nil
+	f.LeadsGroup = t.Cgroup == nil && t.Job == nil
 	return nil
 }
 
@@ -58,7 +58,7 @@ func treeOf(l List) (*plan.Tree, int) {
 // own is what holds the tree.
 func checkTree(l List) error {
 	t, _ := treeOf(l)
-	if t == nil || t.Cgroup != nil {
+	if t == nil || t.Cgroup != nil || t.Job != nil {
 		return nil
 	}
 	for i, a := range l {
