@@ -171,6 +171,35 @@ func (c *child) reapByPid() (*os.ProcessState, error) {
 	return c.own.End(), nil
 }
 
+// over reports whether the process has ended, and leaves it to be reaped.
+func (c *child) over() bool {
+	if c.lost {
+		return true
+	}
+	var x raw.Exit
+	errno := unix.EBADF
+	err := c.process.WithHandle(func(h uintptr) {
+		if c.own != nil && !c.own.Holds(int(h)) {
+			return // it is somebody else's
+		}
+		errno = raw.Waitid(unix.P_PIDFD, int(h), unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, &x)
+	})
+	switch {
+	case err == nil:
+		return errno == unix.ECHILD || errno == 0 && x.PID != 0
+	case errors.Is(err, os.ErrNoHandle) && c.proc != nil:
+		return c.proc.WaitExited(lookOnly) == nil
+	}
+	return errors.Is(err, os.ErrProcessDone)
+}
+
+// lookOnly is a context that has ended.
+var lookOnly = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
+
 // begun says that the child was made just now and that Wait comes next.
 func (c *child) begun(young bool) { c.young = young }
 

@@ -125,6 +125,17 @@ type Cmd struct {
 	// other error, Wait then returns ErrWaitDelay.
 	WaitDelay time.Duration
 
+	// Stop has the steps by which the process ends when the context ends, such as
+	// spawn.Graceful(time.Second). They take the place of Cancel, which is not called.
+	// With Tree, the signals go to the whole tree, and the next step comes only if
+	// something of the tree is left. Nil means that Cancel is called. See
+	// [spawn.StopStep].
+	//
+	// WaitDelay then begins when the steps are over. If Stop has ended the process, the
+	// error of Wait matches the context's error, and errors.As finds an *[ExitError] in
+	// it. If a process is still alive after the last step, Wait goes on waiting, as it
+	// does after a Cancel that fails. [Cmd.Shutdown] takes the steps at any time.
+	Stop []spawn.StopStep
 	// Actions are performed in the child after the standard streams and ExtraFiles
 	// are in their places. The zero value does nothing.
 	//
@@ -197,6 +208,7 @@ type Cmd struct {
 	unwatch   func() bool
 	tree      *tree
 	cut       bool // the output was more than MaxOutput
+	waits     waits
 }
 
 // Command returns a Cmd that runs a program with the given arguments. It looks up a

@@ -107,7 +107,7 @@ func (c *Cmd) start() error {
 
 // watch begins to watch the context.
 func (c *Cmd) watch() {
-	if (c.Cancel == nil && c.WaitDelay == 0) || c.ctx == nil || c.ctx.Done() == nil {
+	if (c.Cancel == nil && c.WaitDelay == 0 && len(c.Stop) == 0) || c.ctx == nil || c.ctx.Done() == nil {
 		return
 	}
 	ended := make(chan ending)

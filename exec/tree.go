@@ -47,7 +47,11 @@ func (t *tree) reap(f func() error) error {
 // can be killed.
 func (c *Cmd) waitTree() error {
 	c.child.wait()
+	c.waits.sawEnd()
 	e, ended, late := c.awaitTree()
+	if idle := c.waits.stopping(); idle != nil {
+		<-idle
+	}
 	_ = c.tree.kill() // nothing may be left
 	if !c.drained() {
 		c.closePipes()

@@ -39,6 +39,9 @@ func (c *Cmd) interrupt(ended chan<- ending) {
 
 // cancel calls Cancel and says what Wait is to return if the process ends well.
 func (c *Cmd) cancel() error {
+	if len(c.Stop) > 0 {
+		return c.cancelBySteps()
+	}
 	if c.Cancel == nil {
 		return nil
 	}
@@ -93,10 +96,25 @@ func (c *Cmd) Wait() error {
 	if c.Process == nil {
 		return errors.New("exec: not started")
 	}
-	if c.ProcessState != nil {
-		return errors.New("exec: Wait was already called")
+	mine, done, err := c.waits.begin()
+	if err != nil {
+		return err
 	}
+	if mine {
+		c.wait()
+	} else {
+		<-done
+	}
+	return c.waits.result()
+}
+
+// wait is Wait for the one who waits.
+func (c *Cmd) wait() {
 	defer c.tellEnd() // when all else is done: an Observer may panic
+	c.waits.finish(c.waitAll())
+}
+
+func (c *Cmd) waitAll() error {
 	c.streams.finishLeft(c.unwatch != nil)
 	var err error
 	if c.tree != nil {
@@ -115,7 +133,12 @@ func (c *Cmd) waitProcess() error {
 	c.child.wait()
 	err := c.reap()
 	c.over(err)
+	c.waits.sawEnd()
 	e := c.stopWatching()
+	if c.stopped(e) {
+		_ = c.finishCopies(e) // there is a better reason
+		return c.because(e.err)
+	}
 	if err == nil {
 		err = e.err
 	}

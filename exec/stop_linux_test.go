@@ -1,0 +1,218 @@
+package exec_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/exec"
+	"github.com/safespawn/spawn/internal/testenv"
+)
+
+// gently are steps of which the second must not be needed.
+var gently = spawn.Graceful(testenv.Patience)
+
+// soon is a grace that is over before a process acts.
+const soon = 20 * time.Millisecond
+
+const (
+	// obeys exits with status 4 at TERM, and defies ignores it.
+	obeys  = `trap "echo bye; exit 4" TERM; echo ready; while :; do sleep 0.02; done`
+	defies = `trap "" TERM; echo ready; while :; do sleep 0.02; done`
+)
+
+// begun starts a shell script and waits for its first line.
+func begun(t *testing.T, c *exec.Cmd) (line string, rest io.Reader) {
+	t.Helper()
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	r := bufio.NewReader(out)
+	if line, err = r.ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(line), r
+}
+
+// withTree runs a test without and, where there are trees, with Tree.
+func withTree(t *testing.T, f func(t *testing.T, tree bool)) {
+	t.Run("alone", func(t *testing.T) { f(t, false) })
+	if spawn.Features().Has(spawn.FeatureEngine) {
+		t.Run("tree", func(t *testing.T) { f(t, true) })
+	}
+}
+
+// TestStopByContext ends programs by the context, those that obey and those that don't.
+func TestStopByContext(t *testing.T) {
+	withTree(t, func(t *testing.T, tree bool) {
+		for script, steps := range map[string][]spawn.StopStep{obeys: gently, defies: spawn.Graceful(soon)} {
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			c := exec.CommandContext(ctx, "/bin/sh", "-c", script)
+			c.Tree, c.Stop = tree, steps
+			c.Cancel = func() error { t.Error("Cancel was called"); return nil }
+			_, rest := begun(t, c)
+			cancel()
+			if script == obeys {
+				if said, err := io.ReadAll(rest); err != nil || string(said) != "bye\n" {
+					t.Errorf("%q, %v", said, err)
+				}
+			}
+			err := c.Wait()
+			var exit *exec.ExitError
+			if !errors.Is(err, context.Canceled) || !errors.As(err, &exit) {
+				t.Fatalf("%v", err)
+			}
+			if script == obeys && exit.ExitCode() != 4 || script == defies && exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+				t.Errorf("%v", exit)
+			}
+		}
+	})
+}
+
+// TestStopAfterEnd lets the context end after the program.
+func TestStopAfterEnd(t *testing.T) {
+	withTree(t, func(t *testing.T, tree bool) {
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		c := exec.CommandContext(ctx, "/bin/sh", "-c", "echo; exit 3")
+		c.Tree, c.Stop = tree, gently
+		_, rest := begun(t, c)
+		if _, err := io.ReadAll(rest); err != nil {
+			t.Error(err)
+		}
+		if spawn.Features().Has(spawn.FeatureEngine) {
+			testenv.Eventually(t, "the program has ended", func() bool { return !running(c.Process.Pid) })
+			cancel()
+		}
+		var exit *exec.ExitError
+		if err := c.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 3 || errors.Is(err, context.Canceled) {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+// TestStopWaitDelay bounds the waiting for a pipe that others have, after the steps.
+func TestStopWaitDelay(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	c := exec.CommandContext(ctx, "/bin/sh", "-c", "sleep 60 & echo $!; exec sleep 60")
+	out := &lines{left: 1, full: cancel}
+	c.Stop, c.WaitDelay, c.Stdout = gently, soon, out
+	if err := c.Run(); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	if err := syscall.Kill(number(strings.TrimSpace(out.String())), syscall.SIGKILL); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestShutdown stops programs that somebody waits for, or nobody.
+func TestShutdown(t *testing.T) {
+	withTree(t, func(t *testing.T, tree bool) {
+		for _, waiting := range []string{"before", "after", "never"} {
+			t.Run("Wait "+waiting, func(t *testing.T) {
+				c := exec.Command("/bin/sh", "-c", obeys)
+				c.Tree, c.Stop = tree, gently
+				begun(t, c)
+				var exit *exec.ExitError
+				wait := func() {
+					if err := c.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 4 {
+						t.Errorf("Wait: %v", err)
+					}
+				}
+				var wg sync.WaitGroup
+				if waiting == "before" {
+					wg.Go(wait)
+				}
+				for range 3 {
+					wg.Go(func() {
+						if err := c.Shutdown(t.Context()); err != nil {
+							t.Errorf("Shutdown: %v", err)
+						}
+					})
+				}
+				wg.Wait()
+				if waiting == "after" {
+					wait()
+				}
+				if c.ProcessState.ExitCode() != 4 {
+					t.Error(c.ProcessState)
+				}
+				if err := c.Shutdown(t.Context()); err != nil {
+					t.Errorf("again: %v", err)
+				}
+				if err := c.Wait(); waiting != "never" && (err == nil || errors.As(err, &exit)) {
+					t.Errorf("Wait again: %v", err)
+				}
+			})
+		}
+	})
+}
+
+// TestShutdownInVain stops a program that does not end by the steps.
+func TestShutdownInVain(t *testing.T) {
+	withTree(t, func(t *testing.T, tree bool) {
+		c := exec.Command("/bin/sh", "-c", defies)
+		c.Tree, c.Stop = tree, []spawn.StopStep{{Signal: syscall.SIGTERM, Grace: soon}}
+		if err := c.Shutdown(t.Context()); err == nil {
+			t.Error("it was not started")
+		}
+		begun(t, c)
+		ctx, cancel := context.WithCancel(t.Context())
+		if err := c.Shutdown(ctx); !errors.Is(err, spawn.ErrStillAlive) {
+			t.Error(err)
+		}
+		cancel()
+		if err := c.Shutdown(ctx); err != context.Canceled {
+			t.Error(err)
+		}
+		if err := c.Kill(); err != nil {
+			t.Error(err)
+		}
+		var exit *exec.ExitError
+		if err := c.Wait(); !errors.As(err, &exit) {
+			t.Error(err)
+		}
+	})
+}
+
+// TestStopTree lets a process of the tree take its time after the leader's end.
+func TestStopTree(t *testing.T) {
+	if !spawn.Features().Has(spawn.FeatureEngine) {
+		testenv.Skip(t, "no trees")
+	}
+	for name, end := range map[string]func(c *exec.Cmd, cancel func()) error{
+		"context":  func(c *exec.Cmd, cancel func()) error { cancel(); return c.Wait() },
+		"Shutdown": func(c *exec.Cmd, _ func()) error { go c.Wait(); return c.Shutdown(context.Background()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			file := t.TempDir() + "/said"
+			c := exec.CommandContext(ctx, "/bin/sh", "-c", `
+(trap "sleep 0.2; echo bye >`+file+`; exit" TERM; echo ready; exec >&-; while :; do sleep 0.02; done) &
+trap "exit 4" TERM; while :; do sleep 0.02; done`)
+			c.Tree, c.Stop = true, gently
+			begun(t, c)
+			if err := end(c, cancel); err != nil && !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+			if said, err := os.ReadFile(file); err != nil || string(said) != "bye\n" {
+				t.Errorf("%q, %v", said, err)
+			}
+		})
+	}
+}
