@@ -2,10 +2,12 @@ package exec_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -16,6 +18,35 @@ import (
 	"github.com/safespawn/spawn/exec"
 	"github.com/safespawn/spawn/internal/testenv"
 )
+
+// running reports whether a process is there and no zombie.
+func running(pid int) bool {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return false
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	return !strings.HasPrefix(rest, "Z") && !strings.HasPrefix(rest, "X")
+}
+
+// lines is written to, and calls full when it has some number of lines.
+type lines struct {
+	text []byte
+	left int
+	full func()
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	if n := bytes.Count(b, []byte("\n")); l.left > 0 {
+		if l.left -= n; l.left <= 0 {
+			l.full()
+		}
+	}
+	l.text = append(l.text, b...)
+	return len(b), nil
+}
+
+func (l *lines) String() string { return string(l.text) }
 
 // gently are steps of which the second must not be needed.
 var gently = spawn.Graceful(testenv.Patience)

@@ -4,12 +4,10 @@ package exec_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"io"
 	"os"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -22,16 +20,6 @@ import (
 // family is a shell script that prints the pids of itself and of processes that
 // it leaves behind with its standard output.
 const family = `echo $$; sleep 60 & echo $!; (sleep 60; :) & echo $!; `
-
-// running reports whether a process is there and no zombie.
-func running(pid int) bool {
-	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
-		return false
-	}
-	_, rest, _ := strings.Cut(string(stat), ") ")
-	return !strings.HasPrefix(rest, "Z") && !strings.HasPrefix(rest, "X")
-}
 
 func mustBeGone(t *testing.T, pids []string, want int) {
 	t.Helper()
@@ -73,25 +61,6 @@ func (o *overdue) Err() error {
 	}
 	return context.DeadlineExceeded
 }
-
-// lines is written to, and calls full when it has some number of lines.
-type lines struct {
-	text []byte
-	left int
-	full func()
-}
-
-func (l *lines) Write(b []byte) (int, error) {
-	if n := bytes.Count(b, []byte("\n")); l.left > 0 {
-		if l.left -= n; l.left <= 0 {
-			l.full()
-		}
-	}
-	l.text = append(l.text, b...)
-	return len(b), nil
-}
-
-func (l *lines) String() string { return string(l.text) }
 
 // TestTreeDeadline is the case that os/exec waits for until the grandchild ends:
 // it has the pipe. The leader waits, or has exited long before.
