@@ -15,6 +15,7 @@ import (
 	"github.com/safespawn/spawn/internal/attrlist"
 	"github.com/safespawn/spawn/internal/cgroup"
 	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/stop"
 	"github.com/safespawn/spawn/internal/tree"
 )
 
@@ -257,7 +258,16 @@ func byPID(p *Process) func(sig syscall.Signal) error {
 // treeTarget is what Stop ends.
 type treeTarget struct{ *tree.Tree }
 
-func (t treeTarget) Await(ctx context.Context) error { return t.Wait(ctx) }
+// Await waits until nobody is known to be left.
+func (t treeTarget) Await(ctx context.Context) error {
+	if err := t.Wait(ctx); err != nil {
+		return err
+	}
+	if t.Alive() < 0 {
+		return stop.ErrUnknown
+	}
+	return nil
+}
 
 func (t treeTarget) Left() int { return t.Alive() }
 

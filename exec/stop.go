@@ -80,7 +80,16 @@ func (c *Cmd) takeSteps(ctx context.Context, list []spawn.StopStep) (steps.Resul
 // treeTarget is a tree as Stop ends it.
 type treeTarget struct{ *spawntree.Tree }
 
-func (t treeTarget) Await(ctx context.Context) error { return t.Wait(ctx) }
+// Await waits until nobody is known to be left.
+func (t treeTarget) Await(ctx context.Context) error {
+	if err := t.Wait(ctx); err != nil {
+		return err
+	}
+	if t.Alive() < 0 {
+		return steps.ErrUnknown
+	}
+	return nil
+}
 
 func (t treeTarget) Left() int { return t.Alive() }
 
