@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -20,11 +21,16 @@ const (
 
 var shortWaits atomic.Int32
 
-// ShortWait calls look for a short time, until it returns true, if there is a place
-// for it.
+// ShortWait calls look for a short time, until it returns true, if there is a place for
+// it. Otherwise it calls look once, when other goroutines have had their turns: with so
+// many on their way the child is mostly over by then, and parking costs eight system
+// calls.
 func ShortWait(look func() bool) {
 	defer shortWaits.Add(-1)
 	if shortWaits.Add(1) <= maxShortWaits {
 		raw.Spin(shortWaitTime, look)
+		return
 	}
+	runtime.Gosched()
+	look()
 }
