@@ -93,7 +93,7 @@ func (t *terminal) restore(group int) {
 	if group > 0 {
 		signal.Ignore(syscall.SIGTTOU)
 		// It fails when the group is gone.
-		_ = unix.IoctlSetPointerInt(t.fd, unix.TIOCSPGRP, group)
+		_ = setForeground(t.fd, group)
 	}
 }
 

@@ -1,7 +1,6 @@
 package raw
 
 import (
-	"errors"
 	"os"
 	"runtime"
 	"sync"
@@ -31,8 +30,8 @@ type JobUsage struct {
 	PeakMemory   uint64 // committed, in bytes
 	User, System time.Duration
 	Processes    int // that were ever in it
-	Active       int // that are
 	Read, Write  uint64
+	HasIO        bool // Read and Write are known
 }
 
 // Package windows has no structures for these.
@@ -44,7 +43,10 @@ type (
 		TotalProcesses                           uint32
 		ActiveProcesses                          uint32
 		TotalTerminatedProcesses                 uint32
-		IO                                       windows.IO_COUNTERS
+	}
+	jobIO struct {
+		jobAccounting
+		IO windows.IO_COUNTERS
 	}
 	jobCPURate struct{ ControlFlags, CPURate uint32 }
 )
@@ -145,24 +147,41 @@ func (j *Job) Terminate(code uint32) error {
 	return os.NewSyscallError("TerminateJobObject", windows.TerminateJobObject(j.handle, code))
 }
 
-// Usage is what the job has used so far.
-func (j *Job) Usage() (JobUsage, error) {
+// Active is how many processes are in the job.
+func (j *Job) Active() (int, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.handle == 0 {
-		return JobUsage{}, errJobClosed
+		return 0, errJobClosed
 	}
 	var a jobAccounting
-	var l windows.JOBOBJECT_EXTENDED_LIMIT_INFORMATION
-	err := errors.Join(
-		queryJob(j.handle, windows.JobObjectBasicAndIoAccountingInformation, &a),
-		queryJob(j.handle, windows.JobObjectExtendedLimitInformation, &l),
-	)
+	err := queryJob(j.handle, windows.JobObjectBasicAccountingInformation, &a)
+	return int(a.ActiveProcesses), err
+}
+
+// Usage is what the job has used so far.
+func (j *Job) Usage() (u JobUsage, err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.handle == 0 {
+		return u, errJobClosed
+	}
+	var a jobAccounting
+	if err := queryJob(j.handle, windows.JobObjectBasicAccountingInformation, &a); err != nil {
+		return u, err
+	}
 	const unit = 100 * time.Nanosecond
-	return JobUsage{
-		PeakMemory: uint64(l.PeakJobMemoryUsed), User: time.Duration(a.TotalUserTime) * unit, System: time.Duration(a.TotalKernelTime) * unit,
-		Processes: int(a.TotalProcesses), Active: int(a.ActiveProcesses), Read: a.IO.ReadTransferCount, Write: a.IO.WriteTransferCount,
-	}, err
+	u.User, u.System = time.Duration(a.TotalUserTime)*unit, time.Duration(a.TotalKernelTime)*unit
+	u.Processes = int(a.TotalProcesses)
+	var l windows.JOBOBJECT_EXTENDED_LIMIT_INFORMATION
+	if queryJob(j.handle, windows.JobObjectExtendedLimitInformation, &l) == nil {
+		u.PeakMemory = uint64(l.PeakJobMemoryUsed)
+	}
+	var io jobIO
+	if queryJob(j.handle, windows.JobObjectBasicAndIoAccountingInformation, &io) == nil { // Wine has none
+		u.Read, u.Write, u.HasIO = io.IO.ReadTransferCount, io.IO.WriteTransferCount, true
+	}
+	return u, nil
 }
 
 // Close closes the job, and so ends its processes.

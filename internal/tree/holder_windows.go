@@ -37,11 +37,11 @@ func (t *Tree) Job() *raw.Job {
 const killed = 1
 
 func (j job) KillAll() (some bool, err error) {
-	u, err := j.Job.Usage()
+	n, err := j.Active()
 	if err != nil {
 		return false, err
 	}
-	return u.Active > 0, j.Terminate(killed)
+	return n > 0, j.Terminate(killed)
 }
 
 // Signal can only kill: consoles interrupt, and do so by groups.
@@ -56,8 +56,8 @@ func (j job) Signal(sig syscall.Signal) (some bool, err error) {
 }
 
 func (j job) Count() int {
-	u, _ := j.Job.Usage() // a job that is closed has none
-	return u.Active
+	n, _ := j.Active() // a job that is closed has none
+	return n
 }
 
 // maxLook is the longest time between two looks at a job.
@@ -76,17 +76,20 @@ func (j job) AwaitEmpty(ctx context.Context) error {
 
 func (j job) Usage() (Usage, error) {
 	u, err := j.Job.Usage()
+	missing := []string{"throttled", "peak of processes", "OOM kills"}
+	if !u.HasIO {
+		missing = append(missing, "IO")
+	}
 	return Usage{
-		MemoryPeak: int64(u.PeakMemory), User: u.User, System: u.System, Read: int64(u.Read), Written: int64(u.Write),
-		Missing: []string{"throttled", "peak of processes", "OOM kills"},
+		MemoryPeak: int64(u.PeakMemory), User: u.User, System: u.System, Read: int64(u.Read), Written: int64(u.Write), Missing: missing,
 	}, err
 }
 
 func (j job) OOMKills() (n int, ok bool) { return 0, false }
 
 func (j job) Empty() bool {
-	u, err := j.Job.Usage()
-	return err == nil && u.Active == 0
+	n, err := j.Active()
+	return err == nil && n == 0
 }
 
 func (j job) End(d time.Duration) (err error) {
