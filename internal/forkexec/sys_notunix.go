@@ -10,6 +10,7 @@ import (
 
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/attrlist"
+	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/plan"
 )
 
@@ -58,6 +59,9 @@ func (n *need) get(heldFiles) (heldFile, error) {
 	case needNumber:
 		return heldFile{File: [...]*os.File{os.Stdin, os.Stdout, os.Stderr}[n.fd]}, nil
 	case needFile:
+		if _, err := highfd.Number(n.file); err != nil {
+			return heldFile{}, err // package os would pass a handle of this process
+		}
 		return heldFile{File: n.file}, nil
 	case needDir:
 		return heldFile{}, n.checkDir()
