@@ -66,6 +66,7 @@ type vars struct {
 type how struct {
 	way     way
 	relay   bool // a first child makes the child
+	noRelay bool // no first child may make it, only for its score
 	enter   entering
 	clone   plan.Flags
 	use     dumpable.Use
@@ -147,7 +148,7 @@ func (p *Program) compileFor(in *Input, withSlots bool) error {
 	p.cgroup, p.all = pl.Cgroup, plan.InheritsAll(in.Actions)
 	p.lasting = pl.DeathSignal && (pl.Trace == nil || pl.Trace.Suspend)
 	p.leads = pl.Leads
-	if pl.CopiedMemory {
+	if pl.CopiedMemory || p.noRelay {
 		p.feat.SharedMemory, withSlots = false, false
 	}
 	if err := p.lowerRelay(pl); err != nil {

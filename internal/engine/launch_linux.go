@@ -28,6 +28,9 @@ func (p *Program) Start(ctx context.Context) (Child, error) {
 		return Child{}, err
 	}
 	c, err := q.launch(ctx, q.files)
+	if again := q.withoutRelay(err); again != nil {
+		c, err = again.launch(ctx, again.files)
+	}
 	if err == nil || !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.EPERM) {
 		return c, err
 	}

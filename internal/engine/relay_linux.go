@@ -4,6 +4,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -64,6 +65,26 @@ func (p *Program) lowerEntering(pl *plan.Plan) error {
 	pl.AttrStep(plan.StepSetns, ns.Index, ns.Object)
 	pl.Call(plan.Relay, raw.Setns, raw.VarArg(p.enter.fd, 0), raw.Int(unix.CLONE_NEWPID))
 	return nil
+}
+
+// withoutRelay is the program with a copy of the memory, where the error may say that the
+// system is against a relay: Linux before 3.13, or a filter. It is nil where the relay is
+// not only for the score.
+func (p *Program) withoutRelay(err error) *Program {
+	var e *plan.Error
+	if !p.relay || p.enter.PIDNamespace != nil || !errors.As(err, &e) || e.Step != plan.StepClone {
+		return nil
+	}
+	if !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.ENOSYS) {
+		return nil
+	}
+	in := p.inputs.Input
+	in.Once = false
+	q := &Program{how: how{noRelay: true}}
+	if q.compileKnowing(kernel.Here(), in) != nil {
+		return nil
+	}
+	return q
 }
 
 // watchRelay watches until the child is born. The relay waits for nothing, but

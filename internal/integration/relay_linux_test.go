@@ -206,3 +206,42 @@ func TestScoredIsKilled(t *testing.T) {
 		}
 	})
 }
+
+// TestScoreWithoutRelay wants a child to have a score and maps also where a filter is
+// against a first child that makes it.
+func TestScoreWithoutRelay(t *testing.T) {
+	relayed(t)
+	spawntest.Succeeds(t, spawntest.Helper(t, "no siblings"))
+}
+
+var _ = testenv.RegisterHelper("no siblings", func([]string) int {
+	if err := install(noSiblings(), true); err != nil {
+		return testenv.Status(err)
+	}
+	uid, gid := spawntest.MapOwn()
+	out, _, err := spawntest.TryOutput(spawntest.Shell("cat /proc/self/oom_score_adj",
+		attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: uid, GID: gid}, attr.OOMScoreAdj(700)))
+	if err == nil && out != "700\n" {
+		err = fmt.Errorf("%q", out)
+	}
+	return testenv.Status(err)
+})
+
+// noSiblings is a filter against CLONE_PARENT.
+func noSiblings() attr.Seccomp {
+	const nr, flags = 0, 16 // of struct seccomp_data
+	errno := func(e syscall.Errno) attr.SockFilter {
+		return attr.SockFilter{Code: unix.BPF_RET, K: unix.SECCOMP_RET_ERRNO | uint32(e)}
+	}
+	load := func(at uint32) attr.SockFilter { return attr.SockFilter{Code: unix.BPF_LD | unix.BPF_ABS, K: at} }
+	return attr.Seccomp{Filter: []attr.SockFilter{
+		load(nr),
+		{Code: unix.BPF_JMP | unix.BPF_JEQ, K: unix.SYS_CLONE3, Jf: 1},
+		errno(unix.ENOSYS),
+		{Code: unix.BPF_JMP | unix.BPF_JEQ, K: unix.SYS_CLONE, Jf: 3},
+		load(flags),
+		{Code: unix.BPF_JMP | unix.BPF_JSET, K: unix.CLONE_PARENT, Jf: 1},
+		errno(unix.EPERM),
+		{Code: unix.BPF_RET, K: unix.SECCOMP_RET_ALLOW},
+	}}
+}
