@@ -276,7 +276,8 @@
 // [Process.Events] also has the stops and continuations of a child.
 //
 // [Attach] makes a Process of any process. It is waited for and signalled by a pidfd,
-// and never reaped.
+// and never reaped. [Reap] is for a process that inherits orphans, such as the init of a
+// container: it reaps the orphans, and no child that somebody in this process waits for.
 //
 // # Trees
 //

@@ -404,6 +404,9 @@ func (p *Process) change() (status syscall.WaitStatus, changed bool, err error) 
 	return status, changed, err
 }
 
+// hasNoPidfd reports whether a pid is that of a child of this package that has no pidfd.
+func hasNoPidfd(pid int) bool { return engine.KnownByPid(pid) }
+
 // register makes the pidfd known to the poller. It returns nil where there is
 // none, or nothing to wait for any more.
 func (p *Process) register() *os.File {

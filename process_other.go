@@ -75,6 +75,9 @@ func (p *Process) waitExited(context.Context) error {
 	return missing("Process.WaitExited", "the clone engine", plan.Engine)
 }
 
+// hasNoPidfd is for the engine: package os has pidfds, or has none at all.
+func hasNoPidfd(int) bool { return false }
+
 // detach has no attached processes to let go of.
 func (p *Process) detach() bool { return false }
 

@@ -137,6 +137,9 @@ func (a *attempt) clone() (errno syscall.Errno, err error) {
 	a.child.Pidfd = raisePidfd(a.r, a.child.PID)
 	a.child.claim = raw.ClaimPidfd(a.child.Pidfd)
 	a.child.silent = a.relay
+	if a.child.PID != 0 && a.child.Pidfd < 0 {
+		noteByPid(a.child.PID)
+	}
 	if a.way != vforkWay && a.child.PID != 0 {
 		a.watch = a.watchChild()
 	}

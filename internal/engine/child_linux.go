@@ -57,6 +57,9 @@ func (c *Child) Ask(options int, x *raw.Exit) (errno syscall.Errno) {
 				break
 			}
 			c.reaped = way == byPidfd && errno == 0 && x.PID != 0 && options&unix.WNOWAIT == 0
+			if c.Pidfd < 0 && (errno == unix.ECHILD || errno == 0 && x.PID != 0 && options&unix.WNOWAIT == 0) {
+				forgetByPid(c.PID)
+			}
 			if errno == 0 || errno == unix.ECHILD {
 				return errno
 			}

@@ -90,6 +90,9 @@ func (c *Child) isForeign(errno syscall.Errno, x *raw.Exit) bool {
 func (c *Child) lose() {
 	if c.Pidfd >= 0 {
 		c.Pidfd, c.lost = -1, true
+		if !c.Attached {
+			noteByPid(c.PID)
+		}
 	}
 }
 

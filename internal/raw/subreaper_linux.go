@@ -1,0 +1,15 @@
+package raw
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// IsSubreaper reports whether orphans among the descendants of this process become its
+// children.
+func IsSubreaper() (bool, error) {
+	var is int32
+	err := unix.Prctl(unix.PR_GET_CHILD_SUBREAPER, uintptr(unsafe.Pointer(&is)), 0, 0, 0)
+	return is != 0, err
+}
