@@ -220,7 +220,12 @@ func (c *child) release() {
 // awaitHandle returns when the child of a pidfd has ended.
 func (c *child) awaitHandle(pidfd int) {
 	if !c.shortWait(pidfd) {
-		if !ends.await(pidfd) {
+		pid := c.process.Pid
+		if !ends.await(pidfd, pid) {
+			if !engine.IsPidfd(pidfd, pid) {
+				c.stray = c.own != nil
+				return
+			}
 			var x raw.Exit
 			raw.Waitid(unix.P_PIDFD, pidfd, unix.WEXITED|unix.WNOWAIT, &x)
 		}

@@ -3,6 +3,7 @@
 package exec
 
 import (
+	"errors"
 	"os"
 	"sync"
 	"syscall"
@@ -10,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/safespawn/spawn/internal/engine"
 	"github.com/safespawn/spawn/internal/highfd"
 )
 
@@ -30,15 +32,17 @@ type endPoller struct {
 
 // endWaiter is somebody who waits for an end.
 type endWaiter struct {
+	pidfd  int
+	pid    int
 	over   bool
 	failed bool          // there is no way to know
 	done   chan struct{} // closed when either is set
 }
 
 // await waits for the end of the child of a pidfd. It returns false where the
-// kernel does not let it.
-func (p *endPoller) await(pidfd int) bool {
-	w, first := p.add(pidfd)
+// kernel does not let it, and where the number of the pidfd is another file's by now.
+func (p *endPoller) await(pidfd, pid int) bool {
+	w, first := p.add(pidfd, pid)
 	switch {
 	case w == nil:
 		return false
@@ -51,7 +55,7 @@ func (p *endPoller) await(pidfd int) bool {
 }
 
 // add notes a pidfd. Whoever is the first has to lead.
-func (p *endPoller) add(pidfd int) (w *endWaiter, first bool) {
+func (p *endPoller) add(pidfd, pid int) (w *endWaiter, first bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	first = p.epoll == nil
@@ -67,7 +71,7 @@ func (p *endPoller) add(pidfd int) (w *endWaiter, first bool) {
 		}
 		return nil, false
 	}
-	w = &endWaiter{done: make(chan struct{})}
+	w = &endWaiter{pidfd: pidfd, pid: pid, done: make(chan struct{})}
 	p.waiting[p.last] = w
 	return w, first
 }
@@ -75,17 +79,43 @@ func (p *endPoller) add(pidfd int) (w *endWaiter, first bool) {
 // lead looks for ends until that of w has come, or all if w is nil, and then
 // leaves the others to another goroutine.
 func (p *endPoller) lead(w *endWaiter) {
-	err := p.conn.Read(func(uintptr) bool { return p.look(w) })
+	err := p.lookUntilOver(w)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err != nil {
-		p.fail()
+		p.fail(func(*endWaiter) bool { return true })
 	}
 	if len(p.waiting) > 0 {
 		go p.lead(nil)
 		return
 	}
 	p.close()
+}
+
+// The time between two looks for pidfds that other code has closed, by mistake: nothing
+// tells of their children's ends any more.
+const (
+	firstRest = time.Second
+	lastRest  = time.Minute
+)
+
+// lookUntilOver looks for ends until lead is over.
+func (p *endPoller) lookUntilOver(w *endWaiter) error {
+	for rest := firstRest; ; rest = min(2*rest, lastRest) {
+		if err := p.epoll.SetReadDeadline(time.Now().Add(rest)); err != nil {
+			return err
+		}
+		err := p.conn.Read(func(uintptr) bool { return p.look(w) })
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return err
+		}
+		p.mu.Lock()
+		p.fail(func(w *endWaiter) bool { return !engine.IsPidfd(w.pidfd, w.pid) })
+		p.mu.Unlock()
+		if p.look(w) {
+			return nil
+		}
+	}
 }
 
 // look tells those whose children have ended, and reports whether lead is over.
@@ -96,7 +126,7 @@ func (p *endPoller) look(w *endWaiter) bool {
 	for n := len(events); n == len(events); {
 		var err error
 		if n, err = unix.EpollWait(p.fd, events[:], 0); err != nil && err != unix.EINTR {
-			p.fail()
+			p.fail(func(*endWaiter) bool { return true })
 		}
 		for i := range max(n, 0) {
 			key := events[i].Fd
@@ -108,9 +138,12 @@ func (p *endPoller) look(w *endWaiter) bool {
 	return len(p.waiting) == 0 || w != nil && (w.over || w.failed)
 }
 
-// fail lets everybody find another way to wait.
-func (p *endPoller) fail() {
+// fail lets some find another way to wait. The caller holds p.mu.
+func (p *endPoller) fail(those func(w *endWaiter) bool) {
 	for key, w := range p.waiting {
+		if !those(w) {
+			continue
+		}
 		w.failed = true
 		close(w.done)
 		delete(p.waiting, key)

@@ -220,3 +220,34 @@ func TestLostInRun(t *testing.T) {
 	}
 	t.Errorf("%d pidfds are left", pidfds()-before)
 }
+
+// TestStrayHandleWhileParked has other code close the handle of a process that somebody
+// waits for, and nothing come to its number.
+func TestStrayHandleWhileParked(t *testing.T) {
+	first, endFirst := exits(t, "5")
+	second, endSecond := exits(t, "6")
+	for _, c := range []*exec.Cmd{first, second} {
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fd := handleOf(t, first.Process)
+	other := make(chan error)
+	go func() { other <- second.Wait() }()
+	done := make(chan error)
+	go func() { done <- first.Wait() }()
+	time.Sleep(10 * time.Millisecond) // for both to park
+	if err := unix.Close(fd); err != nil {
+		t.Fatal(err)
+	}
+	endFirst()
+	<-done // status 5
+	if s := first.ProcessState; s == nil || s.ExitCode() != 5 {
+		t.Errorf("the first: %v", s)
+	}
+	endSecond()
+	<-other // status 6
+	if s := second.ProcessState; s == nil || s.ExitCode() != 6 {
+		t.Errorf("the second: %v", s)
+	}
+}
