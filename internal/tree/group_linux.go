@@ -57,10 +57,9 @@ func (l *Leader) gone() bool {
 }
 
 // GroupAlive reports whether a process group has processes that are no zombies:
-// somebody else is to reap those, and may take his time.
-func GroupAlive(pgid int) bool {
-	return unix.Kill(-pgid, 0) != unix.ESRCH && countGroup(pgid) > 0
-}
+// somebody else is to reap those, and may take his time. It sends nothing, not even signal
+// 0: the group may be another's.
+func GroupAlive(pgid int) bool { return countGroup(pgid) > 0 }
 
 // countGroup counts the processes of a group that are no zombies; none where there is no
 // /proc that shows them.

@@ -1,7 +1,6 @@
 package tree
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"syscall"
@@ -57,9 +56,11 @@ func (t *Tree) Reap(l *Leader, f func() error) error {
 	err := f()
 	l.reaped = true
 	t.mu.Unlock()
-	left := l.end()
-	if t.held() {
-		left = errors.Join(left, t.holder.End(goneTime))
+	var left error
+	if t.held() { // which has the group, too
+		left = t.holder.End(goneTime)
+	} else {
+		left = l.end()
 	}
 	t.mu.Lock()
 	t.left = left
