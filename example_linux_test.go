@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -153,6 +154,54 @@ func ExampleStart_cancel() {
 	_, err = spawn.Start(ctx, s)
 	fmt.Println(err)
 	// Output: context deadline exceeded
+}
+
+// A process that was started by another, and whose pid is known, is waited for and
+// signalled by a pidfd.
+func ExampleAttach() {
+	c := exec.Command("/bin/sleep", "1000")
+	if err := c.Start(); err != nil {
+		log.Fatal(err)
+	}
+	p, err := spawn.Attach(c.Process.Pid)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := p.Kill(); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(p.Wait(context.Background()))
+	fmt.Println(c.Wait()) // the status is still os/exec's to take
+	// Output:
+	// signal: killed <nil>
+	// signal: killed
+}
+
+// The events of a child are its stops and continuations, and at last its end.
+func ExampleProcess_Events() {
+	p, err := spawn.Start(context.Background(), &spawn.Spec{Path: "/bin/sleep", Args: []string{"sleep", "1000"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	next := map[spawn.ProcessEventKind]syscall.Signal{
+		spawn.ProcessStopped: syscall.SIGCONT, spawn.ProcessContinued: syscall.SIGTERM,
+	}
+	if err := p.Signal(syscall.SIGSTOP); err != nil {
+		log.Fatal(err)
+	}
+	for e, err := range p.Events(context.Background()) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(e.Kind)
+		if sig, ok := next[e.Kind]; ok {
+			_ = p.Signal(sig) // or it has ended
+		}
+	}
+	// Output:
+	// stopped
+	// continued
+	// ended
 }
 
 func ExampleFeatures() {
