@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/exec"
 	"github.com/safespawn/spawn/internal/orphans"
 	"github.com/safespawn/spawn/internal/raw"
 	"github.com/safespawn/spawn/internal/testenv"
@@ -118,6 +119,13 @@ var starters = []func(path string) (int, error){
 			return -1, err
 		}
 		return state.ExitCode(), nil
+	},
+	func(path string) (int, error) { // package exec
+		c := exec.Command(path)
+		if err := c.Run(); err != nil && c.ProcessState == nil {
+			return -1, err
+		}
+		return c.ProcessState.ExitCode(), nil
 	},
 	func(path string) (int, error) { // os/exec
 		c := osexec.Command(path)
