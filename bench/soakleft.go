@@ -94,8 +94,10 @@ func look() (r remains, err error) {
 	return r, nil
 }
 
-// ownCgroups counts the control groups below this process's.
+// ownCgroups counts the control groups that this process has made below its own: its pid
+// is in their names. Others may make some there at the same time.
 func ownCgroups() (n int) {
+	own := fmt.Sprintf("-%d-", os.Getpid())
 	mounts, _ := os.ReadFile("/proc/self/mounts")
 	groups, _ := os.ReadFile("/proc/self/cgroup")
 	mount := ""
@@ -110,7 +112,7 @@ func ownCgroups() (n int) {
 			continue
 		}
 		_ = filepath.WalkDir(filepath.Join(mount, path), func(_ string, d fs.DirEntry, err error) error {
-			if err == nil && d.IsDir() {
+			if err == nil && d.IsDir() && strings.Contains(d.Name(), own) {
 				n++
 			}
 			return nil // one that has vanished meanwhile
