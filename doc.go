@@ -284,8 +284,9 @@
 // [NewTree] makes a [Tree], which holds children and all their descendants together.
 // [Tree.Attr] goes into the list of any number of Specs. Tree.Kill ends all of them,
 // daemons included, and Tree.Wait waits for all. [Limits] bound what they may use
-// together, and [Tree.Usage] says what they have used. On Linux a control group holds
-// a tree, on Windows a job, and elsewhere process groups, which a process can leave.
+// together, and [Tree.Usage] says what they have used. On Linux a control group or a
+// pid namespace holds a tree, on Windows a job, and elsewhere process groups, which a
+// process can leave.
 // [Tree.Holds] says which. docs/trees.md says how to get a control group with limits.
 //
 // # Cancellation

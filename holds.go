@@ -9,9 +9,10 @@ type HeldBy uint8
 
 // The means, from the strongest to the weakest.
 const (
-	HeldByCgroup HeldBy = 1 + iota // a control group of version 2, on Linux
-	HeldByJob                      // a job, on Windows
-	HeldByGroups                   // the process groups that the children lead
+	HeldByCgroup       HeldBy = 1 + iota // a control group of version 2, on Linux
+	HeldByPIDNamespace                   // a pid namespace with an init of the library's own, on Linux
+	HeldByJob                            // a job, on Windows
+	HeldByGroups                         // the process groups that the children lead
 )
 
 // String returns the means as two words or less, such as "control group".
@@ -19,6 +20,8 @@ func (h HeldBy) String() string {
 	switch h {
 	case HeldByCgroup:
 		return "control group"
+	case HeldByPIDNamespace:
+		return "pid namespace"
 	case HeldByJob:
 		return "job"
 	case HeldByGroups:
@@ -57,6 +60,8 @@ func (t *Tree) Holds() Holding {
 	switch loose := t.held.Loose(); {
 	case loose != nil:
 		return Holding{HeldByGroups, "whoever calls setsid or setpgid, as daemons do, and whoever is left of the group of a child that has been reaped, before Linux 6.9", loose}
+	case t.held.PIDNamespace() != nil:
+		return Holding{HeldByPIDNamespace, "nobody; but what a process of the tree asks others to start, is outside", t.held.Weaker()}
 	case t.held.Dir() == nil:
 		return Holding{HeldByJob, "whoever has a handle of the job; jobs can't be left", nil}
 	}

@@ -50,7 +50,7 @@ type Limits struct {
 	// memory.oom.group, Linux 4.19.
 	OOMGroup bool
 	// Strict makes NewTree fail if a descendant could leave the tree by setsid or
-	// setpgid, because neither a control group nor a job can be made.
+	// setpgid, because no control group, pid namespace or job can be made.
 	Strict bool
 }
 
@@ -65,9 +65,10 @@ type TreeLimitError = cgroup.LimitError
 // awaited, measured and ended as one. You may call all methods at any time, from any
 // goroutine.
 //
-// On Linux a control group of version 2 holds the tree if this process may make one, and
-// on Windows a job. If there is neither, each child leads a process group of its own, and
-// the tree is those groups. [Tree.Holds] says which, and what it does not guarantee.
+// On Linux a control group of version 2 holds the tree if this process may make one, else
+// a pid namespace if it may make that, and on Windows a job. If there is none of these,
+// each child leads a process group of its own, and the tree is those groups. [Tree.Holds]
+// says which, and what it does not guarantee.
 //
 // Close a tree when you are done with it. If a Tree becomes unreachable, its control
 // group is removed once it has no processes. If this process dies, its processes go on,
@@ -100,7 +101,7 @@ func NewTree(l Limits) (*Tree, error) {
 	}
 	t := &Tree{held: held}
 	_, t.ooms = held.OOMKills()
-	t.attr = attrlist.InTree(&plan.Tree{Cgroup: held.Dir(), Job: held.Job(), Handle: t})
+	t.attr = attrlist.InTree(&plan.Tree{Cgroup: held.Dir(), Job: held.Job(), PIDNamespace: held.PIDNamespace(), Handle: t})
 	return t, nil
 }
 
@@ -212,9 +213,20 @@ func ofUsage(u *tree.Usage) *Usage {
 // startIn is start for a child in a tree.
 func (p *Program) startIn(ctx context.Context, o *plan.Handover) (*Process, *plan.Times, error) {
 	t := p.tree.Handle.(*Tree)
+	for {
+		proc, times, again, err := p.tryIn(ctx, t, o)
+		if err == nil || !again {
+			return proc, times, err
+		}
+	}
+}
+
+// tryIn is startIn once. again says that the tree was killed meanwhile, and its pid
+// namespace with it, so that another try makes another.
+func (p *Program) tryIn(ctx context.Context, t *Tree, o *plan.Handover) (proc *Process, times *plan.Times, again bool, err error) {
 	kills, err := t.held.Begin()
 	if err != nil {
-		return nil, nil, &Error{Path: p.path, Part: PartAttr, Step: StepTree, Index: p.treeIndex, Err: err}
+		return nil, nil, false, &Error{Path: p.path, Part: PartAttr, Step: StepTree, Index: p.treeIndex, Err: err}
 	}
 	before := 0
 	if t.ooms {
@@ -224,15 +236,16 @@ func (p *Program) startIn(ctx context.Context, o *plan.Handover) (*Process, *pla
 	if o != nil && groups {
 		o.Take = false // there would be nothing to know the group by
 	}
-	proc, times, err := p.start(ctx, o)
+	proc, times, err = p.start(ctx, o)
 	if err != nil {
-		return nil, times, err
+		now, _ := t.held.Begin() // the next try says so
+		return nil, times, p.tree.PIDNamespace != nil && now != kills && ctx.Err() == nil, err
 	}
 	proc.tree, proc.ooms = t, before
 	if groups {
 		t.held.Join(tree.NewGroup(proc, byPID(proc)), kills)
 	}
-	return proc, times, nil
+	return proc, times, false, nil
 }
 
 // byPID sends to the process group of a child while that can't be reaped. It does not

@@ -25,10 +25,19 @@ import (
 	"github.com/safespawn/spawn/internal/cgroup"
 	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
+	spawntree "github.com/safespawn/spawn/internal/tree"
 )
 
 // groupsOnly makes trees be held by process groups alone.
 func groupsOnly(t *testing.T) {
+	t.Helper()
+	noCgroup(t)
+	t.Cleanup(spawntree.NoSpaceForTest())
+}
+
+// noCgroup makes trees be held by pid namespaces, or by process groups where none can be
+// made.
+func noCgroup(t *testing.T) {
 	t.Helper()
 	t.Cleanup(cgroup.ForTest{Parent: func() (string, error) { return "", errors.ErrUnsupported }}.Force())
 }
@@ -48,7 +57,7 @@ func newTree(t *testing.T, l spawn.Limits) *spawn.Tree {
 	return tree
 }
 
-// canHold reports whether a control group can hold a tree here.
+// canHold reports whether a control group can hold a tree now.
 func canHold(t *testing.T) bool {
 	t.Helper()
 	tree, err := spawn.NewTree(spawn.Limits{})
@@ -56,7 +65,7 @@ func canHold(t *testing.T) bool {
 		t.Fatal(err)
 	}
 	defer tree.Close()
-	return tree.Holds().Certain()
+	return tree.Holds().By == spawn.HeldByCgroup
 }
 
 // eachTree runs a test with trees that a control group holds, as it is killed by
@@ -70,6 +79,13 @@ func eachTree(t *testing.T, f func(t *testing.T)) {
 			f(t)
 		})
 	}
+	t.Run("pid namespace", func(t *testing.T) {
+		noCgroup(t)
+		if newTree(t, spawn.Limits{}).Holds().By != spawn.HeldByPIDNamespace {
+			testenv.Skip(t, "no pid namespace can be made")
+		}
+		f(t)
+	})
 	t.Run("groups", func(t *testing.T) {
 		groupsOnly(t)
 		f(t)
@@ -122,32 +138,44 @@ func twiceSetsid(mark string) string {
 // TestTreeA4 is about a daemon, which has left its process group, its session and its
 // parent: nothing is left of it, counted from outside.
 func TestTreeA4(t *testing.T) {
-	if !canHold(t) {
-		testenv.Skip(t, "no control group can be made")
-	}
-	for name, kill := range map[string]string{"cgroup.kill": "", "frozen": "no.such.file"} {
-		t.Run(name, func(t *testing.T) {
-			t.Cleanup(cgroup.ForTest{Kill: kill}.Force())
-			mark := marked()
-			tree := newTree(t, spawn.Limits{Strict: true})
-			p := startIn(t, tree, twiceSetsid(mark))
-			testenv.Eventually(t, "the daemons run", func() bool { return countMarked(mark) == 2 })
-			if state := waitFor(t, p); state.ExitCode() != 3 {
-				t.Errorf("got %v", state)
+	for _, way := range []string{"cgroup.kill", "frozen", "pid namespace"} {
+		t.Run(way, func(t *testing.T) {
+			switch way {
+			case "frozen":
+				t.Cleanup(cgroup.ForTest{Kill: "no.such.file"}.Force())
+			case "pid namespace":
+				noCgroup(t)
 			}
-			if left, err := tree.Kill(); left != 0 || err != nil {
-				t.Errorf("%d are left, %v", left, err)
+			tree, err := spawn.NewTree(spawn.Limits{Strict: true})
+			if err != nil {
+				testenv.Skip(t, "nothing can hold a tree")
 			}
-			if n := countMarked(mark); n != 0 {
-				t.Errorf("%d are alive", n)
-			}
-			if _, err := tree.Kill(); err != nil {
+			testA4(t, tree)
+			if err := tree.Close(); err != nil {
 				t.Error(err)
 			}
-			if err := tree.Signal(syscall.SIGTERM); !errors.Is(err, os.ErrProcessDone) {
-				t.Errorf("got %v", err)
-			}
 		})
+	}
+}
+
+func testA4(t *testing.T, tree *spawn.Tree) {
+	mark := marked()
+	p := startIn(t, tree, twiceSetsid(mark))
+	testenv.Eventually(t, "the daemons run", func() bool { return countMarked(mark) == 2 })
+	if state := waitFor(t, p); state.ExitCode() != 3 {
+		t.Errorf("got %v", state)
+	}
+	if left, err := tree.Kill(); left != 0 || err != nil {
+		t.Errorf("%d are left, %v", left, err)
+	}
+	if n := countMarked(mark); n != 0 {
+		t.Errorf("%d are alive", n)
+	}
+	if _, err := tree.Kill(); err != nil {
+		t.Error(err)
+	}
+	if err := tree.Signal(syscall.SIGTERM); !errors.Is(err, os.ErrProcessDone) {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -321,7 +349,7 @@ func TestTreeClosed(t *testing.T) {
 		if !errors.Is(err, os.ErrClosed) || !errors.As(err, &e) || e.Step != spawn.StepTree || e.Index != 0 || e.Part != spawn.PartAttr {
 			t.Errorf("got %v", err)
 		}
-		if tree.Holds().Certain() {
+		if tree.Holds().By == spawn.HeldByCgroup {
 			if u, err := tree.Usage(); err != nil || u.User+u.System == 0 {
 				t.Errorf("got %+v, %v", u, err)
 			}
@@ -343,7 +371,7 @@ func TestTreeAtOnce(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range 6 {
 			wg.Go(func() {
-				for range testenv.Rounds(5, 500) {
+				for range testenv.Rounds(3, 500) {
 					if err := startOne(i, program, inTree(tree, mark+" & "+mark)); err != nil {
 						t.Error(err)
 					}
@@ -411,7 +439,7 @@ func TestTreeContradicts(t *testing.T) {
 			}
 		}
 		_, err = spawn.Compile(&spawn.Spec{Path: "/bin/true", Attr: attr.List{tree.Attr(), attr.Setpgid{Pgid: os.Getpid()}}})
-		if tree.Holds().Certain() != (err == nil) {
+		if (tree.Holds().By == spawn.HeldByCgroup) != (err == nil) {
 			t.Errorf("another group: %v", err)
 		}
 		for _, a := range []attr.Attr{attr.Setpgid{}, attr.Setsid{}} {
@@ -461,7 +489,10 @@ func treeDirs(t *testing.T) int {
 func TestTreeMany(t *testing.T) {
 	eachTree(t, func(t *testing.T) {
 		before, threads := testenv.OpenFDs(), 0
-		n := testenv.Rounds(100, 10000)
+		n := testenv.Rounds(10, 10000)
+		if canHold(t) {
+			n = testenv.Rounds(100, 10000)
+		}
 		for i := range n {
 			tree, err := spawn.NewTree(spawn.Limits{})
 			if err != nil {
@@ -487,7 +518,7 @@ func TestTreeMany(t *testing.T) {
 		if now := testenv.CountThreads(t); now > threads+5 {
 			t.Errorf("%d threads, %d after a tenth", now, threads)
 		}
-		testenv.CheckFDs(t, before)
+		testenv.Eventually(t, "no descriptor is left", func() bool { return len(testenv.FDsSince(before)) == 0 })
 		if n := treeDirs(t); n != 0 {
 			t.Errorf("%d directories", n)
 		}

@@ -61,8 +61,9 @@ type Member interface {
 
 // Tree is children and the processes that they have made.
 type Tree struct {
-	holder       // what holds them, beside their groups
-	loose  error // why there is no control group; nil where there is one
+	holder holder // what holds them, beside their groups; nil where nothing does
+	loose  error  // why there is only the groups
+	weaker error  // why it is no control group, where something weaker holds the tree
 
 	mu      sync.Mutex
 	members []Member
@@ -75,6 +76,10 @@ type Tree struct {
 // Loose is why nothing but process groups holds the tree; nil where something does.
 func (t *Tree) Loose() error { return t.loose }
 
+// Weaker is why no control group holds a tree that something else holds; nil where one
+// does.
+func (t *Tree) Weaker() error { return t.weaker }
+
 // Left is what could not be ended or removed.
 func (t *Tree) Left() error {
 	t.mu.Lock()
@@ -85,25 +90,53 @@ func (t *Tree) Left() error {
 // New makes a tree with a control group or a job of its own. Where none can be made, the
 // tree is one Without.
 func New() *Tree {
-	t, _ := Open(Limits{}) // which fails only for limits
-	return t
+	h, err := newHolder(new(Limits))
+	if err != nil {
+		return Without(err)
+	}
+	return with(h)
 }
 
-// Open makes a tree with limits.
+// Open makes a tree with limits. Where there are none, a pid namespace will do, too.
 func Open(l Limits) (*Tree, error) {
 	if err := l.check(); err != nil {
 		return nil, err
 	}
 	h, err := newHolder(&l)
-	switch {
-	case err == nil:
-		t := &Tree{holder: h}
-		runtime.AddCleanup(t, holder.Abandon, h)
+	if err == nil {
+		return with(h), nil
+	}
+	if l.any() {
+		return nil, err
+	}
+	if h, serr := makeSpace(); serr == nil {
+		t := with(h)
+		t.weaker = err
 		return t, nil
-	case l.any() || l.Strict:
+	} else if !errors.Is(serr, errors.ErrUnsupported) {
+		err = fmt.Errorf("%w; and a pid namespace: %w", err, serr)
+	}
+	if l.Strict {
 		return nil, err
 	}
 	return Without(err), nil
+}
+
+// makeSpace is newSpace. Tests replace it.
+var makeSpace = newSpace
+
+// NoSpaceForTest has no tree be in a pid namespace until the function that it returns is
+// called.
+func NoSpaceForTest() (restore func()) {
+	makeSpace = func() (holder, error) { return nil, errors.ErrUnsupported }
+	return func() { makeSpace = newSpace }
+}
+
+// with makes a tree that something holds.
+func with(h holder) *Tree {
+	t := &Tree{holder: h}
+	runtime.AddCleanup(t, holder.Abandon, h)
+	return t
 }
 
 // Without makes a tree without a control group or a job.

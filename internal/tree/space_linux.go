@@ -1,0 +1,179 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package tree
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/safespawn/spawn/internal/pidns"
+)
+
+// space is a pid namespace that holds a tree. To kill all in it is to kill its init, so
+// the next start makes another.
+type space struct {
+	mu     sync.Mutex
+	now    *pidns.Namespace // nil where there is none
+	used   bool             // somebody has asked for now
+	dead   []*pidns.Namespace
+	closed bool
+}
+
+// newSpace makes a pid namespace, where this process may.
+func newSpace() (holder, error) {
+	n, err := pidns.New(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	return &space{now: n}, nil
+}
+
+// PIDNamespace opens the pid namespace in which a child must be made; nil where there is
+// none.
+func (t *Tree) PIDNamespace() func(context.Context) (*os.File, error) {
+	if s, ok := t.holder.(*space); ok {
+		return s.open
+	}
+	return nil
+}
+
+// open returns the file of the namespace. Whoever may have got it is a member from then
+// on.
+func (s *space) open(ctx context.Context) (*os.File, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, ErrClosed
+	}
+	if s.now != nil && !s.now.Alive() { // somebody outside has killed it
+		s.dead, s.now = append(s.dead, s.now), nil
+	}
+	if s.now == nil {
+		n, err := pidns.New(ctx)
+		if err != nil {
+			return nil, err
+		}
+		s.now = n
+	}
+	s.used = true
+	return s.now.File(), nil
+}
+
+// all are the namespaces that may have members. Those that were killed and have none are
+// let go of.
+func (s *space) all() []*pidns.Namespace {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	left := s.dead[:0]
+	for _, n := range s.dead {
+		if list, err := n.Members(); err != nil || len(list) > 0 || n.Alive() {
+			left = append(left, n)
+		} else {
+			_ = n.Close() // nobody is in it
+		}
+	}
+	s.dead = left
+	list := append([]*pidns.Namespace{}, left...)
+	if s.now != nil {
+		list = append(list, s.now)
+	}
+	return list
+}
+
+// ended is a context that lets nobody wait.
+var ended = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
+
+// KillAll kills the init.
+func (s *space) KillAll() (some bool, err error) {
+	some = s.Count() > 0
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.now == nil || !s.used {
+		return some, nil
+	}
+	_, _ = s.now.Kill(ended) // it is awaited by the caller
+	s.dead, s.now, s.used = append(s.dead, s.now), nil, false
+	return some, nil
+}
+
+func (s *space) Signal(sig syscall.Signal) (some bool, err error) {
+	if sig == syscall.SIGKILL {
+		return s.KillAll()
+	}
+	for _, n := range s.all() {
+		any, serr := n.Signal(sig)
+		some, err = some || any, errors.Join(err, serr)
+	}
+	return some, err
+}
+
+func (s *space) Count() (sum int) {
+	for _, n := range s.all() {
+		list, _ := n.Members() // one that was closed has none
+		sum += len(list)
+	}
+	return sum
+}
+
+func (s *space) Empty() bool { return s.Count() == 0 }
+
+func (s *space) AwaitEmpty(ctx context.Context) error {
+	for _, n := range s.all() {
+		if _, err := n.Wait(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *space) Usage() (Usage, error) {
+	return Usage{}, fmt.Errorf("spawn: nobody counts what a pid namespace uses: %w", errors.ErrUnsupported)
+}
+
+func (s *space) OOMKills() (n int, ok bool) { return 0, false }
+
+func (s *space) End(d time.Duration) error {
+	s.mu.Lock()
+	s.closed, s.used = true, true
+	s.mu.Unlock()
+	_, _ = s.KillAll() // the count says what is left
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	_ = s.AwaitEmpty(ctx) // the same
+	left := 0
+	for _, n := range s.all() {
+		list, _ := n.Members() // one that was closed has none
+		left += len(list)
+		_ = n.Close() // the file was open
+	}
+	s.mu.Lock()
+	s.dead = nil
+	s.mu.Unlock()
+	if left > 0 {
+		return fmt.Errorf("%d killed processes of a pid namespace don't end: %w", left, syscall.EBUSY)
+	}
+	return nil
+}
+
+func (s *space) Remove() error { return s.End(goneTime) }
+
+// Abandon lets the processes in it live. The init goes when they have ended.
+func (s *space) Abandon() {
+	if s.Empty() {
+		_ = s.End(goneTime) // nobody is left to be told
+		return
+	}
+	go func() {
+		_ = s.AwaitEmpty(context.Background()) // which does not end before
+		_ = s.End(goneTime)                    // the same
+	}()
+}

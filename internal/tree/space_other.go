@@ -1,0 +1,15 @@
+//go:build !linux || android || !(amd64 || arm64) || spawn_forkexec
+
+package tree
+
+import (
+	"context"
+	"errors"
+	"os"
+)
+
+// newSpace is for the engine, which can start in a pid namespace.
+func newSpace() (holder, error) { return nil, errors.ErrUnsupported }
+
+// PIDNamespace is nil.
+func (t *Tree) PIDNamespace() func(context.Context) (*os.File, error) { return nil }
