@@ -203,8 +203,9 @@ type Cmd struct {
 	extension extensionCache
 	child     child
 	streams   streams
-	seen      *seen         // nil without Observer
-	ended     <-chan ending // from the watcher of ctx
+	seen      *seen          // nil without Observer
+	place     *spawn.Limiter // nil where there is none to be given back
+	ended     <-chan ending  // from the watcher of ctx
 	unwatch   func() bool
 	tree      *tree
 	cut       bool // the output was more than MaxOutput

@@ -15,9 +15,10 @@ import (
 // seen is what an Observer is told of a process. It is the Observer of the Spec, and
 // keeps what package spawn says of the start.
 type seen struct {
-	event spawn.Event
-	ran   time.Time
-	ended bool // event is that of the end, of which the Observer is still to be told
+	observer spawn.Observer
+	event    spawn.Event
+	ran      time.Time
+	ended    bool // event is that of the end, of which the Observer is still to be told
 }
 
 // Started keeps the event of the last try.
@@ -40,7 +41,7 @@ func (c *Cmd) launchSeen(ctx context.Context, path string, files []*os.File, env
 		_, err := c.launchLimited(ctx, path, files, env)
 		return err
 	}
-	c.seen = &seen{}
+	c.seen = &seen{observer: c.Observer}
 	e := handover.NewEvent(ctx, path)
 	queue, err := c.launchLimited(ctx, path, files, env)
 	now := time.Now()
@@ -62,7 +63,7 @@ func (c *Cmd) launchSeen(ctx context.Context, path string, files []*os.File, env
 			e.Step = spawn.StepExecve // package os does not tell
 		}
 	}
-	*c.seen = seen{event: e, ran: now}
+	c.seen.event, c.seen.ran = e, now
 	return err
 }
 
@@ -77,21 +78,25 @@ func (c *Cmd) launchLimited(ctx context.Context, path string, files []*os.File, 
 		queue = time.Since(begin)
 		return c.launch(ctx, path, files, env)
 	})
+	if err == nil {
+		c.place = c.Limiter
+	}
 	return queue, err
 }
 
 // tellStart tells the Observer of the start.
 func (c *Cmd) tellStart() {
 	if c.seen != nil {
-		c.Observer.Started(c.seen.event)
+		c.seen.observer.Started(c.seen.event)
 	}
 }
 
-// over gives back the place of the Limiter, and notes the end for the Observer. err is
-// why there is no state.
+// over gives back the place of the Limiter, and notes the end for the Observer, unless that
+// was done. err is why there is no state.
 func (c *Cmd) over(err error) {
-	if c.Limiter != nil {
-		handover.GiveBack(c.Limiter)
+	if c.place != nil {
+		handover.GiveBack(c.place)
+		c.place = nil
 	}
 	if c.seen == nil {
 		return
@@ -104,11 +109,13 @@ func (c *Cmd) over(err error) {
 	c.seen.ended = true
 }
 
-// tellEnd tells the Observer of the end.
+// tellEnd tells the Logger and the Observer of the end, once. No lock is held.
 func (c *Cmd) tellEnd() {
-	if c.seen != nil && c.seen.ended {
-		c.Observer.Ended(c.seen.event)
+	if s := c.seen; s != nil && s.ended {
+		c.seen = nil
+		defer s.observer.Ended(s.event)
 	}
+	c.logExit(c.ProcessState)
 }
 
 // stateOf is the state in the words of package spawn.

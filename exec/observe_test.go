@@ -3,10 +3,13 @@ package exec_test
 import (
 	"context"
 	"errors"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
 	"testing"
+
+	"go.uber.org/zap/zapcore"
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/exec"
@@ -173,4 +176,65 @@ func (p panics) Ended(spawn.Event) {
 	if p == "ended" {
 		panic(p)
 	}
+}
+
+// TestObserverOnce wants an Observer to be told once, and a place to be given back once,
+// whatever is called twice.
+func TestObserverOnce(t *testing.T) {
+	o := &events{}
+	limiter := spawn.NewLimiter(1)
+	c := exec.Command(testenv.Self(t))
+	c.Args = testenv.HelperArgs("exit 5")
+	c.Observer, c.Limiter = o, limiter
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if c.Start() == nil || c.Run() == nil {
+		t.Error("started again")
+	}
+	if len(o.started) != 1 {
+		t.Errorf("told of %d starts", len(o.started))
+	}
+	c.Observer, c.Limiter = nil, nil // too late
+	if _, err := c.Process.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if c.Wait() == nil {
+			t.Error("it was reaped by other code")
+		}
+	}
+	if len(o.ended) != 1 {
+		t.Errorf("told of %d ends", len(o.ended))
+	}
+}
+
+// TestLoggerIsFree has a Logger that kills what has ended.
+func TestLoggerIsFree(t *testing.T) {
+	for _, tree := range []bool{false, true} {
+		c := exec.Command(testenv.Self(t))
+		c.Args = testenv.HelperArgs("exit 5")
+		c.Tree = tree
+		c.Logger = onEnd(func() {
+			if err := c.Kill(); !errors.Is(err, os.ErrProcessDone) {
+				t.Errorf("%v", err)
+			}
+		})
+		done := make(chan error)
+		go func() { done <- c.Run() }()
+		var failed *exec.ExitError
+		if err := testenv.Await(t, "Run", done); skipUnsupported(err) != nil && !errors.As(err, &failed) {
+			t.Error(err)
+		}
+	}
+}
+
+// onEnd is a Logger that calls a function when a process has ended.
+type onEnd func()
+
+func (f onEnd) Check(_ zapcore.Level, message string) *zapcore.CheckedEntry {
+	if message == "exited" {
+		f()
+	}
+	return nil
 }

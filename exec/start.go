@@ -17,7 +17,6 @@ func (c *Cmd) Run() error {
 	// With a bound on the time, or with Tree, the copying must not hold up Wait.
 	c.streams.inline = c.WaitDelay == 0 && !c.keeps()
 	if err := c.begin(); err != nil {
-		c.tellStart()
 		return err
 	}
 	c.child.begun(len(c.streams.left) == 0)
@@ -37,7 +36,6 @@ func (c *Cmd) Run() error {
 // Process is set, and you must call Wait to release the resources of the Cmd.
 func (c *Cmd) Start() error {
 	if err := c.begin(); err != nil {
-		c.tellStart()
 		return err
 	}
 	c.child.keep()
@@ -56,6 +54,7 @@ func (c *Cmd) begin() error {
 	if err != nil {
 		closeAll(&c.streams.parent)
 		c.streams.jobs = nil
+		c.tellStart()
 		return err
 	}
 	if len(c.streams.jobs) > 0 {

@@ -153,7 +153,6 @@ func (c *Cmd) reap() error {
 	state, err := c.child.reap()
 	c.child.release()
 	c.ProcessState = state
-	c.logExit(state)
 	if err == nil && !state.Success() {
 		err = &ExitError{ProcessState: state}
 	}
