@@ -29,7 +29,8 @@ type StopStep struct {
 // Graceful returns the usual steps: SIGTERM, and SIGKILL if a process is still alive
 // after d.
 //
-// On Windows there is no SIGTERM. The second step follows at once there.
+// On Windows SIGTERM is CTRL_BREAK, for a child with attr.Setpgid or in a Tree that has
+// this process's console. For any other child the second step follows at once there.
 func Graceful(d time.Duration) []StopStep {
 	return []StopStep{{Signal: syscall.SIGTERM, Grace: d}, {Signal: os.Kill}}
 }
@@ -79,7 +80,8 @@ var (
 //
 // A process that has left the group is not ended. Without a /proc that shows the
 // processes, Stop takes all steps as soon as the child itself has ended. Any Unix; on
-// Windows every signal but os.Kill fails. See kill(2), pidfd_send_signal(2).
+// Windows os.Interrupt and SIGTERM are CTRL_BREAK if the child leads a group of the
+// console, by attr.Setpgid; any other signal but os.Kill fails. See kill(2), pidfd_send_signal(2).
 func (p *Process) Stop(ctx context.Context, steps ...StopStep) (StopResult, error) {
 	checkContext(ctx)
 	if !p.child.Leads {

@@ -74,7 +74,8 @@ type TreeLimitError = cgroup.LimitError
 // group is removed once it has no processes. If this process dies, its processes go on,
 // and the next process of this library that makes a tree at the same place ends them:
 // the name of a control group tells the process that has made it, by its pid namespace,
-// its pid and the time of its start. A control group does not survive a boot.
+// its pid and the time of its start. A control group does not survive a boot. A job of
+// Windows ends with this process, and its processes with it.
 type Tree struct {
 	held *tree.Tree
 	attr attr.Attr
@@ -258,7 +259,7 @@ func byPID(p *Process) func(sig syscall.Signal) error {
 			return os.ErrProcessDone
 		}
 		err := p.SignalTree(sig)
-		if errors.Is(err, ErrNoTree) { // there are no groups on Windows
+		if errors.Is(err, ErrNoTree) || errors.Is(err, errors.ErrUnsupported) { // no groups on Windows, none that is safe on Solaris
 			err = p.Signal(sig)
 		}
 		if errors.Is(err, os.ErrProcessDone) {

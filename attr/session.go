@@ -14,8 +14,8 @@ type Setsid struct{}
 
 // Setpgid moves the child to the process group Pgid, which must be in the same
 // session. 0 makes the child the leader of a new group. In a new pid namespace the
-// child's own group is the only one. It excludes [Setsid]. Any Unix. See
-// setpgid(2).
+// child's own group is the only one. It excludes [Setsid]. Any Unix; on Windows, with a Pgid
+// of 0, a process group of the console. See setpgid(2).
 type Setpgid struct{ Pgid int }
 
 const (

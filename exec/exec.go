@@ -159,7 +159,7 @@ type Cmd struct {
 	// Limiter bounds how many processes there are at once. Start waits for a place, or
 	// for the end of the context. Wait gives the place back. Nil means no bound.
 	Limiter *spawn.Limiter
-	// Tree makes the Cmd responsible for the descendants of the child, too. Linux.
+	// Tree makes the Cmd responsible for the descendants of the child, too.
 	//
 	// The child leads a process group. If possible, it also lives in a control
 	// group of its own, and all of its descendants with it. Without a control
@@ -176,6 +176,10 @@ type Cmd struct {
 	// If this process ends without Wait, its trees live on. The next process in the
 	// same control group ends them when it starts a tree.
 	//
+	// On Windows a job holds the tree. No descendant escapes, and the tree ends when
+	// this process ends. On other systems than Linux and Windows the process group
+	// holds it. docs/platforms.md says what is different there.
+	//
 	// If this process has a controlling terminal, a child in a control group leads
 	// no process group, unless SysProcAttr asks for one. The child may read the
 	// terminal whenever this process may, and gets its signals. A child without a
@@ -185,8 +189,8 @@ type Cmd struct {
 	// both. Any other child is in the background, and is stopped when it reads the
 	// terminal.
 	Tree bool
-	// TreeStrict is Tree, but Start fails if no control group can be made. The
-	// error matches [ErrTreeNotHeld] and the reason.
+	// TreeStrict is Tree, but Start fails if no control group, or on Windows no job,
+	// can be made. The error matches [ErrTreeNotHeld] and the reason.
 	TreeStrict bool
 	// MaxOutput is the largest number of bytes that Output and CombinedOutput
 	// return. Zero means no limit. A program that writes more is killed as at the
