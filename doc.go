@@ -73,9 +73,9 @@
 // what happens, and why it happens there and not earlier or later. A step that the
 // Spec does not ask for is left out.
 //
-//  1. With OOMScoreAdj and either InheritAll or IDMap for Namespaces: a first child
-//     makes the child, and sleeps until execve. A score is a child's own only while
-//     the maker of the child sleeps, and the parent must not sleep.
+//  1. DieWithParent, or OOMScoreAdj with InheritAll or with IDMap for Namespaces: a
+//     first child makes the child, and sleeps until execve. A score is a child's own
+//     only while the maker of the child sleeps, and the parent must not sleep.
 //  2. A file table of its own, with only the needed descriptors. Before that, a
 //     change to a descriptor would change the parent's, too.
 //  3. Signal dispositions: InheritIgnored, SigDefault, SigIgnore. No signal is
@@ -384,6 +384,8 @@
 //   - attr.ParentDeathSignal keeps up to 8 threads, each with a goroutine. They are
 //     made when they are needed. If 8 children are held up before execve at once,
 //     the next Start waits for as long as its context lets it.
+//   - attr.DieWithParent keeps one child, the init of a pid namespace, and two
+//     descriptors. Each start makes one process more, for a moment.
 //   - Kill ends the child alone, and not the processes that the child has started.
 //   - A child that has another user's ids, or is in an uninterruptible sleep, may
 //     be impossible to kill before execve. If the context of its start ends, such a

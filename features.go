@@ -33,13 +33,15 @@ const (
 	FeatureSharedMemory FeatureName = "shared_memory" // CLONE_VM shares memory; without it, failures come by a pipe
 )
 
-// The features that attributes need. Without one of these the attribute fails.
+// The features that attributes need. Without one of these the attribute fails, unless the
+// feature says what happens then.
 const (
 	FeatureLandlock         FeatureName = "landlock"          // attr.Landlock; Feature.Version says what it can restrict
 	FeatureSeccomp          FeatureName = "seccomp"           // attr.Seccomp
 	FeatureUserNamespaces   FeatureName = "user_namespaces"   // attr.Namespaces and attr.Unshare with CLONE_NEWUSER
 	FeatureCgroupNamespaces FeatureName = "cgroup_namespaces" // the same with CLONE_NEWCGROUP
 	FeatureTimeNamespaces   FeatureName = "time_namespaces"   // the same with CLONE_NEWTIME
+	FeatureDieWithParent    FeatureName = "die_with_parent"   // attr.DieWithParent ends whole trees; without it, the child alone
 )
 
 // FeatureTreeLimits says whether limits can be set for a [Tree], which controllers there
@@ -79,7 +81,7 @@ func (s FeatureSet) String() string {
 // descriptors, processes or memory decides nothing.
 //
 // What the engine uses is looked for once. What attributes need is looked for at each
-// call of Features, which makes some children for it; none of them runs a program or
-// sends a SIGCHLD. A feature of an attribute may be available and the attribute fail
+// call of Features, which makes some children for it. None of them runs a program or
+// sends a SIGCHLD, but for one that becomes the init of a pid namespace. A feature of an attribute may be available and the attribute fail
 // all the same, as where privilege is missing.
 func Features() FeatureSet { return featureSet() }

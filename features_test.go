@@ -20,6 +20,7 @@ func TestFeatureNames(t *testing.T) {
 		spawn.FeatureEngine, spawn.FeatureClone3, spawn.FeatureCgroup, spawn.FeatureCloseRange, spawn.FeaturePidfd,
 		spawn.FeaturePidfdInfo, spawn.FeatureWaitid, spawn.FeatureSharedMemory, spawn.FeatureLandlock, spawn.FeatureSeccomp,
 		spawn.FeatureUserNamespaces, spawn.FeatureCgroupNamespaces, spawn.FeatureTimeNamespaces, spawn.FeatureTreeLimits,
+		spawn.FeatureDieWithParent,
 	} {
 		if count[name] != 1 {
 			t.Errorf("%s is there %d times", name, count[name])

@@ -4,10 +4,12 @@ package spawn
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 
 	"github.com/safespawn/spawn/internal/engine"
 	"github.com/safespawn/spawn/internal/kernel"
+	"github.com/safespawn/spawn/internal/pidns"
 	"github.com/safespawn/spawn/internal/plan"
 )
 
@@ -64,8 +66,12 @@ func featureSet() FeatureSet {
 		{Name: FeatureCgroupNamespaces, Available: a.CgroupNamespaces, Since: "4.6", Use: "the same with CLONE_NEWCGROUP"},
 		{Name: FeatureTimeNamespaces, Available: a.TimeNamespaces, Since: "5.6", Use: "the same with CLONE_NEWTIME"},
 		treeLimits(),
+		{Name: FeatureDieWithParent, Available: has(pidns.Probe()), Since: "3.19", Use: "attr.DieWithParent ends whole trees; without: the child alone"},
 	}
 }
+
+// has reports whether something is there: a shortage does not say no.
+func has(err error) bool { return !errors.Is(err, errors.ErrUnsupported) }
 
 var warned [3]atomic.Bool
 

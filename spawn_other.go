@@ -91,6 +91,7 @@ func featureSet() FeatureSet {
 		{Name: FeatureCgroupNamespaces, Since: "4.6", Use: used},
 		{Name: FeatureTimeNamespaces, Since: "5.6", Use: used},
 		treeLimits(),
+		{Name: FeatureDieWithParent, Since: "3.19", Use: used},
 	}
 }
 

@@ -159,7 +159,7 @@ func TestTwice(t *testing.T) {
 		attr.NoFile{}, attr.Rlimit{}, attr.Credential{Root: true}, attr.ResetIDs{}, attr.Chroot("/"), attr.NoNewPrivs{},
 		attr.Cgroup{Dir: anyFile}, attr.ControllingTTY{File: anyFile},
 		attr.Namespaces{Flags: newUTS}, attr.Unshare{Flags: newUTS}, attr.IDMap{UID: ids(0, 0, 1)},
-		attr.AmbientCaps{}, attr.ParentDeathSignal(9), attr.Ptrace{}, attr.DetachTTY{}, attr.ControllingTTY{FD: attr.FD(0)},
+		attr.AmbientCaps{}, attr.ParentDeathSignal(9), attr.DieWithParent{}, attr.Ptrace{}, attr.DetachTTY{}, attr.ControllingTTY{FD: attr.FD(0)},
 		attr.Foreground{FD: attr.FD(0)},
 		attr.SchedPolicy{}, attr.CPUAffinity{0}, attr.NUMAPolicy{}, attr.IOPrio{}, attr.TimerSlack(0), attr.CoreSched{},
 		attr.OOMScoreAdj(0), attr.RlimitToHard(0), attr.NoFileCurrent,

@@ -41,6 +41,9 @@ func Example_process() {
 		attr.ParentDeathSignal(syscall.SIGTERM),
 		attr.ChildSubreaper{},
 	}
+	_ = attr.List{
+		attr.DieWithParent{}, // all descendants as well, and also when this process is killed
+	}
 	output("umask; kill -USR1 $$; kill -PIPE $$; echo still here", list)
 	// Output:
 	// 0027

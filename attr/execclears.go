@@ -25,7 +25,7 @@ const (
 // checkDeathSignal finds attributes with which execve clears the parent-death
 // signal, as far as they and this thread tell.
 func checkDeathSignal(l List) error {
-	i := slices.IndexFunc(l, func(a Attr) bool { _, ok := a.(ParentDeathSignal); return ok })
+	i := slices.IndexFunc(l, func(a Attr) bool { return deathSignal(a) != 0 })
 	if i < 0 {
 		return nil
 	}
@@ -47,8 +47,20 @@ func checkDeathSignal(l List) error {
 	if why == "" {
 		return nil
 	}
-	sig := signalName(syscall.Signal(l[i].(ParentDeathSignal)))
-	return at(i, invalid(plan.StepPdeathsig, sig, "execve would clear the signal: %s", why))
+	return at(i, invalid(plan.StepPdeathsig, signalName(deathSignal(l[i])), "execve would clear the signal: %s", why))
+}
+
+// deathSignal is what an attribute makes the parent-death signal, or 0.
+func deathSignal(a Attr) syscall.Signal {
+	switch a := a.(type) {
+	case ParentDeathSignal:
+		return syscall.Signal(a)
+	case DieWithParent:
+		if a.alone() {
+			return syscall.SIGKILL
+		}
+	}
+	return 0
 }
 
 // clears is why the signal is cleared, empty where it isn't. It is as in the

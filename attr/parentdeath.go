@@ -46,13 +46,17 @@ import (
 // See PR_SET_PDEATHSIG(2const).
 type ParentDeathSignal syscall.Signal
 
-const prSetPdeathsig = 1
+const (
+	prSetPdeathsig = 1
+
+	theDeathSignal = "the parent-death signal"
+)
 
 func (s ParentDeathSignal) check(c *plan.Claims) error {
 	if s < 1 || s > plan.LastSignal {
 		return invalid(plan.StepPdeathsig, signalName(syscall.Signal(s)), "no such signal")
 	}
-	return c.Claim("the parent-death signal", "attr.ParentDeathSignal")
+	return c.Claim(theDeathSignal, "attr.ParentDeathSignal")
 }
 
 func (s ParentDeathSignal) lower(p *plan.Plan) {

@@ -28,6 +28,7 @@ type state struct {
 	sigIgnore   attr.SigIgnore
 	sigBlock    attr.SigMask
 	parentDeath *attr.ParentDeathSignal
+	dieTogether bool
 	subreaper   bool
 	stopped     bool
 }
@@ -48,6 +49,7 @@ func (o *options) processFlags() []cli.Flag {
 		o.value(group, "sig-ignore", "ignore `SIGNALS`", gather(&o.sigIgnore, attr.ParseSignals)),
 		o.value(group, "sig-block", "block `SIGNALS`, and no others", gather(&o.sigBlock, attr.ParseSignals)),
 		o.value(group, "parent-death", "send `SIGNAL` when spawn ends", single(&o.parentDeath, parseParentDeath)),
+		toggle(group, "die-with-parent", "when spawn ends, kill the program and its descendants", &o.dieTogether),
 		toggle(group, "subreaper", "adopt orphans among the descendants", &o.subreaper),
 		toggle(group, "stopped", "start stopped, until CONT is sent to it or to spawn", &o.stopped),
 	}
@@ -70,6 +72,7 @@ func (o *options) processAttributes() (list attr.List, err error) {
 	put(&list, o.ctty)
 	when(&list, o.detachTTY, attr.DetachTTY{})
 	put(&list, o.parentDeath)
+	when(&list, o.dieTogether, attr.DieWithParent{})
 	when(&list, o.subreaper, attr.ChildSubreaper{})
 	when(&list, o.stopped, attr.StartSuspended{})
 	when(&list, o.foreground, attr.Foreground{File: o.terminal()})

@@ -352,7 +352,7 @@ func failsWith(s *spawn.Spec, marker string, w spawntest.Want) error {
 func TestEveryDenied(t *testing.T) {
 	complete(t, rowsOf(denied), because(map[string]string{
 		"needs no privilege": "SigMask InheritIgnored SigDefault SigIgnore Setsid DetachTTY Foreground Umask RlimitToHard ResetIDs NoNewPrivs " +
-			"ParentDeathSignal Ptrace CPUAffinity NUMAPolicy TimerSlack CoreSched Personality ChildSubreaper " +
+			"ParentDeathSignal DieWithParent Ptrace CPUAffinity NUMAPolicy TimerSlack CoreSched Personality ChildSubreaper " +
 			"StartSuspended CoredumpFilter MemoryDenyWriteExec NoHugePages MergePages",
 		"needs a security module, see TestExecLabel": "SELinuxContext AppArmorProfile",
 		"needs a namespace, which is refused":        "Mounts PivotRoot Hostname Domainname",

@@ -190,9 +190,10 @@ func TestEveryMissing(t *testing.T) {
 		"in every kernel that Go runs on": "SigMask InheritIgnored SigDefault SigIgnore Setsid Setpgid ControllingTTY DetachTTY Foreground " +
 			"Umask Nice Rlimit RlimitToHard NoFile NoFilePolicy Chroot PivotRoot SecureBits ParentDeathSignal CPUAffinity " +
 			"TimerSlack Personality",
-		"done in another way, see eachEngine":        "Cgroup",
-		"needs a security module, see TestExecLabel": "SELinuxContext AppArmorProfile",
-		"comes with its namespace":                   "Hostname Domainname",
+		"done in another way, see eachEngine":                      "Cgroup",
+		"needs a security module, see TestExecLabel":               "SELinuxContext AppArmorProfile",
+		"does less instead, see TestDieWithParentWithoutPrivilege": "DieWithParent",
+		"comes with its namespace":                                 "Hostname Domainname",
 	}))
 }
 

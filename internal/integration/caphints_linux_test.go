@@ -98,6 +98,7 @@ func TestEveryCapability(t *testing.T) {
 	cases, n := capCases(nil), 0
 	because := map[string]string{
 		"ControllingTTY": "only who has two terminals can steal one",
+		"DieWithParent":  "does less instead",
 		"RlimitToHard":   "raises nothing",
 		"NoFile":         "is Rlimit",
 		"NoFilePolicy":   "is Rlimit", "IDs": "is Credential",

@@ -15,6 +15,7 @@ import (
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/engine"
+	"github.com/safespawn/spawn/internal/pidns"
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
@@ -93,13 +94,20 @@ func allAttributes(t *testing.T) []*spawn.Spec {
 	third := &spawn.Spec{Path: "/bin/true", Attr: attr.List{attr.Setsid{}, attr.ControllingTTY{FD: attr.FD(0)}, attr.ResetIDs{}, attr.StartSuspended{},
 		attr.CoredumpFilter(0), attr.MemoryDenyWriteExec{}, attr.NoHugePages{}, attr.MergePages{}}}
 	third.Actions.File(null, 3)
-	return []*spawn.Spec{most, other, third}
+	fourth := &spawn.Spec{Path: "/bin/true", Attr: attr.List{attr.Umask(0), attr.DieWithParent{}, attr.Setsid{}}}
+	t.Cleanup(pidns.EndForTest)
+	return []*spawn.Spec{most, other, third, fourth}
 }
 
 // TestStepsByPhase wants all steps in the order of the table, whatever that of the
 // list, and each in its phase.
 func TestStepsByPhase(t *testing.T) {
 	specs := allAttributes(t)
+	if pidns.Able() == nil {
+		was := phasesOf[plan.StepSetns]
+		phasesOf[plan.StepSetns] = append(slices.Clone(was), plan.Relay)
+		defer func() { phasesOf[plan.StepSetns] = was }()
+	}
 	seen := map[string]map[plan.Phase]bool{}
 	spawntest.EachEngine(t, func(t *testing.T) {
 		for _, s := range specs {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/pidns"
 	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
@@ -40,7 +41,7 @@ func eachAttribute(t *testing.T) map[string]*spawn.Spec {
 		{names}, {attr.Unshare{Flags: spawntest.WithUser(unix.CLONE_NEWUTS | unix.CLONE_NEWNS | unix.CLONE_NEWIPC)}},
 		{attr.JoinNamespace{File: uts}}, {attr.IDMap{UID: uid, GID: gid}, user}, {attr.Hostname("spawn"), names}, {attr.Domainname("spawn"), names},
 		{attr.AmbientCaps{0}}, {attr.NoCapabilities()}, {attr.SecureBits(0xf), attr.Credential{KeepGroups: true, Root: true}},
-		{attr.ParentDeathSignal(unix.SIGKILL)}, {attr.Ptrace{}}, {attr.SchedPolicy{Policy: attr.SchedBatch}}, {attr.CPUAffinity{testenv.SomeCPU(t)}},
+		{attr.ParentDeathSignal(unix.SIGKILL)}, {attr.DieWithParent{}}, {attr.Ptrace{}}, {attr.SchedPolicy{Policy: attr.SchedBatch}}, {attr.CPUAffinity{testenv.SomeCPU(t)}},
 		{attr.NUMAPolicy{Mode: attr.NUMALocal}}, {attr.IOPrio{Class: attr.IOPrioIdle}}, {attr.TimerSlack(123456)}, {attr.CoreSched{}},
 		{attr.OOMScoreAdj(1000)}, {attr.Personality(attr.PersonalityNoASLR)}, {attr.ChildSubreaper{}}, {attr.SessionKeyring("")},
 		{attr.NoNewPrivs{}}, {spawntest.Refuse(unix.EXDEV, unix.SYS_UNAME), attr.NoNewPrivs{}},
@@ -49,6 +50,10 @@ func eachAttribute(t *testing.T) map[string]*spawn.Spec {
 	} {
 		specs[typeName(list[0])] = &spawn.Spec{Path: dir + "/program", Attr: list}
 	}
+	if _, err := spawn.Compile(specs["DieWithParent"]); err != nil { // its init is there from now on
+		t.Fatal(err)
+	}
+	t.Cleanup(pidns.EndForTest)
 	specs["Namespaces"].Attr = attr.List{names}
 	specs["Chroot"].Path, specs["PivotRoot"].Path = "/program", "/program"
 	if testenv.OnInitramfs(t) {

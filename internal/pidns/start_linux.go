@@ -136,8 +136,8 @@ func closeFrom(b *raw.Builder, first int64) {
 
 // start makes the init, on a thread that lasts.
 func (f *files) start(ctx context.Context) (pid, pidfd int, err error) {
-	if !kernel.Current().SharedMemory {
-		return 0, -1, &Refusal{What: "memory that is shared over clone", Err: unix.ENOTSUP}
+	if err := shares(); err != nil {
+		return 0, -1, err
 	}
 	errno, ended := lasting.Do(ctx, func() { pid, pidfd, err = f.startHere() })
 	switch {

@@ -13,7 +13,7 @@ import (
 	"slices"
 )
 
-// In returns the names of the attributes in the files of a directory: the types
+// In returns the names of the attributes in the files of a directory: the exported types
 // that have a method called lower. The error matches fs.ErrNotExist where there is
 // no source.
 func In(dir string) (names []string, err error) {
@@ -28,8 +28,12 @@ func In(dir string) (names []string, err error) {
 			continue
 		}
 		for _, d := range f.Decls {
-			if m, ok := d.(*ast.FuncDecl); ok && m.Recv != nil && m.Name.Name == "lower" {
-				names = append(names, m.Recv.List[0].Type.(*ast.Ident).Name)
+			m, ok := d.(*ast.FuncDecl)
+			if !ok || m.Recv == nil || m.Name.Name != "lower" {
+				continue
+			}
+			if name := m.Recv.List[0].Type.(*ast.Ident).Name; ast.IsExported(name) {
+				names = append(names, name)
 			}
 		}
 	}

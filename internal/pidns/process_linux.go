@@ -1,0 +1,140 @@
+//go:build (amd64 || arm64) && !android
+
+package pidns
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/kernel"
+)
+
+// process is the namespace for those that are to end with this process. It is made at
+// first use, and again where its init is dead: somebody outside may have killed it.
+var process struct {
+	sync.Mutex
+	*Namespace
+	refused *Refusal
+}
+
+// Process returns the file of the namespace of those that end with this process. The file
+// stays open until the next call that finds the init dead.
+func Process(ctx context.Context) (*os.File, error) {
+	if err := shares(); err != nil {
+		return nil, err
+	}
+	process.Lock()
+	defer process.Unlock()
+	n := process.Namespace
+	if n != nil && n.Alive() && !n.ending() {
+		return n.file, nil
+	}
+	if process.refused != nil {
+		return nil, process.refused
+	}
+	if n != nil {
+		process.Namespace = nil
+		n.leave()
+	}
+	n, err := New(ctx)
+	if err != nil {
+		if errors.As(err, &process.refused) {
+			return nil, process.refused
+		}
+		return nil, err
+	}
+	process.Namespace = n
+	return n.file, nil
+}
+
+// Able reports why Process can't do it here; nil where it has done so before. It does not
+// look whether the init is dead.
+func Able() error {
+	if err := shares(); err != nil {
+		return err
+	}
+	process.Lock()
+	there := process.Namespace != nil
+	process.Unlock()
+	if there {
+		return nil
+	}
+	_, err := Process(context.Background())
+	return err
+}
+
+// Probe is Able that leaves no namespace behind where there was none.
+func Probe() error {
+	if err := shares(); err != nil {
+		return err
+	}
+	process.Lock()
+	there, refused := process.Namespace != nil, process.refused
+	process.Unlock()
+	if there {
+		return nil
+	}
+	if refused != nil {
+		return refused
+	}
+	n, err := New(context.Background())
+	if err != nil {
+		return err
+	}
+	_ = n.Close()
+	for end := time.Now().Add(probeTime); !n.tryReap() && time.Now().Before(end); {
+		time.Sleep(probePause)
+	}
+	return nil
+}
+
+// probeTime bounds the wait for an init that has nobody to wait for.
+const (
+	probeTime  = time.Second
+	probePause = 50 * time.Microsecond
+)
+
+// shares reports that nobody can be put into a namespace, where memory is not shared over
+// clone.
+func shares() error {
+	if !kernel.Current().SharedMemory {
+		return &Refusal{What: "memory that is shared over clone", Err: unix.ENOTSUP}
+	}
+	return nil
+}
+
+// exiting is PF_EXITING among the flags in /proc/PID/stat.
+const exiting = 0x4
+
+// ending reports whether the init is dying: it can't end before all children of this
+// process in its namespace were waited for, and no others can be made any more.
+func (n *Namespace) ending() bool {
+	pid := n.initInProc()
+	if pid == 0 {
+		return false // not known
+	}
+	fields, err := kernel.Stat(strconv.Itoa(pid))
+	if err != nil {
+		return false
+	}
+	flags, err := strconv.ParseUint(string(fields[6]), 10, 64)
+	return err == nil && flags&exiting != 0
+}
+
+// EndForTest ends the namespace of Process, with all that are in it, and forgets why there
+// is none.
+func EndForTest() {
+	process.Lock()
+	n := process.Namespace
+	process.Namespace, process.refused = nil, nil
+	process.Unlock()
+	if n != nil {
+		_ = n.Close()
+	}
+}

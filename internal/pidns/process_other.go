@@ -1,0 +1,18 @@
+//go:build !linux || (!amd64 && !arm64) || android
+
+package pidns
+
+import (
+	"context"
+	"errors"
+	"os"
+)
+
+// Able reports that there is no namespace here.
+func Able() error { return &Refusal{What: "the engine of Linux", Err: errors.ErrUnsupported} }
+
+// Probe is Able.
+func Probe() error { return Able() }
+
+// Process has no namespace here.
+func Process(context.Context) (*os.File, error) { return nil, Able() }
