@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -141,6 +142,10 @@ func (r *reaper) look() (next time.Duration) {
 		}
 	}
 	r.seen = seen
+	if len(due) > 0 {
+		held, _ := heldPids(nil) // many may be left zombies by their owners
+		due = slices.DeleteFunc(due, func(z zombie) bool { return held[z.pid] })
+	}
 	for len(due) > 0 {
 		n := min(len(due), atOnce)
 		reapAll(due[:n])
