@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -89,9 +90,34 @@ func TestTreeOfTheDead(t *testing.T) {
 	_ = crash.Process.Kill() // Wait says it
 	_ = crash.Wait()         // killed
 	mustRun(t, left)
+	lockAndFreeze(t, g, left[0])
 	useUntil(t, g, func() bool { return len(groupsIn(g)) == 1 })
 	mustBeGone(t, left, 4)
 	mustRun(t, living)
+}
+
+// lockAndFreeze makes the group of a process, below another, like one whose owner was
+// killed while it had the group frozen: a child on its way to execve still has the lock.
+func lockAndFreeze(t *testing.T, group, pid string) {
+	t.Helper()
+	i := slices.IndexFunc(groupsIn(group), func(dir string) bool {
+		procs, _ := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+		return slices.Contains(strings.Fields(string(procs)), pid)
+	})
+	if i < 0 {
+		t.Fatalf("process %s is in none of %q", pid, groupsIn(group))
+	}
+	dir, err := os.Open(groupsIn(group)[i])
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { dir.Close() })
+	if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir.Name(), "cgroup.freeze"), []byte("1"), 0); err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
 }
 
 // useUntil runs a tree in a control group, and others where one doesn't do: on a
@@ -160,6 +186,7 @@ func TestTreeLeftovers(t *testing.T) {
 		{"spawn-" + ns + "-" + pid + "-1-2", "its owner's pid is another process's", false, false, false},
 		{"spawn-" + ns + "-" + pid + "-1-3", "it is locked", true, true, true},
 		{"spawn-" + ns + "-" + strconv.Itoa(ended.ProcessState.Pid()) + "-1-4", "its owner has ended", false, false, false},
+		{"spawn-" + ns + "-" + strconv.Itoa(ended.ProcessState.Pid()) + "-1-7", "its owner has ended, and a child has the lock", true, false, false},
 		{"spawn-" + other + "-" + pid + "-1-5", "its owner can't be looked for", false, true, false},
 		{"spawn-" + ns + "-" + pid + "-0-6", "its owner's start is not known", false, true, false},
 		{"spawn-12-3", "it has no owner", false, true, true},

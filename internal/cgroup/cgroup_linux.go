@@ -90,21 +90,28 @@ func tryGroup(path string) (*Group, error) {
 
 // openGroup opens and locks a group; it fails at once if somebody else has it.
 func openGroup(path string) (*Group, error) {
+	g, err := openUnlocked(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.dir.With(func(fd int) error { return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) }); err != nil {
+		g.close()
+		return nil, &fs.PathError{Op: "flock", Path: path, Err: err}
+	}
+	return g, nil
+}
+
+func openUnlocked(path string) (*Group, error) {
 	dir, err := highfd.OpenHeld(path, unix.O_RDONLY|unix.O_DIRECTORY)
 	if err != nil {
 		return nil, err
 	}
-	g := &Group{path: path, dir: dir}
-	if err := dir.With(func(fd int) error { return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) }); err != nil {
-		dir.Close()
-		return nil, &fs.PathError{Op: "flock", Path: path, Err: err}
-	}
-	g.kill, err = highfd.OpenHeld(filepath.Join(path, killFile), unix.O_WRONLY)
+	kill, err := highfd.OpenHeld(filepath.Join(path, killFile), unix.O_WRONLY)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		dir.Close()
 		return nil, err
 	}
-	return g, nil
+	return &Group{path: path, dir: dir, kill: kill}, nil
 }
 
 func (g *Group) close() {

@@ -70,6 +70,7 @@ type state int
 const (
 	unknown state = iota // as if it was in another pid namespace
 	alive
+	replaced // another process has the pid, unless it counts time from another moment
 	dead
 )
 
@@ -88,7 +89,9 @@ func (o owner) state(me owner) state {
 	switch {
 	case start == 0 || o.start == 0:
 		return unknown
-	case start != o.start || zombie:
+	case start != o.start:
+		return replaced
+	case zombie:
 		return dead
 	}
 	return alive
@@ -139,18 +142,25 @@ func sweep(parent string) {
 	sweeping.next = time.Now().Add(9 * time.Since(begin))
 }
 
-// clearLeft removes a group of an owner that has died. That nobody has it locked says
-// so, too, but for an owner whose descriptor was closed by other code: so no
-// process is killed for that alone.
+// clearLeft removes a group of an owner that has died. If the owner is dead for certain,
+// its lock does not count: a child that was frozen on its way to execve still shares the
+// descriptors of a dead owner. Else the group must not be locked. If nothing is known of
+// the owner, its descriptor may have been closed by other code, so no process is killed.
 func clearLeft(path string, owner state) {
-	if owner == alive {
+	var g *Group
+	var err error
+	switch owner {
+	case alive:
 		return
+	case dead:
+		g, err = openUnlocked(path)
+	default:
+		g, err = openGroup(path)
 	}
-	g, err := openGroup(path)
 	if err != nil {
 		return // it is somebody's, or it is no more
 	}
-	if owner == dead || g.Empty() {
+	if owner != unknown || g.Empty() {
 		_ = g.End(leftTime) // what can't be removed is left for the next time
 		return
 	}
