@@ -1,0 +1,176 @@
+package spawn_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/internal/cgroup"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
+)
+
+// TestTreeDropped has a tree become garbage whose children have ended: nothing is left of
+// it, as TestMain finds.
+func TestTreeDropped(t *testing.T) {
+	eachTree(t, func(t *testing.T) {
+		before := treeDirs(t)
+		func() {
+			tree, err := spawn.NewTree(spawn.Limits{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := spawn.Run(t.Context(), inTree(tree, "exit 0")); err != nil {
+				t.Fatal(err)
+			}
+		}()
+		testenv.Eventually(t, "the directory is removed", func() bool {
+			runtime.GC()
+			return treeDirs(t) <= before
+		})
+	})
+}
+
+// treeDirs counts the control groups of this process's trees.
+func treeDirs(t *testing.T) int {
+	t.Helper()
+	own, err := cgroup.Own()
+	if err != nil {
+		return 0
+	}
+	list, err := filepath.Glob(filepath.Join(own, cgroup.OwnPrefixForTest()+"*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(list)
+}
+
+// TestTreeMany makes many trees, which leave no directory, descriptor or thread.
+func TestTreeMany(t *testing.T) {
+	eachTree(t, func(t *testing.T) {
+		before, threads := testenv.OpenFDs(), 0
+		n := testenv.Rounds(10, 10000)
+		if canHold(t) {
+			n = testenv.Rounds(100, 10000)
+		}
+		for i := range n {
+			tree, err := spawn.NewTree(spawn.Limits{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := spawn.Start(t.Context(), inTree(tree, "setsid sleep 60 & sleep 60"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !tree.Holds().Certain() { // what has called setsid would be left
+				_ = p.Kill() // Wait says it
+			}
+			if err := tree.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := p.Wait(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if i == n/10 {
+				threads = testenv.CountThreads(t)
+			}
+		}
+		if now := testenv.CountThreads(t); now > threads+5 {
+			t.Errorf("%d threads, %d after a tenth", now, threads)
+		}
+		testenv.Eventually(t, "no descriptor is left", func() bool { return len(testenv.FDsSince(before)) == 0 })
+		if n := treeDirs(t); n != 0 {
+			t.Errorf("%d directories", n)
+		}
+	})
+}
+
+// TestTreeBadLimits wants values that make no sense to be refused, and those that can't
+// be set to be explained.
+func TestTreeBadLimits(t *testing.T) {
+	nan := 0.0
+	for _, l := range []spawn.Limits{{Memory: -1}, {Procs: -1}, {CPU: -1}, {CPU: nan / nan}, {CPU: 1e30}, {IOWeight: -1}, {IOWeight: 10001}} {
+		if _, err := spawn.NewTree(l); !errors.Is(err, syscall.EINVAL) {
+			t.Errorf("%+v: got %v", l, err)
+		}
+	}
+	groupsOnly(t)
+	for file, l := range map[string]spawn.Limits{
+		"memory.max": {Memory: 1 << 30}, "memory.swap.max": {Swap: -1}, "pids.max": {Procs: 10}, "cpu.max": {CPU: 0.5},
+		"io.weight": {IOWeight: 50}, "memory.oom.group": {OOMGroup: true},
+	} {
+		_, err := spawn.NewTree(l)
+		var e *spawn.TreeLimitError
+		if !errors.As(err, &e) || e.File != file || !strings.HasPrefix(file, e.Controller+".") || !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("%s: got %v", file, err)
+		}
+	}
+}
+
+// TestTreeOfTheDead has a process die that has a tree. The next one that makes a tree
+// there ends it.
+func TestTreeOfTheDead(t *testing.T) {
+	if !canHold(t) {
+		testenv.Skip(t, "no control group can be made")
+	}
+	mark := marked()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	s := spawntest.WithActions(spawntest.Helper(t, holdTree, mark), func(a *spawn.FileActions) { a.File(w, 1) })
+	p := spawntest.Start(t, s)
+	w.Close()
+	path, err := bufio.NewReader(r).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	path = strings.TrimSuffix(path, "\n")
+	testenv.Eventually(t, "it runs", func() bool { return countMarked(mark) == 1 })
+	newTree(t, spawn.Limits{})
+	if n := countMarked(mark); n != 1 {
+		t.Errorf("%d are alive of a living owner's", n)
+	}
+	_ = p.Kill() // Wait says it
+	waitFor(t, p)
+	if n := countMarked(mark); n != 1 {
+		t.Errorf("%d are alive", n)
+	}
+	testenv.Eventually(t, "the tree is ended", func() bool {
+		newTree(t, spawn.Limits{})
+		_, err := os.Stat(path)
+		return countMarked(mark) == 0 && errors.Is(err, fs.ErrNotExist)
+	})
+}
+
+var holdTree = testenv.RegisterHelper("hold a tree", func(args []string) int {
+	tree, err := spawn.NewTree(spawn.Limits{})
+	if err != nil {
+		return testenv.Status(err)
+	}
+	if _, err := spawn.Start(context.Background(), inTree(tree, "setsid "+args[0]+" & wait")); err != nil {
+		return testenv.Status(err)
+	}
+	own, err := cgroup.Own()
+	if err != nil {
+		return testenv.Status(err)
+	}
+	list, err := filepath.Glob(filepath.Join(own, cgroup.OwnPrefixForTest()+"*"))
+	if err != nil || len(list) != 1 {
+		return testenv.Status(fmt.Errorf("%q, %w", list, err))
+	}
+	fmt.Println(list[0])
+	time.Sleep(time.Hour)
+	return 0
+})
