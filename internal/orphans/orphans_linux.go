@@ -244,7 +244,8 @@ func openZombie(pid int) (fd int, ok bool) {
 }
 
 // heldPids are the processes that the pidfds of this process are about, but for some of
-// its own. A pidfd that moves to a higher number meanwhile is seen at one of the two.
+// its own. A pidfd that moves to a higher number meanwhile is seen at one of the two. It
+// is not known if one can't be read, as where no descriptor is left.
 func heldPids(own map[int]int) (held map[int]bool, known bool) {
 	held = map[int]bool{}
 	list := names("/proc/self/fd")
@@ -258,6 +259,8 @@ func heldPids(own map[int]int) (held map[int]bool, known bool) {
 		}
 		if pid, ok := kernel.Number("/proc/self/fdinfo/"+name, "Pid"); ok {
 			held[pid] = true
+		} else if isPidfd(name) { // still: it was not closed meanwhile
+			return nil, false
 		}
 	}
 	return held, len(list) > 0
