@@ -4,11 +4,15 @@ package spawn_test
 
 import (
 	"path/filepath"
+	"runtime"
+	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // TestPhases wants the child to tell of its phases, on all ways to make it but a copy
@@ -55,5 +59,33 @@ func TestObserverAllocations(t *testing.T) {
 	limited, same := count(nil, spawn.NewLimiter(1))
 	if testenv.Optimised() && limited > none+4 || same != steps {
 		t.Errorf("a Limiter: %v allocations and %d steps, without %v and %d", limited, same, none, steps)
+	}
+}
+
+// TestSignalTellsNobody has an Observer that waits for a lock which somebody holds who
+// sends signals: only those who wait for the child may be held up.
+func TestSignalTellsNobody(t *testing.T) {
+	defer spawntest.Force("pidfd")()
+	var mu sync.Mutex
+	s := spawntest.Exits(t, 0)
+	s.Attr = attr.List{attr.Setpgid{}}
+	s.Observer = &events{onEnd: func(spawn.Event) {
+		mu.Lock()
+		defer mu.Unlock()
+	}}
+	for range 100 {
+		p := spawntest.Start(t, s)
+		done := p.Done()
+		signalled := make(chan struct{})
+		go func() {
+			defer close(signalled)
+			mu.Lock()
+			defer mu.Unlock()
+			for p.Signal(syscall.Signal(0)) == nil || p.SignalTree(syscall.Signal(0)) == nil {
+				runtime.Gosched()
+			}
+		}()
+		testenv.Await(t, "Signal", signalled)
+		<-done
 	}
 }

@@ -201,7 +201,7 @@ func (p *Process) Kill() error { return p.Signal(os.Kill) }
 // fs.ErrPermission. See kill(2).
 func (p *Process) Signal(sig os.Signal) error {
 	p.mu.Lock()
-	defer p.unlock()
+	defer p.mu.Unlock() // who has reaped the child tells of it
 	if p.over {
 		return p.gone()
 	}

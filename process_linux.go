@@ -62,7 +62,7 @@ func (p *Process) WithPidfd(f func(fd uintptr) error) error {
 
 func (p *Process) dupPidfd() (int, error) {
 	p.mu.Lock()
-	defer p.unlock()
+	defer p.mu.Unlock() // who has reaped the child tells of it
 	switch {
 	case p.over:
 		return -1, p.gone()

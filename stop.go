@@ -121,7 +121,7 @@ func stepList(steps []StopStep) []stop.Step {
 // Any Unix. See kill(2).
 func (p *Process) SignalTree(sig os.Signal) error {
 	p.mu.Lock()
-	defer p.unlock()
+	defer p.mu.Unlock() // who has reaped the child tells of it
 	switch {
 	case !p.child.Leads:
 		return ErrNoTree
