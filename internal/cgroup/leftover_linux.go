@@ -70,7 +70,9 @@ type state int
 const (
 	unknown state = iota // as if it was in another pid namespace
 	alive
-	replaced // another process has the pid, unless it counts time from another moment
+	// seemsDead is an owner whose pid another process has, unless that counts time from
+	// another moment, or whose first thread has ended.
+	seemsDead
 	dead
 )
 
@@ -89,10 +91,8 @@ func (o owner) state(me owner) state {
 	switch {
 	case start == 0 || o.start == 0:
 		return unknown
-	case start != o.start:
-		return replaced
-	case zombie:
-		return dead
+	case start != o.start || zombie:
+		return seemsDead
 	}
 	return alive
 }
