@@ -49,9 +49,9 @@ type StopResult struct {
 
 var (
 	// ErrNoTree is the error of [Process.SignalTree] and [Process.KillTree] if the child
-	// leads no process group: its Spec has neither attr.Setsid nor attr.Setpgid with
-	// Pgid 0.
-	ErrNoTree = errors.New("spawn: the child leads no process group")
+	// is in no [Tree] and leads no process group: its Spec has neither attr.Setsid nor
+	// attr.Setpgid with Pgid 0.
+	ErrNoTree = errors.New("spawn: the child is in no tree and leads no process group")
 	// ErrStillAlive is the error of [Process.Stop] if a process is still alive after
 	// the last step. It also matches fs.ErrPermission if this process may not signal
 	// one of them.
@@ -61,7 +61,9 @@ var (
 // Stop ends the child by taking the steps one after the other, until it has ended. If
 // the child leads a process group, because its Spec has attr.Setsid or attr.Setpgid,
 // each signal goes to the whole group, and Stop waits for all processes in the group.
-// It makes no difference whether the child itself has ended before.
+// It makes no difference whether the child itself has ended before. If the child was
+// started in a [Tree], Stop is [Tree.Stop]: it ends all processes in the tree, also those
+// of other children.
 //
 // If ctx ends first, Stop returns ctx.Err() and sends nothing more. If you want the
 // processes to be killed at that time, call [Process.KillTree] or [Process.Kill] then.
@@ -84,6 +86,9 @@ var (
 // console, by attr.Setpgid; any other signal but os.Kill fails. See kill(2), pidfd_send_signal(2).
 func (p *Process) Stop(ctx context.Context, steps ...StopStep) (StopResult, error) {
 	checkContext(ctx)
+	if p.tree != nil {
+		return p.tree.Stop(ctx, steps...)
+	}
 	if !p.child.Leads {
 		return takeSteps(ctx, alone{p}, steps)
 	}
@@ -111,15 +116,26 @@ func stepList(steps []StopStep) []stop.Step {
 	return list
 }
 
-// SignalTree sends a signal to all processes of the group that the child leads, also if
-// the child itself has ended. If the child leads no group, the error is [ErrNoTree]. If
-// the child has been reaped, or if no process is left in the group, SignalTree sends
-// nothing and returns os.ErrProcessDone: the id of the group may be the id of another.
-// Call [Process.WaitExited] to wait for the child and keep the group.
+// SignalTree sends a signal to all processes of the child's tree. If the child was started
+// in a [Tree], they are all processes in it, also those of other children. Otherwise they
+// are the processes of the group that the child leads, also if the child itself has ended.
+// If there is neither, the error is [ErrNoTree].
+//
+// If no process is left, or if a child that leads a group has been reaped, SignalTree
+// sends nothing and returns os.ErrProcessDone: the id of the group may be the id of
+// another. Call [Process.WaitExited] to wait for the child and keep the group.
 //
 // The error matches fs.ErrPermission if this process may signal none of the processes.
 // Any Unix. See kill(2).
 func (p *Process) SignalTree(sig os.Signal) error {
+	if p.tree != nil {
+		return p.tree.Signal(sig)
+	}
+	return p.signalGroup(sig)
+}
+
+// signalGroup sends to the group that the child leads.
+func (p *Process) signalGroup(sig os.Signal) error {
 	p.mu.Lock()
 	defer p.mu.Unlock() // who has reaped the child tells of it
 	switch {
@@ -134,8 +150,8 @@ func (p *Process) SignalTree(sig os.Signal) error {
 	return nil
 }
 
-// KillTree sends SIGKILL to all processes of the group that the child leads. The errors
-// are those of [Process.SignalTree].
+// KillTree sends SIGKILL to all processes of the child's tree. The errors are those of
+// [Process.SignalTree].
 func (p *Process) KillTree() error { return p.SignalTree(os.Kill) }
 
 // hold keeps the child from being reaped, and what it is known by, until letGo is called
@@ -190,7 +206,7 @@ type grouped struct {
 
 func (g *grouped) Signal(sig os.Signal) error {
 	g.denied = errors.Is(g.Process.Signal(syscall.Signal(0)), fs.ErrPermission)
-	return g.SignalTree(sig)
+	return g.signalGroup(sig)
 }
 
 // maxLook is the longest time between two looks at who is in a group.

@@ -221,3 +221,34 @@ func TestNoTree(t *testing.T) {
 	}
 	waitFor(t, p)
 }
+
+// TestStopInTree ends all processes of the tree in which a child was started.
+func TestStopInTree(t *testing.T) {
+	for name, end := range map[string]func(p *spawn.Process) error{
+		"Stop": func(p *spawn.Process) error {
+			r, err := p.Stop(t.Context(), spawn.Graceful(testenv.Patience)...)
+			if r.Step != 0 || r.Left != 0 {
+				t.Errorf("%+v", r)
+			}
+			return err
+		},
+		"KillTree": (*spawn.Process).KillTree,
+	} {
+		tree, err := spawn.NewTree(spawn.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, q := script(t, loop, tree.Attr()), script(t, loop, tree.Attr())
+		if err := end(p); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		for _, p := range []*spawn.Process{p, q} {
+			if state := waitFor(t, p); !state.Signaled() {
+				t.Errorf("%s: %v", name, state)
+			}
+		}
+		if err := tree.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -258,7 +258,7 @@ func byPID(p *Process) func(sig syscall.Signal) error {
 		if p == nil {
 			return os.ErrProcessDone
 		}
-		err := p.SignalTree(sig)
+		err := p.signalGroup(sig)
 		if errors.Is(err, ErrNoTree) || errors.Is(err, errors.ErrUnsupported) { // no groups on Windows, none that is safe on Solaris
 			err = p.Signal(sig)
 		}
