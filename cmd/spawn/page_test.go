@@ -10,31 +10,42 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// TestPageParses wants the command lines of docs/attributes.md to be ones, and all
-// flags that set attributes to be in them.
-func TestPageParses(t *testing.T) {
-	text, err := os.ReadFile("../../docs/attributes.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+// TestPagesParse wants the command lines of the pages to be ones, and all flags that are
+// for programs to be in them.
+func TestPagesParse(t *testing.T) {
+	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```")
+	pages := map[string]string{}
 	lines := 0
-	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
-		for line := range strings.Lines(block[1]) {
-			lines++
-			words := strings.Fields(line)
-			if _, done, err := parse(words[1:]); words[0] != "spawn" || done || err != nil {
-				t.Errorf("%s: %v", line, err)
+	for _, page := range []string{"attributes", "trees"} {
+		text, err := os.ReadFile("../../docs/" + page + ".md")
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages[page] = string(text)
+		for _, block := range blocks.FindAllStringSubmatch(string(text), -1) {
+			for line := range strings.Lines(block[1]) {
+				words := strings.Fields(line)
+				if len(words) == 0 || words[0] != "spawn" {
+					continue
+				}
+				lines++
+				if _, done, err := parse(words[1:]); done || err != nil {
+					t.Errorf("%s: %v", line, err)
+				}
 			}
 		}
 	}
-	if lines < 20 {
+	if lines < 24 {
 		t.Errorf("%d lines", lines)
 	}
-	notAttributes := []string{"Files", "Descendants", "Running", "Spawn itself"}
+	elsewhere := []string{"Files", "Running", "Spawn itself"}
 	for _, f := range (&options{}).flags() {
-		category := f.(cli.CategorizableFlag).GetCategory()
-		if name := f.Names()[0]; !slices.Contains(notAttributes, category) && !strings.Contains(string(text), "--"+name+" ") {
-			t.Errorf("no use of --%s", name)
+		page, category := "attributes", f.(cli.CategorizableFlag).GetCategory()
+		if category == "Descendants" {
+			page = "trees"
+		}
+		if name := f.Names()[0]; !slices.Contains(elsewhere, category) && !strings.Contains(pages[page], "--"+name+" ") {
+			t.Errorf("no use of --%s in %s.md", name, page)
 		}
 	}
 }
