@@ -78,7 +78,9 @@ func (o *keeping) usage() *spawn.Usage {
 }
 
 // ownGroups reports whether the program leads a process group for the tree's sake.
-func (o *keeping) ownGroups() bool { return o.held != nil && o.held.Holds().By == spawn.HeldByGroups }
+func (o *keeping) ownGroups() bool {
+	return o.held != nil && o.held.Holds().By != spawn.HeldByCgroup
+}
 
 // amount stores a positive number of bytes.
 func amount(to *int64) func(string) error {

@@ -59,10 +59,12 @@ the Go runtime of spawn has raised it.
 
 Descendants. With --tree all that the program has started is killed when the
 program has ended, and --timeout stops all of it. A control group of its own
-holds the tree where spawn may make one; elsewhere the process group of the
-program does, which setsid(1) leaves: --verbose says which, --tree-strict makes
-it an error. Limits imply --tree, and need controllers that are delegated to
-spawn; docs/trees.md tells how. BYTES may end in K, M, G or T.
+holds the tree where spawn may make one, else a pid namespace, else the process
+group of the program, which setsid(1) leaves: --verbose says which, --tree-strict
+makes the last an error. Without a control group the program is in the background
+of the terminal; --setpgid 0 --foreground changes that. Limits imply --tree, and
+need controllers that are delegated to spawn; docs/trees.md tells how. BYTES may
+end in K, M, G or T.
 
 Users. "--user NAME" gives all groups of the user, "--user NAME:GROUP" the
 supplementary ones along with that group. Without privilege --user changes
