@@ -35,7 +35,8 @@ import (
 //   - getppid returns 0, and orphans get the init as their parent, with the number 1.
 //   - The program can't signal or trace a process outside of the namespace.
 //   - /proc has the numbers from outside. /proc/self is right, and /proc/PID of the
-//     program's own number is somebody else's. The mount stays as it is.
+//     program's own number is somebody else's: ps(1) fails where it looks for itself.
+//     The mount stays as it is.
 //
 // execve of this process counts as its end, as for ParentDeathSignal. If this process
 // forks without execve, the copy has no part in it. A child that is moved to another

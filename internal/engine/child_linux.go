@@ -32,7 +32,7 @@ type Child struct {
 
 	Times *plan.Times // nil where the program is not timed
 
-	silent bool      // only __WALL waits for it, until it is past execve
+	silent bool      // only __WALL waits for it, if it dies on its way through execve
 	claim  raw.Claim // to the number of the pidfd
 	lost   bool      // the number was somebody else's: other code has closed it
 	reaped bool      // by the pidfd

@@ -58,23 +58,41 @@ func (p *Program) launch(ctx context.Context, files []heldFile) (c Child, err er
 	return Child{}, &plan.Error{Part: h.part, Step: h.step, Index: h.index, Object: h.f.Name(), Err: err}
 }
 
-// launchIn runs the program with the pid namespace open that the child is to be in.
-func (p *Program) launchIn(ctx context.Context) (c Child, err error) {
+// launchIn runs the program with the pid namespace open that the child is to be in. Its
+// init may die at any moment. clone then fails for want of memory, or the child is killed
+// on its way: another namespace is worth another try.
+func (p *Program) launchIn(ctx context.Context) (Child, error) {
 	if p.enter.PIDNamespace == nil {
 		return p.launchOnThread(ctx, -1)
 	}
 	f, err := p.enter.Open(ctx)
-	if err == nil {
-		uerr := highfd.WithNumber(f, func(fd int) error {
-			c, err = p.launchOnThread(ctx, fd)
-			return nil
-		})
-		if uerr == nil {
-			return c, err
-		}
-		err = uerr
+	if err != nil {
+		return Child{}, p.enterError(err)
 	}
-	return Child{}, plan.AttrError(plan.StepSetns, p.enter.Index, p.enter.Object, err)
+	c, err := p.launchInto(ctx, f)
+	if err == nil || !errors.Is(err, unix.ENOMEM) && !errors.Is(err, unix.ECANCELED) {
+		return c, err
+	}
+	if g, oerr := p.enter.Open(ctx); oerr == nil && g != f {
+		return p.launchInto(ctx, g)
+	}
+	return c, err
+}
+
+// launchInto runs the program for a child in the pid namespace of a file.
+func (p *Program) launchInto(ctx context.Context, f *os.File) (c Child, err error) {
+	uerr := highfd.WithNumber(f, func(fd int) error {
+		c, err = p.launchOnThread(ctx, fd)
+		return nil
+	})
+	if uerr != nil {
+		return Child{}, p.enterError(uerr)
+	}
+	return c, err
+}
+
+func (p *Program) enterError(err error) error {
+	return plan.AttrError(plan.StepSetns, p.enter.Index, p.enter.Object, err)
 }
 
 // launchOnThread runs the program on a thread that will do. namespace is the file of the

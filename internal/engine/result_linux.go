@@ -20,7 +20,6 @@ func (a *attempt) result(killed bool, unmapped error) error {
 	}
 	died := !failed && a.child.diedSilently()
 	if !failed && !killed && unmapped == nil && !died {
-		a.child.silent = false
 		a.child.Leads = a.leads
 		a.child.Traced = a.tracing != nil && !a.tracing.Suspend
 		return nil

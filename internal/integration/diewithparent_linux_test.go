@@ -278,6 +278,36 @@ func TestDieWithParentAfterTheInit(t *testing.T) {
 	}
 }
 
+// A start at the moment in which the init dies has another one.
+func TestDieWithParentWhileTheInitDies(t *testing.T) {
+	testenv.NeedRoot(t)
+	needTrees(t)
+	endsNamespace(t)
+	p, err := spawn.Compile(&spawn.Spec{Path: "/bin/sleep", Args: []string{"sleep", "1000"}, Attr: attr.List{attr.DieWithParent{Strict: true}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range testenv.Rounds(20, 1000) {
+		first, err := p.Start(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, pid := range initsOf(os.Getpid()) {
+			_ = unix.Kill(pid, unix.SIGKILL) // or it is dying
+		}
+		second, err := p.Start(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []*spawn.Process{first, second} {
+			_ = c.Kill() // or it has died with the init
+			if state, err := c.Wait(t.Context()); err != nil || state.Signal() != unix.SIGKILL {
+				t.Errorf("%v, %v", state, err)
+			}
+		}
+	}
+}
+
 // Any number of starts have one init, whose number is not used up.
 func TestDieWithParentHasOneInit(t *testing.T) {
 	testenv.NeedRoot(t)

@@ -228,9 +228,17 @@ func withNamespace(t *testing.T, link string) (pids []string) {
 // of its own, too.
 const forkTwice = `(setsid sh -c '(setsid sleep 1000 &) ; setsid sleep 1000' &) ; unshare -p -f sleep 1000 & sleep 1000 & `
 
+func needUnshare(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("unshare"); err != nil {
+		testenv.Skip(t, "no unshare(1)")
+	}
+}
+
 // Kill kills all, those of namespaces below included, and counts them before.
 func TestKillTakesAll(t *testing.T) {
 	testenv.NeedCap(t, capSysAdmin)
+	needUnshare(t)
 	spawntest.EachEngine(t, func(t *testing.T) {
 		if !kernel.Current().SharedMemory {
 			return // no namespaces: see TestInitHasNothing
@@ -357,6 +365,7 @@ func startParent(t *testing.T) (cmd *exec.Cmd, link string) {
 // All are gone when the parent is killed: also where the init is stopped.
 func TestEndsWithTheParent(t *testing.T) {
 	testenv.NeedCap(t, capSysAdmin)
+	needUnshare(t)
 	for _, stopped := range []bool{false, true} {
 		t.Run(fmt.Sprint("stopped ", stopped), func(t *testing.T) {
 			cmd, link := startParent(t)
