@@ -76,7 +76,7 @@ func waitForMany(t *testing.T, children int) {
 	wg.Wait()
 }
 
-func TestManyWaiters(t *testing.T) {
+func TestA8ManyWaiters(t *testing.T) {
 	spawntest.EachEngine(t, func(t *testing.T) {
 		p, end := spawntest.LiveChild(t)
 		soon, cancel := context.WithTimeout(context.Background(), time.Millisecond)
@@ -127,7 +127,7 @@ func TestWaitIgnoresStop(t *testing.T) {
 	})
 }
 
-func TestStolenStatus(t *testing.T) {
+func TestA10StolenStatus(t *testing.T) {
 	spawntest.EachEngine(t, func(t *testing.T) {
 		p := spawntest.Start(t, spawntest.Exits(t, 7))
 		var ws unix.WaitStatus
@@ -164,8 +164,8 @@ func TestStolenStatusWhileWaiting(t *testing.T) {
 	})
 }
 
-// TestIgnoredSIGCHLD has the kernel reap all children.
-func TestIgnoredSIGCHLD(t *testing.T) {
+// TestA11IgnoredSIGCHLD has the kernel reap all children.
+func TestA11IgnoredSIGCHLD(t *testing.T) {
 	s := spawntest.Helper(t, "ignore SIGCHLD", spawntest.Exits(t, 7).Path)
 	out, state, err := spawntest.TryOutput(s)
 	if err != nil || !state.Success() {
@@ -213,8 +213,8 @@ func TestSignalAfterEnd(t *testing.T) {
 	})
 }
 
-// TestNoStrangerIsHit gives the pid of a child that was reaped to another one.
-func TestNoStrangerIsHit(t *testing.T) {
+// TestA5NoStrangerIsHit gives the pid of a child that was reaped to another one.
+func TestA5NoStrangerIsHit(t *testing.T) {
 	testenv.NeedRoot(t)
 	path := spawntest.Exits(t, 0)
 	spawntest.EachEngine(t, func(t *testing.T) {
@@ -280,11 +280,11 @@ func TestWithPidfd(t *testing.T) {
 	})
 }
 
-// TestDropped forgets processes, that have ended and that will.
-func TestDropped(t *testing.T) {
+// TestA9A12Dropped forgets processes, that have ended and that will.
+func TestA9A12Dropped(t *testing.T) {
 	spawntest.EachEngine(t, func(t *testing.T) {
 		before := testenv.OpenFDs()
-		for range 10 {
+		for range testenv.Rounds(10, 1200) {
 			spawntest.Start(t, spawntest.Exits(t, 0))
 		}
 		testenv.Eventually(t, "all are reaped", func() bool {

@@ -142,8 +142,8 @@ func TestStopEnded(t *testing.T) {
 	})
 }
 
-// TestStopLeaderGone stops a group whose leader has ended.
-func TestStopLeaderGone(t *testing.T) {
+// TestA2StopLeaderGone stops a group whose leader has ended.
+func TestA2StopLeaderGone(t *testing.T) {
 	spawntest.EachEngine(t, func(t *testing.T) {
 		p, line := scriptSays(t, "sleep 60 >&- & echo $!", attr.Setpgid{})
 		testenv.Eventually(t, "the child has ended", func() bool { return stateOf(p.Pid()) == 'Z' })
@@ -249,6 +249,32 @@ func TestStopInTree(t *testing.T) {
 		}
 		if err := tree.Close(); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// brood is a script that leaves two processes behind, and prints their pids.
+const brood = "sleep 60 >&- 2>&- & a=$!; sleep 60 >&- 2>&- & echo $a $!; exec >&- 2>&-; "
+
+// TestA1A3Stop stops families whose leaders wait or have ended, and wants no survivor.
+func TestA1A3Stop(t *testing.T) {
+	for round := range testenv.Rounds(20, 1000) {
+		p, line := scriptSays(t, brood+[]string{"wait", "exit"}[round%2], attr.Setpgid{})
+		if round%2 == 0 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+			if _, err := p.Wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%v", err)
+			}
+			cancel()
+		}
+		if r, err := p.Stop(t.Context(), spawn.StopStep{Signal: os.Kill}); err != nil || r.Left != 0 {
+			t.Errorf("%+v, %v", r, err)
+		}
+		waitFor(t, p)
+		for word := range strings.FieldsSeq(line) {
+			if pid, err := strconv.Atoi(word); err != nil || stateOf(pid) != 0 && stateOf(pid) != 'Z' {
+				t.Errorf("%q is alive: %v", word, err)
+			}
 		}
 	}
 }

@@ -67,9 +67,9 @@ func pidfds() (n int) {
 	return n
 }
 
-// TestOneHandle wants no more pidfds of children than os/exec has, and none of one
+// TestA12OneHandle wants no more pidfds of children than os/exec has, and none of one
 // that was waited for, or released, by way of Process.
-func TestOneHandle(t *testing.T) { eachMaking(t, oneHandle) }
+func TestA12OneHandle(t *testing.T) { eachMaking(t, oneHandle) }
 
 func oneHandle(t *testing.T) {
 	const children = 5

@@ -85,8 +85,8 @@ func withTree(t *testing.T, f func(t *testing.T, tree bool)) {
 	}
 }
 
-// TestStopByContext ends programs by the context, those that obey and those that don't.
-func TestStopByContext(t *testing.T) {
+// TestA6StopByContext ends programs by the context, those that obey and those that don't.
+func TestA6StopByContext(t *testing.T) {
 	withTree(t, func(t *testing.T, tree bool) {
 		for script, steps := range map[string][]spawn.StopStep{obeys: gently, defies: spawn.Graceful(soon)} {
 			ctx, cancel := context.WithCancel(context.Background())
@@ -150,8 +150,8 @@ func TestStopWaitDelay(t *testing.T) {
 	}
 }
 
-// TestShutdown stops programs that somebody waits for, or nobody.
-func TestShutdown(t *testing.T) {
+// TestA8Shutdown stops programs that somebody waits for, or nobody.
+func TestA8Shutdown(t *testing.T) {
 	withTree(t, func(t *testing.T, tree bool) {
 		for _, waiting := range []string{"before", "after", "never"} {
 			t.Run("Wait "+waiting, func(t *testing.T) {
@@ -245,5 +245,29 @@ trap "exit 4" TERM; while :; do sleep 0.02; done`)
 				t.Errorf("%q, %v", said, err)
 			}
 		})
+	}
+}
+
+// TestA3TreeSurvivors ends families at a deadline, and wants no survivor.
+func TestA3TreeSurvivors(t *testing.T) {
+	if !spawn.Features().Has(spawn.FeatureEngine) {
+		testenv.Skip(t, "no way to know who is alive")
+	}
+	for round := range testenv.Rounds(20, 1000) {
+		ctx := newOverdue()
+		out := &lines{left: 2, full: ctx.end}
+		c := exec.CommandContext(ctx, "/bin/sh", "-c", "sleep 60 & echo $!; sleep 60 & echo $!; wait")
+		if c.Tree, c.Stdout = true, out; round%2 == 0 {
+			c.Stop = gently
+		}
+		var exit *exec.ExitError
+		if err := c.Run(); !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &exit) {
+			t.Errorf("%v", err)
+		}
+		for _, pid := range strings.Fields(out.String()) {
+			if running(number(pid)) {
+				t.Errorf("process %s is alive", pid)
+			}
+		}
 	}
 }

@@ -62,9 +62,9 @@ func (o *overdue) Err() error {
 	return context.DeadlineExceeded
 }
 
-// TestTreeDeadline is the case that os/exec waits for until the grandchild ends:
+// TestA1A2TreeDeadline is the case that os/exec waits for until the grandchild ends:
 // it has the pipe. The leader waits, or has exited long before.
-func TestTreeDeadline(t *testing.T) { eachTree(t, testTreeDeadline) }
+func TestA1A2TreeDeadline(t *testing.T) { eachTree(t, testTreeDeadline) }
 
 func testTreeDeadline(t *testing.T) {
 	for name, end := range map[string]string{"leader waits": "wait", "leader exits": "exit 0", "leader fails": "exit 3"} {
@@ -86,8 +86,8 @@ func testOverdue(t *testing.T, end string, sys *syscall.SysProcAttr) {
 	mustBeGone(t, strings.Fields(out.String()), 3)
 }
 
-// TestTreeKill kills a tree whose leader has exited.
-func TestTreeKill(t *testing.T) { eachTree(t, testTreeKill) }
+// TestA2TreeKill kills a tree whose leader has exited.
+func TestA2TreeKill(t *testing.T) { eachTree(t, testTreeKill) }
 
 func testTreeKill(t *testing.T) {
 	c := exec.Command("/bin/sh", "-c", family)
@@ -179,8 +179,8 @@ func TestTreeSession(t *testing.T) { eachTree(t, testTreeSession) }
 
 func testTreeSession(t *testing.T) { testOverdue(t, "", &syscall.SysProcAttr{Setsid: true}) }
 
-// TestTreeEscape is about a process that leaves the process group.
-func TestTreeEscape(t *testing.T) {
+// TestA4TreeEscape is about a process that leaves the process group.
+func TestA4TreeEscape(t *testing.T) {
 	if !exec.Features().Has(exec.FeatureTreeCgroup) {
 		testenv.Skip(t, "no control group can be made")
 	}
