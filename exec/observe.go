@@ -109,13 +109,12 @@ func (c *Cmd) over(err error) {
 	c.seen.ended = true
 }
 
-// tellEnd tells the Logger and the Observer of the end, once. No lock is held.
+// tellEnd tells the Observer of the end, once.
 func (c *Cmd) tellEnd() {
 	if s := c.seen; s != nil && s.ended {
 		c.seen = nil
-		defer s.observer.Ended(s.event)
+		s.observer.Ended(s.event)
 	}
-	c.logExit(c.ProcessState)
 }
 
 // stateOf is the state in the words of package spawn.

@@ -59,6 +59,7 @@ func (c *Cmd) waitTree() error {
 	stop(e.timer)
 	err := c.tree.reap(c.reap)
 	c.over(err)
+	c.logExit(c.ProcessState)
 	if !ended {
 		e = c.stopWatching()
 		ended = e != ending{}

@@ -134,6 +134,7 @@ func (c *Cmd) waitProcess() error {
 	err := c.reap()
 	c.over(err)
 	c.waits.sawEnd()
+	c.logExit(c.ProcessState)
 	e := c.stopWatching()
 	if c.stopped(e) {
 		_ = c.finishCopies(e) // there is a better reason
