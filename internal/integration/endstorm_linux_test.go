@@ -33,7 +33,7 @@ func TestEndStorm(t *testing.T) {
 		"copied":  {Path: "/bin/true", Attr: attr.List{attr.NoHugePages{}}},
 		"inherit": spawntest.WithActions(&spawn.Spec{Path: "/bin/true"}, func(a *spawn.FileActions) { a.InheritAll() }),
 		"mapped":  {Path: "/bin/true", Attr: attr.List{attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: uid, GID: gid}}},
-		"copied and mapped": {Path: "/bin/true", Attr: attr.List{attr.Namespaces{Flags: unix.CLONE_NEWUSER},
+		"scored and mapped": {Path: "/bin/true", Attr: attr.List{attr.Namespaces{Flags: unix.CLONE_NEWUSER},
 			attr.IDMap{UID: uid, GID: gid}, attr.OOMScoreAdj(500)}},
 		"parent death": {Path: "/bin/true", Attr: attr.List{attr.ParentDeathSignal(unix.SIGTERM)}},
 	}

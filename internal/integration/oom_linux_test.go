@@ -29,13 +29,14 @@ func TestOOMWays(t *testing.T) {
 	dir, name := testenv.NewCgroup(t)
 	for _, risk := range [][2]bool{{false, false}, {true, false}, {false, true}, {true, true}} {
 		restore := engine.AssumeOOMForTest(risk[0], risk[1])
-		for _, list := range []attr.List{{}, {attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: []attr.IDMapEntry{{Size: 1}}}}} {
+		mapped := attr.List{attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: []attr.IDMapEntry{{Size: 1}}}}
+		for i, list := range []attr.List{{}, mapped, append(mapped[:2:2], attr.OOMScoreAdj(700))} {
 			out := spawntest.Output(t, spawntest.Cat(t, append(list, attr.Cgroup{Dir: dir})...))
 			if got := testenv.ParseSeen(out).Cgroup; !strings.HasSuffix(got, name) {
 				t.Errorf("%v: in cgroup %s", risk, got)
 			}
 			vm := heldShares(t, append(list, attr.Cgroup{Dir: dir}))
-			if apart := risk[1] || risk[0] && len(list) > 0; vm == apart {
+			if apart := risk[1] || risk[0] && i == 1; vm == apart { // with a score it is in vfork
 				t.Errorf("%v, %v: shares memory: %v", risk, list, vm)
 			}
 		}
