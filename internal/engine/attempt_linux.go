@@ -32,6 +32,7 @@ type attempt struct {
 	record *recordPipe
 	lent   []int // what was opened to be lent
 	watch  *watcher
+	noted  bool // ownScore is
 }
 
 // run makes the child, waits until it is past execve or dead, and lets go of what
@@ -63,6 +64,9 @@ func (a *attempt) release() {
 	a.takeBack()
 	a.record.close()
 	a.hold.End()
+	if a.noted {
+		ownScore.end(a.r.RelayKilled())
+	}
 	a.r.Free()
 	*a = attempt{}
 	attempts.Put(a)
@@ -124,6 +128,9 @@ func (a *attempt) clone() (errno syscall.Errno, err error) {
 	}
 	a.fds.SetLent(a.r)
 	if a.relay {
+		if a.noted = a.scored; a.noted {
+			ownScore.begin()
+		}
 		a.watch = watchRelay(a.ctx, a.r)
 	} else if a.way == vforkWay {
 		a.watch = watchClone(a.ctx, a.r)

@@ -142,13 +142,8 @@ func (a *attempt) watchChild() *watcher {
 	w.cancel = context.AfterFunc(a.ctx, func() {
 		defer close(w.done)
 		if a.child.kill() != unix.EPERM {
-			killRelay(a.r)
-			t := time.NewTimer(killTime)
-			defer t.Stop()
-			select {
-			case <-w.past:
+			if w.ends(a.r) {
 				return
-			case <-t.C:
 			}
 		}
 		if a.abort != 0 {
@@ -158,6 +153,22 @@ func (a *attempt) watchChild() *watcher {
 		a.r.Interrupt()
 	})
 	return w
+}
+
+// ends reports whether a child that was sent a SIGKILL is gone in time. Its relay may be
+// stopped, and is killed once the child is gone: until then the child shall be in vfork.
+func (w *watcher) ends(r *raw.Run) bool {
+	for begin := time.Now(); time.Since(begin) < killTime; {
+		select {
+		case <-w.past:
+			return true
+		case <-time.After(killTime / 100):
+		}
+		if !r.Shares() {
+			killRelay(r)
+		}
+	}
+	return false
 }
 
 // gaveUp reports whether the context has ended and the child has not.

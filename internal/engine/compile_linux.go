@@ -66,6 +66,7 @@ type vars struct {
 type how struct {
 	way     way
 	relay   bool // a first child makes the child
+	scored  bool // and the child sets its OOM score
 	noRelay bool // no first child may make it, only for its score
 	enter   entering
 	clone   plan.Flags

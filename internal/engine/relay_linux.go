@@ -30,8 +30,8 @@ type entering struct {
 // would wait for ever. So it is killed together with this process, or ends by itself where
 // that is dead already.
 func (p *Program) lowerRelay(pl *plan.Plan) error {
-	ownScore := p.feat.SharedMemory && pl.OOMScore && (p.all || pl.IDMap != nil && pl.Unshare.Bits&unix.CLONE_NEWUSER == 0)
-	p.relay = ownScore || pl.PIDNamespace != nil
+	scored := p.feat.SharedMemory && pl.OOMScore && (p.all || pl.IDMap != nil && pl.Unshare.Bits&unix.CLONE_NEWUSER == 0)
+	p.relay = scored || pl.PIDNamespace != nil
 	if !p.relay {
 		return nil
 	}
@@ -40,6 +40,7 @@ func (p *Program) lowerRelay(pl *plan.Plan) error {
 			return err
 		}
 	}
+	p.scored = pl.OOMScore
 	b, zero, parent := pl.Builder(), raw.Int(0), pl.Builder().Var()
 	pl.StartStep(plan.StepClone)
 	pl.Call(plan.Relay, raw.Prctl, raw.Int(unix.PR_SET_PDEATHSIG), raw.Int(int64(unix.SIGKILL)), zero, zero, zero).Ignore()
@@ -171,18 +172,25 @@ func (a *attempt) unborn() error {
 	return killedBefore("the child was made")
 }
 
-// diedSilently reports whether a child that was made by a relay has ended before
-// execve. The kernel has not made it a child then that others may wait for.
+// diedSilently reports whether a child that was made by a relay, and does not share memory
+// any more, has ended before execve. The kernel has not made it a child then that others
+// may wait for, but with __WCLONE. It may still be about to be a zombie.
 func (c *Child) diedSilently() bool {
 	if !c.silent {
 		return false
 	}
-	idType, id := unix.P_PID, c.PID
-	if c.Pidfd >= 0 && c.Holds() {
-		idType, id = unix.P_PIDFD, c.Pidfd
-	}
 	var x raw.Exit
-	errno := raw.Waitid(idType, id, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT|unix.WCLONE, &x)
+	errno := unix.ENOSYS
+	switch {
+	case !kernel.Current().Waitid:
+	case c.Pidfd >= 0 && c.Holds():
+		errno = raw.Waitid(unix.P_PIDFD, c.Pidfd, unix.WEXITED|unix.WNOWAIT|unix.WCLONE, &x)
+	default:
+		errno = raw.Waitid(unix.P_PID, c.PID, unix.WEXITED|unix.WNOWAIT|unix.WCLONE, &x)
+	}
+	if errno != 0 && errno != unix.ECHILD {
+		errno = raw.Wait4(c.PID, unix.WCLONE, &x)
+	}
 	return errno == 0 && x.PID != 0
 }
 

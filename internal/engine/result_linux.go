@@ -18,7 +18,7 @@ func (a *attempt) result(killed bool, unmapped error) error {
 		// It can have come to execve before, as a user's that we may not signal.
 		killed = a.child.kill() != unix.EPERM
 	}
-	died := !failed && a.child.diedSilently()
+	died := !failed && a.tracing == nil && a.child.diedSilently() // one that is traced is always waited for
 	if !failed && !killed && unmapped == nil && !died {
 		a.child.Leads = a.leads
 		a.child.Traced = a.tracing != nil && !a.tracing.Suspend

@@ -6,14 +6,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	osexec "os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -205,6 +208,77 @@ func TestScoredIsKilled(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestScoredStorm makes children with a score and maps by many goroutines at once, some of
+// which fail or end with their contexts, while somebody kills children and first children at
+// random. Each start has an answer, nothing is left, and the score of this process is as
+// before.
+func TestScoredStorm(t *testing.T) {
+	list := relayed(t)
+	before, err := os.ReadFile("/proc/self/oom_score_adj")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fds := testenv.OpenFDs()
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		killAtRandom(stop)
+	}()
+	var wg sync.WaitGroup
+	for g := range 8 {
+		wg.Go(func() {
+			for i := range testenv.Rounds(40, 1000) {
+				s := &spawn.Spec{Path: "/bin/true", Attr: list}
+				if (i+g)%5 == 0 {
+					s.Path = "/nonexistent"
+				}
+				ctx, cancel := context.Background(), func() {}
+				if i%3 == 0 {
+					ctx, cancel = context.WithTimeout(ctx, time.Duration(rand.IntN(4000))*time.Microsecond)
+				}
+				p, err := spawn.Start(ctx, s)
+				cancel()
+				if err == nil {
+					_, err = p.Wait(context.Background())
+				}
+				if err != nil && ctx.Err() == nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ECANCELED) {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	close(stop)
+	<-stopped
+	if after, err := os.ReadFile("/proc/self/oom_score_adj"); string(after) != string(before) {
+		t.Errorf("score of this process is %q, was %q, %v", after, before, err)
+	}
+	if testenv.HasChild() {
+		t.Error("a child is left")
+	}
+	testenv.CheckFDs(t, fds)
+}
+
+// killAtRandom kills children of this process from time to time.
+func killAtRandom(stop <-chan struct{}) {
+	for {
+		select {
+		case <-stop:
+			return
+		case <-time.After(time.Millisecond):
+		}
+		lists, _ := filepath.Glob("/proc/self/task/*/children")
+		for _, list := range lists {
+			text, _ := os.ReadFile(list)
+			for _, pid := range strings.Fields(string(text)) {
+				if n, err := strconv.Atoi(pid); err == nil && rand.IntN(4) == 0 {
+					_ = unix.Kill(n, unix.SIGKILL) // children are not reaped so soon that others have the number
+				}
+			}
+		}
+	}
 }
 
 // TestScoreWithoutRelay wants a child to have a score and maps also where a filter is

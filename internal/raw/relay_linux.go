@@ -17,10 +17,11 @@ type second struct {
 	tid   int32     // of the relay, stored by the kernel
 	state int32     // relayState
 	pid   int       // of a relay that is to be reaped, else 0
+	dead  bool      // somebody has killed the relay
 }
 
 func (s *second) reset() {
-	s.pid = 0
+	s.pid, s.dead = 0, false
 	atomic.StoreInt32(&s.tid, 0)
 	atomic.StoreInt32(&s.state, 0)
 }
@@ -118,8 +119,13 @@ func (r *Run) AwaitRelay(limit time.Duration) bool {
 		return false
 	}
 	s.pid = 0
+	s.dead = errno != 0 || x.Status.Signaled()
 	return true
 }
+
+// RelayKilled reports whether somebody may have killed the relay of a run, which
+// AwaitRelay has reaped.
+func (r *Run) RelayKilled() bool { return r.second.dead }
 
 // Relay is the pid of a relay that shares memory, and so was not reaped; else 0. It is
 // for other goroutines. Nothing keeps it from being reaped afterwards.
