@@ -4,12 +4,12 @@ import (
 	"context"
 	"syscall"
 
-	"github.com/safespawn/spawn/internal/sigchld"
+	"github.com/safespawn/spawn/internal/orphans"
 )
 
 // events is Events.
 func (p *Process) events(ctx context.Context, yield func(ProcessEvent, error) bool) {
-	bell := sigchld.New()
+	bell := orphans.NewBell()
 	defer bell.Stop()
 	for {
 		for {

@@ -20,7 +20,7 @@ const module = "github.com/safespawn/spawn"
 // layers are the packages of this module. One may import those of the layers above it
 // in this list, and no others. Package spawn is the one without a name.
 var layers = [][]string{
-	{"internal/raw", "internal/nofile", "internal/highfd", "internal/sigchld", "internal/names", "internal/environ", "internal/logs", "internal/stop", "slogspawn"},
+	{"internal/raw", "internal/nofile", "internal/highfd", "internal/names", "internal/environ", "internal/logs", "internal/stop", "slogspawn"},
 	{"internal/plan", "internal/kernel", "internal/lasting"},
 	{"internal/cgroup", "internal/group", "internal/orphans", "internal/pidns"},
 	{"internal/tree"},

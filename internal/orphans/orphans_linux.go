@@ -14,7 +14,6 @@ import (
 	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/kernel"
 	"github.com/safespawn/spawn/internal/raw"
-	"github.com/safespawn/spawn/internal/sigchld"
 )
 
 // grace is how long a child without an owner stays a zombie. Whoever waits for it by its
@@ -54,7 +53,7 @@ func Reap(ctx context.Context, owned func(pid int) bool) error {
 		return ErrNoPidfds
 	}
 	defer adopt()()
-	bell := sigchld.New()
+	bell := NewBell()
 	defer bell.Stop()
 	r := reaper{owned: owned, seen: map[zombie]time.Time{}}
 	for {
