@@ -3,7 +3,9 @@ package spawn_test
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -275,6 +277,79 @@ func TestA1A3Stop(t *testing.T) {
 			if pid, err := strconv.Atoi(word); err != nil || stateOf(pid) != 0 && stateOf(pid) != 'Z' {
 				t.Errorf("%q is alive: %v", word, err)
 			}
+		}
+	}
+}
+
+// TestStopForkingHandler stops a group whose leader leaves a process behind when it gets
+// the signal.
+func TestStopForkingHandler(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
+		p := script(t, "trap '(trap \"\" TERM; exec >&- 2>&-; sleep 60) & exit 5' TERM; "+loop, attr.Setpgid{})
+		r, err := p.Stop(t.Context(), spawn.Graceful(50*time.Millisecond)...)
+		if err != nil || r.Left != 0 {
+			t.Errorf("%+v, %v", r, err)
+		}
+		if state := waitFor(t, p); state.ExitCode() != 5 && state.Signal() != syscall.SIGKILL {
+			t.Error(state)
+		}
+	})
+}
+
+// TestStopOfOthers stops, as nobody, what root runs: the errors say that it may not.
+func TestStopOfOthers(t *testing.T) {
+	testenv.NeedRoot(t)
+	for _, list := range []attr.List{nil, {attr.Setpgid{}}} {
+		p := script(t, loop, list...)
+		lost := make(chan struct{})
+		go func() {
+			defer close(lost)
+			runtime.LockOSThread() // which ends with the goroutine, and its ids
+			if _, _, errno := syscall.RawSyscall(syscall.SYS_SETRESUID, testenv.Nobody, testenv.Nobody, testenv.Nobody); errno != 0 {
+				t.Error(errno)
+				return
+			}
+			r, err := p.Stop(context.Background(), spawn.Graceful(testenv.Patience)...)
+			if !errors.Is(err, spawn.ErrStillAlive) || !errors.Is(err, fs.ErrPermission) || r.Step != 1 || r.Left < 1 {
+				t.Errorf("%v: %+v, %v", list, r, err)
+			}
+		}()
+		<-lost
+		if err := spawn.SetDumpable(true); err != nil { // the ids have cleared it
+			t.Error(err)
+		}
+		if _, err := p.Stop(t.Context(), spawn.StopStep{Signal: os.Kill}); err != nil {
+			t.Error(err)
+		}
+		waitFor(t, p)
+	}
+}
+
+// TestStopFrozen stops a child in a frozen control group, where no handler runs.
+func TestStopFrozen(t *testing.T) {
+	testenv.NeedRoot(t)
+	if !spawn.Features().Has(spawn.FeatureEngine) {
+		testenv.Skip(t, "no attr.Cgroup")
+	}
+	for _, list := range []attr.List{nil, {attr.Setpgid{}}} {
+		dir, _ := testenv.NewCgroup(t)
+		p := script(t, "trap : TERM; "+loop, append(list, attr.Cgroup{Dir: dir})...)
+		if err := os.WriteFile(dir.Name()+"/cgroup.freeze", []byte("1"), 0); err != nil {
+			testenv.Skip(t, "no cgroup.freeze: "+err.Error())
+		}
+		testenv.Eventually(t, "the group is frozen", func() bool {
+			events, err := os.ReadFile(dir.Name() + "/cgroup.events")
+			return err == nil && strings.Contains(string(events), "frozen 1")
+		})
+		r, err := p.Stop(t.Context(), spawn.Graceful(soon)...)
+		if err != nil || r.Step != 1 || r.Left != 0 {
+			t.Errorf("%v: %+v, %v", list, r, err)
+		}
+		if state := waitFor(t, p); state.Signal() != syscall.SIGKILL {
+			t.Error(state)
+		}
+		if err := os.WriteFile(dir.Name()+"/cgroup.freeze", []byte("0"), 0); err != nil {
+			t.Error(err) // what the child has started stays frozen
 		}
 	}
 }
