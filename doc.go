@@ -320,7 +320,8 @@
 //	shared_memory  -      emulators: memory is copied, failures come by a pipe
 //
 // [Features] also has what attributes need, which has no fallback: landlock, with its
-// version, seccomp, user_namespaces, cgroup_namespaces and time_namespaces.
+// version, seccomp, user_namespaces, cgroup_namespaces and time_namespaces. tree_limits
+// says whether the Limits of a [Tree] can be set at this moment, and who is in the way.
 //
 // # Logging
 //
