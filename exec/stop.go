@@ -72,23 +72,31 @@ func (c *Cmd) takeSteps(ctx context.Context, list []spawn.StopStep) (steps.Resul
 		own[i] = steps.Step(s)
 	}
 	if c.tree != nil {
-		return steps.Run(ctx, treeTarget{c.tree.held}, own)
+		return steps.Run(ctx, treeTarget{c.tree.held, c.waits.gone()}, own)
 	}
 	return steps.Run(ctx, alone{c}, own)
 }
 
 // treeTarget is a tree as Stop ends it.
-type treeTarget struct{ *spawntree.Tree }
+type treeTarget struct {
+	*spawntree.Tree
+	gone <-chan struct{} // closed when Wait has seen the end, and ends the rest itself
+}
 
 // Await waits until nobody is known to be left.
 func (t treeTarget) Await(ctx context.Context) error {
 	if err := t.Wait(ctx); err != nil {
 		return err
 	}
-	if t.Alive() < 0 {
+	if t.Alive() >= 0 {
+		return nil
+	}
+	select {
+	case <-t.gone:
+		return nil
+	default:
 		return steps.ErrUnknown
 	}
-	return nil
 }
 
 func (t treeTarget) Left() int { return t.Alive() }
