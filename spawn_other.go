@@ -25,6 +25,10 @@ func (b *backend) compile(s *Spec, argv, env []string, _ bool) (err error) {
 // release has nothing to give back here.
 func (b *backend) release() {}
 
+// stopsScheduler is that os.StartProcess, which keeps a processor of the Go scheduler
+// until execve, waits for ever in a frozen control group if the collector waits for it.
+const stopsScheduler = true
+
 func (p *Program) start(ctx context.Context, o *plan.Handover) (*Process, *plan.Times, error) {
 	var base *syscall.SysProcAttr
 	if o != nil {

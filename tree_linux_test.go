@@ -21,6 +21,7 @@ import (
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/exec"
 	"github.com/safespawn/spawn/internal/cgroup"
+	"github.com/safespawn/spawn/internal/pidns"
 	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 	spawntree "github.com/safespawn/spawn/internal/tree"
@@ -359,9 +360,6 @@ func TestTreeClosed(t *testing.T) {
 // kills it again and again meanwhile: nothing escapes.
 func TestTreeAtOnce(t *testing.T) {
 	eachTree(t, func(t *testing.T) {
-		if strings.HasSuffix(t.Name(), "/frozen") && !spawn.Features().Has(spawn.FeatureEngine) {
-			testenv.Skip(t, "os.StartProcess stops this process while the control group is frozen")
-		}
 		mark := marked()
 		tree := newTree(t, spawn.Limits{})
 		program, err := spawn.Compile(inTree(tree, mark+" & "+mark))
@@ -446,6 +444,46 @@ func TestTreeContradicts(t *testing.T) {
 		for _, a := range []attr.Attr{attr.Setpgid{}, attr.Setsid{}} {
 			if state, err := spawn.Run(t.Context(), inTree(tree, "exit 4", a)); err != nil || state.ExitCode() != 4 {
 				t.Errorf("%T: %v, %v", a, state, err)
+			}
+		}
+	})
+}
+
+// TestTreeKilledBefore starts children in a tree that was killed, with others and without.
+func TestTreeKilledBefore(t *testing.T) {
+	eachTree(t, func(t *testing.T) {
+		tree := newTree(t, spawn.Limits{})
+		for range 3 {
+			if state, err := spawn.Run(t.Context(), inTree(tree, "exit 4")); err != nil || state.ExitCode() != 4 {
+				t.Errorf("%v, %v", state, err)
+			}
+			startIn(t, tree, "sleep 600")
+			if left, err := tree.Kill(); left != 0 || err != nil {
+				t.Errorf("%d left, %v", left, err)
+			}
+		}
+	})
+}
+
+// TestTreeDiesWithParent wants the tree to have its child, whatever else holds the child.
+func TestTreeDiesWithParent(t *testing.T) {
+	if !spawn.Features().Has(spawn.FeatureEngine) {
+		testenv.Skip(t, "needs the engine")
+	}
+	t.Cleanup(pidns.EndForTest)
+	eachTree(t, func(t *testing.T) {
+		tree := newTree(t, spawn.Limits{})
+		dies := attr.DieWithParent{}
+		for _, list := range []attr.List{{tree.Attr(), dies}, {dies, tree.Attr()}} {
+			p, err := spawn.Start(t.Context(), &spawn.Spec{Path: "/bin/sleep", Args: []string{"sleep", "600"}, Attr: list})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if left, err := tree.Kill(); left != 0 || err != nil {
+				t.Errorf("%d left, %v", left, err)
+			}
+			if state, err := p.Wait(t.Context()); err != nil || state.Signal() != syscall.SIGKILL {
+				t.Errorf("%v, %v", state, err)
 			}
 		}
 	})

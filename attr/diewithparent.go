@@ -87,6 +87,9 @@ func (d DieWithParent) lower(p *plan.Plan) {
 		ParentDeathSignal(syscall.SIGKILL).lower(p)
 		return
 	}
+	if p.PIDNamespace != nil {
+		return // that of a tree, which ends with this process, too, and takes its place if it comes after
+	}
 	p.SetPIDNamespace(parentsNamespace, func(ctx context.Context) (*os.File, error) {
 		f, err := pidns.Process(ctx)
 		return f, unsupported(err)

@@ -61,7 +61,19 @@ func (g *Group) KillAll() (some bool, err error) {
 	return some, err
 }
 
-// killEach is for Linux before 5.14.
+// KillEach is KillAll without cgroup.kill. A group remembers that (Linux 6.18): whoever is
+// made in it by clone3 from another group is killed at birth, however much later.
+func (g *Group) KillEach() (some bool, err error) {
+	err = g.with(func(fd int) (err error) {
+		if some = populated(fd); some {
+			err = killEach(fd, filepath.Base(g.path))
+		}
+		return err
+	})
+	return some, err
+}
+
+// killEach is for Linux before 5.14, and for KillEach.
 func killEach(fd int, name string) error {
 	_, err := signalEach(fd, name, unix.SIGKILL)
 	return err

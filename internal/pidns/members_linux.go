@@ -15,9 +15,23 @@ import (
 	"github.com/safespawn/spawn/internal/kernel"
 )
 
+// looks is how often somebody is looked for: a process may fork after the list of all was
+// read, and end before it is looked at.
+const looks = 3
+
 // Members are the processes in the namespace and in those below it, but for its init and
 // for zombies, by their numbers in /proc.
 func (n *Namespace) Members() (pids []int, err error) {
+	for range looks {
+		if pids, err = n.look(); err != nil || len(pids) > 0 {
+			break
+		}
+	}
+	return pids, err
+}
+
+// look is Members at one time.
+func (n *Namespace) look() (pids []int, err error) {
 	fd, err := highfd.Open("/proc", unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return nil, os.NewSyscallError("open /proc", err)

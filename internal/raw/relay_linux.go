@@ -111,11 +111,13 @@ func (r *Run) AwaitRelay(limit time.Duration) bool {
 		}
 	}
 	var x Exit
+	tid := atomic.SwapInt32(&s.tid, 0) // nobody may kill by the number that is given away
 	errno := Wait4(s.pid, options, &x)
 	if errno != 0 && errno != unix.ECHILD {
 		errno = Waitid(unix.P_PID, s.pid, unix.WEXITED|options, &x)
 	}
 	if errno == 0 && x.PID == 0 {
+		atomic.StoreInt32(&s.tid, tid)
 		return false
 	}
 	s.pid = 0

@@ -36,6 +36,9 @@ func (t *Tree) Job() *raw.Job {
 // killed is the exit code of processes that were killed, as of os.Process.Kill.
 const killed = 1
 
+// KillEach is KillAll: a job whose processes were terminated takes others.
+func (j job) KillEach() (some bool, err error) { return j.KillAll() }
+
 func (j job) KillAll() (some bool, err error) {
 	n, err := j.Active()
 	if err != nil {

@@ -92,6 +92,9 @@ var ended = func() context.Context {
 	return ctx
 }()
 
+// KillEach is KillAll: the next child gets another namespace.
+func (s *space) KillEach() (some bool, err error) { return s.KillAll() }
+
 // KillAll kills the init.
 func (s *space) KillAll() (some bool, err error) {
 	some = s.Count() > 0

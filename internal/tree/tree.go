@@ -24,6 +24,8 @@ const goneTime = 2 * time.Second
 type holder interface {
 	// KillAll kills all processes, and reports whether there were any.
 	KillAll() (some bool, err error)
+	// KillEach is KillAll of a holder in which children may be made afterwards.
+	KillEach() (some bool, err error)
 	// Signal sends to all processes, and reports whether there were any.
 	Signal(sig syscall.Signal) (some bool, err error)
 	// Count is how many processes there are, but for zombies.
@@ -64,8 +66,10 @@ type Tree struct {
 	holder holder // what holds them, beside their groups; nil where nothing does
 	loose  error  // why there is only the groups
 	weaker error  // why it is no control group, where something weaker holds the tree
+	again  bool   // children may be made in it after it was killed
 
-	mu      sync.Mutex
+	starts  sync.RWMutex // see Starting
+	mu      sync.Mutex   // after starts
 	members []Member
 	prune   int // the number of members from which on those that are gone are looked for
 	kills   int // how often all were killed
@@ -104,7 +108,9 @@ func Open(l Limits) (*Tree, error) {
 	}
 	h, err := newHolder(&l)
 	if err == nil {
-		return with(h), nil
+		t := with(h)
+		t.again = true
+		return t, nil
 	}
 	if l.any() {
 		return nil, err
@@ -175,6 +181,14 @@ func (t *Tree) OOMKills() (n int, ok bool) {
 	return t.holder.OOMKills()
 }
 
+// Starting says that a child is about to be made by a call that stops this process's
+// scheduler until the child is past execve. Until the function that it returns is called,
+// the tree is not frozen, and so neither signalled nor killed.
+func (t *Tree) Starting() (started func()) {
+	t.starts.RLock()
+	return t.starts.RUnlock
+}
+
 // Begin says that a child is about to be made in the tree. Whoever calls it passes the
 // number on to Join.
 func (t *Tree) Begin() (kills int, err error) {
@@ -217,11 +231,16 @@ func isGone(m Member) bool {
 // KillNow sends SIGKILL to all that is left of the tree. The error is os.ErrProcessDone
 // where there is nothing.
 func (t *Tree) KillNow() error {
+	t.starts.Lock()
+	defer t.starts.Unlock()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.kills++
 	held := os.ErrProcessDone
-	if t.held() {
+	switch {
+	case t.held() && t.again:
+		held = done(t.holder.KillEach())
+	case t.held():
 		held = done(t.holder.KillAll())
 	}
 	groups := t.signalMembers(os.Kill)
@@ -273,6 +292,8 @@ func (t *Tree) Signal(sig os.Signal) error {
 	if !ok {
 		return syscall.EINVAL
 	}
+	t.starts.Lock()
+	defer t.starts.Unlock()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.held() {
