@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	errOnTerminal = errors.New("Stdin is the terminal: the child stays in this process's group, which may read it")
+	errOnTerminal = errors.New("the terminal is Stdin: the child stays in this process's group, which may read it")
 	errBlind      = errors.New("this system does not tell of the end of a child before it is reaped, and its process group can't be killed safely")
 )
 

@@ -48,6 +48,25 @@ func (l *lines) Write(b []byte) (int, error) {
 
 func (l *lines) String() string { return string(l.text) }
 
+// overdue is a context whose deadline is over when end is called, however busy the
+// machine is.
+type overdue struct {
+	context.Context
+	end context.CancelFunc
+}
+
+func newOverdue() *overdue {
+	ctx, end := context.WithCancel(context.Background())
+	return &overdue{ctx, end}
+}
+
+func (o *overdue) Err() error {
+	if o.Context.Err() == nil {
+		return nil
+	}
+	return context.DeadlineExceeded
+}
+
 // gently are steps of which the second must not be needed.
 var gently = spawn.Graceful(testenv.Patience)
 

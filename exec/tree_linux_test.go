@@ -43,25 +43,6 @@ func eachTree(t *testing.T, f func(t *testing.T)) {
 	t.Run("group", f)
 }
 
-// overdue is a context whose deadline is over when end is called, however busy the
-// machine is.
-type overdue struct {
-	context.Context
-	end context.CancelFunc
-}
-
-func newOverdue() *overdue {
-	ctx, end := context.WithCancel(context.Background())
-	return &overdue{ctx, end}
-}
-
-func (o *overdue) Err() error {
-	if o.Context.Err() == nil {
-		return nil
-	}
-	return context.DeadlineExceeded
-}
-
 // TestA1A2TreeDeadline is the case that os/exec waits for until the grandchild ends:
 // it has the pipe. The leader waits, or has exited long before.
 func TestA1A2TreeDeadline(t *testing.T) { eachTree(t, testTreeDeadline) }

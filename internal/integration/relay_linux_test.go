@@ -319,3 +319,16 @@ func noSiblings() attr.Seccomp {
 		{Code: unix.BPF_RET, K: unix.SECCOMP_RET_ALLOW},
 	}}
 }
+
+// heldShares reports whether a child that is held up shares this process's memory.
+func heldShares(t *testing.T, list attr.List) bool {
+	t.Helper()
+	pid, letGo := spawntest.HoldChild(t, func(s *spawn.Spec) <-chan spawntest.Started { return spawntest.StartHeld(context.Background(), s) }, list)
+	defer letGo()
+	const kcmpVM = 1
+	order, _, errno := unix.Syscall6(unix.SYS_KCMP, uintptr(os.Getpid()), uintptr(pid), kcmpVM, 0, 0, 0)
+	if errno != 0 {
+		testenv.Skip(t, "no kcmp: "+errno.Error())
+	}
+	return order == 0
+}
