@@ -32,9 +32,9 @@ type running struct {
 func (o *options) runFlags() []cli.Flag {
 	const group, itself = "Running", "Spawn itself"
 	return []cli.Flag{
-		o.value(group, "timeout", "stop the program after `DURATION`, as 10, 500ms or 1h30m", duration(&o.timeout)),
+		o.value(group, "timeout", "stop the program after `DURATION`, as 10, 500ms or 1h30m", timeLimit(&o.timeout)),
 		o.value(group, "stop-signal", "stop it by `SIGNAL` instead of TERM", single(&o.stopSignal, attr.ParseSignal)),
-		o.value(group, "kill-after", "kill what has not ended `DURATION` after that, instead of 10s", duration(&o.killAfter)),
+		o.value(group, "kill-after", "kill what has not ended `DURATION` after that, instead of 10s", timeLimit(&o.killAfter)),
 		toggle(group, "preserve-status", "end with the program's own status after --timeout, too", &o.preserveStatus),
 		o.value(group, "pidfile", "write the process id of the program to `FILE` while it runs", name(&o.pidfile)),
 		toggle(group, "stats", "print time, memory and context switches afterwards", &o.stats),

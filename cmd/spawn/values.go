@@ -22,18 +22,28 @@ func name(to *string) func(string) error {
 	}
 }
 
-// duration stores a positive duration. Without a unit it is in seconds, as with
-// timeout(1).
+// duration stores a positive duration.
 func duration(to *time.Duration) func(string) error {
 	return func(s string) error {
 		d, err := time.ParseDuration(s)
-		if err != nil {
-			d, err = time.ParseDuration(s + "s")
-		}
 		if err != nil || d <= 0 {
-			return errors.New("not a positive duration, as 10, 1.5s or 2m")
+			return errors.New("not a positive duration with a unit, as 1.5s or 2m")
 		}
 		*to = d
+		return nil
+	}
+}
+
+// timeLimit stores a positive duration. Without a unit it is in seconds, as with
+// timeout(1).
+func timeLimit(to *time.Duration) func(string) error {
+	return func(s string) error {
+		if _, err := strconv.ParseFloat(s, 64); err == nil {
+			s += "s"
+		}
+		if duration(to)(s) != nil {
+			return errors.New("not a positive duration, as 10, 1.5s or 2m")
+		}
 		return nil
 	}
 }

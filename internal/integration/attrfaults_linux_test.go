@@ -142,7 +142,7 @@ func TestBadValues(t *testing.T) {
 		spawntest.CheckFault(t, err, spawntest.Fails(bad.step, 1, bad.object, unix.EINVAL))
 	}
 	complete(t, rows, because(map[string]string{
-		"has no value": "InheritIgnored Setsid DetachTTY ResetIDs NoNewPrivs Ptrace CoreSched ChildSubreaper " +
+		"has no value": "DieWithParent InheritIgnored Setsid DetachTTY ResetIDs NoNewPrivs Ptrace CoreSched ChildSubreaper " +
 			"StartSuspended MemoryDenyWriteExec NoHugePages MergePages",
 	}))
 }
