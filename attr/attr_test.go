@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/pidns"
 	"github.com/safespawn/spawn/internal/attrlist"
 	"github.com/safespawn/spawn/internal/plan"
 )
@@ -154,6 +155,7 @@ func TestOutOfRange(t *testing.T) {
 }
 
 func TestTwice(t *testing.T) {
+	t.Cleanup(pidns.EndForTest) // DieWithParent makes a child
 	for _, a := range []attr.Attr{
 		attr.SigMask{}, attr.InheritIgnored{}, attr.SigDefault{}, attr.SigIgnore{}, attr.Setsid{}, attr.Setpgid{}, attr.Umask(0), attr.Nice(0),
 		attr.NoFile{}, attr.Rlimit{}, attr.Credential{Root: true}, attr.ResetIDs{}, attr.Chroot("/"), attr.NoNewPrivs{},
