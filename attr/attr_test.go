@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"github.com/safespawn/spawn/attr"
-	"github.com/safespawn/spawn/internal/pidns"
 	"github.com/safespawn/spawn/internal/attrlist"
+	"github.com/safespawn/spawn/internal/pidns"
 	"github.com/safespawn/spawn/internal/plan"
 )
 
