@@ -1,8 +1,11 @@
 package forkexec
 
 import (
+	"fmt"
 	"os"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/attrlist"
@@ -28,6 +31,10 @@ func (p *Program) setCgroup(held *heldFiles, sys *syscall.SysProcAttr) error {
 		return p.cgroupError(err)
 	}
 	*held = append(*held, heldFile{os.NewFile(uintptr(fd), "spawn"), true})
+	var fs unix.Statfs_t
+	if unix.Fstatfs(fd, &fs) == nil && fs.Type != unix.CGROUP2_SUPER_MAGIC {
+		return p.cgroupError(fmt.Errorf("%w: %w", plan.Invalid("not the directory of a cgroup of version 2"), unix.EBADF))
+	}
 	sys.UseCgroupFD, sys.CgroupFD = true, fd
 	return nil
 }
