@@ -48,12 +48,16 @@ func newTree(t *testing.T, l spawn.Limits) *spawn.Tree {
 	if err != nil {
 		t.Fatal(err)
 	}
+	closeAtEnd(t, tree)
+	return tree
+}
+
+func closeAtEnd(t *testing.T, tree *spawn.Tree) {
 	t.Cleanup(func() {
 		if err := tree.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return tree
 }
 
 // canHold reports whether a control group can hold a tree now.

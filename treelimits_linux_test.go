@@ -35,11 +35,7 @@ func limited(t *testing.T, l spawn.Limits) *spawn.Tree {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := tree.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	closeAtEnd(t, tree)
 	return tree
 }
 

@@ -44,27 +44,6 @@ func exits(t *testing.T, status string) (c *exec.Cmd, end func()) {
 	}
 }
 
-// freeLowest closes a descriptor and sees to it that the next that is opened has its
-// number.
-func freeLowest(t *testing.T, fd int) {
-	t.Helper()
-	if err := unix.Close(fd); err != nil {
-		t.Fatal(err)
-	}
-	for n := -1; n != fd; {
-		var err error
-		if n, err = unix.Dup(1); err != nil {
-			t.Fatal(err)
-		}
-		if n != fd {
-			t.Cleanup(func() { unix.Close(n) })
-		}
-	}
-	if err := unix.Close(fd); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // TestStrayCloseOfHandle has other code close a handle, by mistake, before Wait. Its
 // number comes to another child's, or to a file.
 func TestStrayCloseOfHandle(t *testing.T) {
@@ -81,7 +60,7 @@ func TestStrayCloseOfHandle(t *testing.T) {
 		return handleOf(t, c.Process)
 	}
 	fd := start(first)
-	freeLowest(t, fd)
+	testenv.StrayClose(t, fd)
 	if start(second) != fd {
 		t.Fatal("the number was not used again")
 	}
@@ -135,7 +114,7 @@ func TestStrayGarbage(t *testing.T) {
 	for what, take := range map[string]func(t *testing.T, fd int){
 		"another child's": func(t *testing.T, fd int) {
 			c, end := exits(t, "0")
-			freeLowest(t, fd)
+			testenv.StrayClose(t, fd)
 			if err := c.Start(); err != nil {
 				t.Fatal(err)
 			}

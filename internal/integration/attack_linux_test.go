@@ -145,17 +145,7 @@ func sandbox(t *testing.T) *os.File {
 	ids := []attr.IDMapEntry{{HostID: 100000, Size: 65536}}
 	s := spawntest.Shell("echo; exec sleep 1000", attr.Namespaces{Flags: unix.CLONE_NEWUSER},
 		attr.IDMap{UID: ids, GID: ids, Setgroups: true}, attr.Credential{Root: true})
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	s.Actions.File(w, 1)
-	p, err := spawn.Start(context.Background(), s)
-	w.Close()
-	if err != nil {
-		t.Fatal(err)
-	}
+	p, r := spawntest.StartSaying(t, s)
 	t.Cleanup(func() {
 		_ = p.Kill()
 		_, _ = p.Wait(context.Background())

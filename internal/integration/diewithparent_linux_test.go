@@ -105,18 +105,10 @@ func killedParent(t *testing.T, after time.Duration, args ...string) (link strin
 	t.Helper()
 	s := spawntest.Helper(t, args[0], args[1:]...)
 	s.Attr = append(s.Attr, attr.Namespaces{Flags: unix.CLONE_NEWUTS})
-	r, w, err := os.Pipe()
+	p, r := spawntest.StartSaying(t, s)
+	defer r.Close() // there may be a thousand
+	link, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/uts", p.Pid()))
 	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	s.Actions.File(w, 1)
-	p, err := spawn.Start(t.Context(), s)
-	w.Close()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if link, err = os.Readlink(fmt.Sprintf("/proc/%d/ns/uts", p.Pid())); err != nil {
 		t.Fatal(err)
 	}
 	if after >= 0 {
@@ -454,17 +446,7 @@ func TestDieWithParentWithoutPrivilege(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	s.Actions.File(w, 1)
-	p, err := spawn.Start(t.Context(), s)
-	w.Close()
-	if err != nil {
-		t.Fatal(err)
-	}
+	p, r := spawntest.StartSaying(t, s)
 	line, _ := bufio.NewReader(r).ReadString('\n')
 	child, cerr := strconv.Atoi(strings.TrimSpace(line))
 	text, _ := os.ReadFile(file)

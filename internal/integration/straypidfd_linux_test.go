@@ -49,27 +49,6 @@ func liveWithPidfd(t *testing.T) (p *spawn.Process, fd int) {
 	return nil, 0
 }
 
-// strayClose closes a descriptor of the library's, by mistake, and sees to it that the
-// next that is opened has its number.
-func strayClose(t *testing.T, fd int) {
-	t.Helper()
-	if err := unix.Close(fd); err != nil {
-		t.Fatal(err)
-	}
-	for n := -1; n != fd; {
-		var err error
-		if n, err = unix.Dup(1); err != nil {
-			t.Fatal(err)
-		}
-		if n != fd {
-			t.Cleanup(func() { unix.Close(n) })
-		}
-	}
-	if err := unix.Close(fd); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // replace has a file of somebody's be where a pidfd was.
 func replace(t *testing.T, from, fd int) {
 	t.Helper()
@@ -113,7 +92,7 @@ func TestStrayPidfd(t *testing.T) {
 	}
 	t.Run("another child", func(t *testing.T) {
 		first, fd := liveWithPidfd(t)
-		strayClose(t, fd)
+		testenv.StrayClose(t, fd)
 		second, n := liveWithPidfd(t)
 		if n != fd {
 			t.Fatalf("the second has %d, not %d", n, fd)
@@ -134,7 +113,7 @@ func TestStrayPidfd(t *testing.T) {
 		if !o.Claim.Holds(o.Pidfd) {
 			t.Error("the number is not claimed")
 		}
-		strayClose(t, o.Pidfd)
+		testenv.StrayClose(t, o.Pidfd)
 		second, n := liveWithPidfd(t)
 		if n != o.Pidfd {
 			t.Fatalf("the second has %d, not %d", n, o.Pidfd)

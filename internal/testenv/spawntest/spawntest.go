@@ -30,6 +30,19 @@ func Start(t testing.TB, s *spawn.Spec) *spawn.Process {
 	return p
 }
 
+// StartSaying starts a child whose standard output is read, until the test's end.
+func StartSaying(t testing.TB, s *spawn.Spec) (p *spawn.Process, out *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	s.Actions.File(w, 1)
+	defer w.Close()
+	return Start(t, s), r
+}
+
 // Output runs a child with a pipe as its standard output and returns what it
 // wrote.
 func Output(t testing.TB, s *spawn.Spec) string {
