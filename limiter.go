@@ -13,7 +13,8 @@ import (
 )
 
 // Limiter bounds how many children live at once, so that starts wait instead of failing.
-// [NewLimiter] makes one. Give it to any number of Specs, and to Cmds of package exec.
+// [NewLimiter] makes one; the zero Limiter bounds nothing. Give it to any number of Specs,
+// and to Cmds of package exec.
 //
 // A start first waits for a place. A child has a place from its start until it was
 // reaped. With [LimitStarts] it has a place only until it runs its program.
@@ -72,6 +73,9 @@ func NewLimiter(n int, options ...LimiterOption) *Limiter {
 // do calls start, which makes a child, when there is a place for it, and again where the
 // system has none. If there is a child then, the place is the child's until ended.
 func (l *Limiter) do(ctx context.Context, start func() error) error {
+	if l.places == nil {
+		return start()
+	}
 	if err := l.places.Acquire(ctx, 1); err != nil {
 		return err
 	}
@@ -164,7 +168,7 @@ func (l *Limiter) left(begin time.Duration) time.Duration {
 
 // ended says that a child was reaped, which do has made.
 func (l *Limiter) ended() {
-	if !l.starts {
+	if !l.starts && l.places != nil {
 		l.places.Release(1)
 	}
 	select {

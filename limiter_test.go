@@ -139,6 +139,17 @@ func TestLimiterGivesBack(t *testing.T) {
 	}
 }
 
+// TestZeroLimiter has no bound.
+func TestZeroLimiter(t *testing.T) {
+	s := spawntest.Helper(t, "exit 5")
+	s.Limiter = new(spawn.Limiter)
+	for range 2 {
+		if state, err := spawn.Run(t.Context(), s); err != nil || state.ExitCode() != 5 {
+			t.Errorf("%v, %v", state, err)
+		}
+	}
+}
+
 func TestNoPlaces(t *testing.T) {
 	for _, n := range []int{0, -1} {
 		func() {
