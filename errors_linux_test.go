@@ -11,7 +11,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -126,7 +125,6 @@ func TestNoDescriptorLeft(t *testing.T) {
 }
 
 var _ = testenv.RegisterHelper("no descriptor left", func([]string) int {
-	time.Sleep(time.Nanosecond) // Go opens its poller at the first timer, and dies where it can't
 	for name, change := range spawntest.Without {
 		restore := kernel.ForTest(change)
 		w := spawntest.Fails("clone", -1, "", unix.EMFILE)

@@ -225,18 +225,19 @@ func (c *Child) Dup() (int, error) { return highfd.Dup(c.Pidfd) }
 
 // AwaitEnd waits until look, which asks whether a child has ended, returns true. It
 // waits in a thread where dup makes another pidfd, and otherwise, when dup returns -1,
-// in the one thread that waits for the ends of all. It looks again and again where dup
+// in the one thread that waits for the ends of all; in this thread where timers would take
+// the last descriptors. It looks again and again where dup
 // is nil, and where no call blocks that leaves the child a zombie, so that its pid
 // stays its own until look returns true.
 func AwaitEnd(pid int, dup func() int, look func() bool) {
 	for pause := time.Millisecond; !look(); {
 		if kernel.Current().Waitid && dup != nil {
 			fd := dup()
-			if fd < 0 {
+			if fd < 0 && highfd.SettlePoller() {
 				allEnds.await(pid, look)
 				return
 			}
-			if block(fd) {
+			if block(pid, fd) {
 				continue
 			}
 		}
@@ -248,13 +249,17 @@ func AwaitEnd(pid int, dup func() int, look func() bool) {
 // maxPause is the longest time between two looks.
 const maxPause = 50 * time.Millisecond
 
-// block returns true when the child of a pidfd has ended, or was reaped, and false at
-// once where it can't wait for that: the child is traced and at a stop. It closes the
-// pidfd.
-func block(fd int) bool {
-	defer unix.Close(fd)
+// block returns true when a child has ended, or was reaped, and false at once where it
+// can't wait for that: the child is traced and at a stop. fd is a pidfd, which it closes,
+// or -1.
+func block(pid, fd int) bool {
+	idType, id := unix.P_PID, pid
+	if fd >= 0 {
+		defer unix.Close(fd)
+		idType, id = unix.P_PIDFD, fd
+	}
 	var x raw.Exit
-	errno := raw.Waitid(unix.P_PIDFD, fd, unix.WEXITED|unix.WNOWAIT, &x)
+	errno := raw.Waitid(idType, id, unix.WEXITED|unix.WNOWAIT, &x)
 	return errno == unix.ECHILD || errno == 0 && x.PID != 0
 }
 

@@ -84,7 +84,7 @@ func TestAdverse(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if state.ExitCode() == 2 {
+				if state.ExitCode() == cannot {
 					testenv.Skip(t, out)
 				}
 				out = strings.TrimSpace(out)
@@ -132,7 +132,7 @@ var _ = testenv.RegisterHelper("adverse", func(args []string) int {
 	end, err := s.begin(dir)
 	if errors.Is(err, errSkip) {
 		fmt.Print(err)
-		return 2
+		return cannot
 	} else if err != nil {
 		fmt.Println("not brought about:", err)
 		return 1
@@ -167,6 +167,10 @@ func outcome(err error) string {
 	}
 	return err.Error()
 }
+
+// cannot is the status of a helper that can't bring a situation about, which is not one
+// of a program that Go ends.
+const cannot = 77
 
 var errSkip = errors.New("can't be brought about here")
 

@@ -31,6 +31,17 @@ func FilesAndChildren() []string {
 	return list
 }
 
+// CollectZombies waits for the children of earlier tests that are garbage, which the
+// collector reaps.
+func CollectZombies() {
+	within(shortly, func() bool {
+		if HasZombie() {
+			runtime.GC()
+		}
+		return !HasZombie()
+	})
+}
+
 // CheckFDs wants no descriptors that were not open before, and no zombies. Children
 // that live are another matter.
 func CheckFDs(t testing.TB, before map[string]string) {
@@ -38,13 +49,7 @@ func CheckFDs(t testing.TB, before map[string]string) {
 	for _, leak := range FDsSince(before) {
 		t.Error("left behind:", leak)
 	}
-	if !within(shortly, func() bool {
-		zombie := HasZombie()
-		if zombie {
-			runtime.GC() // an earlier test's child may be garbage, which the collector reaps
-		}
-		return !zombie
-	}) {
+	if !within(shortly, func() bool { return !HasZombie() }) {
 		t.Error("left behind: a zombie")
 	}
 }
