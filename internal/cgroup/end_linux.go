@@ -184,27 +184,30 @@ func (g *Group) Empty() bool {
 	return !some
 }
 
-// End kills until nothing is left, but for no longer than d, and removes the
-// group.
+// End kills until nothing is left, but for no longer than d, and removes the group. A
+// child may come in at any time before the group is removed: only rmdir says that there is
+// nobody, and nobody comes in any more.
 func (g *Group) End(d time.Duration) error {
+	defer g.close()
 	var err error
-	removed := false
-	Await(d, func() bool {
-		var some bool
-		some, err = g.KillAll()
-		// Where no descriptor is left, this alone says that there is nobody.
-		removed = some && unix.Rmdir(g.path) == nil
-		return !some || removed
+	over := Await(d, func() bool {
+		some, kerr := g.KillAll()
+		if some {
+			// Where no descriptor is left, this alone says that there is nobody.
+			if unix.Rmdir(g.path) == nil {
+				err = nil
+				return true
+			}
+			err = errors.Join(kerr, unix.EBUSY)
+			return false
+		}
+		err = g.remove()
+		return !errors.Is(err, unix.EBUSY)
 	})
-	if removed {
-		g.close()
-		return nil
+	if !over {
+		return fmt.Errorf("%s has processes that don't end: %w", g.path, err)
 	}
-	if !g.Empty() {
-		g.close()
-		return fmt.Errorf("%s has processes that don't end: %w", g.path, errors.Join(err, unix.EBUSY))
-	}
-	return g.Remove()
+	return err
 }
 
 // Abandon removes the group of a tree that nobody knows any more, if it has no
@@ -221,6 +224,11 @@ func (g *Group) Abandon() {
 // process in any.
 func (g *Group) Remove() error {
 	defer g.close()
+	return g.remove()
+}
+
+// remove is Remove of a group that is used further if it fails.
+func (g *Group) remove() error {
 	if unix.Rmdir(g.path) == nil { // it mostly is all, and needs no descriptor
 		return nil
 	}

@@ -160,9 +160,11 @@ func clearLeft(path string, owner state) {
 	if err != nil {
 		return // it is somebody's, or it is no more
 	}
-	if owner != unknown || g.Empty() {
+	if owner != unknown {
 		_ = g.End(leftTime) // what can't be removed is left for the next time
-		return
+	} else if g.Empty() {
+		_ = g.Remove() // the same
+	} else {
+		g.close()
 	}
-	g.close()
 }
