@@ -49,7 +49,7 @@ func (n *Namespace) look() (pids []int, err error) {
 		if err != nil || pid == init {
 			continue
 		}
-		in, err := n.has(name, below)
+		in, err := inNamespace(name, below)
 		switch {
 		case errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH):
 			continue // it is gone
@@ -80,13 +80,18 @@ func (n *Namespace) initInProc() int {
 	return n.pid
 }
 
-// has reports whether a process is in the namespace or in one below it. What it finds out
-// about others is kept in below.
-func (n *Namespace) has(name string, below map[uint64]bool) (bool, error) {
+// inNamespace reports whether a process is in a namespace that is in below, as has does.
+func inNamespace(name string, below map[uint64]bool) (bool, error) {
 	fd, err := highfd.Open("/proc/"+name+"/ns/pid", unix.O_RDONLY, 0)
 	if err != nil {
 		return false, err
 	}
+	return has(fd, below)
+}
+
+// has reports whether a pid namespace, whose descriptor it closes, is one that is in below
+// or is inside of one. What it finds out about others is kept in below.
+func has(fd int, below map[uint64]bool) (bool, error) {
 	var passed []uint64
 	defer func() { unix.Close(fd) }()
 	for {

@@ -46,6 +46,12 @@ func newNamespace(t *testing.T) *pidns.Namespace {
 // inside makes the command a member of the namespace, and starts it.
 func inside(t *testing.T, n *pidns.Namespace, cmd *exec.Cmd) {
 	t.Helper()
+	if err := startInside(n, cmd); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func startInside(n *pidns.Namespace, cmd *exec.Cmd) error {
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread() // for good: its children are in the namespace
@@ -55,9 +61,7 @@ func inside(t *testing.T, n *pidns.Namespace, cmd *exec.Cmd) {
 		}
 		done <- err
 	}()
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
+	return <-done
 }
 
 // insideScript is the output of a script in the namespace.
@@ -316,16 +320,7 @@ func parentOfInit(args []string) int {
 		return testenv.Status(err)
 	}
 	cmd := exec.Command("/bin/sh", "-c", forkTwice+"wait")
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		err := unix.Setns(int(n.File().Fd()), unix.CLONE_NEWPID)
-		if err == nil {
-			err = cmd.Start()
-		}
-		done <- err
-	}()
-	if err := <-done; err != nil {
+	if err := startInside(n, cmd); err != nil {
 		return testenv.Status(err)
 	}
 	for {

@@ -4,6 +4,7 @@ package pidns
 
 import (
 	"errors"
+	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -21,24 +22,26 @@ func (n *Namespace) Signal(sig unix.Signal) (some bool, err error) {
 	return len(pids) > 0, err
 }
 
-// signalMember sends to a process that was a member: whoever has its pid now gets nothing
-// unless he is one, too.
+// signalMember sends to a process that was a member: whoever has its number in /proc now
+// gets nothing unless he is one, too. The number may be none of this process's pids, so
+// the directory in /proc stands for the process, as a pidfd would.
 func (n *Namespace) signalMember(pid int, sig unix.Signal) error {
-	fd, err := unix.PidfdOpen(pid, 0)
-	if err == unix.ESRCH {
+	dir, err := highfd.Open("/proc/"+strconv.Itoa(pid), unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err == unix.ENOENT {
 		return nil
 	}
-	if err == nil {
-		fd, err = highfd.Raise(fd)
-	}
 	if err != nil {
-		return err
+		return os.NewSyscallError("open /proc/PID", err)
 	}
-	defer unix.Close(fd)
-	if in, err := n.has(strconv.Itoa(pid), map[uint64]bool{n.ino: true}); err != nil || !in {
+	defer unix.Close(dir)
+	fd, err := highfd.OpenAt(dir, "ns/pid", unix.O_RDONLY, 0)
+	if err != nil {
 		return nil // it is gone
 	}
-	if err := unix.PidfdSendSignal(fd, sig, nil, 0); err != unix.ESRCH {
+	if in, err := has(fd, map[uint64]bool{n.ino: true}); err != nil || !in {
+		return nil // it is gone
+	}
+	if err := unix.PidfdSendSignal(dir, sig, nil, 0); err != unix.ESRCH {
 		return err
 	}
 	return nil

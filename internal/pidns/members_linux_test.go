@@ -1,0 +1,62 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package pidns_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/kernel"
+	"github.com/safespawn/spawn/internal/pidns"
+	"github.com/safespawn/spawn/internal/testenv"
+)
+
+var _ = testenv.RegisterHelper("namespace with a foreign proc", foreignProc)
+
+// foreignProc sees the numbers in /proc of another pid namespace than its own. It has a
+// child in a namespace, which is to get a signal.
+func foreignProc([]string) int {
+	if kernel.OurIDs() {
+		return testenv.Status(errors.New("/proc is our own"))
+	}
+	n, err := pidns.New(context.Background())
+	if err != nil {
+		return testenv.Status(err)
+	}
+	defer n.Close()
+	member := exec.Command("/bin/sleep", "1000")
+	if err := startInside(n, member); err != nil {
+		return testenv.Status(err)
+	}
+	if some, err := n.Signal(unix.SIGTERM); !some || err != nil {
+		return testenv.Status(fmt.Errorf("some: %v, %w", some, err))
+	}
+	testenv.Soon(func() bool { list, err := n.Members(); return err == nil && len(list) == 0 })
+	_ = member.Process.Kill() // or it has ended
+	_ = member.Wait()         // the status tells
+	if s := member.ProcessState.Sys().(syscall.WaitStatus); s.Signal() != syscall.SIGTERM {
+		return testenv.Status(fmt.Errorf("it has ended with %#x", s))
+	}
+	if left, err := n.Kill(context.Background()); left != 0 || err != nil {
+		return testenv.Status(fmt.Errorf("%d left, %w", left, err))
+	}
+	return 0
+}
+
+// A member gets its signal where /proc has other numbers than this process.
+func TestSignalWithForeignProc(t *testing.T) {
+	testenv.NeedCap(t, capSysAdmin)
+	cmd := &exec.Cmd{
+		Path: testenv.Self(t), Args: testenv.HelperArgs("namespace with a foreign proc"),
+		SysProcAttr: &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID},
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+}
