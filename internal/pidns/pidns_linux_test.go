@@ -101,18 +101,29 @@ func children(t *testing.T, name string) (pids []string) {
 	return pids
 }
 
-// theInit is the init of the only namespace of this process, once it has gone through its
-// gate.
-func theInit(t *testing.T) (pid string) {
+// linkOf is what /proc says of the namespace of each of its members.
+func linkOf(t *testing.T, n *pidns.Namespace) string {
 	t.Helper()
-	testenv.Eventually(t, "one init past its gate", func() bool {
-		pids := children(t, "spawn-init")
-		if len(pids) != 1 {
-			return false
+	link, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", n.File().Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return link
+}
+
+// theInit is the init of a namespace, once it has gone through its gate. That of an earlier
+// one may be a zombie for a while.
+func theInit(t *testing.T, n *pidns.Namespace) (pid string) {
+	t.Helper()
+	link := linkOf(t, n)
+	testenv.Eventually(t, "an init past its gate", func() bool {
+		for _, pid = range children(t, "spawn-init") {
+			if got, err := os.Readlink("/proc/" + pid + "/ns/pid"); err == nil && got == link {
+				_, err := os.Lstat("/proc/" + pid + "/fd/2")
+				return errors.Is(err, os.ErrNotExist)
+			}
 		}
-		pid = pids[0]
-		_, err := os.Lstat("/proc/" + pid + "/fd/2")
-		return err != nil
+		return false
 	})
 	return pid
 }
@@ -135,8 +146,7 @@ func TestInitHasNothing(t *testing.T) {
 		if _, err := unix.FcntlInt(f.Fd(), unix.F_SETFD, 0); err != nil {
 			t.Fatal(err)
 		}
-		newNamespace(t)
-		pid := theInit(t)
+		pid := theInit(t, newNamespace(t))
 		s := testenv.StatusOf(t, pid).Status
 		ignored, err := strconv.ParseUint(testenv.StatusOf(t, "self").Status["SigIgn"], 16, 64)
 		if err != nil {
@@ -186,7 +196,7 @@ func mustAtoi(t *testing.T, s string) int {
 // Nothing from inside ends the init, or stops it; it goes on reaping.
 func TestInsideCannotEndTheInit(t *testing.T) {
 	n := newNamespace(t)
-	pid := theInit(t)
+	pid := theInit(t, n)
 	out := insideScript(t, n, `
 		for s in $(seq 1 64); do kill -$s 1; done
 		for i in 1 2 3 4 5 6 7 8; do (setsid sh -c 'sleep 0 & sleep 0 &' &); done
@@ -199,25 +209,15 @@ func TestInsideCannotEndTheInit(t *testing.T) {
 		if err != nil {
 			t.Fatal("the init is gone")
 		}
-		return string(kernel.StatFields(text)[0]) == "S" && inNamespaceOf(t, pid) == 1
+		return string(kernel.StatFields(text)[0]) == "S" && len(withNamespace(t, linkOf(t, n))) == 1
 	})
 	if !n.Alive() {
 		t.Error("the namespace is said to be gone")
 	}
 }
 
-// inNamespaceOf counts the processes, zombies included, that are in the pid namespace of
-// one: found without the package.
-func inNamespaceOf(t *testing.T, pid string) (n int) {
-	t.Helper()
-	want, err := os.Readlink("/proc/" + pid + "/ns/pid")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(withNamespace(t, want))
-}
-
-// withNamespace are the processes whose pid namespace is one.
+// withNamespace are the processes, zombies included, whose pid namespace is one: found
+// without the package.
 func withNamespace(t *testing.T, link string) (pids []string) {
 	t.Helper()
 	entries, err := os.ReadDir("/proc")
@@ -252,11 +252,7 @@ func TestKillTakesAll(t *testing.T) {
 			return // no namespaces: see TestInitHasNothing
 		}
 		n := newNamespace(t)
-		pid := theInit(t)
-		var link string
-		if link, _ = os.Readlink("/proc/" + pid + "/ns/pid"); link == "" {
-			t.Fatal("no namespace")
-		}
+		link := linkOf(t, n)
 		insideScript(t, n, forkTwice)
 		var members []int
 		testenv.Eventually(t, "six processes", func() bool {
@@ -370,7 +366,7 @@ func TestEndsWithTheParent(t *testing.T) {
 			cmd, link := startParent(t)
 			if stopped {
 				for _, pid := range withNamespace(t, link) {
-					if s := testenv.StatusOf(t, pid).Status; s["Name"] == "spawn-init" {
+					if name, _ := os.ReadFile("/proc/" + pid + "/comm"); string(name) == "spawn-init\n" {
 						if err := unix.Kill(mustAtoi(t, pid), unix.SIGSTOP); err != nil {
 							t.Fatal(err)
 						}
