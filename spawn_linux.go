@@ -25,9 +25,6 @@ func (b *backend) compile(s *Spec, argv, env []string, once bool) error {
 // release gives back the memory of a program that was run but once.
 func (b *backend) release() { b.program.Release() }
 
-// stopsScheduler is false: other goroutines run while a child is on its way to execve.
-const stopsScheduler = false
-
 func (p *Program) start(ctx context.Context, o *plan.Handover) (*Process, *plan.Times, error) {
 	c, err := p.program.Start(ctx)
 	if err != nil {

@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/attrlist"
 	"github.com/safespawn/spawn/internal/forkexec"
 	"github.com/safespawn/spawn/internal/plan"
 )
@@ -17,17 +19,22 @@ type backend struct{ program *forkexec.Program }
 
 func (b *backend) compile(s *Spec, argv, env []string, _ bool) (err error) {
 	b.program, err = forkexec.Compile(&forkexec.Input{
-		Path: s.Path, Argv: argv, Env: env, Actions: s.Actions.list, Attr: s.Attr,
+		Path: s.Path, Argv: argv, Env: env, Actions: s.Actions.list, Attr: s.Attr, Starting: starting(s.Attr),
 	})
 	return err
 }
 
+// starting is what a child's tree is told before os.StartProcess; nil without a tree.
+func starting(list attr.List) func() (started func()) {
+	t, _ := attrlist.TreeOf(list)
+	if t == nil || t.Handle == nil {
+		return nil
+	}
+	return t.Handle.(*Tree).held.Starting
+}
+
 // release has nothing to give back here.
 func (b *backend) release() {}
-
-// stopsScheduler is that os.StartProcess, which keeps a processor of the Go scheduler
-// until execve, waits for ever in a frozen control group if the collector waits for it.
-const stopsScheduler = true
 
 func (p *Program) start(ctx context.Context, o *plan.Handover) (*Process, *plan.Times, error) {
 	var base *syscall.SysProcAttr

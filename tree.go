@@ -225,9 +225,6 @@ func (p *Program) startIn(ctx context.Context, o *plan.Handover) (*Process, *pla
 // tryIn is startIn once. again says that the tree was killed meanwhile, and its pid
 // namespace with it, so that another try makes another.
 func (p *Program) tryIn(ctx context.Context, t *Tree, o *plan.Handover) (proc *Process, times *plan.Times, again bool, err error) {
-	if stopsScheduler {
-		defer t.held.Starting()()
-	}
 	kills, err := t.held.Begin()
 	if err != nil {
 		return nil, nil, false, &Error{Path: p.path, Part: PartAttr, Step: StepTree, Index: p.treeIndex, Err: err}

@@ -28,6 +28,10 @@ type Input struct {
 	Argv, Env []string
 	Actions   []plan.Action
 	Attr      attr.List
+
+	// Starting is called before os.StartProcess, which keeps a processor of the Go
+	// scheduler until execve, and what it returns afterwards. It may be nil.
+	Starting func() (started func())
 }
 
 // Program is an Input for os.StartProcess.
@@ -36,6 +40,7 @@ type Program struct {
 	argv, env []string
 	actions   []plan.Action
 	list      attr.List // to find indices
+	starting  func() (started func())
 	attr      plan.ForkExec
 	files     filePlan
 	tty       int // number in the child of its controlling terminal, or -1
@@ -52,7 +57,7 @@ func Compile(in *Input) (*Program, error) {
 	// An env of nil would be this process's environment at the time of the start.
 	p := &Program{
 		path: in.Path, argv: slices.Clone(in.Argv), env: append([]string{}, in.Env...),
-		actions: slices.Clone(in.Actions), list: slices.Clone(in.Attr), tty: -1,
+		actions: slices.Clone(in.Actions), list: slices.Clone(in.Attr), tty: -1, starting: in.Starting,
 	}
 	if err := p.setAttributes(); err != nil {
 		return nil, err

@@ -81,7 +81,7 @@ func (p *Program) startProcess(ctx context.Context, how *os.ProcAttr, base *sysc
 		if err := ctx.Err(); err != nil {
 			return Child{}, err
 		}
-		proc, err := os.StartProcess(p.path, p.argv, how)
+		proc, err := p.fork(how)
 		if err == nil {
 			c := Child{proc, p.attr.Leads()}
 			if err := p.begin(c, base); err != nil {
@@ -94,6 +94,13 @@ func (p *Program) startProcess(ctx context.Context, how *os.ProcAttr, base *sysc
 		}
 		time.Sleep(busyPause)
 	}
+}
+
+func (p *Program) fork(how *os.ProcAttr) (*os.Process, error) {
+	if p.starting != nil {
+		defer p.starting()()
+	}
+	return os.StartProcess(p.path, p.argv, how)
 }
 
 // execError is the error of os.StartProcess, which does not tell what failed.

@@ -181,9 +181,10 @@ func (t *Tree) OOMKills() (n int, ok bool) {
 	return t.holder.OOMKills()
 }
 
-// Starting says that a child is about to be made by a call that stops this process's
-// scheduler until the child is past execve. Until the function that it returns is called,
-// the tree is not frozen, and so neither signalled nor killed.
+// Starting says that a child is about to be made by a call that keeps a processor of the Go
+// scheduler until the child is past execve: in a frozen control group that would be for
+// ever, as soon as the collector waits for that processor. Until the function that it
+// returns is called, the tree is neither signalled, killed nor closed.
 func (t *Tree) Starting() (started func()) {
 	t.starts.RLock()
 	return t.starts.RUnlock
@@ -376,6 +377,8 @@ func (t *Tree) Close() error {
 	case was:
 		return nil
 	case t.held():
+		t.starts.Lock()
+		defer t.starts.Unlock()
 		return t.holder.End(goneTime)
 	}
 	_, err := t.Kill()
