@@ -11,8 +11,9 @@
 // where its memory of a few pages counts. Where it may, it makes itself the last for the
 // OOM killer: with it all others of the namespace would die.
 //
-// The init ignores SIGCHLD, so the kernel reaps those whose parent it becomes.
-// No signal from inside of the namespace reaches it.
+// The init ignores all signals. So the kernel reaps those whose parent it becomes, and a
+// SIGTERM for all processes of a service does not end it before them: from outside of the
+// namespace only SIGKILL does.
 //
 // # How it learns of the end of this process
 //
@@ -22,4 +23,11 @@
 // init is stopped or frozen. The second works also where this process ends before the
 // first was asked for: the init can't see that its parent has changed, because all
 // processes outside of its namespace look the same from inside.
+//
+// # The guardian
+//
+// The same program is the guardian of a control group, where no pid namespace can be
+// made. It then is in no namespace of its own, and has one more descriptor, of the group's
+// cgroup.kill. When this process has ended, it writes to that file, and ends. No death
+// signal may end it before, so the pidfd alone tells it.
 package pidns

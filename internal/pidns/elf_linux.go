@@ -77,8 +77,11 @@ func appendSegment(b []byte, kind, flags uint32, address, size, align uint64) []
 	return b
 }
 
-// The name of the init, which ps shows.
-const initName = "spawn-init"
+// The names of the init, and of the same program as a guardian, which ps shows.
+const (
+	initName  = "spawn-init"
+	guardName = "spawn-guard"
+)
 
 // program is a descriptor of a file with the init, which is in no file system and can't be
 // changed.

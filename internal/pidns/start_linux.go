@@ -26,10 +26,11 @@ type files struct {
 	parent  int    // tells of the end of this process
 	alive   int    // the other end of that, or -1; it stays open
 	gate    [2]int // what the init waits at, and the other end
+	guard   *guarding
 }
 
 func openFiles() (f files, err error) {
-	f = files{-1, -1, -1, [2]int{-1, -1}}
+	f = files{-1, -1, -1, [2]int{-1, -1}, nil}
 	defer func() {
 		if err != nil {
 			f.close()
@@ -81,6 +82,9 @@ func (f *files) open() {
 	closeFD(&f.gate[1])
 }
 
+// lastSignal is the last of all signals.
+const lastSignal = 64
+
 // sigIgn is a struct sigaction of signals that are ignored, as words.
 var sigIgn = []uint64{1, 0, 0, 0}
 
@@ -91,25 +95,36 @@ func (f *files) steps() *raw.Program {
 	zero := raw.Int(0)
 	step := func(name string) { b.Step(raw.Step{Name: name, Index: -1}) }
 	step("sigignore")
-	b.Call(0, raw.RtSigaction, raw.Int(int64(unix.SIGCHLD)), b.Words(sigIgn...), zero, raw.Int(8))
+	ignore := b.Words(sigIgn...)
+	for sig := int64(1); sig <= lastSignal; sig++ {
+		if sig != int64(unix.SIGKILL) && sig != int64(unix.SIGSTOP) {
+			b.Call(0, raw.RtSigaction, raw.Int(sig), ignore, zero, raw.Int(8))
+		}
+	}
 	step("setsid")
 	b.Call(0, raw.Setsid)
 	step("chdir")
 	b.Call(0, raw.Chdir, b.String("/"))
 	step("oom_score_adj")
 	neverKilled(&b)
-	step("pdeathsig")
-	b.Call(0, raw.Prctl, raw.Int(unix.PR_SET_PDEATHSIG), raw.Int(int64(unix.SIGKILL)), zero, zero, zero)
+	if f.guard == nil {
+		step("pdeathsig")
+		b.Call(0, raw.Prctl, raw.Int(unix.PR_SET_PDEATHSIG), raw.Int(int64(unix.SIGKILL)), zero, zero, zero)
+	}
 	step("files")
 	b.Call(0, raw.Dup3, raw.Int(int64(f.parent)), raw.Int(raw.InitParent), zero)
-	b.Call(0, raw.Close, raw.Int(raw.InitKill)).Ignore()
+	if f.guard != nil {
+		b.Call(0, raw.Dup3, raw.Int(int64(f.guard.kill)), raw.Int(raw.InitKill), zero)
+	} else {
+		b.Call(0, raw.Close, raw.Int(raw.InitKill)).Ignore()
+	}
 	b.Call(0, raw.Dup3, raw.Int(int64(f.gate[0])), raw.Int(raw.InitGate), zero)
 	if f.program != programFD {
 		b.Call(0, raw.Dup3, raw.Int(int64(f.program)), raw.Int(programFD), raw.Int(unix.O_CLOEXEC))
 	}
 	closeFrom(&b, programFD+1)
 	step("execve")
-	argv, env := b.Strings([]string{initName}), b.Strings(nil)
+	argv, env := b.Strings([]string{f.name()}), b.Strings(nil)
 	b.Call(0, raw.Execveat, raw.Int(programFD), b.String(""), argv, env, raw.Int(unix.AT_EMPTY_PATH)).
 		Tolerate(uint8(unix.ENOSYS), uint8(unix.EPERM))
 	b.Call(0, raw.Execve, b.String(fmt.Sprint("/proc/self/fd/", programFD)), argv, env)
@@ -153,15 +168,26 @@ func (f *files) startHere() (pid, pidfd int, err error) {
 	r := raw.NewRun(f.steps())
 	defer r.Free()
 	has := kernel.Current()
-	flags := uint64(unix.CLONE_VM | unix.CLONE_VFORK | unix.CLONE_NEWPID)
+	flags := uint64(unix.CLONE_VM | unix.CLONE_VFORK)
+	group := 0
+	switch {
+	case f.guard == nil:
+		flags |= unix.CLONE_NEWPID
+	case f.guard.group >= 0:
+		flags |= unix.CLONE_INTO_CGROUP
+		group = f.guard.group
+	}
 	if has.Clone3 {
 		flags |= unix.CLONE_CLEAR_SIGHAND
 	}
 	if has.Pidfd {
 		flags |= unix.CLONE_PIDFD
 	}
-	pid, errno := r.Start(raw.Clone{Flags: flags, Legacy: !has.Clone3, ErrFD: -1})
-	if errno != 0 {
+	pid, errno := r.Start(raw.Clone{Flags: flags, Legacy: !has.Clone3, Cgroup: group, ErrFD: -1})
+	switch {
+	case errno != 0 && f.guard != nil:
+		return 0, -1, refusedToGuard(errno)
+	case errno != 0:
 		return 0, -1, refusedByClone(errno)
 	}
 	pidfd = r.Pidfd()

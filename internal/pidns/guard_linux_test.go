@@ -1,0 +1,136 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package pidns_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/pidns"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
+)
+
+// guardedGroup is a control group in which a guardian can be.
+func guardedGroup(t *testing.T) (dir *os.File, kill *os.File) {
+	t.Helper()
+	dir, _ = testenv.NewCgroup(t)
+	kill, err := os.OpenFile(filepath.Join(dir.Name(), "cgroup.kill"), os.O_WRONLY, 0)
+	if err != nil {
+		testenv.Skip(t, "no cgroup.kill")
+	}
+	t.Cleanup(func() { kill.Close() })
+	return dir, kill
+}
+
+// members are the processes of a control group.
+func members(dir string) []string {
+	text, _ := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+	return strings.Fields(string(text))
+}
+
+var _ = testenv.RegisterHelper("has a guardian", func(args []string) int {
+	dir, err := os.Open(args[0])
+	if err != nil {
+		return testenv.Status(err)
+	}
+	kill, err := os.OpenFile(filepath.Join(args[0], "cgroup.kill"), os.O_WRONLY, 0)
+	if err != nil {
+		return testenv.Status(err)
+	}
+	if _, err := pidns.NewGuard(context.Background(), int(kill.Fd()), int(dir.Fd())); err != nil {
+		return testenv.Status(err)
+	}
+	cmd := exec.Command("/bin/sh", "-c", "(setsid sleep 1000 &); exec sleep 1000")
+	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(dir.Fd())}
+	if err := cmd.Start(); err != nil {
+		return testenv.Status(err)
+	}
+	fmt.Println("started")
+	time.Sleep(time.Hour)
+	return 0
+})
+
+// TestGuard kills a process that has a guardian: nothing is left of the group, and no
+// guardian. Signals but SIGKILL don't end the guardian before.
+func TestGuard(t *testing.T) {
+	dir, _ := guardedGroup(t)
+	p, r := spawntest.StartSaying(t, spawntest.Helper(t, "has a guardian", dir.Name()))
+	if line, err := bufio.NewReader(r).ReadString('\n'); line != "started\n" {
+		t.Fatalf("%q, %v", line, err)
+	}
+	testenv.Eventually(t, "the guardian and two", func() bool { return len(members(dir.Name())) == 3 })
+	guard := ""
+	for _, pid := range members(dir.Name()) {
+		if name, _ := os.ReadFile("/proc/" + pid + "/comm"); string(name) == "spawn-guard\n" {
+			guard = pid
+		}
+	}
+	for _, sig := range []syscall.Signal{unix.SIGTERM, unix.SIGHUP, unix.SIGINT, unix.SIGUSR1, 64} {
+		if err := unix.Kill(mustAtoi(t, guard), sig); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	testenv.Eventually(t, "nothing left", func() bool { return len(members(dir.Name())) == 0 })
+}
+
+// The guardian has nothing of its parent's but what it waits by and the group's file.
+func TestGuardHasNothing(t *testing.T) {
+	dir, kill := guardedGroup(t)
+	g, err := pidns.NewGuard(t.Context(), int(kill.Fd()), int(dir.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pids := members(dir.Name())
+	if len(pids) != 1 {
+		t.Fatalf("in the group are %v", pids)
+	}
+	pid := pids[0]
+	var fds []os.DirEntry
+	testenv.Eventually(t, "past its gate", func() bool {
+		fds, _ = os.ReadDir("/proc/" + pid + "/fd")
+		return len(fds) == 2
+	})
+	if to, _ := os.Readlink("/proc/" + pid + "/fd/1"); !strings.HasSuffix(to, "/cgroup.kill") {
+		t.Errorf("its second descriptor is %s", to)
+	}
+	if sid, err := unix.Getsid(mustAtoi(t, pid)); err != nil || strconv.Itoa(sid) != pid {
+		t.Errorf("its session is %d, %v", sid, err)
+	}
+	if text, _ := os.ReadFile("/proc/" + pid + "/status"); !bytes.Contains(text, []byte("SigIgn:\tfffffffffffbfeff\n")) {
+		t.Errorf("%s", text)
+	}
+	if !g.Alive() {
+		t.Error("it is said to be gone")
+	}
+	g.Close()
+	testenv.Eventually(t, "its end", func() bool { return !g.Alive() && len(members(dir.Name())) == 0 })
+}
+
+// A guardian that may not be in a group, or has no permission, is a refusal.
+func TestGuardRefused(t *testing.T) {
+	_, kill := guardedGroup(t)
+	before := testenv.OpenFDs()
+	if g, err := pidns.NewGuard(t.Context(), int(kill.Fd()), int(kill.Fd())); err == nil {
+		t.Errorf("a guardian in no group: %v", g)
+	}
+	testenv.CheckFDs(t, before)
+}
