@@ -263,7 +263,7 @@ func (c *Cmd) String() string {
 // kill, it returns [os.ErrProcessDone].
 func (c *Cmd) Kill() error {
 	if c.Process == nil {
-		return errors.New("exec: not started")
+		return errNotStarted()
 	}
 	if c.tree != nil {
 		return c.tree.kill()
@@ -283,7 +283,7 @@ func (c *Cmd) Kill() error {
 func (c *Cmd) TreeHolds() error {
 	switch {
 	case c.Process == nil:
-		return errors.New("exec: not started")
+		return errNotStarted()
 	case c.tree == nil:
 		return errors.New("exec: Tree is not set")
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"sync"
 	"syscall"
 	"time"
 
@@ -34,7 +33,7 @@ func (c *Cmd) Shutdown(ctx context.Context) error {
 		panic("nil Context")
 	}
 	if c.Process == nil {
-		return errors.New("exec: not started")
+		return errNotStarted()
 	}
 	list := c.Stop
 	if len(list) == 0 {
@@ -148,116 +147,4 @@ func (a alone) Left() int {
 		return 0
 	}
 	return 1
-}
-
-// waits is who waits for a process. A Cmd may be copied before Start, so that it has no
-// lock of its own.
-type waits struct {
-	begun bool          // somebody is in Wait, or was
-	shut  bool          // Shutdown began it, and the next Wait gets the result
-	err   error         // the result
-	over  bool          // there is one
-	done  chan struct{} // closed then; nil until somebody wants it
-	seen  bool          // the end of the process
-	ended chan struct{} // closed then; nil until somebody wants it
-	steps int           // how many are stopping the process
-	idle  chan struct{} // closed when nobody does any more
-}
-
-var waitsLock sync.Mutex
-
-// begin reports whether the caller is the one who waits. If not, it has to wait for done,
-// or gets an error.
-func (w *waits) begin() (mine bool, done <-chan struct{}, err error) {
-	waitsLock.Lock()
-	defer waitsLock.Unlock()
-	switch {
-	case !w.begun:
-		w.begun = true
-		return true, nil, nil
-	case w.shut:
-		w.shut = false
-		return false, closedWhen(&w.done, w.over), nil
-	}
-	return false, nil, errors.New("exec: Wait was already called")
-}
-
-// join is begin for Shutdown, which may wait for done in any case.
-func (w *waits) join() (mine bool, done <-chan struct{}) {
-	waitsLock.Lock()
-	defer waitsLock.Unlock()
-	if !w.begun {
-		w.begun, w.shut, mine = true, true, true
-	}
-	return mine, closedWhen(&w.done, w.over)
-}
-
-// gone returns what is closed when the process has ended.
-func (w *waits) gone() <-chan struct{} {
-	waitsLock.Lock()
-	defer waitsLock.Unlock()
-	return closedWhen(&w.ended, w.seen)
-}
-
-// closedWhen makes a channel, which is closed where that has happened already.
-func closedWhen(c *chan struct{}, already bool) <-chan struct{} {
-	if *c == nil {
-		*c = make(chan struct{})
-		if already {
-			close(*c)
-		}
-	}
-	return *c
-}
-
-// sawEnd says that the process has ended.
-func (w *waits) sawEnd() {
-	waitsLock.Lock()
-	defer waitsLock.Unlock()
-	w.seen = true
-	if w.ended != nil {
-		close(w.ended)
-	}
-}
-
-// finish keeps the result.
-func (w *waits) finish(err error) {
-	waitsLock.Lock()
-	defer waitsLock.Unlock()
-	w.over, w.err = true, err
-	if w.done != nil {
-		close(w.done)
-	}
-}
-
-func (w *waits) result() error {
-	waitsLock.Lock()
-	defer waitsLock.Unlock()
-	return w.err
-}
-
-// hold says that somebody stops the process: what is left of its tree gets its time.
-func (w *waits) hold() {
-	waitsLock.Lock()
-	defer waitsLock.Unlock()
-	if w.steps++; w.steps == 1 {
-		w.idle = make(chan struct{})
-	}
-}
-
-func (w *waits) letGo() {
-	waitsLock.Lock()
-	defer waitsLock.Unlock()
-	if w.steps--; w.steps == 0 {
-		close(w.idle)
-		w.idle = nil
-	}
-}
-
-// stopping returns what is closed when nobody stops the process any more. It is nil when
-// nobody does.
-func (w *waits) stopping() <-chan struct{} {
-	waitsLock.Lock()
-	defer waitsLock.Unlock()
-	return w.idle
 }

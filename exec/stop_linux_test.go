@@ -204,9 +204,7 @@ func TestA8Shutdown(t *testing.T) {
 				if err := c.Shutdown(t.Context()); err != nil {
 					t.Errorf("again: %v", err)
 				}
-				if err := c.Wait(); waiting != "never" && (err == nil || errors.As(err, &exit)) {
-					t.Errorf("Wait again: %v", err)
-				}
+				wait() // again
 			})
 		}
 	})

@@ -89,31 +89,6 @@ func (c *Cmd) closePipes() {
 	<-c.streams.copied()
 }
 
-// Wait waits for the program to end and for the copying of its streams, and then
-// releases the resources of the Cmd. Call it once, after Start. The errors are
-// those of [Cmd.Run].
-func (c *Cmd) Wait() error {
-	if c.Process == nil {
-		return errors.New("exec: not started")
-	}
-	mine, done, err := c.waits.begin()
-	if err != nil {
-		return err
-	}
-	if mine {
-		c.wait()
-	} else {
-		<-done
-	}
-	return c.waits.result()
-}
-
-// wait is Wait for the one who waits.
-func (c *Cmd) wait() {
-	defer c.tellEnd() // when all else is done: an Observer may panic
-	c.waits.finish(c.waitAll())
-}
-
 func (c *Cmd) waitAll() error {
 	c.streams.finishLeft(c.unwatch != nil)
 	var err error

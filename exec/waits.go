@@ -1,0 +1,197 @@
+package exec
+
+import (
+	"context"
+	"errors"
+	"sync"
+)
+
+// Wait waits for the program to end and for the copying of its streams, and then
+// releases the resources of the Cmd. Call it after Start. The errors are those of
+// [Cmd.Run].
+//
+// You may call Wait any number of times, at once or one after the other, and the result
+// is always the same. With os/exec the second call is an error.
+func (c *Cmd) Wait() error {
+	if c.Process == nil {
+		return errNotStarted()
+	}
+	mine, done := c.waits.begin()
+	if mine {
+		c.wait()
+	} else {
+		<-done
+	}
+	return c.waits.result()
+}
+
+// Done returns a channel. The channel is closed when Wait has a result to return. If
+// nobody is in Wait, Done begins a Wait in the background: what the comment of
+// StdoutPipe says of Wait holds for Done, too. Before Start, Done returns nil.
+func (c *Cmd) Done() <-chan struct{} {
+	if c.Process == nil {
+		return nil
+	}
+	mine, done := c.waits.join()
+	if mine {
+		go c.wait()
+	}
+	return done
+}
+
+// WaitContext is Wait with a bound. If ctx ends first, WaitContext returns ctx.Err() and
+// does not touch the program: you may wait for it again. Unlike ctx, the context of
+// [CommandContext] ends the program. A nil ctx panics.
+func (c *Cmd) WaitContext(ctx context.Context) error {
+	if ctx == nil {
+		panic("nil Context")
+	}
+	if c.Process == nil {
+		return errNotStarted()
+	}
+	if ctx.Done() == nil {
+		return c.Wait()
+	}
+	done := c.Done()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		select {
+		case <-done:
+		default:
+			return ctx.Err()
+		}
+	}
+	return c.waits.result()
+}
+
+func errNotStarted() error { return errors.New("exec: not started") }
+
+// wait is Wait for the one who waits.
+func (c *Cmd) wait() {
+	err := errors.New("exec: Wait has panicked")
+	defer c.waits.told()
+	defer c.tellEnd() // when all else is done: an Observer may panic
+	defer func() { c.waits.finish(err) }()
+	err = c.waitAll()
+}
+
+// waits is who waits for a process. A Cmd may be copied before Start, so that it has no
+// lock of its own.
+type waits struct {
+	begun bool          // somebody is in Wait, or was
+	err   error         // the result
+	over  bool          // there is one
+	done  chan struct{} // closed when all were told; nil until somebody wants it
+	seen  bool          // the end of the process
+	ended chan struct{} // closed then; nil until somebody wants it
+	steps int           // how many are stopping the process
+	idle  chan struct{} // closed when nobody does any more
+}
+
+var waitsLock sync.Mutex
+
+// begin reports whether the caller is the one who waits. If not, it has to wait for done.
+func (w *waits) begin() (mine bool, done <-chan struct{}) {
+	waitsLock.Lock()
+	defer waitsLock.Unlock()
+	if !w.begun {
+		w.begun = true
+		return true, nil
+	}
+	return false, w.doneLocked()
+}
+
+// join is begin for somebody who may wait for done in any case.
+func (w *waits) join() (mine bool, done <-chan struct{}) {
+	waitsLock.Lock()
+	defer waitsLock.Unlock()
+	mine = !w.begun
+	w.begun = true
+	return mine, w.doneLocked()
+}
+
+// doneLocked returns what is closed when there is a result and the Observer was told. An
+// Observer may wait, too.
+func (w *waits) doneLocked() <-chan struct{} {
+	if w.over {
+		return closed
+	}
+	return closedWhen(&w.done, false)
+}
+
+// gone returns what is closed when the process has ended.
+func (w *waits) gone() <-chan struct{} {
+	waitsLock.Lock()
+	defer waitsLock.Unlock()
+	return closedWhen(&w.ended, w.seen)
+}
+
+// closedWhen makes a channel, which is closed where that has happened already.
+func closedWhen(c *chan struct{}, already bool) <-chan struct{} {
+	if *c == nil {
+		*c = make(chan struct{})
+		if already {
+			close(*c)
+		}
+	}
+	return *c
+}
+
+// sawEnd says that the process has ended.
+func (w *waits) sawEnd() {
+	waitsLock.Lock()
+	defer waitsLock.Unlock()
+	w.seen = true
+	if w.ended != nil {
+		close(w.ended)
+	}
+}
+
+// finish keeps the result.
+func (w *waits) finish(err error) {
+	waitsLock.Lock()
+	defer waitsLock.Unlock()
+	w.over, w.err = true, err
+}
+
+// told lets go those who wait for the result.
+func (w *waits) told() {
+	waitsLock.Lock()
+	defer waitsLock.Unlock()
+	if w.done != nil {
+		close(w.done)
+	}
+}
+
+func (w *waits) result() error {
+	waitsLock.Lock()
+	defer waitsLock.Unlock()
+	return w.err
+}
+
+// hold says that somebody stops the process: what is left of its tree gets its time.
+func (w *waits) hold() {
+	waitsLock.Lock()
+	defer waitsLock.Unlock()
+	if w.steps++; w.steps == 1 {
+		w.idle = make(chan struct{})
+	}
+}
+
+func (w *waits) letGo() {
+	waitsLock.Lock()
+	defer waitsLock.Unlock()
+	if w.steps--; w.steps == 0 {
+		close(w.idle)
+		w.idle = nil
+	}
+}
+
+// stopping returns what is closed when nobody stops the process any more. It is nil when
+// nobody does.
+func (w *waits) stopping() <-chan struct{} {
+	waitsLock.Lock()
+	defer waitsLock.Unlock()
+	return w.idle
+}
