@@ -20,7 +20,7 @@
 //	s.Actions.Open(1, "out.txt", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
 //	state, err := spawn.Run(ctx, s)
 //
-// Path names a file. There is no search in PATH (see exec.LookPath), and no shell.
+// Path names a file. There is no search in PATH (see [LookPath]), and no shell.
 //
 // If you start the same Spec often, compile it once with [Compile], and start the
 // result with [Program.Start]. A Program never changes, and any number of

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log"
 	"os"
 	"path/filepath"
@@ -297,4 +298,19 @@ func ExampleNewLimiter() {
 		})
 	}
 	all.Wait()
+}
+
+// The program is looked for in the PATH of the child, and not in that of this process.
+func ExampleLookPath() {
+	env := []string{"PATH=/nowhere:/bin"}
+	path, err := spawn.LookPath("sh", env, "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(path)
+	_, err = spawn.LookPath("no-such-program", env, "")
+	fmt.Println(errors.Is(err, fs.ErrNotExist))
+	// Output:
+	// /bin/sh
+	// true
 }

@@ -21,8 +21,8 @@ import (
 
 // Spec says which program to run, and how.
 type Spec struct {
-	// Path is the program file. There is no search in PATH. A relative path is
-	// resolved at execve, in the child's working directory.
+	// Path is the program file. There is no search in PATH; see [LookPath]. A relative
+	// path is resolved at execve, in the child's working directory.
 	Path string
 	// Args is the argument vector, including Args[0]. Nil means Path alone. An
 	// empty Args that is not nil is an error.

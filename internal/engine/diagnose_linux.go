@@ -54,6 +54,9 @@ func (d *diagnosis) explain(path string, errno syscall.Errno) error {
 func (d *diagnosis) follow(path string, errno syscall.Errno) (object, hint string) {
 	c := chain{diagnosis: d, eyes: d.eyes(), errno: errno}
 	bad, why := c.walk(path)
+	if errno == unix.ENOENT && len(c.seen) == 0 && !strings.Contains(path, "/") {
+		return path, plan.NotAPath
+	}
 	switch {
 	case why == nil && errno == unix.EPERM:
 		why = d.tooCapable(c.last)

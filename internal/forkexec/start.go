@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -110,6 +111,10 @@ func (p *Program) execError(err error) error {
 	switch err {
 	case syscall.EAGAIN, syscall.ENOMEM, syscall.EMFILE, syscall.ENFILE:
 		e.Step, e.Object = plan.StepClone, ""
+		return e
+	}
+	if err == syscall.ENOENT && filepath.Base(p.path) == p.path {
+		e.Hint = plan.NotAPath
 		return e
 	}
 	// Without another root what attributes do can't find anything missing.

@@ -53,6 +53,9 @@ func StartError(step string, err error) error {
 	return &Error{Part: PartStart, Step: step, Index: -1, Err: err}
 }
 
+// NotAPath is the hint where a program is missing that is given by its name alone.
+const NotAPath = "not a path; use LookPath"
+
 // Invalid is bad input: an error that matches syscall.EINVAL and says why.
 func Invalid(format string, args ...any) error {
 	return &invalid{fmt.Sprintf(format, args...)}
