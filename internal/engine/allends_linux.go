@@ -34,8 +34,19 @@ type endWaiters struct {
 }
 
 type endLook struct {
-	look func() bool
-	done chan struct{} // closed when look has returned true
+	mu    sync.Mutex
+	look  func() bool
+	ended bool          // look has returned true, and is not called any more
+	done  chan struct{} // closed after that
+}
+
+// try looks: two goroutines may come to it at once, and after the end the pid may be that
+// of another child.
+func (l *endLook) try() (ended bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ended = l.ended || l.look()
+	return l.ended
 }
 
 // onceInAWhile is the time between two looks at a child that is not known to have
@@ -44,7 +55,7 @@ const onceInAWhile = time.Second
 
 // await returns when look, which asks whether a child has ended, has returned true.
 func (e *endWaiters) await(pid int, look func() bool) {
-	l := &endLook{look, make(chan struct{})}
+	l := &endLook{look: look, done: make(chan struct{})}
 	e.add(pid, l)
 	<-l.done
 }
@@ -118,7 +129,7 @@ func (e *endWaiters) lookAt(pid int) (ended bool) {
 	looks := slices.Clone(e.looks[pid])
 	e.mu.Unlock()
 	for _, l := range looks {
-		if l.look() {
+		if l.try() {
 			e.remove(pid, l)
 			ended = true
 		}
