@@ -98,7 +98,7 @@ func alike(a, b reflect.Type) bool {
 // tryOSChild reports whether package os understands an OSChild. It has no descriptor.
 func tryOSChild() bool {
 	c := NewOSChild(1, -1, Claim{})
-	c.Keep(nil)
+	c.Keep(func(int, int) bool { return false })
 	p, handle := c.Process(), 0
 	err := p.WithHandle(func(h uintptr) { handle = int(h) })
 	if err != nil || handle != -1 || p.Pid != 1 {
