@@ -32,5 +32,7 @@ func Attach(pid int) (*Process, error) { return attach(pid) }
 //
 // If the process has been reaped, the error matches os.ErrProcessDone. If f is not a
 // pidfd, it matches syscall.EBADF. If the process is in a pid namespace that this
-// process can't see into, it matches syscall.EINVAL or os.ErrProcessDone.
+// process can't see into, it matches syscall.EINVAL or os.ErrProcessDone. Before Linux 6.13
+// AttachPidfd needs a /proc of the pid namespace of this process; without it, the error
+// matches errors.ErrUnsupported.
 func AttachPidfd(f *os.File) (*Process, error) { return attachPidfd(f) }

@@ -24,6 +24,7 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/kernel"
 	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
@@ -351,3 +352,52 @@ var _ = testenv.RegisterHelper("attach", func(args []string) int {
 	}
 	return 0
 })
+
+var _ = testenv.RegisterHelper("attach with a foreign proc", attachForeign)
+
+// attachForeign sees the numbers in /proc of another pid namespace than its own, and has
+// the pidfd of a child. args says which kernel it has.
+func attachForeign(args []string) int {
+	defer spawntest.Force(args[0])()
+	c := exec.Command("/bin/sleep", "1000")
+	pidfd := -1
+	c.SysProcAttr = &syscall.SysProcAttr{PidFD: &pidfd}
+	if err := c.Start(); err != nil {
+		return testenv.Status(err)
+	}
+	defer func() {
+		_ = c.Process.Kill()
+		_ = c.Wait() // killed
+	}()
+	f := os.NewFile(uintptr(pidfd), "pidfd")
+	defer f.Close()
+	p, err := spawn.AttachPidfd(f)
+	switch {
+	case err == nil && p.Pid() != c.Process.Pid:
+		err = fmt.Errorf("attached to %d, want %d", p.Pid(), c.Process.Pid)
+	case err == nil:
+		err = p.Release()
+	case args[0] == "pidfd_info" && errors.Is(err, errors.ErrUnsupported):
+		err = nil
+	}
+	return testenv.Status(err)
+}
+
+// A number in /proc is no pid where /proc is that of another pid namespace.
+func TestAttachWithForeignProc(t *testing.T) {
+	needPidfds(t)
+	testenv.NeedCap(t, unix.CAP_SYS_ADMIN)
+	kernels := []string{"pidfd_info"}
+	if kernel.Current().PidfdInfo {
+		kernels = append(kernels, "nothing")
+	}
+	for _, without := range kernels {
+		c := &exec.Cmd{
+			Path: testenv.Self(t), Args: testenv.HelperArgs("attach with a foreign proc", without),
+			SysProcAttr: &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID},
+		}
+		if out, err := c.CombinedOutput(); err != nil {
+			t.Errorf("without %s: %v: %s", without, err, out)
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/kernel"
 	"github.com/safespawn/spawn/internal/plan"
@@ -32,17 +33,23 @@ func Attach(pid int) (Child, error) {
 }
 
 // AttachPidfd is Attach for the process of a pidfd, which stays the caller's. The pidfd
-// is opened anew: the flags of a duplicate would be those of the caller's.
+// is opened anew: the flags of a duplicate would be those of the caller's. Before Linux 6.13
+// only /proc tells its pid.
 func AttachPidfd(pidfd int) (Child, error) {
 	if err := unix.PidfdSendSignal(pidfd, 0, nil, 0); err == unix.EBADF || err == unix.EINVAL {
 		return Child{}, os.NewSyscallError("pidfd_send_signal", err) // it is no pidfd, or one of another pid namespace
 	}
 	info := unix.PidfdInfo{Mask: unix.PIDFD_INFO_PID}
 	pid := 0
-	if !kernel.Current().PidfdInfo {
+	switch {
+	case kernel.Current().PidfdInfo:
+		if err := unix.IoctlPidfdInfo(pidfd, &info); err == nil {
+			pid = int(info.Pid)
+		}
+	case !kernel.OurIDs():
+		return Child{}, &attr.UnsupportedError{What: "a pidfd that tells its pid, or a /proc of this pid namespace", Since: "6.13"}
+	default:
 		pid = pidOfPidfd(pidfd)
-	} else if err := unix.IoctlPidfdInfo(pidfd, &info); err == nil {
-		pid = int(info.Pid)
 	}
 	if pid <= 0 {
 		return Child{}, os.ErrProcessDone
