@@ -154,6 +154,11 @@ func TestAttach(t *testing.T) {
 func TestAttachToUnreaped(t *testing.T) {
 	eachWay(t, func(t *testing.T, attach func(t *testing.T, pid int) *spawn.Process) {
 		pid, release := grandchild(t, "exec sleep 1000")
+		parent := testenv.StatusOf(t, strconv.Itoa(pid)).Status["PPid"]
+		testenv.Eventually(t, "a parent that does not wait", func() bool {
+			name, err := os.ReadFile("/proc/" + parent + "/comm")
+			return err == nil && string(name) == "sleep\n"
+		})
 		p := attach(t, pid)
 		release()
 		if err := p.WaitExited(t.Context()); err != nil {
