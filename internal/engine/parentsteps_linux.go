@@ -56,12 +56,22 @@ func (p *Program) cloneStep() plan.Step {
 		s.Args = []plan.StepArg{{Text: "{" + fields + "}"}, known(strconv.Itoa(cloneArgsSize), cloneArgsSize)}
 	} else {
 		s.Syscall, s.Number = "clone", unix.SYS_CLONE
-		s.Args = []plan.StepArg{known(text+"|SIGCHLD", flags|uint64(unix.SIGCHLD)), {Text: "ptr"}, {Text: "ptr"}, {Text: "ptr"}, {Text: "ptr"}}
+		s.Args = []plan.StepArg{p.clone2Flags(flags), {Text: "ptr"}, {Text: "ptr"}, {Text: "ptr"}, {Text: "ptr"}}
 	}
 	if p.apart != nil {
 		s.Note += "; without CLONE_VM if the kernel might end both of them when memory runs out"
 	}
 	return s
+}
+
+// clone2Flags are those of clone(2). A relay has no place for a pidfd in them, and none for a
+// signal: the child inherits that of the relay, which is none.
+func (p *Program) clone2Flags(flags uint64) plan.StepArg {
+	if p.relay {
+		flags &^= unix.CLONE_PIDFD
+		return known(strings.Join(flagNames(flags), "|"), flags)
+	}
+	return known(strings.Join(append(flagNames(flags), "SIGCHLD"), "|"), flags|uint64(unix.SIGCHLD))
 }
 
 // relayStep is the call that makes the relay, whose own call is that of cloneStep.

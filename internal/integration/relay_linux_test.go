@@ -49,17 +49,8 @@ func TestScoreOfMapped(t *testing.T) {
 	if os.Geteuid() == 0 && !heldShares(t, list) { // nobody else may look
 		t.Error("the memory was copied")
 	}
-	p, err := spawn.Compile(spawntest.Shell(":", list...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, step := range slices.DeleteFunc(p.Steps(), func(s spawn.Step) bool { return s.Name != spawn.StepClone || !strings.HasPrefix(s.Syscall, "clone") }) {
-		text := fmt.Sprint(step.Args)
-		if step.Parent != (i == 0) || !strings.Contains(text, "CLONE_VM") || strings.Contains(text, "CLONE_PARENT|") == step.Parent {
-			t.Errorf("step %d: %+v", i, step)
-		}
-	}
 	spawntest.EachEngine(t, func(t *testing.T) {
+		checkRelaySteps(t, spawntest.Shell(":", list...))
 		inherit := spawntest.Shell("cat /proc/self/oom_score_adj; echo $PPID", attr.OOMScoreAdj(700))
 		inherit.Actions.InheritAll()
 		for name, s := range map[string]*spawn.Spec{"maps": spawntest.Shell("cat /proc/self/oom_score_adj; echo $PPID", list...), "all": inherit} {
@@ -72,6 +63,30 @@ func TestScoreOfMapped(t *testing.T) {
 			t.Errorf("score of this process is %s, was %s", after, before)
 		}
 	})
+}
+
+// checkRelaySteps looks at the two clones of a start with a relay.
+func checkRelaySteps(t *testing.T, s *spawn.Spec) {
+	t.Helper()
+	p, err := spawn.Compile(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !spawn.Features().Has(spawn.FeatureSharedMemory) {
+		return // no relay
+	}
+	pidfd := spawn.Features().Has(spawn.FeaturePidfd) && spawn.Features().Has(spawn.FeatureClone3)
+	for i, step := range slices.DeleteFunc(p.Steps(), func(s spawn.Step) bool { return s.Name != spawn.StepClone || !strings.HasPrefix(s.Syscall, "clone") }) {
+		text := fmt.Sprint(step.Args)
+		for flag, want := range map[string]bool{"CLONE_VM": true, "CLONE_PARENT|": i == 1, "CLONE_PIDFD": i == 1 && pidfd, "SIGCHLD": false} {
+			if strings.Contains(text, flag) != want {
+				t.Errorf("step %d: %s: %v: %+v", i, flag, !want, step)
+			}
+		}
+		if step.Parent != (i == 0) {
+			t.Errorf("step %d: %+v", i, step)
+		}
+	}
 }
 
 // heldByMaps is a Spec whose maps a program writes that does not end, and the file in which
