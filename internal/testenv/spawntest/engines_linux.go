@@ -4,6 +4,7 @@ package spawntest
 
 import (
 	"fmt"
+	"hash/crc32"
 	"maps"
 	"slices"
 	"testing"
@@ -31,14 +32,26 @@ func Engines() []string { return slices.Sorted(maps.Keys(Without)) }
 // it returns is called.
 func Force(engine string) (restore func()) { return kernel.ForTest(Without[engine]) }
 
-// EachEngine runs a test once for each fallback of the engine.
+// EachEngine runs a test once for each fallback of the engine. With -short it is once
+// with all of the engine, once without anything, and once for a fallback that the test's
+// name chooses: all tests together go through each.
 func EachEngine(t *testing.T, f func(t *testing.T)) {
-	for _, name := range Engines() {
+	for _, name := range chosen(t.Name()) {
 		t.Run("without "+name, func(t *testing.T) {
 			defer Force(name)()
 			f(t)
 		})
 	}
+}
+
+func chosen(test string) []string {
+	names := Engines()
+	if !testing.Short() {
+		return names
+	}
+	const all, none = "nothing", "anything"
+	names = slices.DeleteFunc(names, func(name string) bool { return name == all || name == none })
+	return []string{all, none, names[crc32.ChecksumIEEE([]byte(test))%uint32(len(names))]}
 }
 
 // EachEngineError is EachEngine outside of the test process.
