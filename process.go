@@ -26,12 +26,14 @@ type Process struct {
 	begin   time.Time
 	guarded bool // by a finalizer
 	young   bool // it has only just been made: to look at once is in vain
+	weak    bool // all that tree knows the child by is a weak pointer to this
 
 	observed *observed // nil where nobody is to be told
 	place    *Limiter  // nil where there is none to be given back
 
-	tree *Tree // that the child was made in
-	ooms int   // how many the kernel had killed there for memory before
+	tree  *Tree // that the child was made in
+	ooms  int   // how many the kernel had killed there for memory before
+	kills int   // how often it had been killed, where weak is set
 
 	mu    sync.Mutex    // guards what follows; unlock gives it back
 	child child         // what the platform knows it by
@@ -56,9 +58,11 @@ func newProcess(pid int, c child) *Process {
 
 // abandoned is the finalizer of a Process that nobody has waited for.
 func (p *Process) abandoned() {
-	if !p.detach() {
-		p.Done()
+	if p.detach() {
+		return
 	}
+	p.joinAgain()
+	p.Done()
 }
 
 // Pid returns the process id of the child. Once Wait or Done have reported the end,

@@ -161,6 +161,9 @@ func (p *Process) closePidfd() {
 	}
 }
 
+// reaping says that package exec reaps the child now.
+func (p *Process) reaping() { p.disown() }
+
 // detach lets go of an attached process, and reports whether it is one.
 func (p *Process) detach() bool {
 	p.mu.Lock()

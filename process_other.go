@@ -22,8 +22,11 @@ type child struct {
 func (c *child) signal(sig os.Signal) error { return c.Signal(sig) }
 
 func (c *child) signalGroup(sig os.Signal) error {
-	if c.reaping {
+	switch {
+	case errors.Is(c.Signal(syscall.Signal(0)), os.ErrProcessDone):
 		return os.ErrProcessDone
+	case c.reaping:
+		return errors.ErrUnsupported
 	}
 	return c.SignalGroup(sig)
 }
@@ -77,6 +80,13 @@ func (p *Process) waitExited(context.Context) error {
 
 // hasNoPidfd is for the engine: package os has pidfds, or has none at all.
 func hasNoPidfd(int) bool { return false }
+
+// reaping says that package exec reaps the child now. The caller holds no lock.
+func (p *Process) reaping() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.child.reaping = true
+}
 
 // detach has no attached processes to let go of.
 func (p *Process) detach() bool { return false }

@@ -244,17 +244,44 @@ func (p *Program) tryIn(ctx context.Context, t *Tree, o *plan.Handover) (proc *P
 	}
 	proc.tree, proc.ooms = t, before
 	if groups {
-		t.held.Join(tree.NewGroup(proc, byPID(proc)), kills)
+		proc.join(kills, o)
 	}
 	return proc, times, false, nil
 }
 
-// byPID sends to the process group of a child while that can't be reaped. It does not
-// keep the child from becoming garbage.
-func byPID(p *Process) func(sig syscall.Signal) error {
-	w := weak.Make(p)
+// join tells a tree of process groups of the child. The tree does not keep a child from
+// becoming garbage, but for one that package exec sees to.
+func (p *Process) join(kills int, o *plan.Handover) {
+	value := weak.Make(p).Value
+	if o != nil {
+		value = p.itself
+	}
+	g := tree.NewGroup(p, byPID(value))
+	switch {
+	case g.HasPidfd():
+	case o != nil:
+		o.Reaping = p.reaping
+	default:
+		p.weak, p.kills = true, kills
+	}
+	p.tree.held.Join(g, kills)
+}
+
+// joinAgain is join for a child that has become garbage, and is waited for in the
+// background from now on: the weak pointer is nil.
+func (p *Process) joinAgain() {
+	if p.weak {
+		p.tree.held.Join(tree.NewGroup(p, byPID(p.itself)), p.kills)
+	}
+}
+
+func (p *Process) itself() *Process { return p }
+
+// byPID sends to the process group of a child while that can't be reaped. value is nil when
+// the child has become garbage.
+func byPID(value func() *Process) func(sig syscall.Signal) error {
 	return func(sig syscall.Signal) error {
-		p := w.Value()
+		p := value()
 		if p == nil {
 			return os.ErrProcessDone
 		}

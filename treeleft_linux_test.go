@@ -18,6 +18,7 @@ import (
 	"github.com/safespawn/spawn/internal/cgroup"
 	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
+	spawntree "github.com/safespawn/spawn/internal/tree"
 )
 
 // TestTreeDropped has a tree become garbage whose children have ended: nothing is left of
@@ -37,6 +38,29 @@ func TestTreeDropped(t *testing.T) {
 		testenv.Eventually(t, "the directory is removed", func() bool {
 			runtime.GC()
 			return treeDirs(t) <= before
+		})
+	})
+}
+
+// TestTreeOfGarbage kills a child whose Process is garbage, also before Linux 6.9, and sees
+// it reaped.
+func TestTreeOfGarbage(t *testing.T) {
+	defer spawntree.NoPidfdForTest()()
+	eachTree(t, func(t *testing.T) {
+		tree, mark := newTree(t, spawn.Limits{}), marked()
+		pid := func() int {
+			p, err := spawn.Start(t.Context(), inTree(tree, "exec "+mark))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return p.Pid()
+		}()
+		for range 3 {
+			runtime.GC()
+		}
+		testenv.Eventually(t, "it is killed and reaped", func() bool {
+			_, _ = tree.Kill() // nothing, while the collector has it
+			return syscall.Kill(pid, 0) == syscall.ESRCH
 		})
 	})
 }

@@ -27,7 +27,7 @@ type child struct {
 	own     *raw.OSChild   // process is its own; nil where package os has made that
 	stray   bool           // the handle's number is somebody else's
 	young   bool           // it has only just been made: to look at once is in vain
-	proc    *spawn.Process // nil unless Tree needs it, or process has no handle
+	proc    *spawn.Process // nil unless a tree needs it, or process has no handle
 	traced  bool           // Wait returns at stops, too, as long as there is no tree
 	lost    bool           // somebody has reaped it, before process was made
 }
@@ -38,22 +38,22 @@ var knowsOS = raw.KnowsOS
 // adopt makes an *os.Process of the child, which has the pidfd as its handle. Where
 // that is 0 package os makes the process, which goes by the pid: it is the child's own
 // until it is reaped.
-func (c *Cmd) adopt(proc *spawn.Process, pidfd int, claim raw.Claim) {
-	if pidfd != 0 {
-		own := raw.NewOSChild(proc.Pid(), pidfd, claim)
+func (c *Cmd) adopt(proc *spawn.Process, o *handover.Option) {
+	if o.Pidfd != 0 {
+		own := raw.NewOSChild(proc.Pid(), o.Pidfd, o.Claim)
 		c.child = child{process: own.Process(), own: own, traced: c.traces()}
 	} else {
-		c.child = c.find(proc)
+		c.child = c.find(proc, c.tree != nil || o.Reaping != nil)
 	}
 	c.Process = c.child.process
 	c.givePidfd()
 }
 
-// find makes the process by way of package os.
-func (c *Cmd) find(proc *spawn.Process) child {
+// find makes the process by way of package os. inTree says that a tree needs proc.
+func (c *Cmd) find(proc *spawn.Process, inTree bool) child {
 	p, handle := find(proc.Pid())
 	var lost bool
-	if c.tree == nil && handle {
+	if !inTree && handle {
 		lost = handover.Disown(proc)
 		proc = nil
 	} else {
@@ -154,6 +154,9 @@ func (c *child) reap() (*os.ProcessState, error) {
 	if c.own != nil && c.own.Exit().PID != 0 {
 		return c.own.End(), nil
 	}
+	if c.proc != nil && c.over() {
+		c.release() // before the number is another's, which a tree may signal
+	}
 	state, err := c.process.Wait()
 	for tries := 3; tries > 0 && err != nil && !errors.Is(err, syscall.ECHILD) && !errors.Is(err, syscall.EINVAL); tries-- {
 		state, err = c.process.Wait() // or the child stays a zombie
@@ -210,7 +213,7 @@ func (c *child) keep() {
 	}
 }
 
-// release lets go of the child, after it has been reaped.
+// release lets go of the child, which has ended.
 func (c *child) release() {
 	if c.proc != nil {
 		handover.Disown(c.proc)

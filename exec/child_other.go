@@ -11,7 +11,8 @@ import (
 // child is the process.
 type child struct {
 	process *os.Process
-	kept    bool // with Tree: its end is to be known before it is reaped
+	kept    bool   // in a tree: its end is to be known before it is reaped
+	reaping func() // tells a tree that it is reaped; nil where none is to be told
 
 	ended *os.ProcessState // where it had to be reaped for that
 	err   error
@@ -23,10 +24,18 @@ func (*child) keep() {}
 
 func (*child) begun(bool) {}
 
-// wait returns when a child of a tree has ended.
+// wait returns when a child of a tree has ended, or was reaped.
 func (c *child) wait() {
 	if c.kept && !forkexec.Of(c.process, false).AwaitEnd() {
+		c.tell()
 		c.ended, c.err = c.process.Wait()
+	}
+}
+
+// tell tells the tree that knows the child by its pid.
+func (c *child) tell() {
+	if c.reaping != nil {
+		c.reaping()
 	}
 }
 
@@ -35,6 +44,7 @@ func (c *child) reap() (*os.ProcessState, error) {
 	if c.ended != nil || c.err != nil {
 		return c.ended, c.err
 	}
+	c.tell()
 	return c.process.Wait()
 }
 

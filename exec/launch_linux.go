@@ -34,6 +34,6 @@ func (c *Cmd) launch(ctx context.Context, path string, files []*os.File, env []s
 	if err != nil {
 		return c.startError(path, own, err)
 	}
-	c.adopt(proc, option.Pidfd, option.Claim)
+	c.adopt(proc, &option)
 	return nil
 }

@@ -14,6 +14,10 @@ type Handover struct {
 	Pidfd int       // set where it was taken; no number of a descriptor of ours is 0
 	Claim raw.Claim // to the number; it is as old as the pidfd
 
+	// Reaping is set where a tree knows the child by the Process, which is not to be
+	// disowned then. It is to be called when the child has ended, before it is reaped.
+	Reaping func()
+
 	// For the fallback, which hands over the process with all that goes with it.
 	Sys     *syscall.SysProcAttr // what attributes don't say
 	Process *os.Process          // set at the start

@@ -19,8 +19,21 @@ func NewGroup(c interface {
 	Pid() int
 	WithPidfd(f func(fd uintptr) error) error
 }, byPID func(sig syscall.Signal) error) *Group {
-	return &Group{c.Pid(), keepPidfd(c.WithPidfd), byPID}
+	return &Group{c.Pid(), keep(c.WithPidfd), byPID}
 }
+
+// keep is keepPidfd. Tests replace it.
+var keep = keepPidfd
+
+// NoPidfdForTest has no group be known by a pidfd, as before Linux 6.9, until the function
+// that it returns is called.
+func NoPidfdForTest() (restore func()) {
+	keep = func(func(func(uintptr) error) error) *pidfd { return nil }
+	return func() { keep = keepPidfd }
+}
+
+// HasPidfd reports whether the group is known by a pidfd, and not by byPID alone.
+func (g *Group) HasPidfd() bool { return g.pidfd != nil }
 
 // SignalTree sends to the group.
 func (g *Group) SignalTree(sig os.Signal) error {
