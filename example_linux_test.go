@@ -239,3 +239,15 @@ func ExampleNewTree() {
 	// 0 <nil>
 	// <nil>
 }
+
+// The program is executed by its descriptor: nobody can put another file in its place.
+func ExampleSpec_file() {
+	f, err := os.Open("/bin/sh")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer f.Close()
+	state, err := spawn.Run(context.Background(), &spawn.Spec{File: f, Args: []string{"sh", "-c", "exit 3"}})
+	fmt.Println(state, err)
+	// Output: exit status 3 <nil>
+}

@@ -147,3 +147,25 @@ func TestBareName(t *testing.T) {
 		}
 	})
 }
+
+// TestShell wants a file without a #! line to be for the shell only where it is asked
+// for.
+func TestShell(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
+		dir := t.TempDir()
+		testenv.Write(t, filepath.Join(dir, "-c"), "echo $0 $#\n", 0o755)
+		s := &spawn.Spec{Path: "-c", Args: []string{"x", "one", "two"}}
+		s.Actions.Chdir(dir)
+		if _, err := spawn.Run(context.Background(), s); !errors.Is(err, syscall.ENOEXEC) {
+			t.Errorf("not asked for: %v", err)
+		}
+		s.Shell = true
+		if got := spawntest.Output(t, s); got != "./-c 2\n" {
+			t.Errorf("%q", got)
+		}
+		s.Path = "missing"
+		if _, err := spawn.Run(context.Background(), s); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("missing: %v", err)
+		}
+	})
+}

@@ -24,6 +24,25 @@ type Spec struct {
 	// Path is the program file. There is no search in PATH; see [LookPath]. A relative
 	// path is resolved at execve, in the child's working directory.
 	Path string
+	// File is the program as an open file, in place of Path: the file itself is executed,
+	// whatever is at its path by then, by execveat(2). Path is then only a name, for errors
+	// and for Args that are nil. If Path is empty, the name is File.Name(). File stays
+	// yours. It must be open at each start, and not be open for writing. A file opened
+	// with O_PATH and a memory file (memfd_create(2)) will do. Offset and flags of File do
+	// not matter.
+	//
+	// A program of this machine takes no /proc, and finds no descriptor of the file. Of
+	// anything else, a script first of all, the kernel gives the interpreter the name
+	// /dev/fd/N. So the program then has the file as descriptor N, an unused number from 3
+	// up, and needs /dev/fd or /proc. Compile looks at the file to tell the two apart. A
+	// script that was opened with O_PATH can't be looked at, and fails with ENOENT.
+	//
+	// Nil means Path. Linux 3.19. Without the engine, the error of Compile matches
+	// [errors.ErrUnsupported].
+	File *os.File
+	// Shell runs a file without a #! line, that is no program either, by /bin/sh, as
+	// execvp(3) does. False means that the error is ENOEXEC. Any Unix.
+	Shell bool
 	// Args is the argument vector, including Args[0]. Nil means Path alone. An
 	// empty Args that is not nil is an error.
 	Args []string
@@ -81,14 +100,14 @@ func Compile(s *Spec) (*Program, error) { return compile(s, false) }
 func compile(s *Spec, once bool) (*Program, error) {
 	argv, env := s.argv(), s.env()
 	if err := s.check(argv, env); err != nil {
-		return nil, wrap(s.Path, err)
+		return nil, wrap(s.name(), err)
 	}
 	if s.Env != nil && !environ.Distinct(env) {
 		env, _ = environ.LastOfEach(env) // which are fine
 	}
-	p := &Program{path: s.Path, log: logs.Used(s.Logger), observer: usedObserver(s.Observer), limiter: s.Limiter}
+	p := &Program{path: s.name(), log: logs.Used(s.Logger), observer: usedObserver(s.Observer), limiter: s.Limiter}
 	if err := p.compile(s, argv, env, once); err != nil {
-		return nil, wrap(s.Path, err)
+		return nil, wrap(s.name(), err)
 	}
 	p.tree, p.treeIndex = attrlist.TreeOf(s.Attr)
 	return p, nil
@@ -118,7 +137,7 @@ func start(ctx context.Context, s *Spec, o *plan.Handover) (*Process, error) {
 	if observer == nil {
 		return startSpec(ctx, s, o)
 	}
-	e := newEvent(ctx, s.Path)
+	e := newEvent(ctx, s.name())
 	p, err := compile(s, true)
 	if err != nil {
 		e.Phases.Prepare = time.Since(e.Begin)
@@ -272,8 +291,8 @@ var maxArg = 32 * os.Getpagesize()
 
 // check validates what is the same on all platforms.
 func (s *Spec) check(argv, env []string) error {
-	if err := plan.CheckPath(s.Path); err != nil {
-		return plan.SpecError(plan.StepPath, s.Path, err)
+	if err := plan.CheckPath(s.name()); err != nil {
+		return plan.SpecError(plan.StepPath, s.name(), err)
 	}
 	if len(argv) == 0 {
 		return plan.SpecError(plan.StepArgs, "", plan.Invalid("empty, and not nil"))
@@ -307,10 +326,18 @@ func checkStrings(part plan.Part, step string, list []string, mayHaveNUL bool) e
 	return nil
 }
 
+// name is what to call the program.
+func (s *Spec) name() string {
+	if s.File != nil && s.Path == "" {
+		return s.File.Name()
+	}
+	return s.Path
+}
+
 // argv is the argument vector.
 func (s *Spec) argv() []string {
 	if s.Args == nil {
-		return []string{s.Path}
+		return []string{s.name()}
 	}
 	return s.Args
 }

@@ -7,8 +7,10 @@
 package engine
 
 import (
+	"os"
 	"slices"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -25,6 +27,8 @@ import (
 // Input is what to run and how. Path, Argv, Env and Actions were checked before.
 type Input struct {
 	Path      string
+	File      *os.File // the program; nil for that of Path
+	Shell     bool     // what the kernel can't execute is for /bin/sh
 	Argv, Env []string
 	Actions   []plan.Action
 	Attr      attr.List
@@ -47,10 +51,11 @@ type Program struct {
 
 // needs are what must be there at each start.
 type needs struct {
-	files  []heldFile // must be open, as the same descriptors
-	fds    fdtable.Table
-	cgroup plan.File
-	maps   *idMaps // nil where there is no need to wait for this process
+	files   []heldFile // must be open, as the same descriptors
+	fds     fdtable.Table
+	program programFile
+	cgroup  plan.File
+	maps    *idMaps // nil where there is no need to wait for this process
 }
 
 // vars are set at each start, where they are not 0.
@@ -139,7 +144,7 @@ func (p *Program) compileFor(in *Input, withSlots bool) error {
 	}
 	b := pl.Builder()
 	b.Grow(size(in.Argv) + size(in.Env) + len(in.Path) + 256)
-	p.path, p.actions = in.Path, in.Actions
+	p.path, p.actions, p.program.File = in.Path, in.Actions, in.File
 	if !in.Once {
 		p.actions = slices.Clone(p.actions)
 	}
@@ -170,10 +175,7 @@ func (p *Program) compileFor(in *Input, withSlots bool) error {
 		p.abort = b.Var()
 		pl.Call(plan.Exec, raw.ExitGroup, raw.Int(1)).SkipEqual(p.abort, 0)
 	}
-	exec := pl.Call(plan.Exec, raw.Execve, b.String(in.Path), b.Strings(in.Argv), b.Strings(in.Env))
-	if !pl.NoPause {
-		exec.Retry(uint8(unix.ETXTBSY), busyRetries)
-	}
+	p.lowerExec(in, pl)
 	p.diag = newDiagnosis(in, pl)
 	if !b.Fits() {
 		return plan.SpecError(plan.StepActions, strconv.Itoa(len(p.actions)), plan.Invalid("more than a child can do"))
@@ -198,6 +200,43 @@ func (p *Program) Release() {
 	if p.apart != nil {
 		p.apart.Release()
 	}
+}
+
+// lowerExec adds execve, as the last step.
+func (p *Program) lowerExec(in *Input, pl *plan.Plan) {
+	b := pl.Builder()
+	env := b.Strings(in.Env)
+	var exec raw.OpRef
+	if in.File == nil {
+		exec = pl.Call(plan.Exec, raw.Execve, b.String(in.Path), b.Strings(in.Argv), env)
+	} else {
+		exec = pl.Call(plan.Exec, raw.Execveat, p.program.at, b.String(""), b.Strings(in.Argv), env, raw.Int(unix.AT_EMPTY_PATH))
+	}
+	if !pl.NoPause {
+		exec.Retry(uint8(unix.ETXTBSY), busyRetries)
+	}
+	if in.Shell {
+		exec.Else(1, uint8(unix.ENOEXEC))
+		p.lowerShell(in, pl, env)
+	}
+}
+
+// shell runs what has no interpreter of its own.
+const shell = "/bin/sh"
+
+// lowerShell adds execve of the shell, which is to read the program.
+func (p *Program) lowerShell(in *Input, pl *plan.Plan, env raw.Arg) {
+	name := in.Path
+	switch {
+	case in.File != nil:
+		name = p.program.script
+	case strings.HasPrefix(name, "-"), strings.HasPrefix(name, "+"):
+		name = "./" + name // and no option
+	}
+	b := pl.Builder()
+	b.Step(raw.Step{Name: plan.StepExecve, Part: uint8(plan.PartStart), Index: -1, Object: shell})
+	argv := append([]string{shell, name}, in.Argv[1:]...)
+	pl.Call(plan.Exec, raw.Execve, b.String(shell), b.Strings(argv), env)
 }
 
 // busyRetries bounds how often execve is tried while the program is open for

@@ -21,23 +21,26 @@ import (
 // tell a missing program from a missing interpreter, nor what forbids one.
 type diagnosis struct {
 	view
-	bytes int // of arguments and environment
+	bytes  int  // of arguments and environment
+	byFile bool // the program is an open file
 }
 
 func newDiagnosis(in *Input, p *plan.Plan) diagnosis {
-	return diagnosis{newView(in, p), size(in.Argv) + size(in.Env)}
+	return diagnosis{newView(in, p), size(in.Argv) + size(in.Env), in.File != nil}
 }
 
 // explain makes the error of a failed execve. It looks at the files only now that
 // it has failed, so what it says is a hint; the errno is the kernel's.
 func (d *diagnosis) explain(path string, errno syscall.Errno) error {
 	e := &plan.Error{Part: plan.PartStart, Step: plan.StepExecve, Index: -1, Object: path, Err: notLacking(errno)}
-	switch errno {
-	case unix.E2BIG:
+	switch {
+	case errno == unix.E2BIG:
 		e.Hint = d.tooMuch()
-	case unix.EAGAIN:
+	case errno == unix.EAGAIN:
 		d.tooManyOfUser().tell(e, errno)
-	case unix.ETXTBSY:
+	case d.byFile:
+		e.Hint = fileHint(errno)
+	case errno == unix.ETXTBSY:
 		e.Object, e.Hint = d.busy(path)
 	default:
 		e.Object, e.Hint = d.follow(path, errno)

@@ -38,7 +38,7 @@ func (p *Program) lowerFiles(pl *plan.Plan, claims *plan.Claims, withSlots bool)
 		}
 	}
 	for _, bring := range []func(*fdtable.Lowering) error{
-		p.bringCgroup, p.bringJoins, p.bringForeground, p.bringTerminal, p.bringRuleset,
+		p.bringCgroup, p.bringJoins, p.bringForeground, p.bringTerminal, p.bringRuleset, p.bringProgram,
 	} {
 		if err := bring(f); err != nil {
 			return err

@@ -35,6 +35,9 @@ func (a *attempt) result(killed bool, unmapped error) error {
 		return killedBefore("the program ran")
 	}
 	if step.Name == plan.StepExecve {
+		if step.Object != "" {
+			return a.stepError(step, why)
+		}
 		return a.diag.explain(a.path, why)
 	}
 	return a.stepError(step, why)

@@ -165,6 +165,7 @@ func constName(c raw.Call, i int, n int64) (string, bool) {
 		{raw.Prctl, 0, unix.PR_SET_THP_DISABLE}:           "PR_SET_THP_DISABLE",
 		{raw.Prctl, 0, unix.PR_SET_MEMORY_MERGE}:          "PR_SET_MEMORY_MERGE",
 		{raw.IoprioSet, 0, 1}:                             "IOPRIO_WHO_PROCESS",
+		{raw.Execveat, 4, unix.AT_EMPTY_PATH}:             "AT_EMPTY_PATH",
 		{raw.Ptrace, 0, unix.PTRACE_TRACEME}:              "PTRACE_TRACEME",
 		{raw.Futex, 1, 5}:                                 "FUTEX_WAKE_OP",
 		{raw.Futex, 1, 5 | 128}:                           "FUTEX_WAKE_OP_PRIVATE",

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/kernel"
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
@@ -43,6 +44,7 @@ type Extra struct {
 	FD     int        // in this process
 	Late   bool       // it is used after the file actions, else before
 	Until  plan.Phase // in which it is used last, if that is not before CloseRest
+	Part   plan.Part  // of the step; 0 for that of an attribute
 	Step   string     // and the next two: of the attribute
 	Index  int
 	Object string
@@ -260,22 +262,52 @@ func (f *Lowering) lower() {
 // begin begins a step of whose turn it is. What an action acts on is for errors to
 // say, and Steps.
 func (f *Lowering) begin(who turn) {
-	if x := who.extra; x != nil {
+	if x := who.extra; x != nil && x.Part == 0 {
 		f.AttrStep(x.Step, x.Index, x.Object)
+		return
+	} else if x != nil {
+		f.Builder().Step(raw.Step{Name: x.Step, Part: uint8(x.Part), Index: x.Index, Object: x.Object})
 		return
 	}
 	f.ActionStep(f.actions[who.action].Kind.String(), who.action)
 }
 
-// save moves file n of this process out of the way.
-func (f *Lowering) save(n int) {
-	t := 3
+// unused is a number for a file of which no action knows.
+func (f *Lowering) unused() int {
+	t := highfd.Least
 	for f.named.Has(t) {
 		t++
 	}
 	f.named.Add(t)
 	f.open.Add(t)
 	f.top = max(f.top, t+1)
+	return t
+}
+
+// Program puts the program, after the file actions, where it is until execve. It
+// stays open there if stays is set. With InheritAll only the child knows the number,
+// which is then -1.
+func (f *Lowering) Program(from raw.Arg, stays bool) (at raw.Arg, number int) {
+	if f.all {
+		v, cmd := f.Builder().Var(), int64(unix.F_DUPFD_CLOEXEC)
+		if stays {
+			cmd = unix.F_DUPFD
+		}
+		f.Call(plan.Terminal, raw.Fcntl, from, raw.Int(cmd), raw.Int(highfd.Least)).Keep(v)
+		return raw.VarArg(v, 0), -1
+	}
+	t, flag := f.unused(), int64(unix.O_CLOEXEC)
+	if stays {
+		flag = 0
+	}
+	f.kept.Add(t)
+	f.Call(plan.Terminal, raw.Dup3, from, fdArg(t), raw.Int(flag))
+	return fdArg(t), t
+}
+
+// save moves file n of this process out of the way.
+func (f *Lowering) save(n int) {
+	t := f.unused()
 	f.Call(plan.Files, raw.Dup3, fdArg(n), fdArg(t), raw.Int(unix.O_CLOEXEC))
 	f.saved = append(f.saved, savedFile{fd: n, at: t})
 }

@@ -14,6 +14,7 @@
 package forkexec
 
 import (
+	"os"
 	"slices"
 
 	"github.com/safespawn/spawn/attr"
@@ -25,6 +26,8 @@ import (
 // Input is what to run and how. Path, Argv, Env and Actions were checked before.
 type Input struct {
 	Path      string
+	File      *os.File
+	Shell     bool // what the kernel can't execute is for /bin/sh
 	Argv, Env []string
 	Actions   []plan.Action
 	Attr      attr.List
@@ -38,6 +41,7 @@ type Input struct {
 type Program struct {
 	path      string
 	argv, env []string
+	shell     bool
 	actions   []plan.Action
 	list      attr.List // to find indices
 	starting  func() (started func())
@@ -54,9 +58,12 @@ func Compile(in *Input) (*Program, error) {
 	if err := attrlist.Check(in.Attr, &claims); err != nil {
 		return nil, err
 	}
+	if in.File != nil {
+		return nil, plan.SpecError(plan.StepPath, in.Path, unsupported("Spec.File"))
+	}
 	// An env of nil would be this process's environment at the time of the start.
 	p := &Program{
-		path: in.Path, argv: slices.Clone(in.Argv), env: append([]string{}, in.Env...),
+		path: in.Path, shell: in.Shell, argv: slices.Clone(in.Argv), env: append([]string{}, in.Env...),
 		actions: slices.Clone(in.Actions), list: slices.Clone(in.Attr), tty: -1, starting: in.Starting,
 	}
 	if err := p.setAttributes(); err != nil {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -101,7 +102,21 @@ func (p *Program) fork(how *os.ProcAttr) (*os.Process, error) {
 	if p.starting != nil {
 		defer p.starting()()
 	}
-	return os.StartProcess(p.path, p.argv, how)
+	return p.execute(how)
+}
+
+// execute is os.StartProcess of the program, or of the shell for it.
+func (p *Program) execute(how *os.ProcAttr) (*os.Process, error) {
+	proc, err := os.StartProcess(p.path, p.argv, how)
+	if !p.shell || !errors.Is(err, syscall.ENOEXEC) {
+		return proc, err
+	}
+	const shell = "/bin/sh"
+	name := p.path
+	if strings.HasPrefix(name, "-") || strings.HasPrefix(name, "+") {
+		name = "./" + name // and no option
+	}
+	return os.StartProcess(shell, append([]string{shell, name}, p.argv[1:]...), how)
 }
 
 // execError is the error of os.StartProcess, which does not tell what failed.
