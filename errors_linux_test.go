@@ -149,15 +149,11 @@ func startWithoutDescriptors() error {
 	if err != nil {
 		return err
 	}
-	lowest, err := unix.Open("/", unix.O_PATH|unix.O_CLOEXEC, 0)
+	restore, err := noDescriptors()
 	if err != nil {
 		return err
 	}
-	unix.Close(lowest)
-	was := unix.Rlimit{}
-	_ = unix.Getrlimit(unix.RLIMIT_NOFILE, &was)
-	_ = unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(lowest), Max: was.Max})
-	defer func() { _ = unix.Setrlimit(unix.RLIMIT_NOFILE, &was) }()
+	defer restore()
 	proc, err := p.Start(context.Background())
 	if err != nil {
 		return err

@@ -43,7 +43,8 @@ type StopResult struct {
 	// Took is the time from the call to the end of the processes, or to the error.
 	Took time.Duration
 	// Left is the number of processes that are still alive. It is -1 if the number is
-	// not known: the child has been reaped, or there is no /proc that shows it.
+	// not known: the child has been reaped, there is no /proc that shows it, or this
+	// process has no descriptor left to look.
 	Left int
 }
 

@@ -71,7 +71,8 @@ type TreeLimitError = cgroup.LimitError
 // says which, and what it does not guarantee.
 //
 // Close a tree when you are done with it. If a Tree becomes unreachable, its control
-// group is removed once it has no processes. If this process dies, its processes go on,
+// group is removed once it has no processes; until then it costs a goroutine and its
+// descriptors. If this process dies, its processes go on,
 // and the next process of this library that makes a tree at the same place ends them:
 // the name of a control group tells the process that has made it, by its pid namespace,
 // its pid and the time of its start. A control group does not survive a boot. A job of
@@ -120,8 +121,9 @@ func (t *Tree) Attr() attr.Attr { return t.attr }
 // Kill sends SIGKILL to all processes of the tree, and waits until they are gone. It
 // waits for two seconds at most. left is the number of processes that are still there:
 // the kernel takes long over them, or does not let this process kill them. Then err is
-// not nil. Zombies, which somebody has to wait for, do not count. left is -1 if only
-// process groups hold the tree, and a child was reaped whose group can't be looked at.
+// not nil. Zombies, which somebody has to wait for, do not count. left is -1 if the number
+// is not known: this process has no descriptor left to look, or only process groups hold
+// the tree, and a child was reaped whose group can't be looked at.
 //
 // No process escapes by forking meanwhile. A child that is being started meanwhile is
 // killed, too, and a later start makes new ones.

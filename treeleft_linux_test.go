@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/internal/cgroup"
 	"github.com/safespawn/spawn/internal/testenv"
@@ -63,6 +65,92 @@ func TestTreeOfGarbage(t *testing.T) {
 			return syscall.Kill(pid, 0) == syscall.ESRCH
 		})
 	})
+}
+
+// TestTreeOutlived has a tree become garbage that has a child. Nothing is left of it once
+// the child has ended.
+func TestTreeOutlived(t *testing.T) {
+	eachTree(t, func(t *testing.T) {
+		before := treeDirs(t)
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Close()
+		func() {
+			defer r.Close()
+			tree, err := spawn.NewTree(spawn.Limits{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := spawntest.WithActions(inTree(tree, "read x <&3 & exit"), func(a *spawn.FileActions) { a.File(r, 3) })
+			if _, err := spawn.Run(t.Context(), s); err != nil {
+				t.Fatal(err)
+			}
+		}()
+		for range 2 { // else it may be garbage only when the child has ended, too
+			runtime.GC()
+			time.Sleep(soon)
+		}
+		w.Close()
+		testenv.Eventually(t, "the directory is removed", func() bool {
+			runtime.GC()
+			return treeDirs(t) <= before
+		})
+	})
+}
+
+// TestTreeUnseen wants nobody to be told that a tree is empty in which nobody can look.
+func TestTreeUnseen(t *testing.T) {
+	for _, held := range []string{"as can be", "pid namespace", "groups"} {
+		spawntest.Output(t, spawntest.Helper(t, "tree unseen", held))
+	}
+}
+
+var _ = testenv.RegisterHelper("tree unseen", func(args []string) int {
+	if args[0] != "as can be" {
+		cgroup.ForTest{Parent: func() (string, error) { return "", errors.ErrUnsupported }}.Force()
+	}
+	if args[0] == "groups" {
+		spawntree.NoSpaceForTest()
+	}
+	tree, err := spawn.NewTree(spawn.Limits{})
+	if err != nil {
+		return testenv.Status(err)
+	}
+	p, err := spawn.Start(context.Background(), inTree(tree, "exec sleep 600"))
+	if err != nil {
+		return testenv.Status(err)
+	}
+	time.Sleep(time.Millisecond) // the runtime has no timers without descriptors of its own
+	restore, err := noDescriptors()
+	if err != nil {
+		return testenv.Status(err)
+	}
+	r, err := tree.Stop(context.Background(), spawn.StopStep{Signal: syscall.Signal(0), Grace: time.Millisecond})
+	restore()
+	var wrong error
+	if !errors.Is(err, spawn.ErrStillAlive) || r.Left == 0 {
+		wrong = fmt.Errorf("held by %v: %d left, %w", tree.Holds().By, r.Left, err)
+	}
+	cerr := tree.Close()
+	_, werr := p.Wait(context.Background())
+	return testenv.Status(errors.Join(wrong, cerr, werr))
+})
+
+// noDescriptors lets no descriptor be opened until restore is called.
+func noDescriptors() (restore func(), err error) {
+	lowest, err := unix.Open("/", unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	unix.Close(lowest)
+	var was unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &was); err != nil {
+		return nil, err
+	}
+	err = unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(lowest), Max: was.Max})
+	return func() { _ = unix.Setrlimit(unix.RLIMIT_NOFILE, &was) }, err // it was allowed
 }
 
 // treeDirs counts the control groups of this process's trees.

@@ -2,6 +2,8 @@ package cgroup
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -115,7 +117,7 @@ func signalEach(fd int, name string, sig unix.Signal) (some bool, err error) {
 // writeThaw lets a group run that was frozen; before Linux 5.2 there is nothing to do.
 func writeThaw(fd int) error {
 	err := writeFile(fd, "cgroup.freeze", "0")
-	if err == unix.ENOENT || err == unix.ENODEV {
+	if noMore(err) {
 		return nil
 	}
 	return err
@@ -124,19 +126,32 @@ func writeThaw(fd int) error {
 // eachMember calls f with the pids of all that are in a group and below. A pid is 0 where
 // the process is in no pid namespace of ours.
 func eachMember(fd int, f func(pid int)) error {
-	return walk(fd, func(fd int) {
-		procs, _ := readFile(fd, "cgroup.procs") // threaded groups refuse it: their processes are in one above
+	return walk(fd, func(fd int) error {
+		procs, err := readFile(fd, "cgroup.procs")
 		for _, pid := range bytes.Fields(procs) {
 			n, _ := strconv.Atoi(string(pid)) // the kernel writes numbers
 			f(n)
 		}
+		if err == unix.EOPNOTSUPP { // a threaded group: its processes are in one above
+			return nil
+		}
+		return err
 	}, nil)
 }
 
-// Count is how many processes are in the group and below, but for zombies.
+// Count is how many processes are in the group and below, but for zombies; -1 where that
+// is not known.
 func (g *Group) Count() (n int) {
-	_ = g.with(func(fd int) error { return eachMember(fd, func(int) { n++ }) }) // a group that is no more has none
+	err := g.with(func(fd int) error { return eachMember(fd, func(int) { n++ }) })
+	if err != nil && !noMore(err) {
+		return -1
+	}
 	return n
+}
+
+// noMore reports whether an error is that a group was removed or let go of. It has nobody.
+func noMore(err error) bool {
+	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENODEV) || errors.Is(err, os.ErrClosed)
 }
 
 // signalMember sends to a process that was in the group called name, or below.
@@ -172,16 +187,16 @@ func gone(err error) error {
 func populated(fd int) bool {
 	events, err := readFile(fd, "cgroup.events")
 	if err != nil {
-		return err != unix.ENOENT && err != unix.ENODEV
+		return !noMore(err)
 	}
 	return bytes.Contains(events, []byte("populated 1"))
 }
 
-// Empty reports whether there is no process in the group.
+// Empty reports whether there is certainly no process in the group.
 func (g *Group) Empty() bool {
 	some := false
-	_ = g.with(func(fd int) error { some = populated(fd); return nil })
-	return !some
+	err := g.with(func(fd int) error { some = populated(fd); return nil })
+	return !some && (err == nil || noMore(err))
 }
 
 // End kills until nothing is left, but for no longer than d, and removes the group. A
@@ -210,14 +225,17 @@ func (g *Group) End(d time.Duration) error {
 	return err
 }
 
-// Abandon removes the group of a tree that nobody knows any more, if it has no
-// processes. Else it is a leftover once this process has ended.
+// Abandon removes the group of a tree that nobody knows any more, once the processes in it
+// have ended.
 func (g *Group) Abandon() {
-	if !g.Empty() {
-		g.close()
+	if g.Empty() {
+		_ = g.Remove() // nobody is left to be told
 		return
 	}
-	_ = g.Remove() // nobody is left to be told
+	go func() {
+		_ = g.AwaitEmpty(context.Background()) // which does not end before
+		_ = g.Remove()                         // the same
+	}()
 }
 
 // Remove removes the group and what the tree has made below it. There is no
@@ -262,10 +280,10 @@ type level struct {
 // walk calls visit with a descriptor of each directory, top's first, and leave
 // after all in it, but for top, with one of the directory that it is in and its
 // name. However deep it goes, it has two descriptors open. It goes on after
-// errors, and returns the first.
-func walk(top int, visit func(fd int), leave func(up int, name string) error) (first error) {
+// errors, and returns the first, but for those of directories that are no more.
+func walk(top int, visit func(fd int) error, leave func(up int, name string) error) (first error) {
 	note := func(err error) {
-		if first == nil {
+		if first == nil && !noMore(err) {
 			first = err
 		}
 	}
@@ -276,7 +294,7 @@ func walk(top int, visit func(fd int), leave func(up int, name string) error) (f
 	defer func() { unix.Close(at) }()
 	enter := func(name string) level {
 		if visit != nil {
-			visit(at)
+			note(visit(at))
 		}
 		left, err := directories(at)
 		note(err)
@@ -294,11 +312,11 @@ func walk(top int, visit func(fd int), leave func(up int, name string) error) (f
 			return first
 		}
 		fd, err := openDir(at, next)
+		if err != nil && up {
+			return cmp.Or(first, err) // the way back is lost
+		}
 		if err != nil {
 			note(err)
-			if up {
-				return first
-			}
 			continue
 		}
 		unix.Close(at)

@@ -2,6 +2,7 @@
 package group
 
 import (
+	"errors"
 	"os"
 	"strconv"
 
@@ -50,7 +51,12 @@ func look(pgid int) (alive, denied int, known bool) {
 	}
 	for _, name := range names {
 		pid, err := strconv.Atoi(name)
-		if err != nil || !isMember(name, pgid) {
+		if err != nil {
+			continue
+		}
+		if in, err := isMember(name, pgid); err != nil {
+			return 0, 0, false
+		} else if !in {
 			continue
 		}
 		alive++
@@ -61,10 +67,13 @@ func look(pgid int) (alive, denied int, known bool) {
 	return alive, denied, true
 }
 
-// isMember reports whether a process is in a group, and no zombie.
-func isMember(name string, pgid int) bool {
+// isMember reports whether a process is in a group, and no zombie. One that is gone is not.
+func isMember(name string, pgid int) (bool, error) {
 	fields, err := kernel.Stat(name)
-	return err == nil && string(fields[2]) == strconv.Itoa(pgid) && fields[0][0] != 'Z' && fields[0][0] != 'X'
+	if errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOMEM) {
+		return false, err
+	}
+	return err == nil && string(fields[2]) == strconv.Itoa(pgid) && fields[0][0] != 'Z' && fields[0][0] != 'X', nil
 }
 
 // isDenied reports whether this process may not signal a member of a group.
@@ -78,5 +87,9 @@ func isDenied(pid, pgid int) bool {
 	}
 	defer unix.Close(fd)
 	// The pid is a member's as long as it is in the group.
-	return unix.PidfdSendSignal(fd, 0, nil, 0) == unix.EPERM && isMember(strconv.Itoa(pid), pgid)
+	if unix.PidfdSendSignal(fd, 0, nil, 0) != unix.EPERM {
+		return false
+	}
+	in, err := isMember(strconv.Itoa(pid), pgid)
+	return in && err == nil
 }

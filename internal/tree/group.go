@@ -57,7 +57,7 @@ func (g *Group) Alive() (n int, known bool) {
 	if err == os.ErrProcessDone {
 		return 0, known
 	}
-	return countGroup(g.pid), true
+	return countGroup(g.pid)
 }
 
 // Close lets go of what the group is known by.

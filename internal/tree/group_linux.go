@@ -8,6 +8,7 @@ import (
 
 	"github.com/safespawn/spawn/internal/group"
 	"github.com/safespawn/spawn/internal/highfd"
+	"github.com/safespawn/spawn/internal/kernel"
 )
 
 // Child is a child that other code may reap. What it is asked for comes from its pidfd,
@@ -59,13 +60,20 @@ func (l *Leader) gone() bool {
 // GroupAlive reports whether a process group has processes that are no zombies:
 // somebody else is to reap those, and may take his time. It sends nothing, not even signal
 // 0: the group may be another's.
-func GroupAlive(pgid int) bool { return countGroup(pgid) > 0 }
-
-// countGroup counts the processes of a group that are no zombies; none where there is no
-// /proc that shows them.
-func countGroup(pgid int) int {
+func GroupAlive(pgid int) bool {
 	n, _, _ := group.Members(pgid)
-	return n
+	return n > 0
+}
+
+// countGroup counts the processes of a group that are no zombies. It is not known where
+// there is no /proc that shows them. There is somebody where a look fails, as without
+// descriptors: the next may not.
+func countGroup(pgid int) (n int, known bool) {
+	n, _, known = group.Members(pgid)
+	if !known && kernel.OurIDs() {
+		return 1, true
+	}
+	return n, known
 }
 
 // pidfd is another descriptor of a child's pidfd. Its group is known by it also when the

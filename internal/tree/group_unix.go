@@ -40,9 +40,9 @@ func GroupAlive(pgid int) bool {
 }
 
 // countGroup is 1 where there is anybody.
-func countGroup(pgid int) int {
+func countGroup(pgid int) (n int, known bool) {
 	if GroupAlive(pgid) {
-		return 1
+		return 1, true
 	}
-	return 0
+	return 0, true
 }

@@ -97,7 +97,7 @@ func (s *space) KillEach() (some bool, err error) { return s.KillAll() }
 
 // KillAll kills the init.
 func (s *space) KillAll() (some bool, err error) {
-	some = s.Count() > 0
+	some = s.Count() != 0
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.now == nil || !s.used {
@@ -121,7 +121,10 @@ func (s *space) Signal(sig syscall.Signal) (some bool, err error) {
 
 func (s *space) Count() (sum int) {
 	for _, n := range s.all() {
-		list, _ := n.Members() // one that was closed has none
+		list, err := n.Members()
+		if err != nil {
+			return -1
+		}
 		sum += len(list)
 	}
 	return sum

@@ -28,7 +28,7 @@ type holder interface {
 	KillEach() (some bool, err error)
 	// Signal sends to all processes, and reports whether there were any.
 	Signal(sig syscall.Signal) (some bool, err error)
-	// Count is how many processes there are, but for zombies.
+	// Count is how many processes there are, but for zombies; -1 where that is not known.
 	Count() int
 	Empty() bool
 	// AwaitEmpty waits until there are none.
@@ -41,7 +41,7 @@ type holder interface {
 	End(d time.Duration) error
 	// Remove removes a holder in which nobody is.
 	Remove() error
-	// Abandon removes the holder if the processes in it have ended by themselves.
+	// Abandon removes the holder once the processes in it have ended by themselves.
 	Abandon()
 }
 
