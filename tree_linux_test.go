@@ -143,15 +143,21 @@ func twiceSetsid(mark string) string {
 func TestTreeA4(t *testing.T) {
 	for _, way := range []string{"cgroup.kill", "frozen", "pid namespace"} {
 		t.Run(way, func(t *testing.T) {
+			by := spawn.HeldByCgroup
 			switch way {
 			case "frozen":
 				t.Cleanup(cgroup.ForTest{Kill: "no.such.file"}.Force())
 			case "pid namespace":
 				noCgroup(t)
+				by = spawn.HeldByPIDNamespace
 			}
 			tree, err := spawn.NewTree(spawn.Limits{Strict: true})
 			if err != nil {
 				testenv.Skip(t, "nothing can hold a tree")
+			}
+			if got := tree.Holds().By; got != by {
+				tree.Close()
+				testenv.Skip(t, "no tree is held by a "+by.String()+" here, but by a "+got.String())
 			}
 			testA4(t, tree)
 			if err := tree.Close(); err != nil {

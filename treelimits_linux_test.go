@@ -192,8 +192,21 @@ func TestTreeCPU(t *testing.T) {
 
 // TestTreeFiles wants the files of a group to say what the limits say.
 func TestTreeFiles(t *testing.T) {
+	checkFiles(t, spawn.Limits{Memory: 1 << 30, Swap: 1 << 20, Procs: 77, CPU: 1.5, OOMGroup: true}, map[string]string{
+		"memory.max": "1073741824", "memory.swap.max": "1048576", "pids.max": "77", "cpu.max": "150000 100000", "memory.oom.group": "1",
+	})
+}
+
+// TestTreeIOWeight is TestTreeFiles for the one that not all kernels have.
+func TestTreeIOWeight(t *testing.T) {
+	checkFiles(t, spawn.Limits{IOWeight: 50}, map[string]string{"io.weight": "default 50"})
+}
+
+// checkFiles wants limits to become files.
+func checkFiles(t *testing.T, l spawn.Limits, files map[string]string) {
+	t.Helper()
 	before := treeDirsIn(t)
-	limited(t, spawn.Limits{Memory: 1 << 30, Swap: 1 << 20, Procs: 77, CPU: 1.5, OOMGroup: true})
+	limited(t, l)
 	dirs := treeDirsIn(t)
 	if len(dirs) != len(before)+1 {
 		t.Fatalf("%q, %q before", dirs, before)
@@ -202,9 +215,7 @@ func TestTreeFiles(t *testing.T) {
 		if strings.Contains(fmt.Sprint(before), dir) {
 			continue
 		}
-		for file, want := range map[string]string{
-			"memory.max": "1073741824", "memory.swap.max": "1048576", "pids.max": "77", "cpu.max": "150000 100000", "memory.oom.group": "1",
-		} {
+		for file, want := range files {
 			got, err := os.ReadFile(filepath.Join(dir, file))
 			if err != nil || strings.TrimSpace(string(got)) != want {
 				t.Errorf("%s: %q, %v", file, got, err)
@@ -254,8 +265,19 @@ var delegates = testenv.RegisterHelper("delegate", func([]string) int {
 // TestTreeDelegate has a process alone in a group that has the controllers: it is in the
 // way itself, which the error says, until it has moved into a leaf.
 func TestTreeDelegate(t *testing.T) {
-	tree := limited(t, spawn.Limits{Memory: 1 << 30}) // so that the controllers are on
-	defer tree.Close()
+	dir := groupWithControllers(t)
+	t.Cleanup(func() { testenv.RemoveCgroup(t, filepath.Join(dir, "spawn.leaf")) })
+	out := outputIn(t, dir, delegates)
+	if want := "before true\nfeature false\nafter true <nil>\nfeature true\n"; out != want {
+		t.Errorf("got %q, want %q", out, want)
+	}
+}
+
+// groupWithControllers makes a control group that has the controllers of limits, and none
+// of them on for those below it. The test is skipped where there are none.
+func groupWithControllers(t *testing.T) (dir string) {
+	t.Helper()
+	limited(t, spawn.Limits{Memory: 1 << 30}) // so that the controllers are on
 	own, err := cgroup.Own()
 	if err != nil {
 		t.Fatal(err)
@@ -263,24 +285,58 @@ func TestTreeDelegate(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(own, "cgroup.subtree_control"), []byte("+memory +pids +cpu"), 0); err != nil {
 		t.Fatal(err)
 	}
-	dir, err := os.MkdirTemp(own, "test-")
-	if err != nil {
+	if dir, err = os.MkdirTemp(own, "test-"); err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
-		for _, d := range []string{filepath.Join(dir, "spawn.leaf"), dir} {
-			testenv.RemoveCgroup(t, d)
-		}
-	}()
+	t.Cleanup(func() { testenv.RemoveCgroup(t, dir) })
+	return dir
+}
+
+// outputIn is the output of a helper in a control group.
+func outputIn(t *testing.T, dir, name string) string {
+	t.Helper()
 	f, err := os.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	s := spawntest.Helper(t, delegates)
+	s := spawntest.Helper(t, name)
 	s.Attr = attr.List{attr.Cgroup{Dir: f}}
-	out := spawntest.Output(t, s)
-	if want := "before true\nfeature false\nafter true <nil>\nfeature true\n"; out != want {
-		t.Errorf("got %q, want %q", out, want)
+	return spawntest.Output(t, s)
+}
+
+var beside = testenv.RegisterHelper("trees beside a leaf", func([]string) int {
+	tree, err := spawn.NewTree(spawn.Limits{Memory: 1 << 30})
+	if e := (*spawn.TreeLimitError)(nil); errors.As(err, &e) {
+		fmt.Println("none")
+		return 0
+	} else if err != nil {
+		return testenv.Status(err)
+	}
+	own, err := cgroup.Own()
+	list, gerr := filepath.Glob(filepath.Join(filepath.Dir(own), cgroup.OwnPrefixForTest()+"*"))
+	fmt.Println(len(list), "beside")
+	return testenv.Status(errors.Join(err, gerr, tree.Close()))
+})
+
+// TestTreeBesideLeaf has a process alone in a leaf of a group that was given away, as by
+// systemd's DelegateSubgroup=: an extended attribute of the group says so.
+func TestTreeBesideLeaf(t *testing.T) {
+	for _, name := range []string{"trusted.delegate", "user.delegate"} {
+		dir := groupWithControllers(t)
+		leaf := filepath.Join(dir, "main")
+		if err := os.Mkdir(leaf, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { testenv.RemoveCgroup(t, leaf) })
+		if out := outputIn(t, leaf, beside); out != "none\n" {
+			t.Errorf("not given away: %q", out)
+		}
+		if err := unix.Setxattr(dir, name, []byte("1"), 0); err != nil {
+			testenv.Skip(t, name+": "+err.Error()) // before Linux 5.7
+		}
+		if out := outputIn(t, leaf, beside); out != "1 beside\n" {
+			t.Errorf("%s: %q", name, out)
+		}
 	}
 }

@@ -12,16 +12,19 @@ import (
 	"github.com/safespawn/spawn/internal/testenv"
 )
 
-// holdsAll reports whether a control group holds trees here.
-func holdsAll(t *testing.T) bool {
+// heldBy is what holds trees here.
+func heldBy(t *testing.T) spawn.HeldBy {
 	t.Helper()
 	tree, err := spawn.NewTree(spawn.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer tree.Close()
-	return tree.Holds().Certain()
+	return tree.Holds().By
 }
+
+// holdsAll reports whether nobody can leave a tree here.
+func holdsAll(t *testing.T) bool { return heldBy(t) != spawn.HeldByGroups }
 
 // TestTree wants nothing of a program to be left when it has ended by itself, or at
 // --timeout. Each process of it has a FIFO open for writing.
@@ -110,8 +113,8 @@ func TestTreeMistakes(t *testing.T) {
 
 // TestTreeInStats wants the whole tree's CPU time where it is counted.
 func TestTreeInStats(t *testing.T) {
-	if !holdsAll(t) {
-		testenv.Skip(t, "nobody counts what a process group uses")
+	if heldBy(t) != spawn.HeldByCgroup {
+		testenv.Skip(t, "only control groups count here")
 	}
 	r := try(t, "--tree", "--stats", "sh", "-c", "(i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done)")
 	if r.status != 0 || !strings.Contains(r.errOut, "CPU of the tree") {
