@@ -196,6 +196,16 @@ type Cmd struct {
 	// return. Zero means no limit. A program that writes more is killed as at the
 	// end of a context, and the error matches [ErrMaxOutput].
 	MaxOutput int
+	// PTY makes a new terminal for the program: its standard streams as far as Stdin,
+	// Stdout and Stderr are nil, and its controlling terminal. The program leads a session.
+	// [Cmd.Terminal] is the other end. The terminal has its size before the program begins.
+	// Nothing that asks for another session, process group or terminal goes with PTY.
+	// Nil means no terminal.
+	//
+	// The terminal echoes, and cooks lines, as any new one. It is opened by number
+	// (TIOCGPTPEER), and before Linux 4.13 by its name in /dev/pts. Linux with the engine;
+	// elsewhere the error of Start matches [errors.ErrUnsupported]. See pty(7).
+	PTY *PTY
 	// InheritAll lets the child have every descriptor of this process that is not
 	// close-on-exec, as os/exec does.
 	InheritAll bool
@@ -207,6 +217,8 @@ type Cmd struct {
 	extension extensionCache
 	child     child
 	streams   streams
+	terminal  *Terminal      // of PTY
+	tty       *os.File       // its other end
 	seen      *seen          // nil without Observer
 	place     *spawn.Limiter // nil where there is none to be given back
 	ended     <-chan ending  // from the watcher of ctx

@@ -53,6 +53,7 @@ func (c *Cmd) begin() error {
 	closeAll(&c.streams.child)
 	if err != nil {
 		closeAll(&c.streams.parent)
+		c.dropTerminal()
 		c.streams.jobs = nil
 		c.tellStart()
 		return err

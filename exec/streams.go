@@ -183,6 +183,9 @@ func closeAll(list *[]io.Closer) {
 
 // stdio makes the child's standard streams.
 func (c *Cmd) stdio() (files [3]*os.File, err error) {
+	if c.PTY != nil {
+		return c.onPTY()
+	}
 	if files[0], err = c.source(); err != nil {
 		return files, err
 	}

@@ -123,6 +123,9 @@ func (c *Cmd) attributes() (l sysList, err error) {
 			l.add(attr.InheritIgnored{})
 		}
 	}
+	if c.tty != nil {
+		defer func() { l.terminal(c.tty) }()
+	}
 	if sys == nil {
 		return l, nil
 	}
