@@ -20,11 +20,12 @@ import (
 // child is what a child is known by while it hasn't been reaped.
 type child struct {
 	engine.Child
-	file  *os.File // pidfd, registered with the poller; nil until somebody parks
-	users int      // of file
-	stray bool     // the number of file is somebody else's
-	exit  raw.Exit
-	state ProcessState // Process.state points here, to save an allocation
+	file   *os.File // pidfd, registered with the poller; nil until somebody parks
+	users  int      // of file
+	stray  bool     // the number of file is somebody else's
+	copied bool     // file is another descriptor
+	exit   raw.Exit
+	state  ProcessState // Process.state points here, to save an allocation
 }
 
 func (c *child) signal(sig os.Signal) error {
@@ -144,8 +145,10 @@ func (p *Process) closePidfd() {
 	if p.holders > 0 {
 		return
 	}
-	if c.file == nil {
+	if c.file == nil || c.Shares() {
 		c.Close()
+	}
+	if c.file == nil {
 		return
 	}
 	if c.Pidfd >= 0 || c.Lost() {
@@ -154,7 +157,7 @@ func (p *Process) closePidfd() {
 	}
 	switch {
 	case c.users > 0:
-	case c.stray:
+	case c.stray || c.copied && !c.isPidfd(c.file):
 		highfd.NeverClose(c.file)
 	default:
 		c.file.Close()
@@ -192,6 +195,11 @@ func (p *Process) disownChild() (reaped bool) {
 
 // taken finds the status of a child that somebody else has waited for.
 func (p *Process) taken() (*ProcessState, error) {
+	if x, ok := p.child.Known(); ok {
+		s := &ProcessState{pid: p.pid, status: x.Status, usage: &x.Usage}
+		s.code, s.coded = p.child.Crash(x.Status)
+		return s, nil
+	}
 	status, err := p.child.Taken()
 	if err != nil {
 		return nil, err
@@ -435,12 +443,19 @@ func (c *child) poll() bool {
 	if c.file != nil || c.Pidfd < 0 {
 		return c.file != nil
 	}
-	if err := unix.SetNonblock(c.Pidfd, true); err != nil {
+	fd := c.Pidfd
+	if c.Shares() { // package os closes that, too
+		if fd = c.DupOrNone(); fd < 0 {
+			return false
+		}
+		c.copied = true
+	}
+	if err := unix.SetNonblock(fd, true); err != nil {
 		return false
 	}
-	c.file = os.NewFile(uintptr(c.Pidfd), "pidfd")
+	c.file = os.NewFile(uintptr(fd), "pidfd")
 	for range pollTries {
-		if unix.SetNonblock(c.Pidfd, false) == nil {
+		if unix.SetNonblock(fd, false) == nil {
 			break
 		}
 	}

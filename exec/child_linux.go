@@ -27,7 +27,9 @@ type child struct {
 	own     *raw.OSChild   // process is its own; nil where package os has made that
 	stray   bool           // the handle's number is somebody else's
 	young   bool           // it has only just been made: to look at once is in vain
-	proc    *spawn.Process // nil unless a tree needs it, or process has no handle
+	proc    *spawn.Process // nil where package os has made process, which has a handle, and no tree needs it
+	shared  bool           // proc has the handle, too, or one of its own
+	last    bool           // in a tree that may know it by its pid: it is reaped by reap alone
 	traced  bool           // Wait returns at stops, too, as long as there is no tree
 	lost    bool           // somebody has reaped it, before process was made
 }
@@ -36,14 +38,23 @@ type child struct {
 var knowsOS = raw.KnowsOS
 
 // adopt makes an *os.Process of the child, which has the pidfd as its handle. Where
-// that is 0 package os makes the process, which goes by the pid: it is the child's own
-// until it is reaped.
+// that is 0 it is taken from proc. Where that can't be package os makes the process, which
+// goes by the pid: it is the child's own until it is reaped.
 func (c *Cmd) adopt(proc *spawn.Process, o *handover.Option) {
-	if o.Pidfd != 0 {
-		own := raw.NewOSChild(proc.Pid(), o.Pidfd, o.Claim)
-		c.child = child{process: own.Process(), own: own, traced: c.traces()}
+	pidfd, claim, taken := o.Pidfd, o.Claim, o.Pidfd != 0
+	if !taken && knowsOS() {
+		pidfd, claim, taken = handover.Take(proc)
+	}
+	inTree := c.tree != nil || o.Reaping != nil
+	if taken {
+		own := raw.NewOSChild(proc.Pid(), pidfd, claim)
+		c.child = child{process: own.Process(), own: own, proc: proc, traced: c.traces() && c.tree == nil}
+		if inTree {
+			c.child.last = true
+			c.child.share()
+		}
 	} else {
-		c.child = c.find(proc, c.tree != nil || o.Reaping != nil)
+		c.child = c.find(proc, inTree)
 	}
 	c.Process = c.child.process
 	c.givePidfd()
@@ -65,7 +76,7 @@ func (c *Cmd) find(proc *spawn.Process, inTree bool) child {
 	if lost {
 		p, proc = ended(p.Pid), nil
 	}
-	return child{process: p, proc: proc, traced: c.tree == nil && c.traces(), lost: lost}
+	return child{process: p, proc: proc, shared: proc != nil, last: inTree && proc != nil, traced: c.tree == nil && c.traces(), lost: lost}
 }
 
 // find is os.FindProcess. It reports whether the process has a handle, which then
@@ -145,21 +156,23 @@ func (c *child) wait() {
 
 // reap reaps the child.
 func (c *child) reap() (*os.ProcessState, error) {
-	if c.lost {
+	switch {
+	case c.lost:
 		return nil, os.NewSyscallError("waitid", syscall.ECHILD)
-	}
-	if c.stray {
+	case c.stray:
 		return c.reapByPid()
-	}
-	if c.own != nil && c.own.Exit().PID != 0 {
+	case c.own != nil && !c.traced && c.reapOwn():
 		return c.own.End(), nil
 	}
-	if c.proc != nil && c.over() {
-		c.release() // before the number is another's, which a tree may signal
+	if c.own == nil && c.last && c.over() {
+		handover.Disown(c.proc) // before the number is another's, which a tree may signal
 	}
 	state, err := c.process.Wait()
 	for tries := 3; tries > 0 && err != nil && !errors.Is(err, syscall.ECHILD) && !errors.Is(err, syscall.EINVAL); tries-- {
 		state, err = c.process.Wait() // or the child stays a zombie
+	}
+	if errors.Is(err, syscall.ECHILD) && c.own != nil {
+		c.own.End() // which closes the handle
 	}
 	return state, err
 }
@@ -206,20 +219,6 @@ var lookOnly = func() context.Context {
 // begun says that the child was made just now and that Wait comes next.
 func (c *child) begun(young bool) { c.young = young }
 
-// keep has the handle closed when nobody waits for the child.
-func (c *child) keep() {
-	if c.own != nil {
-		c.own.Keep(engine.IsPidfd)
-	}
-}
-
-// release lets go of the child, which has ended.
-func (c *child) release() {
-	if c.proc != nil {
-		handover.Disown(c.proc)
-	}
-}
-
 // awaitHandle returns when the child of a pidfd has ended.
 func (c *child) awaitHandle(pidfd int) {
 	if !c.shortWait(pidfd) {
@@ -233,13 +232,13 @@ func (c *child) awaitHandle(pidfd int) {
 			raw.Waitid(unix.P_PIDFD, pidfd, unix.WEXITED|unix.WNOWAIT, &x)
 		}
 		if c.own != nil {
-			c.hasEnded(pidfd) // which reaps it
+			c.hasEnded(pidfd)
 		}
 	}
 }
 
 // hasEnded reports whether there is nothing to wait for any more. It reaps the child
-// where process is its own.
+// where process is its own, and there is no tree.
 func (c *child) hasEnded(pidfd int) bool {
 	if c.own == nil {
 		var x raw.Exit
@@ -250,12 +249,11 @@ func (c *child) hasEnded(pidfd int) bool {
 		c.stray = true
 		return true
 	}
-	x := c.own.Exit()
-	errno := raw.Waitid(unix.P_PIDFD, pidfd, unix.WEXITED|unix.WNOHANG, x)
+	pid, errno := c.ask(pidfd)
 	// A filter may refuse waitid with the same error.
 	gone := errno == unix.EBADF && unix.PidfdSendSignal(pidfd, 0, nil, 0) == unix.EBADF
-	c.stray = gone || x.PID != 0 && x.PID != c.own.PID()
-	return errno != 0 || x.PID != 0
+	c.stray = gone || pid != 0 && pid != c.own.PID()
+	return errno != 0 || pid != 0
 }
 
 // shortWait looks for the end of the child for a short time, if there is a place

@@ -5,6 +5,7 @@ package exec
 import (
 	"os"
 
+	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/internal/forkexec"
 )
 
@@ -20,7 +21,7 @@ type child struct {
 
 func (*child) awaitExec() {}
 
-func (*child) keep() {}
+func (*child) keep(bool) {}
 
 func (*child) begun(bool) {}
 
@@ -48,7 +49,10 @@ func (c *child) reap() (*os.ProcessState, error) {
 	return c.process.Wait()
 }
 
-func (*child) release() {}
+func (*child) release(*os.ProcessState) {}
+
+// spawned has nothing that could be beside package os's.
+func (*child) spawned() *spawn.Process { return nil }
 
 // over can't know the end before Wait does.
 func (*child) over() bool { return false }

@@ -229,7 +229,6 @@ func TestMisuse(t *testing.T) {
 	for name, run := range map[string]func(c command) outcome{
 		"wait first":  func(c command) outcome { return text(c.Wait()) },
 		"start twice": func(c command) outcome { return text(c.Start(), c.Start(), c.Wait()) },
-		"wait twice":  func(c command) outcome { return text(c.Start(), c.Wait(), c.Wait()) },
 		"run twice":   func(c command) outcome { return text(c.Run(), c.Run()) },
 		"pipe twice": func(c command) outcome {
 			_, err1 := c.StdoutPipe()

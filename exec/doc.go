@@ -27,13 +27,22 @@
 // Dir, the files and SysProcAttr. There is one exception. If the program file or Dir can't
 // be used, the *fs.PathError has a bare errno, as with os/exec.
 //
+// # Waiting
+//
+// [Cmd.Wait] may be called any number of times, from any goroutine, and the result is
+// always the same; [Cmd.Done] and [Cmd.WaitContext] wait for it, too. If somebody else has
+// reaped the child, or SIGCHLD is ignored, Wait finds the status from Linux 6.15 on. Before,
+// the error matches [spawn.ErrStatusTaken]. A child that is forgotten is reaped when it
+// ends, unless [Cmd.NoReap] leaves it to whoever knows its pid.
+//
 // # What stays open
 //
 // This process keeps the null device open, once for reading and once for writing.
 // Each is opened when a stream of its kind is nil for the first time. So there are
 // at most two descriptors. They are numbered from 3 up and close-on-exec.
 //
-// Each child has one pidfd in this process, which belongs to [Cmd.Process]. While a
+// Each child has one pidfd in this process, which belongs to [Cmd.Process]. [Cmd.Spawned]
+// uses the same. While a
 // goroutine waits for a long-lived child, there is one epoll instance for all such
 // children. Package spawn documents the descriptors that it keeps itself.
 //

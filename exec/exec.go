@@ -209,6 +209,13 @@ type Cmd struct {
 	// InheritAll lets the child have every descriptor of this process that is not
 	// close-on-exec, as os/exec does.
 	InheritAll bool
+	// NoReap leaves the process to other code that waits for it by its pid, if the Cmd
+	// and Process become unreachable without Wait. The process is then a zombie from its
+	// end until somebody reaps it, as with os/exec. By default it is reaped in the
+	// background. Whoever calls Process.Release asks for the same as NoReap. Without
+	// the engine, and with a Go whose package os this version does not know, NoReap is
+	// always set.
+	NoReap bool
 
 	ctx       context.Context
 	started   int32 // 1 once Start was called; atomic

@@ -138,10 +138,11 @@ func TestIgnoredSignals(t *testing.T) {
 }
 
 // TestNotReaped leaves a process that nobody waits for to somebody who knows its
-// pid, also when the Cmd is gone.
+// pid, where NoReap says so, also when the Cmd is gone.
 func TestNotReaped(t *testing.T) {
 	pid := func() int {
 		c := exec.Command("/bin/sh", "-c", "exit 5")
+		c.NoReap = true
 		if err := c.Start(); err != nil {
 			t.Fatal(err)
 		}

@@ -35,5 +35,8 @@ func (c *Cmd) launch(ctx context.Context, path string, files []*os.File, env []s
 		return c.startError(path, own, err)
 	}
 	c.adopt(proc, &option)
+	if c.tree != nil && c.tree.tty != nil {
+		go c.tree.lend()
+	}
 	return nil
 }

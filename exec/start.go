@@ -23,7 +23,7 @@ func (c *Cmd) Run() error {
 	over := false
 	defer func() {
 		if !over {
-			c.child.keep()
+			c.child.keep(c.NoReap)
 		}
 	}()
 	c.tellStart()
@@ -38,7 +38,7 @@ func (c *Cmd) Start() error {
 	if err := c.begin(); err != nil {
 		return err
 	}
-	c.child.keep()
+	c.child.keep(c.NoReap)
 	c.child.awaitExec()
 	c.tellStart()
 	return nil

@@ -68,9 +68,6 @@ func (t *tree) started(proc *spawn.Process, log spawn.Logger) {
 	if t.held.Loose() != nil {
 		t.logLoose(proc.Pid(), logs.Used(log))
 	}
-	if t.tty != nil {
-		go t.lend()
-	}
 }
 
 // newTree makes a tree for a child with attributes.

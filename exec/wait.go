@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 	"time"
 
 	"go.uber.org/zap/zapcore"
 
+	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/internal/logs"
 )
 
@@ -127,8 +129,11 @@ func (c *Cmd) waitProcess() error {
 // reap sets ProcessState. The process is over, or reap waits for it.
 func (c *Cmd) reap() error {
 	state, err := c.child.reap()
-	c.child.release()
+	c.child.release(state)
 	c.ProcessState = state
+	if errors.Is(err, syscall.ECHILD) {
+		err = fmt.Errorf("%w: %w", spawn.ErrStatusTaken, err)
+	}
 	if err == nil && !state.Success() {
 		err = &ExitError{ProcessState: state}
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"sync"
+
+	"github.com/safespawn/spawn"
 )
 
 // Wait waits for the program to end and for the copying of its streams, and then
@@ -63,6 +65,20 @@ func (c *Cmd) WaitContext(ctx context.Context) error {
 		}
 	}
 	return c.waits.result()
+}
+
+// Spawned returns the process as package spawn knows it, for what it has beyond package
+// os: Events, PeakRSS, WithPidfd, WaitExited, SignalGroup. It shares the pidfd of Process. You may wait
+// by it, too: Wait gets the same status. Logger and Observer are those of the Cmd. If
+// Process was released before, or waited for, the error of spawn's Wait is
+// [spawn.ErrStatusTaken].
+//
+// Before Start, and without the engine, Spawned returns nil.
+func (c *Cmd) Spawned() *spawn.Process {
+	if c.Process == nil {
+		return nil
+	}
+	return c.child.spawned()
 }
 
 func errNotStarted() error { return errors.New("exec: not started") }

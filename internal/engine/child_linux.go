@@ -36,7 +36,10 @@ type Child struct {
 	claim  raw.Claim // to the number of the pidfd
 	lost   bool      // the number was somebody else's: other code has closed it
 	reaped bool      // by the pidfd
-	seen   time.Time // when the end of an attached one was seen
+
+	owner *raw.OSChild // package os has it, too; nil elsewhere
+	holds bool         // the pidfd is the owner's
+	seen  time.Time    // when the end of an attached one was seen
 }
 
 // Claim is the claim to the number of the pidfd.
@@ -345,7 +348,11 @@ func (c *Child) DupOrNone() int {
 
 // Close closes the pidfd, unless the number is somebody else's.
 func (c *Child) Close() {
-	if c.Closable() {
+	switch {
+	case c.holds:
+		c.holds = false
+		c.owner.LetGo(c.Closable())
+	case c.Closable():
 		unix.Close(c.Pidfd)
 	}
 	c.Pidfd = -1

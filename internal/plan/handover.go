@@ -26,4 +26,8 @@ type Handover struct {
 // Spawn is what package spawn does for package exec. It fills this in, and package
 // handover, which knows the types, calls it: methods would stand in the reference of
 // spawn.
-var Spawn struct{ Start, Disown, Leave, FileAsIs, NewState, NewEvent, Limit, GiveBack any }
+var Spawn struct {
+	Start, Disown, Leave, FileAsIs, NewState, NewEvent, Limit, GiveBack any
+
+	Take, Share, Settle, Orphan any // with the engine
+}

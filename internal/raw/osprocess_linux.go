@@ -55,6 +55,7 @@ func (h *osHandle) release() {
 type OSChild struct {
 	process os.Process // first, so that it may have a finalizer
 	state   os.ProcessState
+	mu      sync.Mutex // guards exit
 	exit    Exit
 	pid     int
 	claim   Claim
@@ -98,7 +99,7 @@ func alike(a, b reflect.Type) bool {
 // tryOSChild reports whether package os understands an OSChild. It has no descriptor.
 func tryOSChild() bool {
 	c := NewOSChild(1, -1, Claim{})
-	c.Keep(func(int, int) bool { return false })
+	c.Keep(func(int, int) bool { return false }, nil)
 	p, handle := c.Process(), 0
 	err := p.WithHandle(func(h uintptr) { handle = int(h) })
 	if err != nil || handle != -1 || p.Pid != 1 {
@@ -123,10 +124,11 @@ func NewOSChild(pid, pidfd int, claim Claim) *OSChild {
 func (c *OSChild) os() *osProcess { return (*osProcess)(unsafe.Pointer(&c.process)) }
 
 // Keep has the pidfd closed when the process is garbage, as that of any os.Process,
-// but not where the number is somebody else's by then. isPidfd looks for that.
-func (c *OSChild) Keep(isPidfd func(fd, pid int) bool) {
+// but not where the number is somebody else's by then. isPidfd looks for that. orphan, if
+// it is not nil, gets the pidfd and closes it.
+func (c *OSChild) Keep(isPidfd func(fd, pid int) bool, orphan func(pid, fd int, claim Claim)) {
 	p := c.os()
-	p.cleanup = runtime.AddCleanup(&c.process, kept.release, kept{p.handle, c.claim, c.pid, isPidfd})
+	p.cleanup = runtime.AddCleanup(&c.process, kept.release, kept{p.handle, c.claim, c.pid, isPidfd, orphan})
 }
 
 // kept is the pidfd of a process that may become garbage.
@@ -135,12 +137,70 @@ type kept struct {
 	claim   Claim
 	pid     int
 	isPidfd func(fd, pid int) bool
+	orphan  func(pid, fd int, claim Claim)
 }
 
 func (k kept) release() {
-	if fd := int(k.handle.handle); k.claim.Holds(fd) && k.isPidfd(fd, k.pid) {
+	fd := int(k.handle.handle)
+	switch {
+	case !k.claim.Holds(fd) || !k.isPidfd(fd, k.pid):
+	case k.orphan != nil && k.handle.refs.CompareAndSwap(1, 0):
+		k.orphan(k.pid, fd, k.claim)
+	default:
 		k.handle.release()
 	}
+}
+
+// Hold keeps the pidfd open until LetGo is called. It returns false where the process
+// was waited for or released.
+func (c *OSChild) Hold() (pidfd int, claim Claim, ok bool) {
+	h := c.os().handle
+	for c.os().state.Load() == 0 {
+		n := h.refs.Load()
+		if n <= 0 {
+			break
+		}
+		if h.refs.CompareAndSwap(n, n+1) {
+			return int(h.handle), c.claim, true
+		}
+	}
+	return -1, Claim{}, false
+}
+
+// LetGo ends Hold. The pidfd is closed with the last reference, if it may be.
+func (c *OSChild) LetGo(closable bool) {
+	switch h := c.os().handle; {
+	case closable:
+		h.release()
+	default:
+		h.refs.Add(-1) // the number is somebody else's
+	}
+}
+
+// Ask asks for the end by the pidfd, and reaps the child if it has ended. pid is 0 if it
+// has not.
+func (c *OSChild) Ask(pidfd int) (pid int, errno syscall.Errno) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	errno = Waitid(unix.P_PIDFD, pidfd, unix.WEXITED|unix.WNOHANG, &c.exit)
+	return c.exit.PID, errno
+}
+
+// Learn is for how a child has ended that somebody else has reaped.
+func (c *OSChild) Learn(status syscall.WaitStatus, usage *syscall.Rusage) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.exit = Exit{PID: c.pid, Status: status}
+	if usage != nil {
+		c.exit.Usage = *usage
+	}
+}
+
+// Known returns how the child ended, if that was found out so far.
+func (c *OSChild) Known() (x Exit, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.exit, c.exit.PID == c.pid
 }
 
 // PID is the process id, also when the process was released.

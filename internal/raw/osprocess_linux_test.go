@@ -99,10 +99,10 @@ func TestOSChildIsClosed(t *testing.T) {
 	always := func(int, int) bool { return true }
 	for name, end := range map[string]func(c *OSChild){
 		"End":          func(c *OSChild) { c.End() },
-		"End, kept":    func(c *OSChild) { c.Keep(always); c.End(); c.End() },
-		"Release":      func(c *OSChild) { c.Keep(always); _ = c.Process().Release() },
+		"End, kept":    func(c *OSChild) { c.Keep(always, nil); c.End(); c.End() },
+		"Release":      func(c *OSChild) { c.Keep(always, nil); _ = c.Process().Release() },
 		"the user has": func(c *OSChild) { _ = c.Process().WithHandle(func(uintptr) { c.End() }) },
-		"garbage":      func(c *OSChild) { c.Keep(always) },
+		"garbage":      func(c *OSChild) { c.Keep(always, nil) },
 	} {
 		fd, err := unix.PidfdOpen(os.Getpid(), 0)
 		if err != nil {
@@ -134,7 +134,7 @@ func TestForsakenWhileSignalled(t *testing.T) {
 	}
 	defer unix.Close(fd)
 	c := NewOSChild(os.Getpid(), fd, ClaimPidfd(fd))
-	c.Keep(func(int, int) bool { return true })
+	c.Keep(func(int, int) bool { return true }, nil)
 	signal := func() error { return c.Process().Signal(syscall.Signal(0)) }
 	ended := make(chan error)
 	go func() {
