@@ -54,6 +54,15 @@ func pipe(own int) (p [2]int, err error) {
 	return p, nil
 }
 
+// childPipe is a pipe from a child to a child. It blocks, as most programs want it.
+func childPipe() (r, w *os.File, err error) {
+	p, err := highfd.Pipe(0)
+	if err != nil {
+		return nil, nil, os.NewSyscallError("pipe2", err)
+	}
+	return os.NewFile(uintptr(p[0]), "|0"), os.NewFile(uintptr(p[1]), "|1"), nil
+}
+
 // userPipe is os.Pipe with descriptors from highfd.Least up.
 func userPipe() (r, w *os.File, err error) {
 	if r, w, err = os.Pipe(); err != nil || !isLow(r) && !isLow(w) {

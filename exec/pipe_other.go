@@ -22,6 +22,9 @@ func pipeFrom() (r *pipeEnd, w *os.File, err error) {
 	return &pipeEnd{own}, w, err
 }
 
+// childPipe is a pipe from a child to a child.
+func childPipe() (r, w *os.File, err error) { return os.Pipe() }
+
 // userPipe is os.Pipe.
 func userPipe() (r, w *os.File, err error) { return os.Pipe() }
 

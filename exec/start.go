@@ -46,6 +46,15 @@ func (c *Cmd) Start() error {
 
 // begin is Start for somebody who only calls Wait.
 func (c *Cmd) begin() error {
+	if err := c.create(); err != nil {
+		return err
+	}
+	c.attach()
+	return nil
+}
+
+// create is begin as far as there is a process.
+func (c *Cmd) create() error {
 	if atomic.SwapInt32(&c.started, 1) != 0 {
 		return errors.New("exec: already started")
 	}
@@ -56,13 +65,16 @@ func (c *Cmd) begin() error {
 		c.dropTerminal()
 		c.streams.jobs = nil
 		c.tellStart()
-		return err
 	}
+	return err
+}
+
+// attach begins the copying, and to watch the context.
+func (c *Cmd) attach() {
 	if len(c.streams.jobs) > 0 {
 		c.streams.begin(c.tree != nil)
 	}
 	c.watch()
-	return nil
 }
 
 // start gets ready what the program needs, and makes the process.
@@ -80,7 +92,7 @@ func (c *Cmd) start() error {
 	ctx := c.ctx
 	if ctx == nil {
 		if c.Cancel != nil {
-			return errors.New("exec: command with a non-nil Cancel was not created with CommandContext")
+			return errCancelWithoutContext()
 		}
 		ctx = context.Background()
 	}
@@ -103,6 +115,10 @@ func (c *Cmd) start() error {
 		files = append(files, c.ExtraFiles...)
 	}
 	return c.launchSeen(ctx, path, files, env)
+}
+
+func errCancelWithoutContext() error {
+	return errors.New("exec: command with a non-nil Cancel was not created with CommandContext")
 }
 
 // watch begins to watch the context.

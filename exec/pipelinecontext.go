@@ -1,0 +1,151 @@
+package exec
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync/atomic"
+)
+
+// share lets the end of one context end all programs.
+func (p *Pipeline) share() {
+	p.addEnd(p.given)
+	for _, c := range p.Cmds {
+		p.addEnd(c.ctx)
+	}
+	if len(p.ends) == 0 {
+		return
+	}
+	join := func(context.Context) context.Context { return p.ends[0] }
+	if len(p.ends) > 1 {
+		join = p.join
+	}
+	for _, c := range p.Cmds {
+		if c.ctx == nil {
+			c.Cancel = c.Kill
+		}
+		c.ctx = join(c.ctx)
+		p.adoptCancel(c)
+	}
+	if len(p.ends) > 1 {
+		p.watch()
+	}
+}
+
+// addEnd adds a context to those that end the pipeline.
+func (p *Pipeline) addEnd(ctx context.Context) {
+	same := func(e context.Context) bool { return sameContext(e, ctx) }
+	if ctx != nil && ctx.Done() != nil && !slices.ContainsFunc(p.ends, same) {
+		p.ends = append(p.ends, ctx)
+	}
+}
+
+// join is a context with the values of another, that watch ends.
+func (p *Pipeline) join(own context.Context) context.Context {
+	if own == nil {
+		own = context.Background()
+	}
+	ctx, cancel := context.WithCancelCause(own)
+	p.cancels = append(p.cancels, cancel)
+	return &joint{ctx, &p.first}
+}
+
+// watch ends the contexts of join with the first that ends.
+func (p *Pipeline) watch() {
+	for _, e := range p.ends {
+		p.unwatch = append(p.unwatch, context.AfterFunc(e, func() {
+			p.first.CompareAndSwap(nil, &e)
+			for _, cancel := range p.cancels {
+				cancel(context.Cause(e))
+			}
+		}))
+	}
+}
+
+// stopWatching lets go of the contexts.
+func (p *Pipeline) stopWatching() {
+	for _, stop := range p.unwatch {
+		stop()
+	}
+	for _, cancel := range p.cancels {
+		cancel(nil)
+	}
+}
+
+// ended is the context that has ended first. It is nil as long as none has.
+func (p *Pipeline) ended() context.Context {
+	if first := p.first.Load(); first != nil {
+		return *first
+	}
+	for _, e := range p.ends {
+		if e.Err() != nil {
+			return e
+		}
+	}
+	return nil
+}
+
+// joint is a context that ends with the first of several, and says how that has ended.
+type joint struct {
+	context.Context
+	first *atomic.Pointer[context.Context]
+}
+
+func (j *joint) Err() error {
+	err := j.Context.Err()
+	if first := j.first.Load(); err != nil && first != nil {
+		return (*first).Err()
+	}
+	return err
+}
+
+// adoptCancel notes whether the end of the context has ended c, and with a tree ends that.
+func (p *Pipeline) adoptCancel(c *Cmd) {
+	cancel := c.Cancel
+	if p.tree != nil {
+		c.Stop, cancel = nil, p.endTree
+	}
+	if cancel == nil {
+		return
+	}
+	c.Cancel = func() error {
+		if p.tree != nil {
+			p.interrupted.Store(true)
+		}
+		err := cancel()
+		if err == nil {
+			p.interrupted.Store(true)
+		}
+		return err
+	}
+}
+
+// endTree ends the tree because of the context, once.
+func (p *Pipeline) endTree() error {
+	p.ending.Do(func() {
+		p.using.RLock()
+		defer p.using.RUnlock()
+		if len(p.Stop) > 0 {
+			_, p.endErr = p.tree.Stop(context.Background(), p.Stop...)
+		} else {
+			_, p.endErr = p.tree.Kill()
+		}
+	})
+	return p.endErr
+}
+
+// sameContext reports whether two contexts are equal. Values that can't be compared are
+// different.
+func sameContext(a, b context.Context) (equal bool) {
+	defer func() { _ = recover() }()
+	return a == b
+}
+
+// contextError is how a context has ended: its error, and its cause if that says more.
+func contextError(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if cause == nil || cause == err {
+		return err
+	}
+	return fmt.Errorf("%w: %w", err, cause)
+}
