@@ -54,6 +54,8 @@
 // [Cmd.Wait] does not wait for them any longer. [Cmd.TreeHolds] says whether some
 // of these processes may escape.
 //
+// [Pipe] runs several programs as a pipeline, with the status of each.
+//
 // # Platforms
 //
 // The engine runs on linux/amd64 and linux/arm64. Elsewhere, and with the build tag
