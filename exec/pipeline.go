@@ -223,7 +223,7 @@ func (p *Pipeline) Start() error {
 			return p.failed(i, err)
 		}
 		begun++
-		c.child.keep()
+		c.child.keep(c.NoReap)
 		c.tellStart()
 	}
 	p.running.Store(true)
@@ -312,6 +312,7 @@ func (p *Pipeline) abandon(begun int) {
 		c.streams.jobs = nil
 		closeAll(&c.streams.child)
 		closeAll(&c.streams.parent)
+		c.dropTerminal()
 		atomic.StoreInt32(&c.started, 1)
 	}
 	for _, c := range p.Cmds[:begun] {
