@@ -3,6 +3,8 @@ package spawn_test
 import (
 	"context"
 	"errors"
+	"io"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -53,6 +55,66 @@ func TestLimiter(t *testing.T) {
 			t.Errorf("%d have ended", n)
 		}
 	})
+}
+
+var takesPlace = testenv.RegisterHelper("takes a place", func([]string) int {
+	var b [1]byte
+	os.Stdout.WriteString("+")
+	os.Stdin.Read(b[:])
+	os.Stdout.WriteString("-")
+	return 5
+})
+
+// TestLimiterBound has children tell when they live, until each gets a byte. They are never
+// more than there are places.
+func TestLimiterBound(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
+		const places, starts = 3, 10
+		in, inW := pipe(t)
+		out, outW := pipe(t)
+		s := spawntest.WithActions(spawntest.Helper(t, takesPlace), func(a *spawn.FileActions) {
+			a.File(in, 0)
+			a.File(outW, 1)
+		})
+		s.Limiter = spawn.NewLimiter(places)
+		var all sync.WaitGroup
+		for range starts {
+			all.Go(func() {
+				if state, err := spawn.Run(t.Context(), s); err != nil || state.ExitCode() != 5 {
+					t.Errorf("%v, %v", state, err)
+				}
+			})
+		}
+		live, b := 0, make([]byte, 1)
+		for said := range 2 * starts {
+			if said >= places && said < places+starts { // all places are taken
+				if _, err := inW.Write(b); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := io.ReadFull(out, b); err != nil {
+				t.Fatal(err)
+			}
+			if live += map[byte]int{'+': 1, '-': -1}[b[0]]; live < 0 || live > places {
+				t.Errorf("%d children at once, after %d changes", live, said+1)
+			}
+		}
+		all.Wait()
+	})
+}
+
+// pipe is one that is closed at the end of the test.
+func pipe(t *testing.T) (r, w *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		r.Close()
+		w.Close()
+	})
+	return r, w
 }
 
 // TestLimiterWaits wants a start to wait for a place, or for its context.

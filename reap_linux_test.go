@@ -52,13 +52,14 @@ func reaping(f func() error) int {
 }
 
 // untilSubreaper waits until orphans come here.
-func untilSubreaper() {
-	for {
-		if is, err := raw.IsSubreaper(); is || err != nil {
-			return
-		}
-		time.Sleep(time.Millisecond)
+func untilSubreaper() error {
+	if !testenv.Soon(func() bool {
+		is, err := raw.IsSubreaper()
+		return is || err != nil
+	}) {
+		return errors.New("nobody reaps orphans")
 	}
+	return nil
 }
 
 // TestA10ReapBesideOthers has orphans by the thousand be reaped, and children of all
@@ -75,7 +76,9 @@ var _ = testenv.RegisterHelper("reap", func(args []string) int {
 	dir := args[0]
 	n, _ := strconv.Atoi(args[1])
 	return reaping(func() error {
-		untilSubreaper()
+		if err := untilSubreaper(); err != nil {
+			return err
+		}
 		ctx, calm := context.WithCancel(context.Background())
 		var storm, spawns sync.WaitGroup
 		made := 0
@@ -102,10 +105,8 @@ var _ = testenv.RegisterHelper("reap", func(args []string) int {
 		spawns.Wait()
 		calm()
 		storm.Wait()
-		for end := time.Now().Add(testenv.Patience); testenv.HasChild(); time.Sleep(10 * time.Millisecond) {
-			if time.Now().After(end) {
-				return errors.Join(failed, fmt.Errorf("orphans are left of %d shells", made))
-			}
+		if !testenv.Soon(func() bool { return !testenv.HasChild() }) {
+			return errors.Join(failed, fmt.Errorf("orphans are left of %d shells", made))
 		}
 		return failed
 	})
@@ -159,7 +160,9 @@ func TestReapLeavesLateWaiters(t *testing.T) {
 
 var _ = testenv.RegisterHelper("late", func(args []string) int {
 	return reaping(func() error {
-		untilSubreaper()
+		if err := untilSubreaper(); err != nil {
+			return err
+		}
 		fd := -1
 		pid, err := syscall.ForkExec(args[0], args, &syscall.ProcAttr{Sys: &syscall.SysProcAttr{PidFD: &fd}})
 		if err != nil {
@@ -179,10 +182,8 @@ var _ = testenv.RegisterHelper("late", func(args []string) int {
 			return err
 		}
 		_ = osexec.Command("/bin/sh", "-c", `"$0" & "$0" &`, args[0]).Run()
-		for end := time.Now().Add(testenv.Patience); zombies() > 3; time.Sleep(10 * time.Millisecond) {
-			if time.Now().After(end) {
-				return fmt.Errorf("%d zombies", zombies())
-			}
+		if !testenv.Soon(func() bool { return zombies() <= 3 }) {
+			return fmt.Errorf("%d zombies", zombies())
 		}
 		time.Sleep(150 * time.Millisecond) // more than they would have if they were orphans
 		if n, err := wait4(pid); n != 7 || err != nil {
@@ -216,17 +217,38 @@ func zombies() (n int) {
 	return n
 }
 
-// TestReapTwice wants a second call to wait for the first.
+// TestReapTwice wants a second call to wait for the first, and to do its work then.
 func TestReapTwice(t *testing.T) { reap(t, "twice") }
 
 var _ = testenv.RegisterHelper("twice", func([]string) int {
-	return reaping(func() error {
-		untilSubreaper()
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
-		defer cancel()
-		if err := spawn.Reap(ctx); !errors.Is(err, context.DeadlineExceeded) {
-			return err
+	defer orphans.GraceForTest(100 * time.Millisecond)()
+	var ends [2]context.CancelFunc
+	var over [2]chan error
+	for i := range ends {
+		ctx, end := context.WithCancel(context.Background())
+		ends[i], over[i] = end, make(chan error, 1)
+		go func() { over[i] <- spawn.Reap(ctx) }()
+		if err := untilSubreaper(); err != nil {
+			return testenv.Status(err)
 		}
-		return nil
-	})
+	}
+	time.Sleep(10 * time.Millisecond) // the second is under way
+	var all error
+	for i := range ends {
+		if err := untilSubreaper(); err != nil { // which the end of the first has undone
+			return testenv.Status(fmt.Errorf("call %d: %w", i, err))
+		}
+		_ = osexec.Command("/bin/sh", "-c", "exit 0 &").Run()
+		if !testenv.Soon(func() bool { return !testenv.HasChild() }) {
+			all = errors.Join(all, fmt.Errorf("call %d leaves orphans", i))
+		}
+		ends[i]()
+		if err := <-over[i]; !errors.Is(err, context.Canceled) {
+			all = errors.Join(all, err)
+		}
+	}
+	if is, _ := raw.IsSubreaper(); is {
+		all = errors.Join(all, errors.New("still a subreaper"))
+	}
+	return testenv.Status(all)
 })

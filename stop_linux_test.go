@@ -3,6 +3,7 @@ package spawn_test
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"runtime"
@@ -87,7 +88,8 @@ func waitFor(t *testing.T, p *spawn.Process) *spawn.ProcessState {
 	return state
 }
 
-func TestStopSteps(t *testing.T) {
+// TestA6StopSteps is row A6 of the promises.
+func TestA6StopSteps(t *testing.T) {
 	spawntest.EachEngine(t, func(t *testing.T) {
 		for name, c := range map[string]struct {
 			script string
@@ -185,7 +187,8 @@ func TestStopMisuse(t *testing.T) {
 	})
 }
 
-func TestStopCanceled(t *testing.T) {
+// TestA6StopCanceled wants the error of the context, and nothing more to be sent.
+func TestA6StopCanceled(t *testing.T) {
 	spawntest.EachEngine(t, func(t *testing.T) {
 		for _, list := range []attr.List{nil, {attr.Setpgid{}}} {
 			p, out := scriptTo(t, "trap 'echo TERM' TERM; echo; while :; do sleep 0.02; done", list...)
@@ -255,13 +258,16 @@ func TestStopInTree(t *testing.T) {
 	}
 }
 
-// brood is a script that leaves two processes behind, and prints their pids.
-const brood = "sleep 60 >&- 2>&- & a=$!; sleep 60 >&- 2>&- & echo $a $!; exec >&- 2>&-; "
+// brood is a script that leaves two processes behind, which have its output, and prints
+// their pids.
+const brood = "sleep 60 & a=$!; sleep 60 & echo $a $!; "
 
-// TestA1A3Stop stops families whose leaders wait or have ended, and wants no survivor.
+// TestA1A3Stop stops families whose leaders wait or have ended, and wants no survivor, as
+// the end of their output says, too.
 func TestA1A3Stop(t *testing.T) {
 	for round := range testenv.Rounds(20, 1000) {
-		p, line := scriptSays(t, brood+[]string{"wait", "exit"}[round%2], attr.Setpgid{})
+		p, r := scriptTo(t, brood+[]string{"wait", "exit"}[round%2], attr.Setpgid{})
+		line := readLine(t, r)
 		if round%2 == 0 {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 			if _, err := p.Wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
@@ -273,6 +279,10 @@ func TestA1A3Stop(t *testing.T) {
 			t.Errorf("%+v, %v", r, err)
 		}
 		waitFor(t, p)
+		if rest, err := io.ReadAll(r); err != nil || len(rest) > 0 {
+			t.Errorf("%q, %v", rest, err)
+		}
+		r.Close()
 		for word := range strings.FieldsSeq(line) {
 			if pid, err := strconv.Atoi(word); err != nil || stateOf(pid) != 0 && stateOf(pid) != 'Z' {
 				t.Errorf("%q is alive: %v", word, err)

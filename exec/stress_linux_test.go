@@ -90,7 +90,7 @@ func TestOutputComplete(t *testing.T) {
 
 // TestA7ManyLive waits for many children at once, and counts threads.
 func TestA7ManyLive(t *testing.T) {
-	n := testenv.Rounds(300, 5000)
+	n := testenv.Rounds(300, 10_000)
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < uint64(2*n+100) {
 		testenv.Skip(t, "RLIMIT_NOFILE is too low")

@@ -51,7 +51,7 @@ func TestA5ReapedGetNoSignals(t *testing.T) {
 			}
 			seen := checkSignals(t, log)
 			t.Logf("%d calls: %+v", calls, seen)
-			if seen.reaps < calls/20 || seen.signals < calls/20 {
+			if seen.reaps < calls/20 || seen.signals < calls/20 || engine != "nothing" && seen.numbers < calls/20 {
 				t.Errorf("the tracer has seen too little: %+v", seen)
 			}
 		})
