@@ -386,7 +386,9 @@
 //     made when they are needed. If 8 children are held up before execve at once,
 //     the next Start waits for as long as its context lets it.
 //   - attr.DieWithParent keeps one child, the init of a pid namespace, and two
-//     descriptors. Each start makes one process more, for a moment.
+//     descriptors. Each start makes one process more, for a moment. Without the
+//     namespace it keeps the guardian of a control group, with three descriptors and
+//     a directory, and another guardian for each Tree that it is used in.
 //   - Kill ends the child alone, and not the processes that the child has started.
 //   - A child that has another user's ids, or is in an uninterruptible sleep, may
 //     be impossible to kill before execve. If the context of its start ends, such a

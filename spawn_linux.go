@@ -11,6 +11,7 @@ import (
 	"github.com/safespawn/spawn/internal/kernel"
 	"github.com/safespawn/spawn/internal/pidns"
 	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/tree"
 )
 
 // backend makes children by package engine here.
@@ -66,7 +67,7 @@ func featureSet() FeatureSet {
 		{Name: FeatureCgroupNamespaces, Available: a.CgroupNamespaces, Since: "4.6", Use: "the same with CLONE_NEWCGROUP"},
 		{Name: FeatureTimeNamespaces, Available: a.TimeNamespaces, Since: "5.6", Use: "the same with CLONE_NEWTIME"},
 		treeLimits(),
-		{Name: FeatureDieWithParent, Available: has(pidns.Probe()), Since: "3.19", Use: "attr.DieWithParent ends whole trees; without: the child alone"},
+		{Name: FeatureDieWithParent, Available: has(pidns.Probe()) || has(tree.ProbeDying()), Since: "3.19", Use: "attr.DieWithParent ends whole trees, by a pid namespace or by the guardian of a control group (5.14); without: the child alone"},
 	}
 }
 

@@ -103,7 +103,7 @@ func NewTree(l Limits) (*Tree, error) {
 	}
 	t := &Tree{held: held}
 	_, t.ooms = held.OOMKills()
-	t.attr = attrlist.InTree(&plan.Tree{Cgroup: held.Dir(), Job: held.Job(), PIDNamespace: held.PIDNamespace(), Handle: t})
+	t.attr = attrlist.InTree(&plan.Tree{Cgroup: held.Dir(), Job: held.Job(), PIDNamespace: held.PIDNamespace(), Guard: held.Guard(), Handle: t})
 	return t, nil
 }
 

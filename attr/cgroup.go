@@ -28,11 +28,13 @@ import (
 // cgroups(7).
 type Cgroup struct{ Dir *os.File }
 
+const theCgroup = "the cgroup"
+
 func (g Cgroup) check(c *plan.Claims) error {
 	if g.Dir == nil {
 		return invalid(plan.StepCgroup, "", "nil directory")
 	}
-	return c.Claim("the cgroup", "attr.Cgroup")
+	return c.Claim(theCgroup, "attr.Cgroup")
 }
 
 func (g Cgroup) lower(p *plan.Plan) { p.SetCgroup(g.Dir) }

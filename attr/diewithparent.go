@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"syscall"
 
 	"github.com/safespawn/spawn/internal/pidns"
 	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/tree"
 )
 
 // DieWithParent makes the child and all its descendants end when this process ends, in
@@ -22,7 +24,18 @@ import (
 // happens, and the next start makes another one. This process's wait4 of any child finds
 // the init, too.
 //
-// Where no pid namespace can be made, the child alone ends, as with
+// Where no pid namespace can be made, the means is a control group of version 2, if one is
+// delegated to this process. All children with this attribute are in one group, which the
+// library makes when the first is compiled, below the group of this process; those of a
+// Tree are in the group of the tree. The group has a guardian, a process of the same few
+// instructions, which ps shows as spawn-guard. It is a child of this process in a session
+// of its own. When this process has ended, the guardian kills all processes of the group
+// by cgroup.kill, and ends. If somebody kills the guardian, the next start makes another
+// one. A process that may write to cgroup.procs of another group can leave, and one of the
+// user of this process can kill the guardian. The directory of the group is removed when a
+// process makes a Tree or a group for this attribute at the same place.
+//
+// Where neither can be made, or [Cgroup] names another group, the child alone ends, as with
 // [ParentDeathSignal] and SIGKILL, and its descendants live on. The feature
 // die_with_parent of spawn.Features tells which holds here. With Strict the weaker form is
 // an error instead, which matches [errors.ErrUnsupported] and says what is missing.
@@ -38,14 +51,17 @@ import (
 //     program's own number is somebody else's: ps(1) fails where it looks for itself.
 //     The mount stays as it is.
 //
-// execve of this process counts as its end, as for ParentDeathSignal. If this process
+// execve of this process counts as its end, as for ParentDeathSignal; a guardian waits for
+// the end of the new program, too. If this process
 // forks without execve, the copy has no part in it. A child that is moved to another
 // control group stays in the namespace, and so does one that changes its ids.
 //
 // It excludes ParentDeathSignal, and a pid namespace of [Namespaces] or [JoinNamespace]. A
 // pid namespace of [Unshare] is inside of this one.
 //
-// Linux 3.19. Privilege: CAP_SYS_ADMIN, for the namespace. See pid_namespaces(7).
+// Linux 3.19; with a guardian 5.14. Privilege: CAP_SYS_ADMIN, for the namespace, or write
+// access to the control group of this process and to its cgroup.procs. See
+// pid_namespaces(7), cgroups(7).
 type DieWithParent struct {
 	// Strict makes it an error if only the child itself would end.
 	Strict bool
@@ -54,16 +70,62 @@ type DieWithParent struct {
 const parentsNamespace = "the namespace that ends with this process"
 
 func (d DieWithParent) check(c *plan.Claims) error {
-	err := pidns.Able()
-	var r *pidns.Refusal
-	switch {
-	case err == nil:
-	case !errors.As(err, &r):
+	if err := pidns.Able(); err != nil && !isRefusal(err) {
 		return plan.AttrError(plan.StepSetns, -1, parentsNamespace, err)
-	case d.Strict:
-		return plan.AttrError(plan.StepSetns, -1, parentsNamespace, unsupported(err))
 	}
 	return claimAll(c, "attr.DieWithParent", theDeathSignal, newPIDs, "the pid namespace of the start")
+}
+
+// theGuardian is claimed where the child's control group has a guardian.
+const theGuardian = "the guardian of the cgroup"
+
+// checkDying finds a means for DieWithParent. guarded says that it is the guardian of a
+// control group.
+func checkDying(l List, c *plan.Claims) (guarded bool, err error) {
+	i := slices.IndexFunc(l, func(a Attr) bool { _, ok := a.(DieWithParent); return ok })
+	if i < 0 || !l[i].(DieWithParent).alone() {
+		return false, nil
+	}
+	err = guardian(l)
+	switch {
+	case err == nil:
+		return true, c.Claim(theGuardian, "attr.DieWithParent")
+	case !isRefusal(err):
+		return false, at(i, plan.AttrError(plan.StepTree, -1, "", err))
+	case l[i].(DieWithParent).Strict:
+		return false, at(i, plan.AttrError(plan.StepSetns, -1, parentsNamespace, neither(pidns.Able(), err)))
+	}
+	return false, nil
+}
+
+// guardian has a guardian live for the control group of the child.
+func guardian(l List) error {
+	ctx := context.Background()
+	if t, _ := treeOf(l); t != nil {
+		if t.Guard == nil {
+			return &pidns.Refusal{What: "cgroup.kill in the tree", Since: "5.14", Err: errors.ErrUnsupported}
+		}
+		return t.Guard(ctx)
+	}
+	if slices.ContainsFunc(l, func(a Attr) bool { _, ok := a.(Cgroup); return ok }) {
+		return &pidns.Refusal{What: "no attr.Cgroup in the list", Err: errors.ErrUnsupported}
+	}
+	_, err := tree.Dying(ctx)
+	return err
+}
+
+func isRefusal(err error) bool {
+	var r *pidns.Refusal
+	return errors.As(err, &r)
+}
+
+// neither is the error where there is neither a namespace nor a guardian.
+func neither(namespace, guardian error) error {
+	var n, g *pidns.Refusal
+	if !errors.As(namespace, &n) || !errors.As(guardian, &g) {
+		return errors.Join(namespace, guardian)
+	}
+	return &UnsupportedError{What: n.What + ", or " + g.What, Since: n.Since, Err: n.Err}
 }
 
 // unsupported is an error of package pidns as one of this package, where it says that
@@ -76,15 +138,19 @@ func unsupported(err error) error {
 	return err
 }
 
-// alone reports whether only the child itself ends.
-func (DieWithParent) alone() bool {
-	var r *pidns.Refusal
-	return errors.As(pidns.Able(), &r)
-}
+// alone reports whether no pid namespace can be made.
+func (DieWithParent) alone() bool { return isRefusal(pidns.Able()) }
 
 func (d DieWithParent) lower(p *plan.Plan) {
 	if d.alone() {
-		ParentDeathSignal(syscall.SIGKILL).lower(p)
+		ParentDeathSignal(syscall.SIGKILL).lower(p) // also if somebody kills the guardian
+		if c := p.Claims(); !c.Has(theGuardian) || c.Has(theCgroup) {
+			return
+		}
+		if dir, err := tree.Dying(context.Background()); err == nil { // the start says why not
+			p.SetCgroup(dir)
+		}
+		p.SetGuard(tree.KeepDying)
 		return
 	}
 	if p.PIDNamespace != nil {

@@ -33,6 +33,10 @@ func checkList(l List, c *plan.Claims) error {
 	if err := checkTree(l); err != nil {
 		return err
 	}
+	guarded, err := checkDying(l, c)
+	if err != nil || guarded {
+		return err
+	}
 	return checkDeathSignal(l)
 }
 

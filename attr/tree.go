@@ -16,7 +16,7 @@ func (t inTree) check(c *plan.Claims) error {
 	if t.Tree == nil {
 		return invalid(plan.StepTree, "", "nil tree")
 	}
-	return c.Claim("the cgroup", treeAttr)
+	return c.Claim(theCgroup, treeAttr)
 }
 
 func (t inTree) lower(p *plan.Plan) {
@@ -25,6 +25,9 @@ func (t inTree) lower(p *plan.Plan) {
 	}
 	if t.Cgroup != nil {
 		p.SetCgroup(t.Cgroup)
+		if p.Claims().Has(theGuardian) {
+			p.SetGuard(t.Guard)
+		}
 		return
 	}
 	p.Leads = true

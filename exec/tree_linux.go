@@ -15,6 +15,7 @@ import (
 	"github.com/safespawn/spawn/internal/attrlist"
 	"github.com/safespawn/spawn/internal/kernel"
 	"github.com/safespawn/spawn/internal/logs"
+	"github.com/safespawn/spawn/internal/plan"
 	spawntree "github.com/safespawn/spawn/internal/tree"
 )
 
@@ -35,7 +36,7 @@ const maxRefusals = 5
 // makes.
 func (c *Cmd) startTree(ctx context.Context, s *spawn.Spec) (*spawn.Process, *tree, error) {
 	list := s.Attr
-	t := &tree{held: newTree(list)}
+	t := &tree{held: newTree(ctx, list)}
 	for refusals := 0; ; refusals++ {
 		loose := t.held.Loose()
 		if loose != nil && c.TreeStrict {
@@ -53,7 +54,7 @@ func (c *Cmd) startTree(ctx context.Context, s *spawn.Spec) (*spawn.Process, *tr
 			return nil, nil, err
 		}
 		if errors.Is(err, unix.ENODEV) && refusals < maxRefusals {
-			t.held = newTree(list)
+			t.held = newTree(ctx, list)
 		} else {
 			t.held = spawntree.Without(err)
 		}
@@ -71,9 +72,12 @@ func (t *tree) started(proc *spawn.Process, log spawn.Logger) {
 }
 
 // newTree makes a tree for a child with attributes.
-func newTree(list attr.List) *spawntree.Tree {
+func newTree(ctx context.Context, list attr.List) *spawntree.Tree {
 	if in, _ := attrlist.TreeOf(list); in != nil || hasType[attr.Cgroup](list) {
 		return spawntree.Without(errors.New("the child is put into another control group, by Attr or SysProcAttr"))
+	}
+	if hasType[attr.DieWithParent](list) {
+		return spawntree.NewToDie(ctx)
 	}
 	return spawntree.New()
 }
@@ -107,10 +111,13 @@ func (t *tree) join(list attr.List, stdin io.Reader) attr.List {
 			list = append(list, attr.Foreground{File: t.tty.file})
 		}
 	}
-	if dir := t.held.Dir(); dir != nil {
-		list = append(list, attr.Cgroup{Dir: dir})
+	switch dir := t.held.Dir(); {
+	case dir == nil:
+		return list
+	case hasType[attr.DieWithParent](list):
+		return append(list, attrlist.InTree(&plan.Tree{Cgroup: dir, Guard: t.held.Guard()}))
 	}
-	return list
+	return append(list, attr.Cgroup{Dir: t.held.Dir()})
 }
 
 // release gives back the terminal.

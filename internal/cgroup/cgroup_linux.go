@@ -34,6 +34,9 @@ func New() (*Group, error) {
 	return makeGroup(parent)
 }
 
+// NewBelow makes a control group in one of this process.
+func NewBelow(g *Group) (*Group, error) { return makeGroup(g.path) }
+
 // NewToTry is New without looking for what others have left.
 func NewToTry() (*Group, error) {
 	parent, err := findParent()
@@ -51,6 +54,16 @@ var (
 
 // Dir is the directory. Its descriptor may have been closed by other code.
 func (g *Group) Dir() *os.File { return g.dir.File }
+
+// CanKill reports whether the group has cgroup.kill.
+func (g *Group) CanKill() bool { return g.kill != nil }
+
+// WithKill calls f with descriptors of the directory and of cgroup.kill, which there is.
+func (g *Group) WithKill(f func(dir, kill int) error) error {
+	return g.dir.With(func(dir int) error {
+		return g.kill.With(func(kill int) error { return f(dir, kill) })
+	})
+}
 
 // Path is where the directory was made.
 func (g *Group) Path() string { return g.path }

@@ -74,6 +74,7 @@ type how struct {
 	scored  bool // and the child sets its OOM score
 	noRelay bool // no first child may make it, only for its score
 	enter   entering
+	guard   plan.Guard
 	clone   plan.Flags
 	use     dumpable.Use
 	tracing *tracing // nil where the child is not traced
@@ -153,7 +154,7 @@ func (p *Program) compileFor(in *Input, withSlots bool) error {
 	attrlist.Lower(in.Attr, pl)
 	p.cgroup, p.all = pl.Cgroup, plan.InheritsAll(in.Actions)
 	p.lasting = pl.DeathSignal && (pl.Trace == nil || pl.Trace.Suspend)
-	p.leads = pl.Leads
+	p.leads, p.guard = pl.Leads, pl.Guard
 	if pl.CopiedMemory || p.noRelay {
 		p.feat.SharedMemory, withSlots = false, false
 	}

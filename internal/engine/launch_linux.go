@@ -62,6 +62,11 @@ func (p *Program) launch(ctx context.Context, files []heldFile) (c Child, err er
 // init may die at any moment. clone then fails for want of memory, or the child is killed
 // on its way: another namespace is worth another try.
 func (p *Program) launchIn(ctx context.Context) (Child, error) {
+	if p.guard.Keep != nil {
+		if err := p.guard.Keep(ctx); err != nil {
+			return Child{}, plan.AttrError(plan.StepTree, p.guard.Index, "", err)
+		}
+	}
 	if p.enter.PIDNamespace == nil {
 		return p.launchOnThread(ctx, -1)
 	}

@@ -103,7 +103,12 @@ var _ = testenv.RegisterHelper("starts until it is killed", func(args []string) 
 // returns the namespace. With a time that is negative it kills before the first start.
 func killedParent(t *testing.T, after time.Duration, args ...string) (link string) {
 	t.Helper()
-	s := spawntest.Helper(t, args[0], args[1:]...)
+	return killedSpec(t, after, spawntest.Helper(t, args[0], args[1:]...))
+}
+
+// killedSpec is killedParent of a Spec.
+func killedSpec(t *testing.T, after time.Duration, s *spawn.Spec) (link string) {
+	t.Helper()
 	s.Attr = append(s.Attr, attr.Namespaces{Flags: unix.CLONE_NEWUTS})
 	p, r := spawntest.StartSaying(t, s)
 	defer r.Close() // there may be a thousand

@@ -39,6 +39,8 @@ type Plan struct {
 	Joins []Join
 	// PIDNamespace is a pid namespace for the program to be in.
 	PIDNamespace *PIDNamespace
+	// Guard is what to call before each start.
+	Guard Guard
 	// IDMap is for a new user namespace.
 	IDMap *IDMap
 	// Ruleset is that of Landlock.
@@ -85,6 +87,12 @@ type PIDNamespace struct {
 	Index  int // of the attribute
 	// Open is called at each start, for a file of the namespace. The file is not closed.
 	Open func(context.Context) (*os.File, error)
+}
+
+// Guard has somebody live who ends the child's control group after this process.
+type Guard struct {
+	Keep  func(context.Context) error // nil where there is no need
+	Index int                         // of the attribute
 }
 
 // Number is a descriptor of the child.
@@ -194,6 +202,9 @@ func (p *Plan) AddJoin(f *os.File, types uint64, object string) {
 func (p *Plan) SetPIDNamespace(object string, open func(context.Context) (*os.File, error)) {
 	p.PIDNamespace = &PIDNamespace{object, p.index, open}
 }
+
+// SetGuard has keep be called before each start. An error is one of the step "tree".
+func (p *Plan) SetGuard(keep func(context.Context) error) { p.Guard = Guard{keep, p.index} }
 
 // SetIDMap asks for the maps of a user namespace.
 func (p *Plan) SetIDMap(m IDMap) {

@@ -15,5 +15,8 @@ type Tree struct {
 	// PIDNamespace, where it is not nil, opens the pid namespace in which the child is; see
 	// Plan.SetPIDNamespace.
 	PIDNamespace func(context.Context) (*os.File, error)
-	Handle       any // of package spawn
+	// Guard, where it is not nil, is called before each start of a child that is to end with
+	// this process; see Plan.SetGuard.
+	Guard  func(context.Context) error
+	Handle any // of package spawn
 }

@@ -67,6 +67,8 @@ type Tree struct {
 	loose  error  // why there is only the groups
 	weaker error  // why it is no control group, where something weaker holds the tree
 	again  bool   // children may be made in it after it was killed
+	dying  bool   // its control group is below that of Dying
+	guard  *guard // nil where nothing holds it
 
 	starts  sync.RWMutex // see Starting
 	mu      sync.Mutex   // after starts
@@ -140,9 +142,23 @@ func NoSpaceForTest() (restore func()) {
 
 // with makes a tree that something holds.
 func with(h holder) *Tree {
-	t := &Tree{holder: h}
-	runtime.AddCleanup(t, holder.Abandon, h)
+	t := &Tree{holder: h, guard: &guard{}}
+	runtime.AddCleanup(t, abandoned.abandon, abandoned{h, t.guard})
 	return t
+}
+
+// abandoned is what a tree leaves that nobody knows any more.
+type abandoned struct {
+	holder
+	*guard
+}
+
+// abandon ends the guardian unless there are processes that are to end with this one.
+func (a abandoned) abandon() {
+	if a.Empty() {
+		a.end()
+	}
+	a.Abandon()
 }
 
 // Without makes a tree without a control group or a job.
@@ -157,6 +173,7 @@ func (t *Tree) held() bool { return t.holder != nil }
 // Discard is for a tree that has got no child.
 func (t *Tree) Discard() {
 	if t.held() {
+		t.guard.end()
 		_ = t.holder.Remove() // it was not used, and the caller knows more
 	}
 }
@@ -379,6 +396,7 @@ func (t *Tree) Close() error {
 	case t.held():
 		t.starts.Lock()
 		defer t.starts.Unlock()
+		defer t.guard.end()
 		return t.holder.End(goneTime)
 	}
 	_, err := t.Kill()

@@ -1,0 +1,200 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package tree
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/cgroup"
+	"github.com/safespawn/spawn/internal/pidns"
+)
+
+// guard keeps the guardian of a tree, if it is asked for one.
+type guard struct {
+	mu    sync.Mutex
+	now   *pidns.Guard
+	ended bool
+}
+
+// end ends the guardian.
+func (g *guard) end() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.ended = true
+	if g.now != nil {
+		g.now.Close()
+		g.now = nil
+	}
+}
+
+// keep has a guardian live that kills the group when this process has ended. It is in the
+// group itself if inside is set.
+func (g *guard) keep(ctx context.Context, group *cgroup.Group, inside bool) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.ended {
+		return ErrClosed
+	}
+	if g.now != nil && g.now.Alive() {
+		return nil
+	}
+	return group.WithKill(func(dir, kill int) (err error) {
+		if !inside {
+			dir = -1
+		}
+		now, err := pidns.NewGuard(ctx, kill, dir)
+		if err == nil {
+			g.now = now
+		}
+		return err
+	})
+}
+
+// Guard is to be called before each child that is to end with this process: it has the
+// tree's guardian live. It is nil where there can't be one.
+func (t *Tree) Guard() func(context.Context) error {
+	group, ok := t.holder.(*cgroup.Group)
+	switch {
+	case !ok || !group.CanKill():
+		return nil
+	case t.dying:
+		return KeepDying
+	}
+	return func(ctx context.Context) error { return t.guard.keep(ctx, group, false) }
+}
+
+// dying is the control group of those that end with this process. It is made at first use,
+// and has a guardian, which is in it.
+var dying struct {
+	sync.Mutex
+	group   *cgroup.Group
+	guard   guard
+	refused *pidns.Refusal
+}
+
+// Dying is the directory of a control group of which all processes end when this process
+// has ended. The error is a *pidns.Refusal where there can't be one.
+func Dying(ctx context.Context) (*os.File, error) {
+	group, err := dyingGroup(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return group.Dir(), nil
+}
+
+// KeepDying has the guardian of Dying live, which somebody may have killed.
+func KeepDying(ctx context.Context) error {
+	_, err := dyingGroup(ctx)
+	return err
+}
+
+func dyingGroup(ctx context.Context) (*cgroup.Group, error) {
+	dying.Lock()
+	defer dying.Unlock()
+	switch {
+	case dying.group != nil:
+		return dying.group, dying.guard.keep(ctx, dying.group, true)
+	case dying.refused != nil:
+		return nil, dying.refused
+	}
+	group, err := cgroup.New()
+	if err == nil {
+		err = tryGuard(ctx, group)
+	}
+	if err = refusal(err); err != nil {
+		errors.As(err, &dying.refused)
+		return nil, err
+	}
+	dying.group = group
+	return group, nil
+}
+
+// tryGuard makes the guardian of Dying, or removes the group.
+func tryGuard(ctx context.Context, group *cgroup.Group) error {
+	err := errNoKill
+	if group.CanKill() {
+		err = dying.guard.keep(ctx, group, true)
+	}
+	if err != nil {
+		_ = group.Remove() // there is nobody in it
+	}
+	return err
+}
+
+var errNoKill error = &pidns.Refusal{What: "cgroup.kill", Since: "5.14", Err: unix.ENOENT}
+
+// refusal is an error about a control group that lasts as a refusal.
+func refusal(err error) error {
+	var r *pidns.Refusal
+	switch {
+	case err == nil || errors.As(err, &r):
+		return err
+	case errors.Is(err, errors.ErrUnsupported), errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.EROFS):
+		return &pidns.Refusal{What: "a control group of version 2 that is delegated to this process", Err: err}
+	}
+	return err
+}
+
+// ProbeDying is what Dying is likely to say.
+func ProbeDying() error {
+	dying.Lock()
+	there, refused := dying.group != nil, dying.refused
+	dying.Unlock()
+	switch {
+	case there:
+		return nil
+	case refused != nil:
+		return refused
+	}
+	g, err := cgroup.NewToTry()
+	if err != nil {
+		return refusal(err)
+	}
+	defer func() { _ = g.Remove() }() // nobody is in it
+	if !g.CanKill() {
+		return errNoKill
+	}
+	procs := filepath.Join(filepath.Dir(g.Path()), "cgroup.procs")
+	return refusal(unix.Faccessat(unix.AT_FDCWD, procs, unix.W_OK, unix.AT_EACCESS))
+}
+
+// NewToDie is New for processes that end with this process: where Dying has a group, that
+// of the tree is below it, and no guardian is needed for it.
+func NewToDie(ctx context.Context) *Tree {
+	if pidns.Able() == nil {
+		return New()
+	}
+	above, err := dyingGroup(ctx)
+	if err != nil {
+		return New()
+	}
+	g, err := cgroup.NewBelow(above)
+	if err != nil {
+		return New()
+	}
+	t := with(g)
+	t.dying = true
+	return t
+}
+
+// EndDyingForTest ends the guardian of Dying and all processes in its group, and forgets
+// why there is none.
+func EndDyingForTest() error {
+	dying.Lock()
+	defer dying.Unlock()
+	group := dying.group
+	dying.guard.end()
+	dying.guard.ended = false
+	dying.group, dying.refused = nil, nil
+	if group == nil {
+		return nil
+	}
+	return group.End(goneTime)
+}

@@ -1,0 +1,30 @@
+//go:build !linux || android || !(amd64 || arm64) || spawn_forkexec
+
+package tree
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/safespawn/spawn/internal/pidns"
+)
+
+// guard is for the engine.
+type guard struct{}
+
+func (*guard) end() {}
+
+// Guard is nil: there are no guardians.
+func (t *Tree) Guard() func(context.Context) error { return nil }
+
+// Dying has no group.
+func Dying(context.Context) (*os.File, error) {
+	return nil, &pidns.Refusal{What: "the engine of Linux", Err: errors.ErrUnsupported}
+}
+
+// KeepDying has no guardian.
+func KeepDying(ctx context.Context) error {
+	_, err := Dying(ctx)
+	return err
+}
