@@ -56,6 +56,32 @@ func (a *FileActions) OpenAt(fd, dirfd int, path string, flag int, perm fs.FileM
 	a.add(plan.Action{Kind: plan.ActOpenAt, FD: fd, From: dirfd, Path: path, Flag: flag, Perm: perm})
 }
 
+// OpenAt2 is like [FileActions.OpenAt], and resolve says how the path may be resolved:
+// RESOLVE_* of package unix. With RESOLVE_BENEATH nothing outside of the directory is
+// opened, whatever symbolic links there are, and with RESOLVE_IN_ROOT the directory takes
+// the place of the root directory. A dirfd of unix.AT_FDCWD is the working directory.
+// perm counts only if flag has O_CREATE or O_TMPFILE.
+//
+// Linux 5.6; an older kernel fails with ENOSYS. Without the engine, the error of Compile
+// matches [errors.ErrUnsupported]. See openat2(2).
+func (a *FileActions) OpenAt2(fd, dirfd int, path string, flag int, perm fs.FileMode, resolve uint64) {
+	a.add(plan.Action{Kind: plan.ActOpenAt2, FD: fd, From: dirfd, Path: path, Flag: flag, Perm: perm, Resolve: resolve})
+}
+
+// Mkdir makes a directory, with the child's umask and credentials, in its root directory.
+// A relative path is resolved in the working directory at that point. It is an error
+// (EEXIST) if the path exists. Linux with the engine; elsewhere the error of Compile
+// matches [errors.ErrUnsupported]. See mkdir(2).
+func (a *FileActions) Mkdir(path string, perm fs.FileMode) {
+	a.add(plan.Action{Kind: plan.ActMkdir, Path: path, Perm: perm})
+}
+
+// Symlink makes path a symbolic link to target. In all else it is like
+// [FileActions.Mkdir]. See symlink(2).
+func (a *FileActions) Symlink(target, path string) {
+	a.add(plan.Action{Kind: plan.ActSymlink, Path: path, Target: target})
+}
+
 // Dup2 duplicates descriptor from as descriptor to, and closes to first if it is
 // open. Dup2(n, n) keeps n open over execve. In all other cases the child does not
 // have from, unless another action gives it. See dup(2).

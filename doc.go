@@ -239,7 +239,7 @@
 // calls, of files in /proc, or of options of prctl, in lower case:
 //
 //   - of a Spec: spec, path, args, env, actions, attr;
-//   - of file actions: open, openat, dup2, file, close, closefrom, inherit,
+//   - of file actions: open, openat, openat2, mkdir, symlink, dup2, file, close, closefrom, inherit,
 //     inheritall, chdir, fchdir, tcsetpgrp;
 //   - of each start: pipe, clone, file_table, dumpable, sigmask, sigdefault,
 //     rlimit, clock, execve;

@@ -56,6 +56,9 @@ const (
 	// Of file actions.
 	StepOpen       = plan.StepOpen       // "open"
 	StepOpenAt     = plan.StepOpenAt     // "openat"
+	StepOpenAt2    = plan.StepOpenAt2    // "openat2"
+	StepMkdir      = plan.StepMkdir      // "mkdir"
+	StepSymlink    = plan.StepSymlink    // "symlink"
 	StepDup2       = plan.StepDup2       // "dup2"
 	StepFile       = plan.StepFile       // "file"
 	StepClose      = plan.StepClose      // "close"

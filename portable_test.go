@@ -157,6 +157,10 @@ func TestPortableBadInput(t *testing.T) {
 		action("negative inherit", "inherit", func(a *spawn.FileActions) { a.Inherit(-1) }),
 		action("negative fchdir", "fchdir", func(a *spawn.FileActions) { a.Fchdir(-1) }),
 		action("negative tcsetpgrp", "tcsetpgrp", func(a *spawn.FileActions) { a.Tcsetpgrp(-1) }),
+		action("negative openat2", "openat2", func(a *spawn.FileActions) { a.OpenAt2(1, -1, "x", 0, 0, 0) }),
+		action("empty mkdir", "mkdir", func(a *spawn.FileActions) { a.Mkdir("", 0) }),
+		action("empty target", "symlink", func(a *spawn.FileActions) { a.Symlink("", "x") }),
+		action("NUL in symlink", "symlink", func(a *spawn.FileActions) { a.Symlink("x", "\x00") }),
 		action("empty chdir", "chdir", func(a *spawn.FileActions) { a.Chdir("") }),
 		action("NUL in chdir", "chdir", func(a *spawn.FileActions) { a.Chdir("\x00") }),
 	}

@@ -97,3 +97,21 @@ func TestWaitExitedUnsupported(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestMakingUnsupported wants what only the engine's child can make to be an error.
+func TestMakingUnsupported(t *testing.T) {
+	for step, add := range map[string]func(a *spawn.FileActions){
+		"openat2": func(a *spawn.FileActions) { a.OpenAt2(1, -100, "x", 0, 0, 0) },
+		"mkdir":   func(a *spawn.FileActions) { a.Mkdir("x", 0) },
+		"symlink": func(a *spawn.FileActions) { a.Symlink("x", "y") },
+	} {
+		s := spawntest.Helper(t, "args")
+		add(&s.Actions)
+		_, err := spawn.Compile(s)
+		(&startError{spec: *s, step: step, index: 0, err: errors.ErrUnsupported}).check(t, err)
+	}
+	s := spawn.Spec{File: os.Stdin}
+	if _, err := spawn.Compile(&s); !errors.Is(err, errors.ErrUnsupported) {
+		t.Error(err)
+	}
+}

@@ -81,7 +81,7 @@ func (g *caseMaker) doing() doing {
 		d.fd, d.path = g.target(), oneOf(g.pick, g.names)
 	case doOpenAt:
 		d.from, d.path = g.source(), oneOf(g.pick, g.names)
-		d.fd = g.target()
+		d.fd, d.how = g.target(), g.pick.chance(30)
 		if g.pick.chance(20) {
 			d.fd = d.from
 		}

@@ -210,6 +210,9 @@ func (k *fakeKernel) call(c raw.Call, a [6]int) (result int, errno syscall.Errno
 	case raw.Openat:
 		k.change()
 		return k.openat(a[0], c.Args[1].Text, a[2])
+	case raw.Openat2:
+		k.change()
+		return k.openat(a[0], c.Args[1].Text, 0)
 	case raw.Chdir:
 		return 0, k.chdir(k.world.open(k.cwd, c.Args[0].Text))
 	case raw.Fchdir:

@@ -38,6 +38,7 @@ type doing struct {
 	fd   int
 	from int // Dup2, OpenAt: a number; File: the parent's number of the file
 	path string
+	how  bool // OpenAt2 in place of OpenAt
 }
 
 type doingKind int
@@ -60,7 +61,7 @@ func (d doing) String() string {
 	name := [...]string{
 		"Open", "OpenAt", "Dup2", "File", "Close", "CloseFrom", "Inherit", "InheritAll", "Chdir", "Fchdir", "Tcsetpgrp",
 	}[d.kind]
-	return fmt.Sprintf("%s(fd %d, from %d, %q)", name, d.fd, d.from, d.path)
+	return fmt.Sprintf("%s(fd %d, from %d, %q, how %v)", name, d.fd, d.from, d.path, d.how)
 }
 
 // fdCase is a parent's table, and what its child is to do.
@@ -90,6 +91,10 @@ func (c *fdCase) actions(file func(n int) *os.File) (a spawn.FileActions) {
 		case doOpen:
 			a.Open(d.fd, d.path, os.O_RDONLY, 0)
 		case doOpenAt:
+			if d.how {
+				a.OpenAt2(d.fd, d.from, d.path, os.O_RDONLY|unix.O_CLOEXEC, 0o777, unix.RESOLVE_NO_MAGICLINKS)
+				continue
+			}
 			a.OpenAt(d.fd, d.from, d.path, os.O_RDONLY|unix.O_CLOEXEC, 0)
 		case doDup2:
 			a.Dup2(d.from, d.fd)
@@ -129,6 +134,9 @@ func (c *fdCase) planned() (list []plan.Action, numbers []int) {
 			x.From = plan.AtFdcwd
 		case doOpenAt:
 			x.Flag = unix.O_CLOEXEC
+			if d.how {
+				x.Kind = plan.ActOpenAt2
+			}
 		case doFile:
 			x.From, x.File, number = 0, os.Stdin, d.from
 		}

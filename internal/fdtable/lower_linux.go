@@ -325,8 +325,10 @@ func (f *Lowering) source(n int) (a raw.Arg, moved bool) {
 func (f *Lowering) lowerOne(i int, x *plan.Action) {
 	fd := fdArg(x.FD)
 	switch x.Kind {
-	case plan.ActOpen, plan.ActOpenAt:
+	case plan.ActOpen, plan.ActOpenAt, plan.ActOpenAt2:
 		f.lowerOpen(x)
+	case plan.ActMkdir, plan.ActSymlink:
+		f.lowerMake(x)
 	case plan.ActDup2:
 		f.dup(fdArg(x.From), fd, x.From == x.FD)
 	case plan.ActFile:
@@ -370,9 +372,12 @@ func (f *Lowering) lowerOpen(x *plan.Action) {
 	}
 	f.MayWait = f.MayWait || x.Path != os.DevNull
 	v := f.Builder().Var()
-	flag := x.Flag &^ syscall.O_CLOEXEC
-	f.Call(plan.Files, raw.Openat, fdArg(x.From), f.Builder().String(x.Path),
-		raw.Int(int64(flag)), raw.Int(int64(plan.ModeBits(x.Perm)))).Keep(v)
+	flag, mode := x.Flag&^syscall.O_CLOEXEC, plan.ModeBits(x.Perm)
+	if x.Kind == plan.ActOpenAt2 {
+		f.openAt2(x, flag, mode).Keep(v)
+	} else {
+		f.Call(plan.Files, raw.Openat, fdArg(x.From), f.Builder().String(x.Path), raw.Int(int64(flag)), raw.Int(int64(mode))).Keep(v)
+	}
 	f.Call(plan.Files, raw.Dup3, raw.VarArg(v, 0), fd, raw.Int(0)).SkipEqual(v, uint64(x.FD))
 	f.Call(plan.Files, raw.Close, raw.VarArg(v, 0)).Ignore().SkipEqual(v, uint64(x.FD))
 }

@@ -151,6 +151,12 @@ func (f *filePlan) apply(i int, x *plan.Action) error {
 		f.closedFrom = min(f.closedFrom, x.FD)
 	case plan.ActChdir, plan.ActFchdir:
 		return f.changeDir(i, x)
+	case plan.ActOpenAt2:
+		return x.ErrorAt(i, unsupported("FileActions.OpenAt2"))
+	case plan.ActMkdir:
+		return x.ErrorAt(i, unsupported("FileActions.Mkdir"))
+	case plan.ActSymlink:
+		return x.ErrorAt(i, unsupported("FileActions.Symlink"))
 	case plan.ActTcsetpgrp:
 		k, err := f.lookup(i, x, x.FD)
 		if err != nil {

@@ -41,7 +41,7 @@ var phasesOf = map[string][]plan.Phase{
 	"pdeathsig": {plan.AfterCredentials}, "keyring": {plan.AfterCredentials},
 	"umask": {plan.Umask},
 	"open":  {plan.Files}, "openat": {plan.Files}, "dup2": {plan.Files}, "file": {plan.Files}, "close": {plan.Files},
-	"closefrom": {plan.Files}, "inherit": {plan.Files}, "chdir": {plan.Files}, "fchdir": {plan.Files}, "tcsetpgrp": {plan.Files},
+	"openat2": {plan.Files}, "mkdir": {plan.Files}, "symlink": {plan.Files}, "closefrom": {plan.Files}, "inherit": {plan.Files}, "chdir": {plan.Files}, "fchdir": {plan.Files}, "tcsetpgrp": {plan.Files},
 	"noctty": {plan.Terminal}, "ctty": {plan.Terminal},
 	"timerslack": {plan.Lower}, "personality": {plan.Lower}, "subreaper": {plan.Lower},
 	"mdwe": {plan.Lower}, "thp_disable": {plan.Lower}, "memory_merge": {plan.Lower},
@@ -76,6 +76,9 @@ func allAttributes(t *testing.T) []*spawn.Spec {
 	a := &most.Actions
 	a.Open(10, "/dev/null", os.O_RDONLY, 0)
 	a.OpenAt(11, 10, "x", os.O_RDONLY, 0)
+	a.OpenAt2(11, 10, "x", os.O_RDONLY, 0, 0)
+	a.Mkdir("x", 0o700)
+	a.Symlink("x", "y")
 	a.Dup2(10, 12)
 	a.File(null, 13)
 	a.Close(12)

@@ -18,6 +18,10 @@ type Action struct {
 	Path string
 	Flag int
 	Perm fs.FileMode
+
+	Resolve uint64 // OpenAt2
+	Target  string // Symlink
+
 	File *os.File
 	AsIs bool // File is passed as it is, also where it does not block
 }
@@ -38,6 +42,9 @@ const (
 	ActChdir
 	ActFchdir
 	ActTcsetpgrp
+	ActOpenAt2
+	ActMkdir
+	ActSymlink
 )
 
 // AtFdcwd stands for the working directory as the directory of OpenAt.
@@ -46,7 +53,7 @@ const AtFdcwd = -100
 var actionNames = [...]string{
 	ActOpen: StepOpen, ActOpenAt: StepOpenAt, ActDup2: StepDup2, ActFile: StepFile, ActClose: StepClose,
 	ActCloseFrom: StepCloseFrom, ActInherit: StepInherit, ActInheritAll: StepInheritAll, ActChdir: StepChdir,
-	ActFchdir: StepFchdir, ActTcsetpgrp: StepTcsetpgrp,
+	ActFchdir: StepFchdir, ActTcsetpgrp: StepTcsetpgrp, ActOpenAt2: StepOpenAt2, ActMkdir: StepMkdir, ActSymlink: StepSymlink,
 }
 
 // String is the name of the step.
@@ -75,13 +82,18 @@ func (x *Action) check() error {
 		return Invalid("descriptor %d is out of range", x.FD)
 	}
 	switch x.Kind {
-	case ActDup2, ActOpenAt:
-		if (x.From < 0 && !(x.Kind == ActOpenAt && x.From == AtFdcwd)) || x.From > math.MaxInt32 {
+	case ActDup2, ActOpenAt, ActOpenAt2:
+		if (x.From < 0 && !(x.Kind != ActDup2 && x.From == AtFdcwd)) || x.From > math.MaxInt32 {
 			return Invalid("descriptor %d is out of range", x.From)
 		}
 	case ActFile:
 		if x.File == nil {
 			return Invalid("nil file")
+		}
+	}
+	if x.Kind == ActSymlink {
+		if err := CheckPath(x.Target); err != nil {
+			return err
 		}
 	}
 	if x.hasPath() {
@@ -91,16 +103,26 @@ func (x *Action) check() error {
 }
 
 // HasFD reports whether FD is a descriptor.
-func (x *Action) HasFD() bool { return x.Kind != ActChdir && x.Kind != ActInheritAll }
+func (x *Action) HasFD() bool {
+	switch x.Kind {
+	case ActChdir, ActInheritAll, ActMkdir, ActSymlink:
+		return false
+	}
+	return true
+}
 
 func (x *Action) hasPath() bool {
-	return x.Kind == ActOpen || x.Kind == ActOpenAt || x.Kind == ActChdir
+	switch x.Kind {
+	case ActOpen, ActOpenAt, ActOpenAt2, ActChdir, ActMkdir, ActSymlink:
+		return true
+	}
+	return false
 }
 
 // Changes reports whether the action puts another file at x.FD.
 func (x *Action) Changes() bool {
 	switch x.Kind {
-	case ActOpen, ActOpenAt, ActFile:
+	case ActOpen, ActOpenAt, ActOpenAt2, ActFile:
 		return true
 	case ActDup2:
 		return x.From != x.FD
@@ -116,7 +138,7 @@ func (x *Action) ErrorAt(i int, err error) error {
 // Object is what an error names.
 func (x *Action) Object() string {
 	switch x.Kind {
-	case ActOpen, ActOpenAt, ActChdir:
+	case ActOpen, ActOpenAt, ActOpenAt2, ActChdir, ActMkdir, ActSymlink:
 		return x.Path
 	case ActDup2:
 		return fmt.Sprintf("fd %d to %d", x.From, x.FD)
@@ -136,7 +158,7 @@ func (x *Action) Uses() (n int, ok bool) {
 	switch x.Kind {
 	case ActDup2:
 		return x.From, true
-	case ActOpenAt:
+	case ActOpenAt, ActOpenAt2:
 		return x.From, x.From != AtFdcwd
 	case ActInherit, ActFchdir, ActTcsetpgrp:
 		return x.FD, true

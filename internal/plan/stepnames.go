@@ -14,6 +14,9 @@ const (
 	// Of file actions.
 	StepOpen       = "open"
 	StepOpenAt     = "openat"
+	StepOpenAt2    = "openat2"
+	StepMkdir      = "mkdir"
+	StepSymlink    = "symlink"
 	StepDup2       = "dup2"
 	StepFile       = "file"
 	StepClose      = "close"

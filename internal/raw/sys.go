@@ -33,9 +33,11 @@ const (
 	Landlock // landlock_restrict_self
 	LandlockRuleset
 	Keyctl
+	Mkdirat
 	Mount
 	Nanosleep
 	Openat
+	Openat2
 	PidfdSendSignal
 	PivotRoot
 	Personality
@@ -65,6 +67,7 @@ const (
 	Umask
 	Umount2
 	Unshare
+	Symlinkat
 	SysWait4
 	SysWaitid
 	Write
