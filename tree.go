@@ -147,7 +147,8 @@ func (t *Tree) Signal(sig os.Signal) error {
 // Wait waits until no process is left in the tree, whether or not anybody has waited for
 // the children. Zombies do not count. If ctx ends first, Wait returns ctx.Err(). If
 // process groups hold the tree, Wait can't see the group of a child that has been reaped,
-// before Linux 6.9 and on other systems than Linux.
+// before Linux 6.9 and on other systems than Linux. Without a /proc that shows the
+// processes it can't see the group of a child that has ended.
 //
 // Wait costs no thread. A tree that has not had a child yet is empty.
 func (t *Tree) Wait(ctx context.Context) error {
@@ -306,7 +307,7 @@ func (t treeTarget) Await(ctx context.Context) error {
 	if err := t.Wait(ctx); err != nil {
 		return err
 	}
-	if t.Alive() < 0 {
+	if t.Loose() != nil && t.Alive() < 0 {
 		return stop.ErrUnknown
 	}
 	return nil

@@ -71,7 +71,7 @@ func (c *Cmd) takeSteps(ctx context.Context, list []spawn.StopStep) (steps.Resul
 		own[i] = steps.Step(s)
 	}
 	if c.tree != nil {
-		return steps.Run(ctx, treeTarget{c.tree.held, c.waits.gone()}, own)
+		return steps.Run(ctx, treeTarget{c.tree.held, c}, own)
 	}
 	return steps.Run(ctx, alone{c}, own)
 }
@@ -79,7 +79,7 @@ func (c *Cmd) takeSteps(ctx context.Context, list []spawn.StopStep) (steps.Resul
 // treeTarget is a tree as Stop ends it.
 type treeTarget struct {
 	*spawntree.Tree
-	gone <-chan struct{} // closed when Wait has seen the end, and ends the rest itself
+	cmd *Cmd
 }
 
 // Await waits until nobody is known to be left.
@@ -87,11 +87,14 @@ func (t treeTarget) Await(ctx context.Context) error {
 	if err := t.Wait(ctx); err != nil {
 		return err
 	}
-	if t.Alive() >= 0 {
+	if t.Loose() == nil || t.Alive() >= 0 {
 		return nil
 	}
+	if err := (alone{t.cmd}).Await(ctx); err != nil {
+		return err
+	}
 	select {
-	case <-t.gone:
+	case <-t.cmd.waits.gone(): // Wait ends the rest itself
 		return nil
 	default:
 		return steps.ErrUnknown

@@ -57,7 +57,10 @@ func (g *Group) Alive() (n int, known bool) {
 	if err == os.ErrProcessDone {
 		return 0, known
 	}
-	return countGroup(g.pid)
+	if n, known = countGroup(g.pid); !known && g.pidfd.runs() {
+		return 1, true
+	}
+	return n, known
 }
 
 // Close lets go of what the group is known by.

@@ -118,6 +118,19 @@ func (p *pidfd) signalGroup(sig unix.Signal) (ok bool, err error) {
 	return false, nil
 }
 
+// runs reports whether the child is known not to have ended.
+func (p *pidfd) runs() (yes bool) {
+	if p == nil {
+		return false
+	}
+	_ = p.With(func(fd int) error { // else it is not known
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+		yes = err == nil && n == 0
+		return nil
+	})
+	return yes
+}
+
 func (p *pidfd) close() {
 	if p != nil {
 		p.Close()

@@ -81,10 +81,8 @@ func (l *Leader) Alive() (n int, known bool) {
 	if l.gone() || !l.leads {
 		return 0, false
 	}
-	if GroupAlive(l.child.Pid()) {
-		n = 1
-	}
-	return n, true
+	n, known = countGroup(l.child.Pid())
+	return min(n, 1), known
 }
 
 // Close has nothing to let go of.

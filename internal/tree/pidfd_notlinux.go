@@ -11,4 +11,6 @@ func keepPidfd(func(func(uintptr) error) error) *pidfd { return nil }
 
 func (*pidfd) signalGroup(syscall.Signal) (ok bool, err error) { return false, nil }
 
+func (*pidfd) runs() bool { return false }
+
 func (*pidfd) close() {}
