@@ -71,12 +71,12 @@ type TreeLimitError = cgroup.LimitError
 // says which, and what it does not guarantee.
 //
 // Close a tree when you are done with it. If a Tree becomes unreachable, its control
-// group is removed once it has no processes; until then it costs a goroutine and its
-// descriptors. If this process dies, its processes go on,
+// group or pid namespace is removed once it has no processes; until then it costs a
+// goroutine and its descriptors. If this process dies, its processes go on,
 // and the next process of this library that makes a tree at the same place ends them:
 // the name of a control group tells the process that has made it, by its pid namespace,
-// its pid and the time of its start. A control group does not survive a boot. A job of
-// Windows ends with this process, and its processes with it.
+// its pid and the time of its start. A control group does not survive a boot. A pid
+// namespace and a job of Windows end with this process, and their processes with them.
 type Tree struct {
 	held *tree.Tree
 	attr attr.Attr
@@ -92,10 +92,12 @@ type Tree struct {
 // always do. A limit that can't be set is a [*TreeLimitError]. A value that makes no sense
 // matches syscall.EINVAL.
 //
-// A tree with a control group costs two descriptors and a directory until Close.
+// A tree with a control group costs two descriptors and a directory until Close, one with a
+// pid namespace two descriptors and a process, its init.
 //
 // Privilege: write access to the control group of this process, to its cgroup.procs and,
-// for limits, to its cgroup.subtree_control. See cgroups(7).
+// for limits, to its cgroup.subtree_control; CAP_SYS_ADMIN for a pid namespace. See
+// cgroups(7), pid_namespaces(7).
 func NewTree(l Limits) (*Tree, error) {
 	held, err := tree.Open(tree.Limits(l))
 	if err != nil {
@@ -134,7 +136,8 @@ func (t *Tree) Kill() (left int, err error) { return t.held.Kill() }
 // one of them; the others got the signal.
 //
 // The processes of a control group are frozen while they get the signal, so that no fork
-// escapes it. Before Linux 5.2 they are not frozen. On Windows os.Interrupt and
+// escapes it. Before Linux 5.2 they are not frozen, nor are those of a pid namespace or of
+// process groups. On Windows os.Interrupt and
 // SIGTERM are CTRL_BREAK, for the children of the tree that have this process's console and
 // those that they start. Other signals than these and os.Kill are errors there.
 func (t *Tree) Signal(sig os.Signal) error {
@@ -156,7 +159,8 @@ func (t *Tree) Wait(ctx context.Context) error {
 	return t.held.Wait(ctx)
 }
 
-// Close kills what is left in the tree, and removes its control group. After Close no
+// Close kills what is left in the tree, and removes its control group or ends its pid
+// namespace. After Close no
 // child can be started in the tree; Usage returns what it was at the end. A second Close
 // does nothing.
 //
@@ -197,13 +201,14 @@ type Usage struct {
 	Missing []string
 }
 
-// Usage returns what the processes of the tree have used so far. If process groups hold
-// the tree, nobody counts it, and the error matches [errors.ErrUnsupported].
+// Usage returns what the processes of the tree have used so far. If process groups or a
+// pid namespace hold the tree, nobody counts it, and the error matches
+// [errors.ErrUnsupported].
 func (t *Tree) Usage() (Usage, error) {
-	if u := t.usage.Load(); u != nil && t.held.Loose() == nil {
-		return *u, nil
-	}
 	u, err := t.held.Usage()
+	if end := t.usage.Load(); end != nil && !errors.Is(err, errors.ErrUnsupported) {
+		return *end, nil
+	}
 	return *ofUsage(&u), err
 }
 

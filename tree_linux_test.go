@@ -337,35 +337,6 @@ func TestTreeWait(t *testing.T) {
 	})
 }
 
-// TestTreeClosed wants nothing to be started in a closed tree, and what was to be ended.
-func TestTreeClosed(t *testing.T) {
-	eachTree(t, func(t *testing.T) {
-		mark := marked()
-		tree := newTree(t, spawn.Limits{})
-		startIn(t, tree, mark+" & wait")
-		testenv.Eventually(t, "it runs", func() bool { return countMarked(mark) == 1 })
-		program, err := spawn.Compile(inTree(tree, "exit 0"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for range 2 {
-			if err := tree.Close(); err != nil || countMarked(mark) != 0 {
-				t.Errorf("%v, %d are alive", err, countMarked(mark))
-			}
-		}
-		_, err = program.Start(t.Context())
-		var e *spawn.Error
-		if !errors.Is(err, os.ErrClosed) || !errors.As(err, &e) || e.Step != spawn.StepTree || e.Index != 0 || e.Part != spawn.PartAttr {
-			t.Errorf("got %v", err)
-		}
-		if tree.Holds().By == spawn.HeldByCgroup {
-			if u, err := tree.Usage(); err != nil || u.User+u.System == 0 {
-				t.Errorf("got %+v, %v", u, err)
-			}
-		}
-	})
-}
-
 // TestTreeAtOnce starts Specs, Programs and Cmds in one tree from many goroutines, and
 // kills it again and again meanwhile: nothing escapes.
 func TestTreeAtOnce(t *testing.T) {

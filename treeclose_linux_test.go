@@ -2,12 +2,45 @@ package spawn_test
 
 import (
 	"context"
+	"errors"
+	"os"
 	"sync"
 	"testing"
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/internal/testenv"
 )
+
+// TestTreeClosed wants nothing to be started in a closed tree, and what was to be ended.
+func TestTreeClosed(t *testing.T) {
+	eachTree(t, func(t *testing.T) {
+		mark := marked()
+		tree := newTree(t, spawn.Limits{})
+		startIn(t, tree, mark+" & wait")
+		testenv.Eventually(t, "it runs", func() bool { return countMarked(mark) == 1 })
+		program, err := spawn.Compile(inTree(tree, "exit 0"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if err := tree.Close(); err != nil || countMarked(mark) != 0 {
+				t.Errorf("%v, %d are alive", err, countMarked(mark))
+			}
+		}
+		_, err = program.Start(t.Context())
+		var e *spawn.Error
+		if !errors.Is(err, os.ErrClosed) || !errors.As(err, &e) || e.Step != spawn.StepTree || e.Index != 0 || e.Part != spawn.PartAttr {
+			t.Errorf("got %v", err)
+		}
+		if tree.Holds().By == spawn.HeldByCgroup {
+			if u, err := tree.Usage(); err != nil || u.User+u.System == 0 {
+				t.Errorf("got %+v, %v", u, err)
+			}
+		} else if _, err := tree.Usage(); !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("nobody has counted: got %v", err)
+		}
+	})
+}
 
 // TestTreeCloseAtOnce closes trees in which children are started meanwhile: each of them
 // is ended, or is not made.

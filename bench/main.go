@@ -11,7 +11,7 @@
 // PASS, or SHORT and by how much.
 //
 // With -soak N it measures nothing. It spawns N times by 8 goroutines, in many ways: half
-// of the starts fail, in different steps, and a tenth is canceled. Then it says what is
+// of the starts fail, in different ways, and a tenth is canceled. Then it says what is
 // left, and whether it is too much.
 //
 // Other work on the machine makes all figures worse, ratios less than times.
@@ -33,7 +33,7 @@ func main() {
 		os.Exit(goPeer())
 	}
 	var o options
-	flag.BoolVar(&o.quick, "quick", false, "measure less: about a minute")
+	flag.BoolVar(&o.quick, "quick", false, "measure less: about four minutes")
 	flag.BoolVar(&o.check, "check", false, "exit with 1 when a goal is missed")
 	flag.Func("only", "measure the scenarios that match a `regexp`: programs, heap, combined, open files, spawners, live children, server, waiting, leaks, linked",
 		func(s string) (err error) {

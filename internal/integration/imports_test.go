@@ -133,6 +133,29 @@ func TestLayers(t *testing.T) {
 	}
 }
 
+// TestLayersTable wants CONTRIBUTING.md to have the layers.
+func TestLayersTable(t *testing.T) {
+	text, err := os.ReadFile("../../CONTRIBUTING.md")
+	if err != nil {
+		testenv.Skip(t, "no documentation here")
+	}
+	_, table, _ := strings.Cut(string(text), "| packages | what is in them |\n| --- | --- |\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	var got [][]string
+	for row := range strings.Lines(table) {
+		names := strings.Split(strings.Split(row, " | ")[0], ", ")
+		for i, name := range names {
+			if names[i] = strings.Trim(name, "| `"); names[i] == "the root" {
+				names[i] = ""
+			}
+		}
+		got = append(got, names)
+	}
+	if !slices.EqualFunc(got, layers, slices.Equal[[]string]) {
+		t.Errorf("the table has %q", got)
+	}
+}
+
 // TestUnsafe wants package unsafe, without which linkname is not allowed either, to be
 // imported only where it may be.
 func TestUnsafe(t *testing.T) {

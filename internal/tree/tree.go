@@ -1,5 +1,6 @@
 // Package tree holds children of this process and their descendants together: by a control
-// group or a job where one can be made, else by the process groups that the children lead.
+// group, a pid namespace or a job where one can be made, else by the process groups that the
+// children lead.
 package tree
 
 import (
@@ -19,8 +20,8 @@ import (
 // goneTime is how long a killed process may take to be gone.
 const goneTime = 2 * time.Second
 
-// holder holds all processes of a tree, whatever they do: a control group of Linux, or a
-// job of Windows.
+// holder holds all processes of a tree, whatever they do: a control group or a pid
+// namespace of Linux, or a job of Windows.
 type holder interface {
 	// KillAll kills all processes, and reports whether there were any.
 	KillAll() (some bool, err error)
