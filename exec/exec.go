@@ -209,6 +209,11 @@ type Cmd struct {
 	// InheritAll lets the child have every descriptor of this process that is not
 	// close-on-exec, as os/exec does.
 	InheritAll bool
+	// ContextError has the error of Wait say why the context has ended the process, and how
+	// it ended: the error matches the context's error and [context.Cause], and errors.As
+	// finds an *[ExitError] in it. By default it is the *ExitError alone, as with os/exec.
+	// With Tree and with Stop the error always says both.
+	ContextError bool
 	// NoReap leaves the process to other code that waits for it by its pid, if the Cmd
 	// and Process become unreachable without Wait. The process is then a zombie from its
 	// end until somebody reaps it, as with os/exec. By default it is reaped in the

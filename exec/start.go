@@ -96,8 +96,8 @@ func (c *Cmd) start() error {
 		}
 		ctx = context.Background()
 	}
-	if err := ctx.Err(); err != nil {
-		return err
+	if ctx.Err() != nil {
+		return c.contextErr()
 	}
 	std, err := c.stdio()
 	if err != nil {

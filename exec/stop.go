@@ -111,13 +111,7 @@ func (c *Cmd) cancelBySteps() error {
 	case r.Step < 0: // it had ended
 		return nil
 	}
-	return c.ctx.Err()
-}
-
-// stopped reports whether the steps of Stop have ended the process because of the end of
-// the context.
-func (c *Cmd) stopped(e ending) bool {
-	return len(c.Stop) > 0 && e.err != nil && errors.Is(e.err, c.ctx.Err())
+	return c.contextErr()
 }
 
 // alone is a process without its tree.

@@ -66,7 +66,7 @@ func (c *Cmd) waitTree() error {
 		stop(e.timer)
 	}
 	switch {
-	case ended && e.err != nil && errors.Is(e.err, c.ctx.Err()):
+	case ended && c.ofContext(e.err):
 		return c.because(e.err)
 	case err != nil:
 		return err

@@ -23,6 +23,10 @@ type ending struct {
 // interrupt is called when the context ends. It sees to it that the process ends,
 // and tells Wait.
 func (c *Cmd) interrupt(ended chan<- ending) {
+	if c.ContextError && c.child.over() {
+		ended <- ending{} // by itself
+		return
+	}
 	e := ending{err: c.cancel()}
 	if c.WaitDelay == 0 {
 		ended <- e
@@ -49,7 +53,7 @@ func (c *Cmd) cancel() error {
 	}
 	switch err := c.Cancel(); {
 	case err == nil:
-		return c.ctx.Err()
+		return c.contextErr()
 	case errors.Is(err, os.ErrProcessDone):
 		return nil
 	default:
@@ -62,6 +66,9 @@ func (c *Cmd) settle(e *ending) {
 	err := c.Kill()
 	if err != nil && !errors.Is(err, os.ErrProcessDone) {
 		e.err = fmt.Errorf("exec: killing Cmd: %w", err)
+	}
+	if c.ContextError && err == nil && !c.ofContext(e.err) {
+		e.err = errors.Join(c.contextErr(), e.err)
 	}
 	g := c.streams.group
 	if g == nil {
@@ -113,7 +120,7 @@ func (c *Cmd) waitProcess() error {
 	c.waits.sawEnd()
 	c.logExit(c.ProcessState)
 	e := c.stopWatching()
-	if c.stopped(e) {
+	if c.saysContext() && c.ofContext(e.err) {
 		_ = c.finishCopies(e) // there is a better reason
 		return c.because(e.err)
 	}
