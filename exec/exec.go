@@ -184,10 +184,10 @@ type Cmd struct {
 	// no process group, unless SysProcAttr asks for one. The child may read the
 	// terminal whenever this process may, and gets its signals. A child without a
 	// control group is put into the foreground of the terminal from Start to Wait,
-	// if the terminal is its Stdin and this process is in the foreground. The
-	// interrupt key then interrupts the child alone, and the suspend key stops
-	// both. Any other child is in the background, and is stopped when it reads the
-	// terminal.
+	// if the terminal is its Stdin and this process is in the foreground. Any other child
+	// without a control group is in the background, and is put into the foreground when it
+	// reads or sets the terminal. In the foreground the interrupt key interrupts the child
+	// alone, and the suspend key stops both.
 	Tree bool
 	// TreeStrict is Tree, but Start fails if no control group, or on Windows no job,
 	// can be made. The error matches [ErrTreeNotHeld] and the reason.

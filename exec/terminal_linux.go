@@ -23,9 +23,26 @@ type terminal struct {
 	file *os.File
 	own  int // this process's group
 
+	asks bool // the child is in the background until it reads or sets the terminal
+
 	mu   sync.Mutex
 	over bool
+	lent int // the group of a child that asks, and got it
 	done chan struct{}
+}
+
+// borrowers are the groups of children that are in the foreground.
+var borrowers sync.Map
+
+// controlling is this process's controlling terminal, for a child that does not have it
+// as its Stdin: nobody knows whether it will read it. It is nil where there is none.
+func controlling() *terminal {
+	const name = "/dev/tty"
+	fd, err := highfd.Open(name, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil
+	}
+	return &terminal{file: os.NewFile(uintptr(fd), name), own: unix.Getpgrp(), asks: true, done: make(chan struct{})}
 }
 
 // foregroundOf is the terminal that a child is to read from; nil if it is another
@@ -65,14 +82,14 @@ func (t *tree) lend() {
 			return
 		case <-tick.C:
 		}
-		stopped, err := t.stopped()
+		signal, err := t.stopped()
 		if err != nil {
 			return // it was reaped
 		}
-		if !stopped {
+		pid := t.proc.Pid()
+		if signal == 0 || t.tty.asks && !t.answer(signal, pid) {
 			continue
 		}
-		pid := t.proc.Pid()
 		t.tty.set(pid, t.tty.own)
 		_ = unix.Kill(0, unix.SIGTSTP) // no effect where no shell would continue it
 		time.Sleep(stopPoll / 10)      // it takes a moment to have one
@@ -81,8 +98,32 @@ func (t *tree) lend() {
 	}
 }
 
-// stopped reports whether the child is stopped by a signal that terminals send.
-func (t *tree) stopped() (bool, error) {
+// answer gives the terminal to a child that was stopped because it needs it, if this
+// process has it. It returns true where this process is to stop, too: the child had the
+// terminal, or the shell has it.
+func (t *tree) answer(signal unix.Signal, pid int) bool {
+	tty := t.tty
+	now := 0
+	_ = highfd.WithNumber(tty.file, func(fd int) (err error) { // else it is gone
+		now, err = unix.IoctlGetInt(fd, unix.TIOCGPGRP)
+		return err
+	})
+	_, borrowed := borrowers.Load(now)
+	switch {
+	case now == pid:
+		return true
+	case signal == unix.SIGTSTP, now <= 0:
+		return false
+	case now != tty.own && spawntree.GroupAlive(now):
+		return !borrowed // else it has to wait
+	}
+	tty.set(tty.own, pid)
+	_ = t.lead.SignalGroup(unix.SIGCONT) // it may have been killed
+	return false
+}
+
+// stopped is the signal of a terminal by which the child is stopped, and else 0.
+func (t *tree) stopped() (unix.Signal, error) {
 	var x raw.Exit
 	wait := func(idType, id int) error {
 		if errno := raw.Waitid(idType, id, unix.WSTOPPED|unix.WNOHANG|unix.WNOWAIT, &x); errno != 0 {
@@ -95,13 +136,13 @@ func (t *tree) stopped() (bool, error) {
 		err = wait(unix.P_PID, t.proc.Pid())
 	}
 	if err != nil || x.PID == 0 {
-		return false, err
+		return 0, err
 	}
-	switch x.Status.StopSignal() {
+	switch s := x.Status.StopSignal(); s {
 	case unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU:
-		return true, nil
+		return s, nil
 	}
-	return false, nil
+	return 0, nil
 }
 
 // set puts a process group into the foreground, if another one is there, or one
@@ -116,6 +157,10 @@ func (t *terminal) set(from, to int) {
 		now, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP)
 		if err == nil && now != to && (now == from || !spawntree.GroupAlive(now)) {
 			err = fromBackground(func() error { return unix.IoctlSetPointerInt(fd, unix.TIOCSPGRP, to) })
+			if err == nil && to != t.own {
+				borrowers.Store(to, nil)
+				t.lent = to
+			}
 		}
 		return err
 	})
@@ -143,7 +188,9 @@ func (t *terminal) takeBack() {
 	if t == nil {
 		return
 	}
-	t.set(0, t.own)
+	if !t.asks || t.hasLent() {
+		t.set(0, t.own)
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.over {
@@ -151,4 +198,12 @@ func (t *terminal) takeBack() {
 		close(t.done)
 		t.file.Close()
 	}
+}
+
+// hasLent reports whether the child has got the terminal, and says that it has it no more.
+func (t *terminal) hasLent() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	borrowers.Delete(t.lent)
+	return t.lent != 0
 }

@@ -109,6 +109,8 @@ func (t *tree) join(list attr.List, stdin io.Reader) attr.List {
 		}
 		if t.tty != nil {
 			list = append(list, attr.Foreground{File: t.tty.file})
+		} else if t.held.Dir() == nil {
+			t.tty = controlling()
 		}
 	}
 	switch dir := t.held.Dir(); {

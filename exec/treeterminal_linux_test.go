@@ -27,6 +27,7 @@ func init() {
 		return status(readTerminal(args[1]))
 	})
 	testenv.RegisterHelper("shell", shell)
+	testenv.RegisterHelper("asks terminal", asksTerminal)
 }
 
 // reading is a program that reads a line from the terminal.
@@ -152,4 +153,52 @@ func shell(args []string) int {
 		return status(err)
 	}
 	return status(job.Wait())
+}
+
+// asksTerminal runs trees without a control group, at once, that open the terminal, which
+// is not their Stdin.
+func asksTerminal([]string) int {
+	defer exec.ForceNoCgroup()()
+	var all []*exec.Cmd
+	for _, name := range []string{"a", "b"} {
+		c := exec.Command("/bin/sh", "-c", "read x </dev/tty; echo "+name+" got $x")
+		c.Tree, c.Stdout, c.Stderr = true, os.Stdout, os.Stderr
+		if err := c.Start(); err != nil {
+			return status(err)
+		}
+		all = append(all, c)
+	}
+	fmt.Println("started")
+	for _, c := range all {
+		if err := c.Wait(); err != nil {
+			return status(err)
+		}
+	}
+	fg, err := unix.IoctlGetInt(0, unix.TIOCGPGRP)
+	fmt.Println("foreground", fg == unix.Getpgrp(), err)
+	return 0
+}
+
+// TestTreeAsksTerminal has two trees read the terminal from the background, where they
+// would be stopped for good.
+func TestTreeAsksTerminal(t *testing.T) {
+	c, keyboard, out := onPTY(t, "asks terminal")
+	mustScan(t, out, "started")
+	typeIn(t, keyboard, "one\n")
+	if !out.Scan() {
+		t.Fatal("no line")
+	}
+	first := out.Text()
+	typeIn(t, keyboard, "two\n")
+	if !out.Scan() {
+		t.Fatal("no line")
+	}
+	second := out.Text()
+	if first+second != "a got oneb got two" && first+second != "b got onea got two" {
+		t.Errorf("%q, %q", first, second)
+	}
+	mustScan(t, out, "foreground true <nil>")
+	if err := c.Wait(); err != nil {
+		t.Error(err)
+	}
 }
