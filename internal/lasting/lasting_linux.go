@@ -9,7 +9,6 @@ import (
 	"context"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"syscall"
 
 	"github.com/safespawn/spawn/internal/raw"
@@ -25,7 +24,8 @@ const maxThreads = 8
 
 type threads struct {
 	jobs chan *job
-	n    atomic.Int32
+	mu   sync.Mutex
+	n    int // of those that serve: none of them ends
 }
 
 type job struct {
@@ -48,14 +48,8 @@ func Do(ctx context.Context, f func()) (syscall.Errno, error) {
 		return 0, nil
 	default:
 	}
-	if all.n.Add(1) > maxThreads {
-		all.n.Add(-1)
-	} else if errno := raw.RoomFor(threadsNeeded); errno != 0 {
-		if all.n.Add(-1) == 0 {
-			return errno, nil
-		}
-	} else {
-		go all.serve()
+	if errno := all.grow(); errno != 0 {
+		return errno, nil
 	}
 	select {
 	case all.jobs <- j:
@@ -64,6 +58,25 @@ func Do(ctx context.Context, f func()) (syscall.Errno, error) {
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
+}
+
+// grow makes one more thread, if that can be. The errno says why there is none at all, and
+// so none to wait for.
+func (l *threads) grow() syscall.Errno {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.n == maxThreads {
+		return 0
+	}
+	if errno := raw.RoomFor(threadsNeeded); errno != 0 {
+		if l.n == 0 {
+			return errno
+		}
+		return 0
+	}
+	l.n++
+	go l.serve()
+	return 0
 }
 
 // serve is a goroutine that keeps its thread.
