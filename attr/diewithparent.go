@@ -141,10 +141,12 @@ func unsupported(err error) error {
 // alone reports whether no pid namespace can be made.
 func (DieWithParent) alone() bool { return isRefusal(pidns.Able()) }
 
+// lower asks Able again. If it says something else than it has said to checkDying, that is
+// never less than Strict wants: then the start fails.
 func (d DieWithParent) lower(p *plan.Plan) {
-	if d.alone() {
+	if guarded := p.Claims().Has(theGuardian); (guarded || !d.Strict) && d.alone() {
 		ParentDeathSignal(syscall.SIGKILL).lower(p) // also if somebody kills the guardian
-		if c := p.Claims(); !c.Has(theGuardian) || c.Has(theCgroup) {
+		if !guarded || p.Claims().Has(theCgroup) {
 			return
 		}
 		if dir, err := tree.Dying(context.Background()); err == nil { // the start says why not

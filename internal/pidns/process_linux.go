@@ -45,8 +45,9 @@ func Process(ctx context.Context) (*os.File, error) {
 	}
 	n, err := New(ctx)
 	if err != nil {
-		if errors.As(err, &process.refused) {
-			return nil, process.refused
+		var r *Refusal
+		if errors.As(err, &r) && !r.passing {
+			process.refused = r
 		}
 		return nil, err
 	}

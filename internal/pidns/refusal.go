@@ -2,12 +2,14 @@ package pidns
 
 import "errors"
 
-// Refusal is why this process can't have a pid namespace here, as long as nobody changes
-// the kernel, its settings or the privilege of this process.
+// Refusal is why this process can't have a pid namespace here. Unless a limit is reached, it
+// lasts as long as nobody changes the kernel, its settings or the privilege of this process.
 type Refusal struct {
 	What  string // is missing
 	Since string // the first Linux version that has it, or nothing
 	Err   error
+
+	passing bool // it may be otherwise the next time: others may have ended
 }
 
 func (r *Refusal) Error() string { return "needs " + r.What + ": " + r.Err.Error() }

@@ -215,7 +215,7 @@ func refusedByClone(errno syscall.Errno) error {
 	case unix.EINVAL, unix.ENOSYS:
 		return &Refusal{What: "CONFIG_PID_NS", Err: errno}
 	case unix.ENOSPC, unix.EUSERS:
-		return &Refusal{What: "one more pid namespace, of user.max_pid_namespaces or 32 inside of each other", Err: errno}
+		return &Refusal{What: "one more pid namespace, of user.max_pid_namespaces or 32 inside of each other", Err: errno, passing: true}
 	}
 	return os.NewSyscallError("clone", errno)
 }
