@@ -4,8 +4,6 @@ package pidns
 
 import (
 	"bytes"
-	"errors"
-	"io/fs"
 	"os"
 	"strconv"
 
@@ -20,18 +18,46 @@ import (
 const looks = 3
 
 // Members are the processes in the namespace and in those below it, but for its init and
-// for zombies, by their numbers in /proc.
+// for zombies, by their numbers in /proc. The error matches os.ErrClosed after Close.
 func (n *Namespace) Members() (pids []int, err error) {
+	err = n.search(func(s *search) (err error) {
+		pids, err = s.members()
+		return err
+	})
+	return pids, err
+}
+
+// search is a look for members. The file of the namespace is open meanwhile, so no other
+// namespace has its inode.
+type search struct {
+	fd    int             // of the namespace
+	in    map[uint64]bool // whether a namespace, by its inode, is this one or below it
+	init  int             // the init's number in /proc; 0 where it is gone
+	depth int             // how many numbers the init has in namespaces; 0 where not known
+}
+
+// search calls f with a search.
+func (n *Namespace) search(f func(s *search) error) error {
+	return n.file.With(func(fd int) error {
+		var st unix.Stat_t
+		if err := unix.Fstat(fd, &st); err != nil {
+			return os.NewSyscallError("fstat", err)
+		}
+		return f(&search{fd: fd, in: map[uint64]bool{st.Ino: true}, init: n.initInProc()})
+	})
+}
+
+func (s *search) members() (pids []int, err error) {
 	for range looks {
-		if pids, err = n.look(); err != nil || len(pids) > 0 {
+		if pids, err = s.look(); err != nil || len(pids) > 0 {
 			break
 		}
 	}
 	return pids, err
 }
 
-// look is Members at one time.
-func (n *Namespace) look() (pids []int, err error) {
+// look is members at one time.
+func (s *search) look() (pids []int, err error) {
 	fd, err := highfd.Open("/proc", unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return nil, os.NewSyscallError("open /proc", err)
@@ -42,20 +68,13 @@ func (n *Namespace) look() (pids []int, err error) {
 	if err != nil {
 		return nil, err
 	}
-	init := n.initInProc()
-	below := map[uint64]bool{n.ino: true}
 	for _, name := range names {
 		pid, err := strconv.Atoi(name)
-		if err != nil || pid == init {
+		if err != nil || pid == s.init {
 			continue
 		}
-		in, err := inNamespace(name, below)
-		switch {
-		case errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH):
-			continue // it is gone
-		case errors.Is(err, fs.ErrPermission):
-			continue // it is somebody's whom this process could not put there
-		case err != nil:
+		in, err := s.has(name)
+		if err != nil {
 			return nil, err
 		}
 		if in && lives(name) {
@@ -80,37 +99,46 @@ func (n *Namespace) initInProc() int {
 	return n.pid
 }
 
-// inNamespace reports whether a process is in a namespace that is in below, as has does.
-func inNamespace(name string, below map[uint64]bool) (bool, error) {
+// has reports whether a process is in the namespace, or below it.
+func (s *search) has(name string) (bool, error) {
 	fd, err := highfd.Open("/proc/"+name+"/ns/pid", unix.O_RDONLY, 0)
-	if err != nil {
-		return false, err
+	switch err {
+	case nil:
+		return s.contains(fd)
+	case unix.ENOENT, unix.ESRCH:
+		return false, nil // it is gone
+	case unix.EACCES, unix.EPERM:
+		in, known := s.knows(name)
+		return in || !known && s.descends(name), nil
 	}
-	return has(fd, below)
+	return false, os.NewSyscallError("open /proc/PID/ns/pid", err)
 }
 
-// has reports whether a pid namespace, whose descriptor it closes, is one that is in below
-// or is inside of one. What it finds out about others is kept in below.
-func has(fd int, below map[uint64]bool) (bool, error) {
+// contains reports whether a pid namespace, whose descriptor it closes, is this one or
+// is inside of it.
+func (s *search) contains(fd int) (bool, error) {
 	var passed []uint64
 	defer func() { unix.Close(fd) }()
 	for {
 		var st unix.Stat_t
 		if err := unix.Fstat(fd, &st); err != nil {
-			return false, err
+			return false, os.NewSyscallError("fstat", err)
 		}
-		in, known := below[st.Ino]
+		in, known := s.in[st.Ino]
 		if !known {
 			passed = append(passed, st.Ino)
 			parent, err := unix.IoctlRetInt(fd, unix.NS_GET_PARENT)
-			if err == nil {
+			switch err {
+			case nil:
 				unix.Close(fd)
 				fd = parent
 				continue
+			case unix.EMFILE, unix.ENFILE, unix.ENOMEM:
+				return false, os.NewSyscallError("NS_GET_PARENT", err)
 			}
 		}
 		for _, ino := range passed {
-			below[ino] = in
+			s.in[ino] = in
 		}
 		return in, nil
 	}

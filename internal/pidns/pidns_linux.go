@@ -19,8 +19,7 @@ import (
 
 // Namespace is a pid namespace with an init.
 type Namespace struct {
-	file     *os.File // of the namespace
-	dev, ino uint64   // of file
+	file *highfd.Held // of the namespace
 
 	mu     sync.Mutex
 	pid    int // of the init
@@ -62,12 +61,9 @@ func (n *Namespace) open() error {
 	if fd, err = highfd.Raise(fd); err != nil {
 		return err
 	}
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		unix.Close(fd)
+	if n.file, err = highfd.Hold(fd, "pid namespace"); err != nil {
 		return err
 	}
-	n.file, n.dev, n.ino = os.NewFile(uintptr(fd), "pid namespace"), uint64(st.Dev), st.Ino
 	if !n.Alive() {
 		n.file.Close()
 		return unix.ESRCH
@@ -95,7 +91,16 @@ func namespaceOf(pid, pidfd int) (int, error) {
 }
 
 // File is the file of the namespace, for setns. It stays the namespace's.
-func (n *Namespace) File() *os.File { return n.file }
+func (n *Namespace) File() *os.File { return n.file.File }
+
+// Usable reports whether others can be made in the namespace: its file is there, and its
+// init neither dead nor dying.
+func (n *Namespace) Usable() bool {
+	return !n.strays() && n.Alive() && !n.ending()
+}
+
+// strays reports whether other code has closed the file.
+func (n *Namespace) strays() bool { return n.file.With(func(int) error { return nil }) != nil }
 
 // Alive reports whether the init has not ended. One that has ended is reaped.
 func (n *Namespace) Alive() bool { return !n.tryReap() }
@@ -209,8 +214,8 @@ const (
 )
 
 // Close kills what is left of the namespace and lets go of it.
-func (n *Namespace) Close() error {
+func (n *Namespace) Close() {
 	n.signal(unix.SIGKILL)
 	n.leave()
-	return n.file.Close()
+	n.file.Close()
 }

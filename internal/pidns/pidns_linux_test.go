@@ -35,11 +35,7 @@ func newNamespace(t *testing.T) *pidns.Namespace {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := n.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(n.Close)
 	return n
 }
 
@@ -436,9 +432,7 @@ func TestManyNamespaces(t *testing.T) {
 			if !n.Alive() {
 				return errors.New("not alive")
 			}
-			if err := n.Close(); err != nil {
-				return err
-			}
+			n.Close()
 		}
 		return nil
 	})

@@ -3,7 +3,6 @@
 package pidns
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -33,14 +32,17 @@ func Process(ctx context.Context) (*os.File, error) {
 	process.Lock()
 	defer process.Unlock()
 	n := process.Namespace
-	if n != nil && n.Alive() && !n.ending() {
-		return n.file, nil
+	if n != nil && n.Usable() {
+		return n.File(), nil
 	}
 	if process.refused != nil {
 		return nil, process.refused
 	}
 	if n != nil {
 		process.Namespace = nil
+		if n.strays() {
+			n.file.Close() // or the collector would
+		}
 		n.leave()
 	}
 	n, err := New(ctx)
@@ -52,7 +54,7 @@ func Process(ctx context.Context) (*os.File, error) {
 		return nil, err
 	}
 	process.Namespace = n
-	return n.file, nil
+	return n.File(), nil
 }
 
 // Able reports why Process can't do it here; nil where it has done so before. It does not
@@ -101,9 +103,7 @@ func Probe() error {
 
 // hasSysAdmin reports whether CAP_SYS_ADMIN is in the effective set of a status.
 func hasSysAdmin(status []byte) bool {
-	_, rest, _ := bytes.Cut(status, []byte("\nCapEff:"))
-	line, _, _ := bytes.Cut(rest, []byte("\n"))
-	set, err := strconv.ParseUint(string(bytes.TrimSpace(line)), 16, 64)
+	set, err := strconv.ParseUint(string(field(status, "CapEff")), 16, 64)
 	return err == nil && set&(1<<unix.CAP_SYS_ADMIN) != 0
 }
 
@@ -142,6 +142,6 @@ func EndForTest() {
 	process.Namespace, process.refused = nil, nil
 	process.Unlock()
 	if n != nil {
-		_ = n.Close()
+		n.Close()
 	}
 }

@@ -15,18 +15,22 @@ import (
 // Signal sends a signal to all members, and reports whether there were any. The error is
 // of those who did not get it. One that forks meanwhile may have a child that is missed.
 func (n *Namespace) Signal(sig unix.Signal) (some bool, err error) {
-	pids, err := n.Members()
-	for _, pid := range pids {
-		err = errors.Join(err, n.signalMember(pid, sig))
-	}
-	return len(pids) > 0, err
+	err = n.search(func(s *search) error {
+		pids, err := s.members()
+		some = len(pids) > 0
+		for _, pid := range pids {
+			err = errors.Join(err, s.signal(strconv.Itoa(pid), sig))
+		}
+		return err
+	})
+	return some, err
 }
 
-// signalMember sends to a process that was a member: whoever has its number in /proc now
+// signal sends to a process that was a member: whoever has its number in /proc now
 // gets nothing unless he is one, too. The number may be none of this process's pids, so
 // the directory in /proc stands for the process, as a pidfd would.
-func (n *Namespace) signalMember(pid int, sig unix.Signal) error {
-	dir, err := highfd.Open("/proc/"+strconv.Itoa(pid), unix.O_RDONLY|unix.O_DIRECTORY, 0)
+func (s *search) signal(name string, sig unix.Signal) error {
+	dir, err := highfd.Open("/proc/"+name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err == unix.ENOENT {
 		return nil
 	}
@@ -34,15 +38,30 @@ func (n *Namespace) signalMember(pid int, sig unix.Signal) error {
 		return os.NewSyscallError("open /proc/PID", err)
 	}
 	defer unix.Close(dir)
-	fd, err := highfd.OpenAt(dir, "ns/pid", unix.O_RDONLY, 0)
-	if err != nil {
-		return nil // it is gone
-	}
-	if in, err := has(fd, map[uint64]bool{n.ino: true}); err != nil || !in {
-		return nil // it is gone
-	}
-	if err := unix.PidfdSendSignal(dir, sig, nil, 0); err != unix.ESRCH {
+	in, err := s.isIn(dir, name)
+	if err != nil || !in {
 		return err
 	}
+	if err := unix.PidfdSendSignal(dir, sig, nil, 0); err != nil && err != unix.ESRCH {
+		return os.NewSyscallError("pidfd_send_signal", err)
+	}
 	return nil
+}
+
+// isIn is has for the process of a directory in /proc. The error is EACCES where nobody
+// says for sure. A process that the kernel finds by the name may be another than that of
+// the directory, which is gone then, and gets nothing.
+func (s *search) isIn(dir int, name string) (bool, error) {
+	fd, err := highfd.OpenAt(dir, "ns/pid", unix.O_RDONLY, 0)
+	switch err {
+	case nil:
+		return s.contains(fd)
+	case unix.ENOENT, unix.ESRCH:
+		return false, nil // it is gone
+	case unix.EACCES, unix.EPERM:
+		if in, known := s.knows(name); known {
+			return in, nil
+		}
+	}
+	return false, os.NewSyscallError("open /proc/PID/ns/pid", err)
 }

@@ -50,7 +50,7 @@ func (s *space) open(ctx context.Context) (*os.File, error) {
 	if s.closed {
 		return nil, ErrClosed
 	}
-	if s.now != nil && !s.now.Alive() { // somebody outside has killed it
+	if s.now != nil && !s.now.Usable() { // somebody outside has killed it
 		s.dead, s.now = append(s.dead, s.now), nil
 	}
 	if s.now == nil {
@@ -74,7 +74,7 @@ func (s *space) all() []*pidns.Namespace {
 		if list, err := n.Members(); err != nil || len(list) > 0 || n.Alive() {
 			left = append(left, n)
 		} else {
-			_ = n.Close() // nobody is in it
+			n.Close() // nobody is in it
 		}
 	}
 	s.dead = left
@@ -97,7 +97,7 @@ func (s *space) KillEach() (some bool, err error) { return s.KillAll() }
 
 // KillAll kills the init.
 func (s *space) KillAll() (some bool, err error) {
-	some = s.Count() != 0
+	some = !s.Empty()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.now == nil || !s.used {
@@ -114,31 +114,60 @@ func (s *space) Signal(sig syscall.Signal) (some bool, err error) {
 	}
 	for _, n := range s.all() {
 		any, serr := n.Signal(sig)
-		some, err = some || any, errors.Join(err, serr)
+		if !errors.Is(serr, os.ErrClosed) { // nobody is in it
+			some, err = some || any, errors.Join(err, serr)
+		}
 	}
 	return some, err
 }
 
-func (s *space) Count() (sum int) {
+// count is how many there are, at least. The error says why there may be more.
+func (s *space) count() (sum int, err error) {
 	for _, n := range s.all() {
-		list, err := n.Members()
-		if err != nil {
-			return -1
-		}
+		list, nerr := n.Members()
 		sum += len(list)
+		if nerr != nil && !errors.Is(nerr, os.ErrClosed) { // one that was closed has none
+			err = errors.Join(err, nerr)
+		}
+	}
+	return sum, err
+}
+
+func (s *space) Count() int {
+	sum, err := s.count()
+	if sum == 0 && err != nil {
+		return -1
 	}
 	return sum
 }
 
 func (s *space) Empty() bool { return s.Count() == 0 }
 
+// Times between two looks: to look takes a time that grows with the number of processes
+// of the system.
+const (
+	leastPause = 500 * time.Microsecond
+	mostPause  = 100 * time.Millisecond
+)
+
+// AwaitEmpty looks at those namespaces, too, that are made meanwhile.
 func (s *space) AwaitEmpty(ctx context.Context) error {
-	for _, n := range s.all() {
-		if _, err := n.Wait(ctx); err != nil {
+	for pause := leastPause; ; pause = min(2*pause, mostPause) {
+		sum, err := s.count()
+		if sum == 0 && (err == nil || !passes(err)) {
 			return err
 		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-	return nil
+}
+
+// passes reports whether somebody may be looked for again: descriptors or memory were short.
+func passes(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOMEM)
 }
 
 func (s *space) Usage() (Usage, error) {
@@ -155,17 +184,18 @@ func (s *space) End(d time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()
 	_ = s.AwaitEmpty(ctx) // the same
-	left := 0
+	left, err := s.count()
 	for _, n := range s.all() {
-		list, _ := n.Members() // one that was closed has none
-		left += len(list)
-		_ = n.Close() // the file was open
+		n.Close()
 	}
 	s.mu.Lock()
 	s.dead = nil
 	s.mu.Unlock()
-	if left > 0 {
+	switch {
+	case left > 0:
 		return fmt.Errorf("%d killed processes of a pid namespace don't end: %w", left, syscall.EBUSY)
+	case err != nil:
+		return fmt.Errorf("killed processes of a pid namespace may be left: %w", err)
 	}
 	return nil
 }
@@ -179,7 +209,9 @@ func (s *space) Abandon() {
 		return
 	}
 	go func() {
-		_ = s.AwaitEmpty(context.Background()) // which does not end before
-		_ = s.End(goneTime)                    // the same
+		for s.AwaitEmpty(context.Background()) != nil { // it says nothing of them
+			time.Sleep(time.Second)
+		}
+		_ = s.End(goneTime) // nobody is left to be told
 	}()
 }

@@ -1,0 +1,118 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package pidns_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/kernel"
+	"github.com/safespawn/spawn/internal/pidns"
+	"github.com/safespawn/spawn/internal/testenv"
+)
+
+var _ = testenv.RegisterHelper("hidden members", hiddenMembers)
+
+// ofNobody is a command of another user.
+func ofNobody(script string) *exec.Cmd {
+	cmd := exec.Command("/bin/sh", "-c", script)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	return cmd
+}
+
+// hiddenMembers may not look at the processes of another user. It has two in a namespace, of
+// which one has the init as its parent, and one outside.
+func hiddenMembers([]string) int {
+	n, err := pidns.New(context.Background())
+	if err != nil {
+		return testenv.Status(err)
+	}
+	defer n.Close()
+	member, orphan, outside := ofNobody("exec sleep 1000"), ofNobody("sleep 1000 & exit"), ofNobody("exec sleep 1000")
+	if err := errors.Join(startInside(n, member), startInside(n, orphan), outside.Start()); err != nil {
+		return testenv.Status(err)
+	}
+	defer func() {
+		_, _ = member.Process.Kill(), outside.Process.Kill()
+		_, _ = member.Wait(), outside.Wait() // killed
+	}()
+	_ = orphan.Wait() // it has exited
+	count := func() int {
+		list, err := n.Members()
+		if err != nil {
+			return -1
+		}
+		return len(list)
+	}
+	if !testenv.Soon(func() bool { return count() == 2 }) {
+		return testenv.Status(fmt.Errorf("%d members", count()))
+	}
+	some, err := n.Signal(unix.SIGTERM)
+	switch {
+	case !some:
+		err = errors.New("nobody is there")
+	case err == nil && !testenv.Soon(func() bool { return count() == 0 }):
+		err = fmt.Errorf("%d members after the signal", count())
+	case errors.Is(err, fs.ErrPermission) && !kernel.OurIDs():
+		err = nil // it could not know whom it signals
+		if count() != 2 {
+			err = fmt.Errorf("%d members after no signal", count())
+		}
+	}
+	if left, kerr := n.Kill(context.Background()); left != 0 || kerr != nil {
+		err = errors.Join(err, fmt.Errorf("%d left, %w", left, kerr))
+	}
+	return testenv.Status(err)
+}
+
+// A member whose files in /proc are closed to this process is a member.
+func TestHiddenMembers(t *testing.T) {
+	const capSetuid = 7
+	testenv.NeedCap(t, capSysAdmin)
+	testenv.NeedCap(t, capSetuid)
+	for name, flags := range map[string]uintptr{"own proc": 0, "foreign proc": unix.CLONE_NEWPID} {
+		t.Run(name, func(t *testing.T) {
+			cmd := &exec.Cmd{
+				Path: testenv.Self(t), Args: testenv.HelperArgs("hidden members"), SysProcAttr: &syscall.SysProcAttr{Cloneflags: flags},
+			}
+			if out, err := withoutPtrace(cmd); err != nil {
+				t.Errorf("%v: %s", err, out)
+			}
+		})
+	}
+}
+
+// withoutPtrace runs a command without CAP_SYS_PTRACE.
+func withoutPtrace(cmd *exec.Cmd) (out []byte, err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // for good: the thread is without, too
+		if err = unix.Prctl(unix.PR_CAPBSET_DROP, unix.CAP_SYS_PTRACE, 0, 0, 0); err == nil {
+			out, err = cmd.CombinedOutput()
+		}
+	}()
+	<-done
+	return out, err
+}
+
+// After Close the inode of the namespace may be that of another, so there are no members.
+func TestClosedHasNoMembers(t *testing.T) {
+	n := newNamespace(t)
+	n.Close()
+	if list, err := n.Members(); len(list) != 0 || !errors.Is(err, os.ErrClosed) {
+		t.Errorf("%v, %v", list, err)
+	}
+	if some, err := n.Signal(unix.SIGTERM); some || !errors.Is(err, os.ErrClosed) {
+		t.Errorf("%v, %v", some, err)
+	}
+}
