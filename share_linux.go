@@ -74,5 +74,5 @@ func orphan(pid, pidfd int, claim raw.Claim) *Process {
 // isPidfd reports whether a file still is a pidfd of the child.
 func (c *child) isPidfd(f *os.File) bool {
 	fd, err := highfd.Number(f)
-	return err == nil && engine.IsPidfd(fd, c.PID)
+	return err == nil && kernel.IsPidfd(fd, c.PID)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/safespawn/spawn/internal/engine"
 	"github.com/safespawn/spawn/internal/handover"
 	"github.com/safespawn/spawn/internal/highfd"
+	"github.com/safespawn/spawn/internal/kernel"
 	"github.com/safespawn/spawn/internal/raw"
 )
 
@@ -224,7 +225,7 @@ func (c *child) awaitHandle(pidfd int) {
 	if !c.shortWait(pidfd) {
 		pid := c.process.Pid
 		if !ends.await(pidfd, pid) {
-			if !engine.IsPidfd(pidfd, pid) {
+			if !kernel.IsPidfd(pidfd, pid) {
 				c.stray = c.own != nil
 				return
 			}

@@ -11,8 +11,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/safespawn/spawn/internal/engine"
 	"github.com/safespawn/spawn/internal/highfd"
+	"github.com/safespawn/spawn/internal/kernel"
 )
 
 // ends waits for the ends of children. Their pidfds are those of os.Process: for
@@ -110,7 +110,7 @@ func (p *endPoller) lookUntilOver(w *endWaiter) error {
 			return err
 		}
 		p.mu.Lock()
-		p.fail(func(w *endWaiter) bool { return !engine.IsPidfd(w.pidfd, w.pid) })
+		p.fail(func(w *endWaiter) bool { return !kernel.IsPidfd(w.pidfd, w.pid) })
 		p.mu.Unlock()
 		if p.look(w) {
 			return nil

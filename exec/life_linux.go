@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn"
-	"github.com/safespawn/spawn/internal/engine"
 	"github.com/safespawn/spawn/internal/handover"
 	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/kernel"
@@ -64,9 +63,9 @@ func (c *child) keep(noReap bool) {
 	switch {
 	case c.own == nil:
 	case noReap || c.traced:
-		c.own.Keep(engine.IsPidfd, nil)
+		c.own.Keep(kernel.IsPidfd, nil)
 	default:
-		c.own.Keep(engine.IsPidfd, reapOrphan)
+		c.own.Keep(kernel.IsPidfd, reapOrphan)
 	}
 }
 

@@ -49,7 +49,7 @@ func AttachPidfd(pidfd int) (Child, error) {
 	case !kernel.OurIDs():
 		return Child{}, &attr.UnsupportedError{What: "a pidfd that tells its pid, or a /proc of this pid namespace", Since: "6.13"}
 	default:
-		pid = pidOfPidfd(pidfd)
+		pid = kernel.NumberOfPidfd(pidfd)
 	}
 	if pid <= 0 {
 		return Child{}, os.ErrProcessDone

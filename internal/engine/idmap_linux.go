@@ -4,7 +4,6 @@ package engine
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -131,7 +130,7 @@ func (g *mapGate) writeAll(a *attempt) error {
 // namespace than ours.
 func procPID(pid, pidfd int) (int, error) {
 	if pidfd >= 0 {
-		if n := pidOfPidfd(pidfd); n > 0 {
+		if n := kernel.NumberOfPidfd(pidfd); n > 0 {
 			return n, nil
 		}
 	}
@@ -139,13 +138,6 @@ func procPID(pid, pidfd int) (int, error) {
 		return 0, fmt.Errorf("/proc is not mounted, or that of another pid namespace: %w", unix.ENOENT)
 	}
 	return pid, nil
-}
-
-// pidOfPidfd is the number in /proc of a pidfd's process, 0 if that can't be found
-// out.
-func pidOfPidfd(fd int) int {
-	n, _ := kernel.Number("/proc/thread-self/fdinfo/"+strconv.Itoa(fd), "Pid")
-	return n
 }
 
 func ignoringEINTR(f func() (int, error)) (n int, err error) {

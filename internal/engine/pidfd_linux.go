@@ -24,12 +24,12 @@ func raisePidfd(r *raw.Run, pid int) int {
 	n, err := highfd.Dup(fd)
 	if err != nil {
 		n = -1
-	} else if !isPidfdOf(n, pid) {
+	} else if !kernel.SaysPidfd(n, pid) {
 		unix.Close(n)
 		n, fd = -1, -1
 	}
 	r.SetPidfd(n)
-	if isPidfdOf(fd, pid) {
+	if kernel.SaysPidfd(fd, pid) {
 		unix.Close(fd)
 	}
 	return n
@@ -39,32 +39,7 @@ func raisePidfd(r *raw.Run, pid int) int {
 // out: other code may have closed it by mistake, and opened something else. It changes
 // nothing.
 func (c *Child) Holds() bool {
-	return c.Pidfd >= 0 && c.claim.Holds(c.Pidfd) && IsPidfd(c.Pidfd, c.PID)
-}
-
-// IsPidfd reports whether a descriptor is a pidfd of a child, as far as can be found out.
-func IsPidfd(fd, pid int) bool {
-	f := kernel.Current()
-	if f.PidfdInfo {
-		info := unix.PidfdInfo{Mask: unix.PIDFD_INFO_PID}
-		switch unix.IoctlPidfdInfo(fd, &info) {
-		case nil:
-			return int(info.Pid) == pid
-		case unix.EBADF, unix.ENOTTY, unix.EINVAL:
-			return false
-		}
-		return true
-	}
-	if !f.Pidfd {
-		return true
-	}
-	switch unix.PidfdSendSignal(fd, 0, nil, 0) {
-	case unix.EBADF:
-		return false
-	case unix.ESRCH:
-		return true // whosever it was, nobody gets a signal by it
-	}
-	return isPidfdOf(fd, pid)
+	return c.Pidfd >= 0 && c.claim.Holds(c.Pidfd) && kernel.IsPidfd(c.Pidfd, c.PID)
 }
 
 // Closable reports whether the number of the pidfd may be closed.
@@ -98,11 +73,3 @@ func (c *Child) lose() {
 
 // Lost reports whether the number of the pidfd was somebody else's when it was used.
 func (c *Child) Lost() bool { return c.lost }
-
-// isPidfdOf reports whether fd is a pidfd of a process, as far as /proc tells.
-func isPidfdOf(fd, pid int) bool {
-	if !kernel.OurIDs() {
-		return true
-	}
-	return pidOfPidfd(fd) == pid
-}

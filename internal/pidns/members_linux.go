@@ -92,7 +92,7 @@ func (n *Namespace) initInProc() int {
 		return 0
 	}
 	if n.holds() {
-		if pid, ok := kernel.Number("/proc/thread-self/fdinfo/"+strconv.Itoa(n.pidfd), "Pid"); ok {
+		if pid := kernel.NumberOfPidfd(n.pidfd); pid != 0 {
 			return pid
 		}
 	}

@@ -80,7 +80,7 @@ func namespaceOf(pid, pidfd int) (int, error) {
 		if fd, err := unix.IoctlRetInt(pidfd, pidfdGetPIDNamespace); err == nil {
 			return fd, nil
 		}
-		if n, ok := kernel.Number("/proc/thread-self/fdinfo/"+strconv.Itoa(pidfd), "Pid"); ok && n > 0 {
+		if n := kernel.NumberOfPidfd(pidfd); n > 0 {
 			return highfd.Open("/proc/"+strconv.Itoa(n)+"/ns/pid", unix.O_RDONLY, 0)
 		}
 	}
@@ -120,15 +120,7 @@ func (n *Namespace) ask(x *raw.Exit) syscall.Errno {
 // holds reports whether the number of the pidfd is still that of the init, as far as can
 // be found out: other code may have closed it by mistake.
 func (n *Namespace) holds() bool {
-	if n.pidfd < 0 || !n.claim.Holds(n.pidfd) {
-		return false
-	}
-	if !kernel.Current().PidfdInfo {
-		return true
-	}
-	info := unix.PidfdInfo{Mask: unix.PIDFD_INFO_PID}
-	err := unix.IoctlPidfdInfo(n.pidfd, &info)
-	return err == unix.ESRCH || err == nil && int(info.Pid) == n.pid
+	return n.pidfd >= 0 && n.claim.Holds(n.pidfd) && kernel.IsPidfd(n.pidfd, n.pid)
 }
 
 // signal sends the init a signal. Its pid is its own until it is reaped.

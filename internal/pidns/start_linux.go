@@ -192,7 +192,7 @@ func (f *files) startHere() (pid, pidfd int, err error) {
 	}
 	pidfd = r.Pidfd()
 	if step, errno, failed := r.Failure(); failed {
-		reapNow(pid)
+		reapNow(pid, pidfd)
 		closeFD(&pidfd)
 		return 0, -1, refusedInChild(step.Name, errno)
 	}
@@ -204,8 +204,17 @@ func (f *files) startHere() (pid, pidfd int, err error) {
 	return pid, pidfd, nil
 }
 
-// reapNow takes the status of a child that has ended, unless somebody else does.
-func reapNow(pid int) { raw.Wait4(pid, unix.WALL, new(raw.Exit)) }
+// reapNow takes the status of a child that has ended, unless somebody else does: then the
+// pid may be another's.
+func reapNow(pid, pidfd int) {
+	var x raw.Exit
+	if pidfd >= 0 && kernel.Current().Waitid {
+		if errno := raw.Waitid(unix.P_PIDFD, pidfd, unix.WEXITED|unix.WALL, &x); errno == 0 || errno == unix.ECHILD {
+			return
+		}
+	}
+	raw.Wait4(pid, unix.WALL, &x)
+}
 
 // refusedByClone is about a namespace that can't be made.
 func refusedByClone(errno syscall.Errno) error {
