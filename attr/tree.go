@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/safespawn/spawn/internal/plan"
-	"github.com/safespawn/spawn/internal/raw"
 )
 
 // inTree makes the child in a tree. Tree.Attr of package spawn makes it.
@@ -30,12 +29,11 @@ func (t inTree) lower(p *plan.Plan) {
 		}
 		return
 	}
-	p.Leads = true
 	if c := p.Claims(); c.Has(newGroup) || c.Has(newSession) {
-		return // by another attribute
+		p.Leads = true // by another attribute
+		return
 	}
-	p.Step(plan.StepSetpgid, "0")
-	p.Call(plan.Session, raw.Setpgid, raw.Int(0), raw.Int(0))
+	Setpgid{}.lower(p)
 }
 
 func (t inTree) fallback(f *plan.ForkExec) error {

@@ -22,14 +22,12 @@ func WithNumber(f *os.File, use func(fd int) error) error {
 
 // Number is the descriptor that an open file has now.
 func Number(f *os.File) (fd int, err error) {
-	conn, err := f.SyscallConn()
-	if err != nil {
-		return -1, err
-	}
-	if conn.Control(func(n uintptr) { fd = int(n) }) != nil {
-		return -1, os.ErrClosed
-	}
-	return fd, nil
+	fd = -1
+	err = WithNumber(f, func(n int) error {
+		fd = n
+		return nil
+	})
+	return fd, err
 }
 
 // NeverClose keeps a file whose number is somebody else's by now: to close it, as the
