@@ -73,9 +73,11 @@
 // what happens, and why it happens there and not earlier or later. A step that the
 // Spec does not ask for is left out.
 //
-//  1. DieWithParent, or OOMScoreAdj with InheritAll or with IDMap for Namespaces: a
-//     first child makes the child, and sleeps until execve. A score is a child's own
-//     only while the maker of the child sleeps, and the parent must not sleep.
+//  1. DieWithParent, a tree in a pid namespace, or OOMScoreAdj with InheritAll or
+//     with IDMap for Namespaces: a first child makes the child, and sleeps until
+//     execve. setns puts only the children of its caller into a pid namespace. A
+//     score is a child's own only while the maker of the child sleeps, and the parent
+//     must not sleep.
 //  2. A file table of its own, with only the needed descriptors. Before that, a
 //     change to a descriptor would change the parent's, too.
 //  3. Signal dispositions: InheritIgnored, SigDefault, SigIgnore. No signal is

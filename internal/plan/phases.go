@@ -43,8 +43,8 @@ const (
 // later. The list in the documentation of package spawn is this one; a test
 // compares them.
 var Phases = [numPhases]struct{ Does, Why string }{
-	Relay: {"DieWithParent, or OOMScoreAdj with InheritAll or with IDMap for Namespaces: a first child makes the child, and sleeps until execve",
-		"A score is a child's own only while the maker of the child sleeps, and the parent must not sleep"},
+	Relay: {"DieWithParent, a tree in a pid namespace, or OOMScoreAdj with InheritAll or with IDMap for Namespaces: a first child makes the child, and sleeps until execve",
+		"setns puts only the children of its caller into a pid namespace. A score is a child's own only while the maker of the child sleeps, and the parent must not sleep"},
 	FileTable: {"A file table of its own, with only the needed descriptors",
 		"Before that, a change to a descriptor would change the parent's, too"},
 	Signals: {"Signal dispositions: InheritIgnored, SigDefault, SigIgnore",
