@@ -17,7 +17,6 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
-	"github.com/safespawn/spawn/internal/kernel"
 	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
@@ -70,15 +69,6 @@ func scriptTo(t *testing.T, text string, list ...attr.Attr) (p *spawn.Process, r
 // process has ended it.
 const loop = "echo ready; exec >&-; while :; do sleep 0.02; done"
 
-// stateOf is the state of a process, as ps shows it.
-func stateOf(pid int) byte {
-	fields, err := kernel.Stat(strconv.Itoa(pid))
-	if err != nil {
-		return 0
-	}
-	return fields[0][0]
-}
-
 func waitFor(t *testing.T, p *spawn.Process) *spawn.ProcessState {
 	t.Helper()
 	state, err := p.Wait(t.Context())
@@ -107,7 +97,7 @@ func TestA6StopSteps(t *testing.T) {
 					grace = soon
 				}
 				if name == "stopped" {
-					testenv.Eventually(t, "the child is stopped", func() bool { return stateOf(p.Pid()) == 'T' })
+					testenv.Eventually(t, "the child is stopped", func() bool { return testenv.StateOf(p.Pid()) == 'T' })
 				}
 				r, err := p.Stop(t.Context(), spawn.Graceful(grace)...)
 				if err != nil || r.Step != c.step || r.Left != 0 || r.Took <= 0 {
@@ -127,7 +117,7 @@ func TestStopEnded(t *testing.T) {
 	spawntest.EachEngine(t, func(t *testing.T) {
 		for _, list := range []attr.List{nil, {attr.Setpgid{}}} {
 			p, _ := scriptSays(t, "echo", list...)
-			testenv.Eventually(t, "the child has ended", func() bool { return stateOf(p.Pid()) == 'Z' })
+			testenv.Eventually(t, "the child has ended", func() bool { return testenv.StateOf(p.Pid()) == 'Z' })
 			steps := []spawn.StopStep{{Signal: syscall.SIGTERM, Grace: testenv.Patience}, never}
 			// The fallback sees the end only when it waits for it.
 			if r, err := p.Stop(t.Context(), steps...); err != nil || r.Step > 0 || r.Left != 0 || engine && r.Step != -1 {
@@ -150,12 +140,12 @@ func TestStopEnded(t *testing.T) {
 func TestA2StopLeaderGone(t *testing.T) {
 	spawntest.EachEngine(t, func(t *testing.T) {
 		p, line := scriptSays(t, "sleep 60 >&- & echo $!", attr.Setpgid{})
-		testenv.Eventually(t, "the child has ended", func() bool { return stateOf(p.Pid()) == 'Z' })
+		testenv.Eventually(t, "the child has ended", func() bool { return testenv.StateOf(p.Pid()) == 'Z' })
 		r, err := p.Stop(t.Context(), spawn.Graceful(testenv.Patience)...)
 		if err != nil || r.Step != 0 || r.Left != 0 {
 			t.Errorf("%+v, %v", r, err)
 		}
-		if pid, err := strconv.Atoi(line); err != nil || stateOf(pid) != 0 && stateOf(pid) != 'Z' {
+		if pid, err := strconv.Atoi(line); err != nil || !testenv.IsOver(pid) {
 			t.Errorf("%q is alive: %v", line, err)
 		}
 		if state := waitFor(t, p); !state.Success() {
@@ -284,7 +274,7 @@ func TestA1A3Stop(t *testing.T) {
 		}
 		r.Close()
 		for word := range strings.FieldsSeq(line) {
-			if pid, err := strconv.Atoi(word); err != nil || stateOf(pid) != 0 && stateOf(pid) != 'Z' {
+			if pid, err := strconv.Atoi(word); err != nil || !testenv.IsOver(pid) {
 				t.Errorf("%q is alive: %v", word, err)
 			}
 		}

@@ -87,7 +87,7 @@ func neighbour(t *testing.T) {
 	tree := newTree(t, spawn.Limits{})
 	p := startIn(t, tree, "sleep 600")
 	t.Cleanup(func() {
-		if stateOf(p.Pid()) == 0 || stateOf(p.Pid()) == 'Z' {
+		if testenv.IsOver(p.Pid()) {
 			t.Error("the neighbour has died")
 		}
 	})

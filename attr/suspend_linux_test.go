@@ -315,9 +315,7 @@ var _ = testenv.RegisterHelper("reaping parent", func(args []string) int {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
-		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.Pid()))
-		_, rest, _ := strings.Cut(string(text), ") ")
-		fmt.Print(rest[:1])
+		fmt.Print(string(testenv.StateOf(p.Pid())))
 		if err := p.Signal(unix.SIGCONT); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 		}

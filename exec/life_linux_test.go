@@ -151,7 +151,7 @@ func TestA9A12Dropped(t *testing.T) {
 			all, end := dropped(t, n, tree)
 			end()
 			for _, c := range all {
-				testenv.Eventually(t, "it has ended", func() bool { return !running(c.Process.Pid) })
+				testenv.Eventually(t, "it has ended", func() bool { return testenv.IsOver(c.Process.Pid) })
 			}
 		}
 		endAll()
@@ -161,7 +161,7 @@ func TestA9A12Dropped(t *testing.T) {
 			return pidfds() <= before+living
 		})
 		for _, pid := range pids {
-			if !running(pid) {
+			if testenv.IsOver(pid) {
 				t.Errorf("%d has ended", pid)
 			}
 		}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -18,16 +17,6 @@ import (
 	"github.com/safespawn/spawn/exec"
 	"github.com/safespawn/spawn/internal/testenv"
 )
-
-// running reports whether a process is there and no zombie.
-func running(pid int) bool {
-	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
-		return false
-	}
-	_, rest, _ := strings.Cut(string(stat), ") ")
-	return !strings.HasPrefix(rest, "Z") && !strings.HasPrefix(rest, "X")
-}
 
 // lines is written to, and calls full when it has some number of lines.
 type lines struct {
@@ -144,7 +133,7 @@ func TestStopAfterEnd(t *testing.T) {
 			t.Error(err)
 		}
 		if spawn.Features().Has(spawn.FeatureEngine) {
-			testenv.Eventually(t, "the program has ended", func() bool { return !running(c.Process.Pid) })
+			testenv.Eventually(t, "the program has ended", func() bool { return testenv.IsOver(c.Process.Pid) })
 			cancel()
 		}
 		var exit *exec.ExitError
@@ -282,7 +271,7 @@ func TestA3TreeSurvivors(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 		for _, pid := range strings.Fields(out.String()) {
-			if running(number(pid)) {
+			if !testenv.IsOver(number(pid)) {
 				t.Errorf("process %s is alive", pid)
 			}
 		}

@@ -269,9 +269,7 @@ func TestContextAfterTheEnd(t *testing.T) {
 		if _, err := fmt.Fscan(pidFile, &pid); err != nil {
 			t.Fatal(err)
 		}
-		for syscall.Kill(pid, 0) != syscall.ESRCH { // it was reaped
-			time.Sleep(time.Millisecond)
-		}
+		testenv.Eventually(t, "it was reaped", func() bool { return syscall.Kill(pid, 0) == syscall.ESRCH })
 		time.Sleep(10 * time.Millisecond) // Wait goes on
 		cancel()
 		time.Sleep(10 * time.Millisecond) // Cancel would be called
@@ -318,9 +316,7 @@ func TestWrittenBeforeTheEnd(t *testing.T) {
 		in.Close()
 		waited := make(chan error)
 		go func() { waited <- c.Wait() }()
-		for syscall.Kill(c.Process.Pid, 0) == nil && !zombie(c.Process.Pid) {
-			time.Sleep(time.Millisecond)
-		}
+		testenv.Eventually(t, "the child has ended", func() bool { return testenv.IsOver(c.Process.Pid) })
 		time.Sleep(200 * time.Millisecond) // longer than what is tried before the pipe is closed
 		close(g.open)
 		if err := <-waited; !errors.Is(err, exec.ErrWaitDelay) {
@@ -330,11 +326,6 @@ func TestWrittenBeforeTheEnd(t *testing.T) {
 			t.Errorf("Tree %v: %d bytes", tree, n)
 		}
 	}
-}
-
-func zombie(pid int) bool {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	return err != nil || bytes.Contains(stat, []byte(") Z "))
 }
 
 // TestRefusedCalls has calls of this process refused from the start on. What can't

@@ -27,7 +27,7 @@ func mustBeGone(t *testing.T, pids []string, want int) {
 		t.Errorf("got %q, want %d pids", pids, want)
 	}
 	for _, p := range pids {
-		if pid := number(p); running(pid) {
+		if pid := number(p); !testenv.IsOver(pid) {
 			t.Errorf("process %d is alive", pid)
 			_ = syscall.Kill(pid, syscall.SIGKILL) // not to leave it behind
 		}
@@ -81,9 +81,7 @@ func testTreeKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	pids := readPids(t, out, 3)
-	for running(number(pids[0])) {
-		time.Sleep(time.Millisecond)
-	}
+	testenv.Eventually(t, "the leader has ended", func() bool { return testenv.IsOver(number(pids[0])) })
 	if err := c.Kill(); err != nil {
 		t.Error(err)
 	}

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -117,10 +116,7 @@ func killWithoutDescriptors(kind string) error {
 	}
 	for _, p := range pids {
 		// Without a descriptor for /proc Wait has not seen them end.
-		for try := 0; try < 1000 && running(number(p)); try++ {
-			time.Sleep(10 * time.Millisecond)
-		}
-		if running(number(p)) {
+		if !testenv.Soon(func() bool { return testenv.IsOver(number(p)) }) {
 			err = errors.Join(err, fmt.Errorf("process %s is alive", p))
 			_ = syscall.Kill(number(p), syscall.SIGKILL) // not to leave it behind
 		}

@@ -73,7 +73,7 @@ func runTree(t *testing.T, group string) {
 func mustRun(t *testing.T, pids []string) {
 	t.Helper()
 	for _, p := range pids {
-		if !running(number(p)) {
+		if testenv.IsOver(number(p)) {
 			t.Errorf("process %s was ended", p)
 		}
 	}
@@ -219,11 +219,11 @@ func TestTreeLeftovers(t *testing.T) {
 	}
 	runTree(t, g)
 	for i, test := range tests {
-		if test.alive && !running(cmds[i].Process.Pid) {
+		if test.alive && testenv.IsOver(cmds[i].Process.Pid) {
 			t.Errorf("%s: it was ended", test.what)
 		}
 		if !test.alive {
-			useUntil(t, g, func() bool { return !running(cmds[i].Process.Pid) })
+			useUntil(t, g, func() bool { return testenv.IsOver(cmds[i].Process.Pid) })
 		}
 		_ = cmds[i].Process.Kill() // it may have ended
 		_ = cmds[i].Wait()         // killed

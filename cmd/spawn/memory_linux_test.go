@@ -4,10 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
-	"os"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
 // TestStopped lets the program go by a signal to it, and by one to spawn.
@@ -29,9 +30,8 @@ func TestStopped(t *testing.T) {
 		if _, e := fmt.Sscanf(line, "spawn: process %d is stopped;", &pid); e != nil {
 			t.Fatalf("%q, %v", line, err)
 		}
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if _, rest, _ := strings.Cut(string(stat), ") "); err != nil || rest[:1] != "T" {
-			t.Errorf("%s, %v", stat, err)
+		if state := testenv.StateOf(pid); state != 'T' {
+			t.Errorf("it is in state %q", state)
 		}
 		if toSpawn {
 			pid = cmd.Process.Pid

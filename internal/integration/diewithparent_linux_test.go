@@ -465,17 +465,11 @@ func TestDieWithParentWithoutPrivilege(t *testing.T) {
 	if cerr != nil || gerr != nil {
 		t.Fatalf("%q, %q", line, text)
 	}
-	testenv.Eventually(t, "the end of the child", func() bool { return unix.Kill(child, 0) == unix.ESRCH || zombie(child) })
-	if zombie(grandchild) {
+	testenv.Eventually(t, "the end of the child", func() bool { return testenv.IsOver(child) })
+	if testenv.IsOver(grandchild) {
 		t.Error("the grandchild has died, too")
 	}
 	if err := exec.Command("kill", "-KILL", strconv.Itoa(grandchild)).Run(); err != nil {
 		t.Errorf("the grandchild: %v", err)
 	}
-}
-
-// zombie reports whether a process is gone but for its status.
-func zombie(pid int) bool {
-	fields, err := kernel.Stat(strconv.Itoa(pid))
-	return err != nil || strings.Contains("ZX", string(fields[0]))
 }

@@ -111,7 +111,7 @@ func awaitScored(t *testing.T, file string) (h relayedStart) {
 		return err == nil
 	})
 	os.Remove(file)
-	for _, pid := range childrenOf(t, h.parent) {
+	for _, pid := range childrenOf(h.parent) {
 		if pid != h.child && pid != h.writer {
 			h.relay = pid
 		}
@@ -123,33 +123,13 @@ func awaitScored(t *testing.T, file string) (h relayedStart) {
 }
 
 // childrenOf are the children of a process, threads of which may have made them.
-func childrenOf(t *testing.T, parent int) (pids []int) {
-	t.Helper()
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		if pid, err := strconv.Atoi(e.Name()); err == nil {
-			if _, ppid := stateOf(pid); ppid == parent {
-				pids = append(pids, pid)
-			}
+func childrenOf(parent int) (pids []int) {
+	processes(func(pid int, _, of string) {
+		if of == strconv.Itoa(parent) {
+			pids = append(pids, pid)
 		}
-	}
+	})
 	return pids
-}
-
-// stateOf is a process's state and parent; 0 where it is gone.
-func stateOf(pid int) (state byte, parent int) {
-	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	_, rest, _ := strings.Cut(string(text), ") ")
-	_, _ = fmt.Sscanf(rest, "%c %d", &state, &parent)
-	return state, parent
-}
-
-func isGone(pid int) bool {
-	state, _ := stateOf(pid)
-	return state == 0 || state == 'Z'
 }
 
 // TestParentOfScoredDies wants nothing to be left of a start whose process is killed
@@ -167,7 +147,7 @@ func TestParentOfScoredDies(t *testing.T) {
 	}
 	_ = cmd.Wait()
 	_ = unix.Kill(h.writer, unix.SIGKILL)
-	testenv.Eventually(t, "both children are gone", func() bool { return isGone(h.child) && isGone(h.relay) })
+	testenv.Eventually(t, "both children are gone", func() bool { return testenv.IsOver(h.child) && testenv.IsOver(h.relay) })
 }
 
 var _ = testenv.RegisterHelper("start scored", func([]string) int {
@@ -197,14 +177,14 @@ func TestScoredIsKilled(t *testing.T) {
 			case "child":
 				want = unix.ECANCELED
 				kill(h.child, unix.SIGKILL)
-				testenv.Eventually(t, "the child is gone", func() bool { return isGone(h.child) })
+				testenv.Eventually(t, "the child is gone", func() bool { return testenv.IsOver(h.child) })
 			case "relay":
 				kill(h.relay, unix.SIGKILL)
 			case "both":
 				want = unix.ECANCELED
 				kill(h.relay, unix.SIGKILL)
 				kill(h.child, unix.SIGKILL)
-				testenv.Eventually(t, "the child is gone", func() bool { return isGone(h.child) })
+				testenv.Eventually(t, "the child is gone", func() bool { return testenv.IsOver(h.child) })
 			case "relay stopped":
 				kill(h.relay, unix.SIGSTOP)
 				fallthrough
@@ -218,7 +198,7 @@ func TestScoredIsKilled(t *testing.T) {
 			if r.Err == nil || want != nil && !errors.Is(r.Err, want) {
 				t.Errorf("%s: %+v, want %v", what, r, want)
 			}
-			if !isGone(h.child) || !isGone(h.relay) || testenv.HasChild() {
+			if !testenv.IsOver(h.child) || !testenv.IsOver(h.relay) || testenv.HasChild() {
 				t.Errorf("%s: something is left", what)
 			}
 		}

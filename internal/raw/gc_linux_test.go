@@ -3,11 +3,8 @@
 package raw
 
 import (
-	"fmt"
-	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -79,8 +76,7 @@ func waitUntilStuck(t *testing.T, r *Run) {
 	t.Helper()
 	testenv.Eventually(t, "the child gets stuck", func() bool {
 		tid := atomic.LoadInt32(&r.tid)
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", tid))
-		return tid > 0 && err == nil && strings.Contains(string(stat), ") S ")
+		return tid > 0 && testenv.StateOf(int(tid)) == 'S'
 	})
 }
 

@@ -3,11 +3,9 @@
 package raw
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -170,8 +168,8 @@ func TestRelayIsKilled(t *testing.T) {
 			t.Errorf("wait4: %v, %+v", errno, x)
 		}
 		testenv.Eventually(t, "the relay sleeps in clone", func() bool {
-			stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", relay))
-			return err == nil && (strings.Contains(string(stat), ") D ") || strings.Contains(string(stat), ") S "))
+			state := testenv.StateOf(relay)
+			return state == 'D' || state == 'S'
 		})
 		if kill {
 			if err := unix.Kill(relay, unix.SIGKILL); err != nil {
@@ -217,10 +215,7 @@ func TestRelayIsStopped(t *testing.T) {
 			t.Errorf("pid %d, %v", pid, errno)
 		}
 	}()
-	testenv.Eventually(t, "the relay is stopped", func() bool {
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", r.Relay()))
-		return err == nil && strings.Contains(string(stat), ") T ")
-	})
+	testenv.Eventually(t, "the relay is stopped", func() bool { return testenv.StateOf(r.Relay()) == 'T' })
 	if err := unix.Kill(r.Relay(), unix.SIGKILL); err != nil {
 		t.Error(err)
 	}

@@ -1,6 +1,7 @@
 package testenv
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -63,6 +64,22 @@ func StatusOf(t testing.TB, pid string) Seen {
 		t.Fatal(err)
 	}
 	return ParseSeen(string(text))
+}
+
+// StateOf is the state of a process or thread, as ps shows it; 0 where it is gone.
+func StateOf(pid int) byte {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)) // PID (NAME) STATE ...
+	state := bytes.LastIndexByte(text, ')') + 2
+	if err != nil || state >= len(text) {
+		return 0
+	}
+	return text[state]
+}
+
+// IsOver reports whether a process is gone, or a zombie.
+func IsOver(pid int) bool {
+	state := StateOf(pid)
+	return state == 0 || state == 'Z' || state == 'X'
 }
 
 // OnlyChild is the status of a child of this process.
