@@ -241,7 +241,7 @@ func (p *Program) tryIn(ctx context.Context, t *Tree, o *plan.Handover) (proc *P
 	if t.ooms {
 		before, _ = t.held.OOMKills()
 	}
-	groups := t.held.Loose() != nil
+	groups := t.held.Loose() != nil || t.held.Job() != nil // a job can't signal, but for SIGKILL
 	if o != nil && groups {
 		o.Take = false // there would be nothing to know the group by
 	}
@@ -257,7 +257,7 @@ func (p *Program) tryIn(ctx context.Context, t *Tree, o *plan.Handover) (proc *P
 	return proc, times, false, nil
 }
 
-// join tells a tree of process groups of the child. The tree does not keep a child from
+// join tells a tree of process groups, or of a job, of the child. The tree does not keep a child from
 // becoming garbage, but for one that package exec sees to.
 func (p *Process) join(kills int, o *plan.Handover) {
 	value := weak.Make(p).Value

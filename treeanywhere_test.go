@@ -123,6 +123,9 @@ func TestTreeCloseAnywhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	procs, _ := membersOf(t, tree, "deaf")
+	if err := tree.Signal(os.Interrupt); errors.Is(err, os.ErrProcessDone) {
+		t.Errorf("there is one to be asked: %v", err)
+	}
 	if err := tree.Close(); err != nil {
 		t.Error(err)
 	}

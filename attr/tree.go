@@ -41,7 +41,7 @@ func (t inTree) fallback(f *plan.ForkExec) error {
 		return &UnsupportedError{What: "a pid namespace that exists", Since: plan.Engine}
 	}
 	f.Cgroup, f.Job = t.Cgroup, t.Job
-	f.LeadsGroup = t.Cgroup == nil && t.Job == nil
+	f.LeadsGroup = t.Cgroup == nil // a job is signalled by groups, too
 	return nil
 }
 
