@@ -116,6 +116,44 @@ func TestTreeStopAnywhere(t *testing.T) {
 	}
 }
 
+// TestTreeLimitsAnywhere sets each limit by itself. A limit is set, or is an error that says
+// which it is.
+func TestTreeLimitsAnywhere(t *testing.T) {
+	for _, c := range []struct {
+		limits spawn.Limits
+		file   string
+	}{
+		{spawn.Limits{Memory: 1 << 30}, "memory.max"}, {spawn.Limits{Swap: 1 << 30}, "memory.swap.max"},
+		{spawn.Limits{Procs: 100}, "pids.max"}, {spawn.Limits{CPU: 0.5}, "cpu.max"},
+		{spawn.Limits{IOWeight: 50}, "io.weight"}, {spawn.Limits{OOMGroup: true}, "memory.oom.group"},
+	} {
+		tree, err := spawn.NewTree(c.limits)
+		var e *spawn.TreeLimitError
+		switch {
+		case errors.As(err, &e) && e.File == c.file:
+			job := runtime.GOOS == "windows" && (c.limits.Memory != 0 || c.limits.Procs != 0)
+			if runtime.GOOS != "linux" && !errors.Is(err, errors.ErrUnsupported) || job {
+				t.Errorf("%s: %v", c.file, err)
+			}
+			continue
+		case err != nil:
+			t.Errorf("%s: %v", c.file, err)
+			continue
+		}
+		s := spawntest.Helper(t, "exit", "0")
+		s.Attr = attr.List{tree.Attr()}
+		if state, err := spawn.Run(t.Context(), s); err != nil || !state.Success() {
+			t.Errorf("%s: %v, %v", c.file, state, err)
+		}
+		if _, err := tree.Usage(); err != nil {
+			t.Errorf("%s: %v", c.file, err)
+		}
+		if err := tree.Close(); err != nil {
+			t.Errorf("%s: %v", c.file, err)
+		}
+	}
+}
+
 // TestTreeCloseAnywhere kills what is left.
 func TestTreeCloseAnywhere(t *testing.T) {
 	tree, err := spawn.NewTree(spawn.Limits{})

@@ -9,7 +9,10 @@ import (
 	"runtime"
 )
 
-func newHolder(*Limits) (holder, error) {
+func newHolder(l *Limits) (holder, error) {
+	if err := l.unsupported(runtime.GOOS + " has neither control groups nor jobs"); err != nil {
+		return nil, err
+	}
 	return nil, fmt.Errorf("%s has neither control groups nor jobs: %w", runtime.GOOS, errors.ErrUnsupported)
 }
 

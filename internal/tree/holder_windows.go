@@ -17,14 +17,21 @@ import (
 type job struct{ *raw.Job }
 
 func newHolder(l *Limits) (holder, error) {
-	if l.Swap != 0 || l.IOWeight != 0 || l.OOMGroup {
-		return nil, fmt.Errorf("spawn: limits of swap, IO and OOM groups in a job: %w", errors.ErrUnsupported)
-	}
-	j, err := raw.NewJob(raw.JobLimits{Memory: uintptr(l.Memory), Procs: uint32(min(l.Procs, math.MaxInt32)), CPU: l.CPU})
-	if err != nil {
+	if err := l.unsupported("a job has no such limit", "memory.swap.max", "memory.oom.group", "io.weight"); err != nil {
 		return nil, err
 	}
-	return job{j}, nil
+	limits := raw.JobLimits{Memory: uintptr(l.Memory), Procs: uint32(min(l.Procs, math.MaxInt32)), CPU: l.CPU}
+	j, err := raw.NewJob(limits)
+	if err == nil {
+		return job{j}, nil
+	}
+	limits.CPU = 0
+	j, other := raw.NewJob(limits)
+	if l.CPU == 0 || other != nil {
+		return nil, err
+	}
+	_ = j.Close()                                     // there is nobody in it
+	return nil, l.unsupported(err.Error(), "cpu.max") // before Windows 8, or with another limit of CPU outside
 }
 
 // Job is the job in which a child must begin; nil where there is none.
