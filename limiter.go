@@ -19,6 +19,9 @@ import (
 // A start first waits for a place. A child has a place from its start until it was
 // reaped. With [LimitStarts] it has a place only until it runs its program.
 //
+// The Logger of a Spec gets its line of a start while the child has its place. A Logger that
+// itself starts a child with the same Limiter, and waits for that, may so wait for ever.
+//
 // If the system refuses a new process all the same, since another limit is lower or
 // others use it up, the start is tried again when a child of the Limiter has ended, and
 // from time to time. That is so for EAGAIN: RLIMIT_NPROC, pids.max of a cgroup,
