@@ -29,7 +29,7 @@ var errOwnCgroup = errors.New("the child is put into another control group, by A
 // startTree is handover.Start for a child that is to be kept together with what it makes.
 func (c *Cmd) startTree(ctx context.Context, s *spawn.Spec, o *handover.Option) (*tree, error) {
 	held := spawntree.Without(errOwnCgroup)
-	if !usesCgroup(o.Sys) && !hasType[attr.Cgroup](s.Attr) {
+	if in, _ := attrlist.TreeOf(s.Attr); in == nil && !usesCgroup(o.Sys) && !hasType[attr.Cgroup](s.Attr) {
 		held = spawntree.New()
 	}
 	list := s.Attr
