@@ -235,7 +235,11 @@ func TestAttachedIsReleased(t *testing.T) {
 			if !parked {
 				go wait()
 			}
-			for _, err := range []error{<-done, p.Kill(), p.WithPidfd(func(uintptr) error { return nil })} {
+			r, err := p.Stop(context.Background(), spawn.Graceful(0)...)
+			if r.Left != -1 {
+				t.Errorf("%+v", r)
+			}
+			for _, err := range []error{<-done, err, p.Kill(), p.WaitExited(context.Background()), p.WithPidfd(func(uintptr) error { return nil })} {
 				if !errors.Is(err, os.ErrClosed) {
 					t.Error(err)
 				}

@@ -119,7 +119,11 @@ func (p *Process) Done() <-chan struct{} {
 // pidfd.
 func (p *Process) WaitExited(ctx context.Context) error {
 	checkContext(ctx)
-	return p.waitExited(ctx)
+	err := p.waitExited(ctx)
+	if p.released() {
+		return errReleased
+	}
+	return err
 }
 
 // PeakRSS returns the largest amount of resident memory that the child itself has
@@ -163,7 +167,8 @@ func (p *Process) begins() bool {
 // waits for the end, and Signal still sends.
 //
 // An attached process is not reaped, and Release closes its descriptor at once. After
-// that Wait, Signal and WithPidfd fail with an error that matches os.ErrClosed.
+// that Wait, WaitExited, Stop, Signal and WithPidfd fail with an error that matches
+// os.ErrClosed.
 func (p *Process) Release() error {
 	if !p.detach() && !p.tryReap() {
 		p.Done()
@@ -217,6 +222,13 @@ func (p *Process) Signal(sig os.Signal) error {
 
 // errReleased is the error of an attached process that was released.
 var errReleased = fmt.Errorf("spawn: the process was released: %w", os.ErrClosed)
+
+// released reports whether an attached process was released: nobody knows more of it.
+func (p *Process) released() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err == errReleased
+}
 
 // gone is why nothing can be done with a process that is over.
 func (p *Process) gone() error {

@@ -44,6 +44,10 @@ func (c *child) signalGroup(sig os.Signal) error {
 	return c.SignalGroup(s)
 }
 
+// groupSeen reports whether the child leads a group, which lasts for as long as the child is
+// held.
+func (c *child) groupSeen() bool { return c.Leads }
+
 // hasGroup reports whether somebody is in the group that the child leads, a zombie
 // included, if that is known.
 func (c *child) hasGroup(bool) (some, known bool) { return c.HasGroup() }

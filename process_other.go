@@ -31,6 +31,10 @@ func (c *child) signalGroup(sig os.Signal) error {
 	return c.SignalGroup(sig)
 }
 
+// groupSeen reports whether the child leads a group, which lasts for as long as the child is
+// held.
+func (c *child) groupSeen() bool { return c.Leads && forkexec.SeesEnd }
+
 // hasGroup reports whether somebody is in the group that the child leads, a zombie
 // included, if that is known.
 func (c *child) hasGroup(over bool) (some, known bool) {

@@ -87,10 +87,13 @@ var (
 // console, by attr.Setpgid; any other signal but os.Kill fails. See kill(2), pidfd_send_signal(2).
 func (p *Process) Stop(ctx context.Context, steps ...StopStep) (StopResult, error) {
 	checkContext(ctx)
+	if p.released() {
+		return StopResult{Step: -1, Left: stop.Unknown}, errReleased
+	}
 	if p.tree != nil {
 		return p.tree.Stop(ctx, steps...)
 	}
-	if !p.child.Leads {
+	if !p.child.groupSeen() {
 		return takeSteps(ctx, alone{p}, steps)
 	}
 	if p.hold() {
@@ -190,10 +193,19 @@ func (p *Process) letGo() {
 // alone is a child without its group.
 type alone struct{ *Process }
 
-func (a alone) Await(ctx context.Context) error { return a.waitEnd(ctx) }
+func (a alone) Await(ctx context.Context) error {
+	err := a.waitEnd(ctx)
+	if a.released() {
+		return errReleased
+	}
+	return err
+}
 
 func (a alone) Left() int {
-	if a.hasEnded() {
+	switch {
+	case a.released():
+		return stop.Unknown
+	case a.hasEnded():
 		return 0
 	}
 	return 1

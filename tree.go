@@ -212,6 +212,14 @@ func (t *Tree) Usage() (Usage, error) {
 	return *ofUsage(&u), err
 }
 
+// oomKills is that of Usage, without the rest.
+func (t *Tree) oomKills() (n int, known bool) {
+	if u := t.usage.Load(); u != nil {
+		return u.OOMKills, true
+	}
+	return t.held.OOMKills()
+}
+
 func ofUsage(u *tree.Usage) *Usage {
 	return &Usage{
 		MemoryPeak: u.MemoryPeak, User: u.User, System: u.System, Throttled: u.Throttled, ProcsPeak: u.ProcsPeak,
@@ -337,6 +345,6 @@ func (p *Process) killedForMemory() bool {
 	if p.tree == nil || !p.tree.ooms {
 		return false
 	}
-	u, err := p.tree.Usage()
-	return err == nil && u.OOMKills > p.ooms
+	now, known := p.tree.oomKills()
+	return known && now > p.ooms
 }

@@ -94,3 +94,17 @@ func testCloseAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestTreeUsageOfClosed wants Usage to say the same before Close and afterwards.
+func TestTreeUsageOfClosed(t *testing.T) {
+	eachTree(t, func(t *testing.T) {
+		tree := newTree(t, spawn.Limits{})
+		_, before := tree.Usage()
+		if err := tree.Close(); err != nil {
+			t.Error(err)
+		}
+		if _, err := tree.Usage(); (err == nil) != (before == nil) {
+			t.Errorf("%v, before %v", err, before)
+		}
+	})
+}

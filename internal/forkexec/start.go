@@ -78,18 +78,16 @@ const (
 
 func (p *Program) startProcess(ctx context.Context, how *os.ProcAttr, base *syscall.SysProcAttr) (Child, error) {
 	for try := 0; ; try++ {
-		// Descriptors are taken by number, and once ctx has ended Start may have
-		// returned and the caller closed them.
-		if err := ctx.Err(); err != nil {
-			return Child{}, err
-		}
-		proc, err := p.fork(how)
+		proc, err := p.fork(ctx, how)
 		if err == nil {
 			c := Child{proc, p.attr.Leads()}
 			if err := p.begin(c, base); err != nil {
 				return Child{}, err
 			}
 			return c, nil
+		}
+		if err == ctx.Err() {
+			return Child{}, err
 		}
 		if try == busyRetries || !busy(err) {
 			return Child{}, p.execError(err)
@@ -98,9 +96,14 @@ func (p *Program) startProcess(ctx context.Context, how *os.ProcAttr, base *sysc
 	}
 }
 
-func (p *Program) fork(how *os.ProcAttr) (*os.Process, error) {
+func (p *Program) fork(ctx context.Context, how *os.ProcAttr) (*os.Process, error) {
 	if p.starting != nil {
 		defer p.starting()()
+	}
+	// Descriptors are taken by number, and once ctx has ended Start may have returned and
+	// the caller closed them.
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
 	return p.execute(how)
 }
