@@ -24,7 +24,7 @@ const (
 	sysClose      = unix.SYS_CLOSE
 	prSetName     = unix.PR_SET_NAME
 	prSetDumpable = unix.PR_SET_DUMPABLE
-	eintr         = 4
+	eintr         = int(unix.EINTR)
 
 	initKill     = InitKill
 	initGate     = InitGate
@@ -35,6 +35,9 @@ const (
 	initEnd0 = 0x6e776170
 	initEnd1 = 0x69696969
 )
+
+// The lower half of the struct pollfd is 0 in the assembly.
+var _ = [1]struct{}{}[InitParent]
 
 // initAddr is implemented in assembly: the first byte of the code.
 func initAddr() *byte

@@ -22,22 +22,6 @@ var initAMD64 string
 //go:embed init_linux_arm64.s
 var initARM64 string
 
-// What the assembly uses of Go is what it says.
-func TestInitNumbers(t *testing.T) {
-	for _, n := range []int{
-		sysPrctl - unix.SYS_PRCTL, sysRead - unix.SYS_READ, sysClose - unix.SYS_CLOSE, prSetName - unix.PR_SET_NAME,
-		prSetDumpable - unix.PR_SET_DUMPABLE, eintr - int(unix.EINTR), initKill - InitKill, initGate - InitGate,
-		initPollfd - unix.POLLIN, initKillByte - '1', InitParent,
-	} {
-		if n != 0 {
-			t.Error("a number of the assembly is another's")
-		}
-	}
-	if sysPoll != unix.SYS_PPOLL && runtime.GOARCH == "arm64" {
-		t.Error("not ppoll")
-	}
-}
-
 func TestInitLabelsAreTheSame(t *testing.T) {
 	amd64, arm64 := labels(initAMD64), labels(initARM64)
 	if len(amd64) < 2 || !slices.Equal(amd64, arm64) {
