@@ -110,12 +110,12 @@ func watchRelay(ctx context.Context, r *raw.Run) *watcher {
 // killRelay kills the relay of a run, if there is one that is not dead. The kernel
 // does not take the child for one in vfork any more then.
 func killRelay(r *raw.Run) {
-	pid := r.Relay()
-	if pid == 0 {
+	if !kernel.Current().Pidfd {
+		r.KillRelay()
 		return
 	}
-	if !kernel.Current().Pidfd {
-		_ = unix.Kill(pid, unix.SIGKILL)
+	pid := r.Relay()
+	if pid == 0 {
 		return
 	}
 	fd, err := openPidfd(pid)

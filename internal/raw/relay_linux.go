@@ -111,6 +111,8 @@ func (r *Run) AwaitRelay(limit time.Duration) bool {
 		}
 	}
 	var x Exit
+	r.relayMu.Lock() // it is ending, or the call does not block
+	defer r.relayMu.Unlock()
 	tid := atomic.SwapInt32(&s.tid, 0) // nobody may kill by the number that is given away
 	errno := Wait4(s.pid, options, &x)
 	if errno != 0 && errno != unix.ECHILD {
@@ -137,6 +139,17 @@ func (r *Run) Relay() (pid int) {
 		return 0
 	}
 	return pid
+}
+
+// KillRelay kills a relay that was not reaped, by its number, which stays its own
+// meanwhile: nobody but AwaitRelay reaps a child that sends no signal at its end, unless
+// other code waits for all kinds of children, with __WALL. It is for other goroutines.
+func (r *Run) KillRelay() {
+	r.relayMu.Lock()
+	defer r.relayMu.Unlock()
+	if pid := r.Relay(); pid != 0 {
+		_ = unix.Kill(pid, unix.SIGKILL) // or it has ended
+	}
 }
 
 // Shares reports whether the child, made without CLONE_VFORK or by a relay, shares

@@ -125,6 +125,8 @@ type Run struct {
 	run
 	prog    *Program
 	storage []uint64 // the variables
+
+	relayMu sync.Mutex // held by who reaps the relay, or uses its number
 }
 
 var runs = sync.Pool{New: func() any { return new(Run) }}
