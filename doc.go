@@ -136,7 +136,7 @@
 //     With SIGTTOU unblocked a Tcsetpgrp from the background would stop the child,
 //     and the filter may forbid this call, too.
 //  30. Seccomp. The filter may forbid every call but execve.
-//  31. execve. Then the program runs.
+//  31. execve, of the file that was verified with Digest. Then the program runs.
 //
 // Where a line has several attributes, the child sets them in the order of your
 // list. Until the mask is set, all signals are blocked. So SIGTTOU can't stop a
@@ -251,7 +251,7 @@
 //     sched_util, affinity, mempolicy, ioprio, timerslack, core_sched,
 //     oom_score_adj, coredump_filter, mdwe, thp_disable, memory_merge, setgroups,
 //     setresgid, setresuid, keepcaps, bounding, capset, ambient, securebits,
-//     no_new_privs, landlock, seccomp, selinux, apparmor, keyring, subreaper,
+//     no_new_privs, landlock, seccomp, digest, selinux, apparmor, keyring, subreaper,
 //     pdeathsig, personality, ptrace, suspend, and clone, sigmask, sigdefault and
 //     rlimit, too;
 //   - of package exec: sysprocattr, tree.

@@ -124,6 +124,7 @@ const (
 	StepNoNewPrivs     = plan.StepNoNewPrivs     // "no_new_privs"
 	StepLandlock       = plan.StepLandlock       // "landlock"
 	StepSeccomp        = plan.StepSeccomp        // "seccomp"
+	StepDigest         = plan.StepDigest         // "digest"
 	StepSELinux        = plan.StepSELinux        // "selinux"
 	StepAppArmor       = plan.StepAppArmor       // "apparmor"
 	StepKeyring        = plan.StepKeyring        // "keyring"
@@ -190,6 +191,10 @@ type UnsupportedError = attr.UnsupportedError
 // status is lost: somebody else in this process has waited for the child, or
 // SIGCHLD is ignored. From Linux 6.15 on, Wait finds the status all the same.
 var ErrStatusTaken = plan.ErrStatusTaken
+
+// ErrDigest is the error of [Compile] if the program is not the one of attr.Digest. The
+// object of the error is the path and the hash that was found.
+var ErrDigest = plan.ErrDigest
 
 // ErrStatusUnknown is the error of [Process.Wait] for an attached process that has
 // ended, if the kernel does not tell how. See [Attach].

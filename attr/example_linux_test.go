@@ -4,6 +4,7 @@ package attr_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log"
@@ -268,4 +269,17 @@ func Example_terminal() {
 		attr.Ptrace{},
 	)
 	// Output:
+}
+
+// A program that was changed is not run: neither before it is compiled nor afterwards.
+func Example_digest() {
+	program, err := os.ReadFile("/bin/sh")
+	if err != nil {
+		log.Fatal(err)
+	}
+	sum := sha256.Sum256(program)
+	output("echo verified", attr.List{
+		attr.Digest{SHA256: sum},
+	})
+	// Output: verified
 }

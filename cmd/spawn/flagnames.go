@@ -14,7 +14,7 @@ var flagOf = map[string]string{
 	"AmbientCaps": "--cap-ambient", "AppArmorProfile": "--apparmor-profile", "CPUAffinity": "--cpus",
 	"Capabilities": "--caps or --cap-*", "Cgroup": "--cgroup", "ChildSubreaper": "--subreaper", "Chroot": "--chroot",
 	"ControllingTTY": "--ctty", "CoreSched": "--core-sched", "CoredumpFilter": "--coredump-filter", "Credential": "--user",
-	"DetachTTY": "--detach-tty", "DieWithParent": "--die-with-parent", "Domainname": "--domainname", "Foreground": "--foreground", "Hostname": "--hostname",
+	"DetachTTY": "--detach-tty", "Digest": "--sha256", "DieWithParent": "--die-with-parent", "Domainname": "--domainname", "Foreground": "--foreground", "Hostname": "--hostname",
 	"IDMap": "--uid-map and --gid-map", "InheritIgnored": "--sig-default", "IDs": "--groups, --ruid and the like", "IOPrio": "--ioprio",
 	"JoinNamespace": "--join", "Landlock": "--landlock", "MemoryDenyWriteExec": "--deny-write-exec",
 	"MergePages": "--merge-pages", "Mounts": "--mount", "NUMAPolicy": "--numa",

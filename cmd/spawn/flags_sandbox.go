@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -27,6 +28,7 @@ type sandbox struct {
 	keyring     *attr.SessionKeyring
 	selinux     *attr.SELinuxContext
 	apparmor    *attr.AppArmorProfile
+	digest      *attr.Digest
 }
 
 func (o *options) sandboxFlags() []cli.Flag {
@@ -48,6 +50,7 @@ func (o *options) sandboxFlags() []cli.Flag {
 		o.value(group, "personality", "have execution domain and flags `HEX`", single(&o.personality, parsePersonality)),
 		o.value(group, "keyring", "have session keyring `NAME`, - for a new one", single(&o.keyring, parseKeyring)),
 		o.value(group, "selinux-context", "run in security context `CONTEXT` of SELinux", single(&o.selinux, text)),
+		o.value(group, "sha256", "run the program only if its hash is `HEX`", single(&o.digest, parseDigest)),
 		o.value(group, "apparmor-profile", "run under `PROFILE` of AppArmor", single(&o.apparmor, text)),
 	}
 }
@@ -89,6 +92,7 @@ func (o *options) sandboxAttributes() (list attr.List, err error) {
 	put(&list, o.keyring)
 	put(&list, o.selinux)
 	put(&list, o.apparmor)
+	put(&list, o.digest)
 	return list, nil
 }
 
@@ -133,6 +137,15 @@ func parseFilter(text []byte) (attr.Seccomp, error) {
 	}
 	s := attr.Seccomp{Filter: make([]attr.SockFilter, len(text)/sizeofSockFilter)}
 	return s, binary.Read(bytes.NewReader(text), binary.NativeEndian, s.Filter)
+}
+
+// parseDigest takes what sha256sum(1) prints.
+func parseDigest(s string) (d attr.Digest, err error) {
+	sum, err := hex.DecodeString(s)
+	if err != nil || copy(d.SHA256[:], sum) != len(sum) || len(sum) != len(d.SHA256) {
+		return d, errors.New("not 64 hexadecimal digits")
+	}
+	return d, nil
 }
 
 func parsePort(s string) (uint16, error) {

@@ -34,6 +34,8 @@ type Input struct {
 	Attr      attr.List
 	Once      bool // the program is started but once, and then released
 	Timed     bool // each start measures its phases
+
+	verified bool // File has the digest that is asked for, and can't change
 }
 
 // Program is an Input for the child's assembly.
@@ -95,6 +97,7 @@ type others struct {
 	copying *Program   // the same without slots; nil where there are none
 	apart   *Program   // the same in a copy of the memory; nil where there is no other cgroup
 	memory  *plan.Plan // not nil: prog lies in its memory
+	own     *os.File   // the program, where it was opened or copied for its digest
 }
 
 // Compile makes the program. Errors are of the type *plan.Error. It keeps nothing of
@@ -112,8 +115,10 @@ func (p *Program) compileKnowing(f *kernel.Findings, in Input) error {
 	p.feat, p.path = f.Features, in.Path
 	p.inputs = inputs{Input: in, generation: f.Generation}
 	if err := p.compileFor(&in, p.feat.CloseRange && p.feat.SharedMemory); err != nil {
+		p.disown()
 		return err
 	}
+	p.inputs.File, p.inputs.verified = in.File, in.verified
 	if p.cgroup.File != nil && p.way != copyWay {
 		p.apart = &Program{feat: p.feat}
 		p.apart.feat.SharedMemory = false
@@ -145,13 +150,17 @@ func (p *Program) compileFor(in *Input, withSlots bool) error {
 	}
 	b := pl.Builder()
 	b.Grow(size(in.Argv) + size(in.Env) + len(in.Path) + 256)
-	p.path, p.actions, p.program.File = in.Path, in.Actions, in.File
+	p.path, p.actions = in.Path, in.Actions
 	if !in.Once {
 		p.actions = slices.Clone(p.actions)
 	}
 	p.lowerClock(in, pl)
 	p.resetSignals(pl, claims, in.Once)
 	attrlist.Lower(in.Attr, pl)
+	if err := p.verify(in, pl); err != nil {
+		return err
+	}
+	p.program.File = in.File
 	p.cgroup, p.all = pl.Cgroup, plan.InheritsAll(in.Actions)
 	p.lasting = pl.DeathSignal && (pl.Trace == nil || pl.Trace.Suspend)
 	p.leads, p.guard = pl.Leads, pl.Guard
@@ -191,6 +200,7 @@ func (p *Program) compileFor(in *Input, withSlots bool) error {
 
 // Release gives back the memory of a program that was started but once.
 func (p *Program) Release() {
+	p.disown()
 	if p.memory != nil {
 		p.memory.Free()
 		p.memory, p.prog = nil, nil

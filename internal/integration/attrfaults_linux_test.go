@@ -131,6 +131,7 @@ var badValues = []struct {
 	{attr.SessionKeyring("a\x00b"), "keyring", "a\x00b"},
 	{attr.Landlock{FD: attr.FD(-1)}, "landlock", "-1"},
 	{attr.Seccomp{}, "seccomp", "0 instructions"},
+	{attr.Digest{}, "digest", ""},
 }
 
 // TestBadValues wants Compile to name the attribute and its value.
@@ -353,7 +354,7 @@ func TestEveryDenied(t *testing.T) {
 	complete(t, rowsOf(denied), because(map[string]string{
 		"needs no privilege": "SigMask InheritIgnored SigDefault SigIgnore Setsid DetachTTY Foreground Umask RlimitToHard ResetIDs NoNewPrivs " +
 			"ParentDeathSignal DieWithParent Ptrace CPUAffinity NUMAPolicy TimerSlack CoreSched Personality ChildSubreaper " +
-			"StartSuspended CoredumpFilter MemoryDenyWriteExec NoHugePages MergePages",
+			"StartSuspended CoredumpFilter MemoryDenyWriteExec NoHugePages MergePages Digest",
 		"needs a security module, see TestExecLabel": "SELinuxContext AppArmorProfile",
 		"needs a namespace, which is refused":        "Mounts PivotRoot Hostname Domainname",
 	}))

@@ -190,6 +190,7 @@ func TestEveryMissing(t *testing.T) {
 		"in every kernel that Go runs on": "SigMask InheritIgnored SigDefault SigIgnore Setsid Setpgid ControllingTTY DetachTTY Foreground " +
 			"Umask Nice Rlimit RlimitToHard NoFile NoFilePolicy Chroot PivotRoot SecureBits ParentDeathSignal CPUAffinity " +
 			"TimerSlack Personality",
+		"needs memory files of this process":                       "Digest",
 		"done in another way, see eachEngine":                      "Cgroup",
 		"needs a security module, see TestExecLabel":               "SELinuxContext AppArmorProfile",
 		"does less instead, see TestDieWithParentWithoutPrivilege": "DieWithParent",

@@ -95,7 +95,7 @@ func allAttributes(t *testing.T) []*spawn.Spec {
 	}}
 	other.Actions.InheritAll()
 	third := &spawn.Spec{Path: "/bin/true", Attr: attr.List{attr.Setsid{}, attr.ControllingTTY{FD: attr.FD(0)}, attr.ResetIDs{}, attr.StartSuspended{},
-		attr.CoredumpFilter(0), attr.MemoryDenyWriteExec{}, attr.NoHugePages{}, attr.MergePages{}}}
+		attr.CoredumpFilter(0), attr.MemoryDenyWriteExec{}, attr.NoHugePages{}, attr.MergePages{}, digestOf(t, "/bin/true")}}
 	third.Actions.File(null, 3)
 	fourth := &spawn.Spec{Path: "/bin/true", Attr: attr.List{attr.Umask(0), attr.DieWithParent{}, attr.Setsid{}}}
 	t.Cleanup(pidns.EndForTest)

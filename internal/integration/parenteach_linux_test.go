@@ -4,6 +4,7 @@ package integration_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"os"
 	"slices"
@@ -64,6 +65,7 @@ func eachAttribute(t *testing.T) map[string]*spawn.Spec {
 		ruleset := spawntest.NewRuleset(t, attr.LandlockRules{Execute: []string{"/"}, BestEffort: true})
 		specs["Landlock"].Attr = append(specs["Landlock"].Attr, ruleset.Attr())
 	}
+	specs["Digest"] = &spawn.Spec{Path: dir + "/program", Attr: attr.List{digestOf(t, dir+"/program")}}
 	specs["Cgroup"] = &spawn.Spec{Path: dir + "/program"}
 	if os.Geteuid() == 0 {
 		cgroup, _ := testenv.NewCgroup(t)
@@ -73,6 +75,16 @@ func eachAttribute(t *testing.T) map[string]*spawn.Spec {
 		s.Actions.File(tty, 0)
 	}
 	return specs
+}
+
+// digestOf is for a program.
+func digestOf(t *testing.T, path string) attr.Digest {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return attr.Digest{SHA256: sha256.Sum256(text)}
 }
 
 // runOnce runs a program that may be traced by this thread.

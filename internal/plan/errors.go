@@ -79,5 +79,8 @@ func Printable(s string) string {
 // ErrStatusUnknown is that of package spawn.
 var ErrStatusUnknown = errors.New("spawn: the process has ended, and the kernel does not tell how")
 
+// ErrDigest is that of package spawn.
+var ErrDigest = errors.New("the program does not have the digest")
+
 // ErrStatusTaken is that of package spawn.
 var ErrStatusTaken = errors.New("spawn: exit status was taken by another waiter, or SIGCHLD is ignored")

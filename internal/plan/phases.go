@@ -103,6 +103,6 @@ var Phases = [numPhases]struct{ Does, Why string }{
 		"With SIGTTOU unblocked a Tcsetpgrp from the background would stop the child, and the filter may forbid this call, too"},
 	Seccomp: {"Seccomp",
 		"The filter may forbid every call but execve"},
-	Exec: {"execve",
+	Exec: {"execve, of the file that was verified with Digest",
 		"Then the program runs"},
 }

@@ -43,6 +43,8 @@ type Plan struct {
 	Guard Guard
 	// IDMap is for a new user namespace.
 	IDMap *IDMap
+	// Digest is what the program must have.
+	Digest *Digest
 	// Ruleset is that of Landlock.
 	Ruleset *Ruleset
 	// NoPause is set when the child must not sleep between attempts at execve.
@@ -113,6 +115,12 @@ func (d *Descriptor) Object() string {
 		return "descriptor " + strconv.Itoa(d.FD)
 	}
 	return d.Name()
+}
+
+// Digest is a SHA-256 hash.
+type Digest struct {
+	Sum   [32]byte
+	Index int // of the attribute
 }
 
 // Ruleset is a Landlock ruleset.
@@ -211,6 +219,9 @@ func (p *Plan) SetIDMap(m IDMap) {
 	m.Index = p.index
 	p.IDMap = &m
 }
+
+// SetDigest asks for a program with a hash.
+func (p *Plan) SetDigest(sum [32]byte) { p.Digest = &Digest{sum, p.index} }
 
 // SetRuleset asks for a Landlock ruleset.
 func (p *Plan) SetRuleset(f *os.File, fd int, flags uint64) {

@@ -82,6 +82,7 @@ const (
 	StepNoNewPrivs     = "no_new_privs"
 	StepLandlock       = "landlock"
 	StepSeccomp        = "seccomp"
+	StepDigest         = "digest"
 	StepSELinux        = "selinux"
 	StepAppArmor       = "apparmor"
 	StepKeyring        = "keyring"
