@@ -87,8 +87,8 @@
 //  5. Joining a cgroup, if the child can't be made in it. The cgroup limits the
 //     CPUs and is the root of a new cgroup namespace, and joining it needs the
 //     parent's privilege.
-//  6. OOMScoreAdj, CoredumpFilter, SELinuxContext, AppArmorProfile. Their files
-//     are in /proc. Another root directory may lack /proc, and once the ids have
+//  6. Spec.PIDVariable, OOMScoreAdj, CoredumpFilter, SELinuxContext,
+//     AppArmorProfile. Their files are in /proc. Another root directory may lack /proc, and once the ids have
 //     changed the files belong to root.
 //  7. Limits that are raised. In later steps RLIMIT_NICE and RLIMIT_RTPRIO can
 //     take the place of privilege.
@@ -120,7 +120,7 @@
 //  21. Umask. It applies to the files that the file actions make.
 //  22. File actions, in the order of the calls. They have the root, the credentials
 //     and the umask of the program.
-//  23. DetachTTY, then ControllingTTY. The descriptors are in their places, and that
+//  23. Spec.File, at an unused number; DetachTTY, then ControllingTTY. The descriptors are in their places, and that
 //     of the terminal is still open.
 //  24. Closing the descriptors that the program does not get; with Landlock this
 //     comes after the Landlock step. From here on the child needs no descriptor

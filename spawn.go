@@ -52,6 +52,12 @@ type Spec struct {
 	// environment at the time of Compile. An empty Env that is not nil means no
 	// environment.
 	Env []string
+	// PIDVariable is the name of a variable that the environment has besides Env: its value
+	// is the child's pid, in decimal, as LISTEN_PID needs it. An entry of Env with the same
+	// name is left out. The child finds its pid in /proc, before it changes its root
+	// directory. Empty means no variable. Linux with the engine, and not in a pid namespace
+	// that is joined; elsewhere the error of Compile matches [errors.ErrUnsupported].
+	PIDVariable string
 	// Actions are performed in the child, in order. With the zero value the child
 	// has the descriptors 0, 1 and 2 and no other.
 	Actions FileActions
@@ -303,6 +309,9 @@ func (s *Spec) check(argv, env []string) error {
 	// Package os has no variables with NUL bytes.
 	if err := checkStrings(plan.PartEnv, plan.StepEnv, env, s.Env != nil); err != nil {
 		return err
+	}
+	if strings.ContainsAny(s.PIDVariable, "=\x00") {
+		return plan.SpecError(plan.StepEnv, s.PIDVariable, plan.Invalid("not the name of a variable"))
 	}
 	return plan.CheckActions(s.Actions.list)
 }

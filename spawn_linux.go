@@ -19,7 +19,7 @@ type backend struct{ program engine.Program }
 
 func (b *backend) compile(s *Spec, argv, env []string, once bool) error {
 	return b.program.Compile(engine.Input{
-		Path: s.name(), File: s.File, Shell: s.Shell, Argv: argv, Env: env, Actions: s.Actions.list, Attr: s.Attr, Once: once, Timed: usedObserver(s.Observer) != nil,
+		Path: s.name(), File: s.File, Shell: s.Shell, PIDVariable: s.PIDVariable, Argv: argv, Env: env, Actions: s.Actions.list, Attr: s.Attr, Once: once, Timed: usedObserver(s.Observer) != nil,
 	})
 }
 

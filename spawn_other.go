@@ -19,7 +19,7 @@ type backend struct{ program *forkexec.Program }
 
 func (b *backend) compile(s *Spec, argv, env []string, _ bool) (err error) {
 	b.program, err = forkexec.Compile(&forkexec.Input{
-		Path: s.name(), File: s.File, Shell: s.Shell, Argv: argv, Env: env, Actions: s.Actions.list, Attr: s.Attr, Starting: starting(s.Attr),
+		Path: s.name(), File: s.File, Shell: s.Shell, PIDVariable: s.PIDVariable, Argv: argv, Env: env, Actions: s.Actions.list, Attr: s.Attr, Starting: starting(s.Attr),
 	})
 	return err
 }

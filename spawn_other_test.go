@@ -115,3 +115,12 @@ func TestMakingUnsupported(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestNoPIDVariable wants a variable that only the engine's child can have to be an error.
+func TestNoPIDVariable(t *testing.T) {
+	s := spawntest.Helper(t, "args")
+	s.PIDVariable = "LISTEN_PID"
+	if _, err := spawn.Compile(s); !errors.Is(err, errors.ErrUnsupported) {
+		t.Error(err)
+	}
+}

@@ -196,6 +196,16 @@ type Cmd struct {
 	// return. Zero means no limit. A program that writes more is killed as at the
 	// end of a context, and the error matches [ErrMaxOutput].
 	MaxOutput int
+	// ListenFDs are sockets that the program finds by LISTEN_FDS, LISTEN_FDNAMES and
+	// LISTEN_PID, as a service of systemd does. They are the descriptors 3 and up, and
+	// ExtraFiles come after them. Linux with the engine; elsewhere the error of Start
+	// matches [errors.ErrUnsupported].
+	ListenFDs ListenFDs
+	// DirFile is the working directory of the program as an open directory, in place of
+	// Dir: it is the directory itself, whatever is at its path by then. The variable PWD
+	// stays as it is. Nil means Dir. Linux; elsewhere the error of Start matches
+	// [errors.ErrUnsupported].
+	DirFile *os.File
 	// PTY makes a new terminal for the program: its standard streams as far as Stdin,
 	// Stdout and Stderr are nil, and its controlling terminal. The program leads a session.
 	// [Cmd.Terminal] is the other end. The terminal has its size before the program begins.

@@ -22,6 +22,11 @@ func (c *Cmd) actions(a *spawn.FileActions, files []*os.File) int {
 	if c.Dir != "" {
 		a.Chdir(c.Dir)
 	}
+	if c.DirFile != nil {
+		// The standard input comes after it.
+		handover.FileAsIs(a, c.DirFile, 0)
+		a.Fchdir(0)
+	}
 	for n, f := range files {
 		// Fd also makes a file blocking that package os has made non-blocking,
 		// as most programs want it. It is not a number if f is closed.

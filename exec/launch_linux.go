@@ -17,6 +17,9 @@ func (c *Cmd) launch(ctx context.Context, path string, files []*os.File, env []s
 		return &fs.PathError{Op: "fork/exec", Path: path, Err: err}
 	}
 	s := spawn.Spec{Path: path, Args: c.argv(), Env: env, Logger: c.Logger, Observer: c.observer()}
+	if len(c.ListenFDs) > 0 {
+		s.PIDVariable = listenPID
+	}
 	own := c.actions(&s.Actions, files)
 	sys, err := c.attributes()
 	defer sys.close()

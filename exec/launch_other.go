@@ -30,6 +30,9 @@ func (c *Cmd) launch(ctx context.Context, path string, files []*os.File, env []s
 // launchSpec makes the process by package spawn's fallback.
 func (c *Cmd) launchSpec(ctx context.Context, path string, files []*os.File, env []string) error {
 	s := spawn.Spec{Path: path, Args: c.argv(), Env: env, Logger: c.Logger, Observer: c.observer()}
+	if len(c.ListenFDs) > 0 {
+		s.PIDVariable = listenPID
+	}
 	own := c.actions(&s.Actions, files)
 	list, sys, err := c.attributes()
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 	"os"
 	"runtime"
 	"sync/atomic"
+
+	"github.com/safespawn/spawn/internal/environ"
 )
 
 // Run starts the program and waits for it to end.
@@ -85,6 +87,9 @@ func (c *Cmd) start() error {
 	if c.Err != nil {
 		return c.Err
 	}
+	if c.Dir != "" && c.DirFile != nil {
+		return errors.New("exec: both Dir and DirFile")
+	}
 	path, err := c.program()
 	if err != nil {
 		return err
@@ -104,14 +109,22 @@ func (c *Cmd) start() error {
 		return err
 	}
 	var env []string // nil is this process's, which has each key but once
-	if c.Env != nil || c.Dir != "" || runtime.GOOS == "windows" || runtime.GOOS == "plan9" {
+	if c.Env != nil || c.Dir != "" || len(c.ListenFDs) > 0 || runtime.GOOS == "windows" || runtime.GOOS == "plan9" {
 		if env, err = c.environ(); err != nil {
 			return err
 		}
 	}
 	files := std[:]
-	if len(c.ExtraFiles) > 0 {
-		files = append(make([]*os.File, 0, 3+len(c.ExtraFiles)), std[:]...)
+	if len(c.ListenFDs)+len(c.ExtraFiles) > 0 {
+		files = append(make([]*os.File, 0, 3+len(c.ListenFDs)+len(c.ExtraFiles)), std[:]...)
+		if len(c.ListenFDs) > 0 {
+			if files, env, err = c.ListenFDs.listen(files, env); err != nil {
+				return err
+			}
+			if env, err = environ.LastOfEach(env); err != nil {
+				return err
+			}
+		}
 		files = append(files, c.ExtraFiles...)
 	}
 	return c.launchSeen(ctx, path, files, env)

@@ -30,10 +30,13 @@ type Input struct {
 	File      *os.File // the program; nil for that of Path
 	Shell     bool     // what the kernel can't execute is for /bin/sh
 	Argv, Env []string
-	Actions   []plan.Action
-	Attr      attr.List
-	Once      bool // the program is started but once, and then released
-	Timed     bool // each start measures its phases
+
+	PIDVariable string // the variable that has the child's pid; empty for none
+
+	Actions []plan.Action
+	Attr    attr.List
+	Once    bool // the program is started but once, and then released
+	Timed   bool // each start measures its phases
 
 	verified bool // File has the digest that is asked for, and can't change
 }
@@ -66,6 +69,7 @@ type vars struct {
 	nofile  raw.Var
 	abort   raw.Var // set when the child must not get as far as execve
 	clock   clockVars
+	pid     pidText
 	hiding  *hiding // nil where nobody new can reach the child
 }
 
@@ -185,7 +189,9 @@ func (p *Program) compileFor(in *Input, withSlots bool) error {
 		p.abort = b.Var()
 		pl.Call(plan.Exec, raw.ExitGroup, raw.Int(1)).SkipEqual(p.abort, 0)
 	}
-	p.lowerExec(in, pl)
+	if err := p.lowerExec(in, pl); err != nil {
+		return err
+	}
 	p.diag = newDiagnosis(in, pl)
 	if !b.Fits() {
 		return plan.SpecError(plan.StepActions, strconv.Itoa(len(p.actions)), plan.Invalid("more than a child can do"))
@@ -214,9 +220,12 @@ func (p *Program) Release() {
 }
 
 // lowerExec adds execve, as the last step.
-func (p *Program) lowerExec(in *Input, pl *plan.Plan) {
+func (p *Program) lowerExec(in *Input, pl *plan.Plan) error {
 	b := pl.Builder()
-	env := b.Strings(in.Env)
+	env, err := p.lowerEnv(in, pl)
+	if err != nil {
+		return err
+	}
 	var exec raw.OpRef
 	if in.File == nil {
 		exec = pl.Call(plan.Exec, raw.Execve, b.String(in.Path), b.Strings(in.Argv), env)
@@ -230,6 +239,7 @@ func (p *Program) lowerExec(in *Input, pl *plan.Plan) {
 		exec.Else(1, uint8(unix.ENOEXEC))
 		p.lowerShell(in, pl, env)
 	}
+	return nil
 }
 
 // shell runs what has no interpreter of its own.

@@ -180,6 +180,7 @@ func (p *Program) launchHere(ctx context.Context, namespace int) (Child, error) 
 		a.r.Set(p.enter.fd, uint64(namespace))
 	}
 	p.setSignals(a.r)
+	p.pid.set(a.r)
 	if p.nofile != 0 && limitRaised() {
 		a.r.Set(p.nofile, 1)
 	}

@@ -149,6 +149,7 @@ func constName(c raw.Call, i int, n int64) (string, bool) {
 	name, ok := map[at]string{
 		{raw.Openat, 0, plan.AtFdcwd}:                     "AT_FDCWD",
 		{raw.Openat2, 0, plan.AtFdcwd}:                    "AT_FDCWD",
+		{raw.Readlinkat, 0, plan.AtFdcwd}:                 "AT_FDCWD",
 		{raw.Mkdirat, 0, plan.AtFdcwd}:                    "AT_FDCWD",
 		{raw.Symlinkat, 1, plan.AtFdcwd}:                  "AT_FDCWD",
 		{raw.Fcntl, 1, unix.F_SETFD}:                      "F_SETFD",

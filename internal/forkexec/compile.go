@@ -29,8 +29,10 @@ type Input struct {
 	File      *os.File
 	Shell     bool // what the kernel can't execute is for /bin/sh
 	Argv, Env []string
-	Actions   []plan.Action
-	Attr      attr.List
+
+	PIDVariable string
+	Actions     []plan.Action
+	Attr        attr.List
 
 	// Starting is called before os.StartProcess, which keeps a processor of the Go
 	// scheduler until execve, and what it returns afterwards. It may be nil.
@@ -60,6 +62,9 @@ func Compile(in *Input) (*Program, error) {
 	}
 	if in.File != nil {
 		return nil, plan.SpecError(plan.StepPath, in.Path, unsupported("Spec.File"))
+	}
+	if in.PIDVariable != "" {
+		return nil, plan.SpecError(plan.StepEnv, in.PIDVariable, unsupported("Spec.PIDVariable"))
 	}
 	// An env of nil would be this process's environment at the time of the start.
 	p := &Program{

@@ -42,6 +42,7 @@ var phasesOf = map[string][]plan.Phase{
 	"umask": {plan.Umask},
 	"open":  {plan.Files}, "openat": {plan.Files}, "dup2": {plan.Files}, "file": {plan.Files}, "close": {plan.Files},
 	"openat2": {plan.Files}, "mkdir": {plan.Files}, "symlink": {plan.Files}, "closefrom": {plan.Files}, "inherit": {plan.Files}, "chdir": {plan.Files}, "fchdir": {plan.Files}, "tcsetpgrp": {plan.Files},
+	"path": {plan.Terminal}, "env": {plan.HostFiles},
 	"noctty": {plan.Terminal}, "ctty": {plan.Terminal},
 	"timerslack": {plan.Lower}, "personality": {plan.Lower}, "subreaper": {plan.Lower},
 	"mdwe": {plan.Lower}, "thp_disable": {plan.Lower}, "memory_merge": {plan.Lower},
@@ -73,6 +74,7 @@ func allAttributes(t *testing.T) []*spawn.Spec {
 		attr.Personality(0), attr.ChildSubreaper{}, attr.NoNewPrivs{}, attr.Landlock{File: ruleset}, attr.Ptrace{},
 		spawntest.Refuse(unix.EXDEV, unix.SYS_UNAME),
 	}}
+	most.PIDVariable = "LISTEN_PID"
 	a := &most.Actions
 	a.Open(10, "/dev/null", os.O_RDONLY, 0)
 	a.OpenAt(11, 10, "x", os.O_RDONLY, 0)

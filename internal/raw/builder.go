@@ -72,9 +72,10 @@ const (
 	placeTID                // where clone stores the second child's id
 	placeWord               // what the kernel clears when that does not share memory any more
 	placeState              // relayState
+	placeArena              // the program's strings and arrays
 )
 
-var placeNames = [...]string{"the old mask", "its clone_args", "its id", "its word", "the state"}
+var placeNames = [...]string{"the old mask", "its clone_args", "its id", "its word", "the state", "text"}
 
 // Grow makes room for n bytes of strings and arrays.
 func (b *Builder) Grow(n int) {
@@ -160,6 +161,18 @@ func (b *Builder) Strings(s []string) Arg {
 	ptrs[len(s)] = 0
 	b.lists = append(b.lists, list{arr, len(s)})
 	return Arg{argArena, uint64(arr)}
+}
+
+// StringsWith is Strings with one string more: the one that variable last and those
+// after it hold in a run.
+func (b *Builder) StringsWith(s []string, last Var) Arg {
+	first := b.Vars(len(s) + 2)
+	for i, x := range s {
+		text := b.String(x)
+		b.addrs = append(b.addrs, addrOf{v: first + Var(i), place: placeArena, offset: int32(text.v)})
+	}
+	b.addrs = append(b.addrs, addrOf{v: first + Var(len(s)), target: last})
+	return b.AddrOf(first)
 }
 
 // Fits reports whether all that was asked for can be encoded: a variable has 16

@@ -172,6 +172,8 @@ func (r *Run) place(p place) uint64 {
 		return addr(&r.shares)
 	case placeState:
 		return addr(&r.second.state)
+	case placeArena:
+		return addr(unsafe.SliceData(r.prog.arena))
 	}
 	return addr(&r.oldMask)
 }

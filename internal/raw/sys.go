@@ -46,6 +46,7 @@ const (
 	Prlimit64
 	Ptrace
 	Read
+	Readlinkat
 	RtSigaction
 	RtSigprocmask
 	SchedSetaffinity

@@ -36,6 +36,7 @@ var sysTable = [numSys]struct {
 	Mount:         {unix.SYS_MOUNT, "mount", 5},
 	Nanosleep:     {unix.SYS_NANOSLEEP, "nanosleep", 2},
 	Openat:        {unix.SYS_OPENAT, "openat", 4},
+	Readlinkat:    {unix.SYS_READLINKAT, "readlinkat", 4},
 	Openat2:       {unix.SYS_OPENAT2, "openat2", 4},
 	Symlinkat:     {unix.SYS_SYMLINKAT, "symlinkat", 3},
 	PidfdOpen:     {unix.SYS_PIDFD_OPEN, "pidfd_open", 2},
