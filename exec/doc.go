@@ -54,7 +54,8 @@
 // [Cmd.Wait] does not wait for them any longer. [Cmd.TreeHolds] says whether some
 // of these processes may escape.
 //
-// [Pipe] runs several programs as a pipeline, with the status of each.
+// [Pipe] runs several programs as a pipeline, with the status of each. [WithRunner] lets
+// tests answer for programs, by package exectest.
 //
 // # Platforms
 //

@@ -237,6 +237,7 @@ type Cmd struct {
 	createdBy []byte
 	//lint:ignore U1000 there is something in it on Windows
 	extension extensionCache
+	fake      *fake // nil without a Runner
 	child     child
 	streams   streams
 	terminal  *Terminal      // of PTY
@@ -276,6 +277,9 @@ func CommandContext(ctx context.Context, name string, arg ...string) *Cmd {
 	if ctx == nil {
 		panic("nil Context")
 	}
+	if f := fakeOf(ctx); f != nil {
+		return f.command(ctx, name, arg)
+	}
 	c := Command(name, arg...)
 	c.ctx = ctx
 	c.Cancel = c.Kill
@@ -302,7 +306,7 @@ func (c *Cmd) Kill() error {
 	if c.tree != nil {
 		return c.tree.kill()
 	}
-	return c.Process.Kill()
+	return c.signal(os.Kill)
 }
 
 // TreeHolds says what keeps the tree together. Call it after Start with Tree.
@@ -318,6 +322,8 @@ func (c *Cmd) TreeHolds() error {
 	switch {
 	case c.Process == nil:
 		return errNotStarted()
+	case c.fake != nil && c.keeps():
+		return nil
 	case c.tree == nil:
 		return errors.New("exec: Tree is not set")
 	}

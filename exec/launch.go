@@ -78,7 +78,7 @@ const errDirectory = syscall.Errno(267)
 
 // missingDir is what os.StartProcess finds when it looks for Dir, before all else.
 func (c *Cmd) missingDir() error {
-	if c.Dir == "" || c.SysProcAttr != nil {
+	if c.Dir == "" || c.SysProcAttr != nil || c.fake != nil {
 		return nil
 	}
 	var pe *fs.PathError

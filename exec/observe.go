@@ -71,12 +71,12 @@ func (c *Cmd) launchSeen(ctx context.Context, path string, files []*os.File, env
 // try began.
 func (c *Cmd) launchLimited(ctx context.Context, path string, files []*os.File, env []string) (queue time.Duration, err error) {
 	if c.Limiter == nil {
-		return 0, c.launch(ctx, path, files, env)
+		return 0, c.make(ctx, path, files, env)
 	}
 	begin := time.Now()
 	err = handover.Limit(ctx, c.Limiter, func() error {
 		queue = time.Since(begin)
-		return c.launch(ctx, path, files, env)
+		return c.make(ctx, path, files, env)
 	})
 	if err == nil {
 		c.place = c.Limiter

@@ -229,7 +229,7 @@ func (p *Pipeline) Start() error {
 	p.running.Store(true)
 	for _, c := range p.Cmds {
 		c.attach()
-		c.child.awaitExec()
+		c.awaitExec()
 	}
 	return nil
 }

@@ -101,7 +101,7 @@ func isBrokenPipe(err error) bool {
 		return false
 	}
 	status, ok := exit.Sys().(syscall.WaitStatus)
-	return ok && status.Signaled() && status.Signal() == syscall.SIGPIPE
+	return ok && endedBySIGPIPE(status)
 }
 
 // copyError is what has failed in the copying, which is over.

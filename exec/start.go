@@ -41,7 +41,7 @@ func (c *Cmd) Start() error {
 		return err
 	}
 	c.child.keep(c.NoReap)
-	c.child.awaitExec()
+	c.awaitExec()
 	c.tellStart()
 	return nil
 }
@@ -89,6 +89,9 @@ func (c *Cmd) start() error {
 	}
 	if c.Dir != "" && c.DirFile != nil {
 		return errors.New("exec: both Dir and DirFile")
+	}
+	if c.fake != nil {
+		return c.launchFake()
 	}
 	path, err := c.program()
 	if err != nil {

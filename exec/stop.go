@@ -117,7 +117,7 @@ func (c *Cmd) cancelBySteps() error {
 // alone is a process without its tree.
 type alone struct{ *Cmd }
 
-func (a alone) Signal(sig os.Signal) error { return a.Process.Signal(sig) }
+func (a alone) Signal(sig os.Signal) error { return a.signal(sig) }
 
 // maxLook is the longest time between two looks for the end.
 const maxLook = 10 * time.Millisecond
@@ -126,7 +126,7 @@ const maxLook = 10 * time.Millisecond
 func (a alone) Await(ctx context.Context) error {
 	gone := a.waits.gone()
 	for pause := 100 * time.Microsecond; ; pause = min(2*pause, maxLook) {
-		if a.child.over() || a.Process.Signal(syscall.Signal(0)) == os.ErrProcessDone {
+		if a.hasEnded() || a.signal(syscall.Signal(0)) == os.ErrProcessDone {
 			return nil
 		}
 		select {
@@ -140,7 +140,7 @@ func (a alone) Await(ctx context.Context) error {
 }
 
 func (a alone) Left() int {
-	if a.child.over() {
+	if a.hasEnded() {
 		return 0
 	}
 	return 1

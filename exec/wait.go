@@ -114,7 +114,7 @@ func (c *Cmd) waitAll() error {
 }
 
 func (c *Cmd) waitProcess() error {
-	c.child.wait()
+	c.awaitEnd()
 	err := c.reap()
 	c.over(err)
 	c.waits.sawEnd()
@@ -135,8 +135,7 @@ func (c *Cmd) waitProcess() error {
 
 // reap sets ProcessState. The process is over, or reap waits for it.
 func (c *Cmd) reap() error {
-	state, err := c.child.reap()
-	c.child.release(state)
+	state, err := c.reapChild()
 	c.ProcessState = state
 	if errors.Is(err, syscall.ECHILD) {
 		err = fmt.Errorf("%w: %w", spawn.ErrStatusTaken, err)

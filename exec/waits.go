@@ -73,9 +73,9 @@ func (c *Cmd) WaitContext(ctx context.Context) error {
 // Process was released before, or waited for, the error of spawn's Wait is
 // [spawn.ErrStatusTaken].
 //
-// Before Start, and without the engine, Spawned returns nil.
+// Before Start, without the engine, and with a [Runner], Spawned returns nil.
 func (c *Cmd) Spawned() *spawn.Process {
-	if c.Process == nil {
+	if c.Process == nil || c.fake != nil {
 		return nil
 	}
 	return c.child.spawned()

@@ -30,6 +30,7 @@ var layers = [][]string{
 	{""},
 	{"internal/handover"},
 	{"exec"},
+	{"exec/exectest"},
 	{"cmd/spawn", "examples"},
 }
 

@@ -31,13 +31,6 @@ type osHandle struct {
 	refs   atomic.Int32
 }
 
-// osState is os.ProcessState.
-type osState struct {
-	pid    int
-	status syscall.WaitStatus
-	rusage *syscall.Rusage
-}
-
 // The states of an os.Process that was waited for, and of one that was released.
 const (
 	osDone     = 1
@@ -69,32 +62,6 @@ var KnowsOS = sync.OnceValue(func() bool {
 	return alike(reflect.TypeFor[os.Process](), reflect.TypeFor[osProcess]()) &&
 		alike(reflect.TypeFor[os.ProcessState](), reflect.TypeFor[osState]()) && tryOSChild()
 })
-
-// alike reports whether two types have the same fields in the same places.
-func alike(a, b reflect.Type) bool {
-	if a == b {
-		return true
-	}
-	if a.Kind() != b.Kind() || a.Size() != b.Size() {
-		return false
-	}
-	switch a.Kind() {
-	case reflect.Pointer:
-		return alike(a.Elem(), b.Elem())
-	case reflect.Struct:
-		if a.NumField() != b.NumField() {
-			return false
-		}
-		for i := range a.NumField() {
-			x, y := a.Field(i), b.Field(i)
-			if x.Offset != y.Offset || y.Name != "_" && x.Name != y.Name || !alike(x.Type, y.Type) {
-				return false
-			}
-		}
-		return true
-	}
-	return false
-}
 
 // tryOSChild reports whether package os understands an OSChild. It has no descriptor.
 func tryOSChild() bool {

@@ -1,0 +1,162 @@
+package exectest
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/safespawn/spawn/exec"
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// process is what stands for one.
+type process struct {
+	pid    int
+	rule   *Rule
+	stdin  io.Reader
+	stdout io.Writer
+	stderr io.Writer
+
+	over  chan struct{} // closed when a signal ends it, or when it was not started
+	mu    sync.Mutex
+	ended *end // by a signal
+	call  Call
+}
+
+func newProcess(c *exec.Cmd) *process {
+	p := &process{pid: newPID(), stdin: c.Stdin, stdout: c.Stdout, stderr: c.Stderr, over: make(chan struct{})}
+	p.call = Call{Args: slices.Clone(argv(c)), Dir: c.Dir, Env: slices.Clone(c.Env)}
+	if p.stdin == nil {
+		p.stdin = bytes.NewReader(nil)
+	}
+	if p.stdout == nil {
+		p.stdout = io.Discard
+	}
+	if p.stderr == nil {
+		p.stderr = io.Discard
+	}
+	return p
+}
+
+// seen is the call so far.
+func (p *process) seen() Call {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := p.call
+	c.Signals = slices.Clone(c.Signals)
+	return c
+}
+
+// Process is one that has ended.
+func (p *process) Process() *os.Process { return raw.NoProcess(p.pid) }
+
+// Signal does what a signal does by default, or what the rule says.
+func (p *process) Signal(sig os.Signal) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.call.Signals = append(p.call.Signals, sig)
+	e := byDefault(sig)
+	if f := p.rule.traps[sig]; f != nil && sig != os.Kill {
+		e = f()
+	}
+	if e != nil && p.ended == nil {
+		p.ended = e
+		close(p.over)
+	}
+	return nil
+}
+
+// byDefault is how a signal ends a program. It is nil if it does not.
+func byDefault(sig os.Signal) *end {
+	number, ok := sig.(syscall.Signal)
+	if !ok || harmless(number) {
+		return nil
+	}
+	return &end{signal: number}
+}
+
+// Wait does what the rule says.
+func (p *process) Wait() (*os.ProcessState, error) {
+	type result struct {
+		end
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		e, err := p.work()
+		done <- result{e, err}
+	}()
+	var r result
+	select {
+	case r = <-done:
+	case <-p.over:
+	}
+	p.mu.Lock()
+	if p.ended != nil {
+		r = result{end: *p.ended}
+	}
+	p.mu.Unlock()
+	state, err := p.state(r.end)
+	p.mu.Lock()
+	p.call.State = state
+	p.mu.Unlock()
+	if err == nil {
+		err = r.err
+	}
+	return state, err
+}
+
+func (p *process) state(e end) (*os.ProcessState, error) {
+	if e.signal != 0 {
+		return Signaled(p.pid, e.signal)
+	}
+	return Exited(p.pid, e.code)
+}
+
+// work is the program. An error is one of the writers of the test.
+func (p *process) work() (end, error) {
+	if p.rule.after > 0 {
+		t := time.NewTimer(p.rule.after)
+		defer t.Stop()
+		select {
+		case <-t.C:
+		case <-p.over:
+			return end{}, nil
+		}
+	}
+	if p.rule.reads {
+		in, err := io.ReadAll(p.stdin)
+		p.mu.Lock()
+		p.call.Stdin = in
+		p.mu.Unlock()
+		if err != nil {
+			return end{}, err
+		}
+	}
+	for _, c := range p.rule.output {
+		to := p.stdout
+		if c.fd == 2 {
+			to = p.stderr
+		}
+		_, err := to.Write(c.data)
+		if _, file := to.(*os.File); file && errors.Is(err, syscall.EPIPE) {
+			return end{signal: sigPipe}, nil
+		}
+		if err != nil {
+			return end{}, err
+		}
+	}
+	e := end{code: p.rule.exit, signal: p.rule.signal}
+	if p.rule.do != nil {
+		e.code = p.rule.do(&Run{
+			Args: p.call.Args, Env: p.call.Env, Dir: p.call.Dir, Done: p.over,
+			Stdin: p.stdin, Stdout: p.stdout, Stderr: p.stderr,
+		})
+	}
+	return e, nil
+}

@@ -1,0 +1,41 @@
+package exectest
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/safespawn/spawn/internal/raw"
+)
+
+// Exited returns the state of a process that has exited with a code. If this Go is not known,
+// and code is not 0, the error matches errors.ErrUnsupported.
+func Exited(pid, code int) (*os.ProcessState, error) {
+	s := raw.NewOSState(pid, exited(code))
+	if s == nil && code == 0 {
+		return new(os.ProcessState), nil
+	}
+	if s == nil || s.ExitCode() != code {
+		return nil, fmt.Errorf("exectest: an os.ProcessState with exit code %d: %w", code, errors.ErrUnsupported)
+	}
+	return s, nil
+}
+
+// Signaled returns the state of a process that a signal has ended. On Windows it is that of
+// exit code 1. If this Go is not known, the error matches errors.ErrUnsupported.
+func Signaled(pid int, sig syscall.Signal) (*os.ProcessState, error) {
+	s := raw.NewOSState(pid, signaled(sig))
+	if s == nil || s.Success() {
+		return nil, fmt.Errorf("exectest: an os.ProcessState of %v: %w", sig, errors.ErrUnsupported)
+	}
+	return s, nil
+}
+
+// firstPID is more than the pids of any kernel.
+const firstPID = 1 << 30
+
+var lastPID atomic.Int32
+
+func newPID() int { return firstPID + int(lastPID.Add(1))%firstPID }

@@ -1,0 +1,8 @@
+//go:build !unix
+
+package exec
+
+import "syscall"
+
+// endedBySIGPIPE is for Unix.
+func endedBySIGPIPE(syscall.WaitStatus) bool { return false }
