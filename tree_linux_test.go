@@ -362,8 +362,8 @@ func TestTreeAtOnce(t *testing.T) {
 		go func() {
 			defer close(killed)
 			for !over.Load() {
-				if left, err := tree.Kill(); left > 0 || err != nil {
-					t.Errorf("%d are left, %v", left, err)
+				if _, err := tree.Kill(); err != nil && !errors.Is(err, syscall.EBUSY) { // others are made meanwhile
+					t.Error(err)
 				}
 			}
 		}()
