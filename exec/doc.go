@@ -42,14 +42,15 @@
 // at most two descriptors. They are numbered from 3 up and close-on-exec.
 //
 // Each child has one pidfd in this process, which belongs to [Cmd.Process]. [Cmd.Spawned]
-// uses the same. While a
-// goroutine waits for a long-lived child, there is one epoll instance for all such
-// children. Package spawn documents the descriptors that it keeps itself.
+// uses the same. While a goroutine waits for a long-lived child, there is one epoll
+// instance for all such children. Package spawn documents the descriptors that it keeps itself.
 //
 // # What is new
 //
-// The fields [Cmd.Actions], [Cmd.Attr], [Cmd.Logger], [Cmd.Tree], [Cmd.TreeStrict],
-// [Cmd.MaxOutput] and [Cmd.InheritAll] are new. Their zero values do nothing. With
+// [Cmd.Lines] ranges over the lines of a program, and [NewCapture] keeps a bounded part of
+// an output. [Cmd.BufferPipes] lets you read a pipe after Wait.
+//
+// The fields [Cmd.Actions], [Cmd.Attr], [Cmd.Logger], [Cmd.Tree], [Cmd.TreeStrict], [Cmd.MaxOutput] and [Cmd.InheritAll] are new. Their zero values do nothing. With
 // Tree the end of the context also ends the processes that the child has made, and
 // [Cmd.Wait] does not wait for them any longer. [Cmd.TreeHolds] says whether some
 // of these processes may escape.

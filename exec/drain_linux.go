@@ -53,7 +53,7 @@ func (s *streams) drain() {
 			ended, err := j.take()
 			if ended {
 				j.pipe.Close() // the end may be that of the writer
-				s.group.end(err, true)
+				s.group.end(&j, err, true)
 			}
 			return ended
 		})

@@ -193,8 +193,10 @@ type Cmd struct {
 	// can be made. The error matches [ErrTreeNotHeld] and the reason.
 	TreeStrict bool
 	// MaxOutput is the largest number of bytes that Output and CombinedOutput
-	// return. Zero means no limit. A program that writes more is killed as at the
-	// end of a context, and the error matches [ErrMaxOutput].
+	// return, and that are written to Stdout and to Stderr if these are no files: to each
+	// of them, or to both together if they are the same writer. The standard error that
+	// Output keeps does not count. Zero means no limit. A program that writes more is
+	// killed as at the end of a context, and the error matches [ErrMaxOutput].
 	MaxOutput int
 	// ListenFDs are sockets that the program finds by LISTEN_FDS, LISTEN_FDNAMES and
 	// LISTEN_PID, as a service of systemd does. They are the descriptors 3 and up, and
@@ -206,6 +208,12 @@ type Cmd struct {
 	// stays as it is. Nil means Dir. Linux; elsewhere the error of Start matches
 	// [errors.ErrUnsupported].
 	DirFile *os.File
+	// BufferPipes lets you call Wait at any time beside the readers of StdoutPipe and
+	// StderrPipe: Wait waits until all output is in the memory of this process, or
+	// up to WaitDelay, and you still read all of it afterwards. Until somebody is in
+	// Wait, a pipe holds about 64 KiB; from then on it holds all that the program writes.
+	// Set BufferPipes before you call StdoutPipe. The pipe is then no *os.File.
+	BufferPipes bool
 	// PTY makes a new terminal for the program: its standard streams as far as Stdin,
 	// Stdout and Stderr are nil, and its controlling terminal. The program leads a session.
 	// [Cmd.Terminal] is the other end. The terminal has its size before the program begins.
@@ -247,7 +255,7 @@ type Cmd struct {
 	ended     <-chan ending  // from the watcher of ctx
 	unwatch   func() bool
 	tree      *tree
-	cut       bool // the output was more than MaxOutput
+	cut       int32 // 1 if the output was more than MaxOutput; atomic
 	waits     waits
 }
 

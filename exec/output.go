@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"sync/atomic"
 )
 
 // keptOfStderr is how much Output keeps of each end of the standard error.
@@ -56,7 +57,7 @@ type collector struct {
 }
 
 func (c *Cmd) collector() *collector {
-	return &collector{max: c.MaxOutput, over: func() { c.cut = true; _ = c.Kill() }}
+	return &collector{max: c.MaxOutput, over: c.tooMuch}
 }
 
 // room is how much may be added, but not more than n.
@@ -173,4 +174,40 @@ func (k *endsKeeper) bytes() []byte {
 	all = append(all, " bytes ...\n"...)
 	all = append(all, k.tail[k.next:]...)
 	return append(all, k.tail[:k.next]...)
+}
+
+// tooMuch ends a program that has written more than MaxOutput.
+func (c *Cmd) tooMuch() {
+	atomic.StoreInt32(&c.cut, 1)
+	_ = c.Kill() // it may have ended
+}
+
+// limited is a writer that gets no more than MaxOutput bytes. Those of Output have their
+// own bound.
+func (c *Cmd) limited(out io.Writer) io.Writer {
+	switch out.(type) {
+	case *collector, *endsKeeper:
+		return out
+	}
+	if c.MaxOutput <= 0 {
+		return out
+	}
+	return &limitedWriter{out, c.MaxOutput, c}
+}
+
+// limitedWriter is a writer with a bound.
+type limitedWriter struct {
+	out  io.Writer
+	left int
+	cmd  *Cmd
+}
+
+func (w *limitedWriter) Write(p []byte) (int, error) {
+	keep := min(len(p), w.left)
+	n, err := w.out.Write(p[:keep])
+	if w.left -= keep; err == nil && keep < len(p) {
+		w.cmd.tooMuch()
+		err = fmt.Errorf("%w (%d)", ErrMaxOutput, w.cmd.MaxOutput)
+	}
+	return n, err
 }

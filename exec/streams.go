@@ -18,6 +18,8 @@ type streams struct {
 	inline bool        // jobs may be left to Wait, as Run calls it at once
 	left   []copyJob   // those
 	group  *copyGroup  // jobs that were begun; nil if there were none
+
+	buffers []*bufferedPipe // of BufferPipes
 }
 
 // copyJob copies what the parent's end of a pipe carries.
@@ -38,6 +40,10 @@ func (j *copyJob) run() error {
 		err = j.pipe.rest(j.out)
 	}
 	file.Close() // Copy may have stopped because of the writer
+	if err == errPipeLeft {
+		err = nil
+	}
+	endPipe(j.out)
 	return err
 }
 
@@ -79,17 +85,21 @@ func (j *copyJob) quick() bool {
 type copyGroup struct {
 	mu   sync.Mutex
 	left int
+	outs int           // how many of these copy from the program
 	err  error         // the first
 	done chan struct{} // closed when none is left
 }
 
 // run does a job. Jobs that don't count may outlast done.
-func (g *copyGroup) run(j *copyJob, counts bool) { g.end(j.run(), counts) }
+func (g *copyGroup) run(j *copyJob, counts bool) { g.end(j, j.run(), counts) }
 
 // end notes what came of a job.
-func (g *copyGroup) end(err error, counts bool) {
+func (g *copyGroup) end(j *copyJob, err error, counts bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if j.out != nil {
+		g.outs--
+	}
 	if g.err == nil {
 		g.err = err
 	}
@@ -102,6 +112,16 @@ func (g *copyGroup) end(err error, counts bool) {
 func (g *copyGroup) start(j copyJob, counts bool) {
 	j.pipe.park()
 	go g.run(&j, counts)
+}
+
+// copies reports whether anything is still copied from the program.
+func (g *copyGroup) copies() bool {
+	if g == nil {
+		return false
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.outs > 0
 }
 
 func (g *copyGroup) leave() {
@@ -126,6 +146,9 @@ func (s *streams) begin(tree bool) {
 		if counts(&s.jobs[i]) {
 			g.left++
 		}
+		if s.jobs[i].out != nil {
+			g.outs++
+		}
 	}
 	if g.left == 0 {
 		close(g.done)
@@ -135,6 +158,12 @@ func (s *streams) begin(tree bool) {
 		if s.inline && j.quick() {
 			s.left = append(s.left, j)
 			continue
+		}
+		if j.in != nil {
+			if all, err := j.feedNow(); all {
+				g.end(&j, err, counts(&j))
+				continue
+			}
 		}
 		s.group.start(j, counts(&j))
 	}
@@ -228,7 +257,7 @@ func (c *Cmd) sink(out io.Writer) (*os.File, error) {
 		return nil, err
 	}
 	c.keep(w, r)
-	c.streams.jobs = append(c.streams.jobs, copyJob{pipe: r, out: out})
+	c.streams.jobs = append(c.streams.jobs, copyJob{pipe: r, out: c.limited(out)})
 	return w, nil
 }
 
@@ -263,7 +292,8 @@ func (c *Cmd) StdinPipe() (io.WriteCloser, error) {
 
 // StdoutPipe returns a pipe from the program's standard output. Call it before
 // Start. Wait closes the pipe, so read everything before you call Wait. For the
-// same reason do not use StdoutPipe with Run.
+// same reason do not use StdoutPipe with Run. If BufferPipes was set before, you may call
+// Wait and Run at any time: nothing is lost.
 func (c *Cmd) StdoutPipe() (io.ReadCloser, error) {
 	return c.outputPipe(&c.Stdout, "Stdout")
 }
@@ -276,6 +306,9 @@ func (c *Cmd) StderrPipe() (io.ReadCloser, error) {
 func (c *Cmd) outputPipe(out *io.Writer, name string) (io.ReadCloser, error) {
 	if *out != nil {
 		return nil, errors.New("exec: " + name + " already set")
+	}
+	if c.BufferPipes && c.Process == nil {
+		return c.bufferPipe(out), nil
 	}
 	r, w, err := c.userPipe(name + "Pipe")
 	if err != nil {

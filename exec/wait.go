@@ -3,7 +3,9 @@ package exec
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -87,18 +89,35 @@ func (c *Cmd) settle(e *ending) {
 	}
 }
 
+// closeTime is how long what is in a pipe that is closed may take to be copied, and
+// closePoll how often one looks whether only readers of the caller are left.
+const (
+	closeTime = time.Second
+	closePoll = 5 * time.Millisecond
+)
+
 // closePipes ends the copying, and waits until it is over. What was written before
-// is still copied.
+// is still copied. A reader or a writer of the caller that does not return does not hold
+// it up for long.
 func (c *Cmd) closePipes() {
+	var pipes []io.Closer
 	for _, p := range c.streams.parent {
-		if end, ok := p.(*pipeEnd); !ok || !end.cut() {
-			p.Close()
+		if _, ok := p.(bufferEnd); !ok {
+			pipes = append(pipes, p)
 		}
 	}
-	<-c.streams.copied()
+	cutAll(pipes)
+	for begin := time.Now(); time.Since(begin) < closeTime && c.streams.group.copies(); {
+		select {
+		case <-c.streams.copied():
+			return
+		case <-time.After(closePoll):
+		}
+	}
 }
 
 func (c *Cmd) waitAll() error {
+	c.streams.widen()
 	c.streams.finishLeft(c.unwatch != nil)
 	var err error
 	if c.tree != nil {
@@ -107,7 +126,7 @@ func (c *Cmd) waitAll() error {
 		err = c.waitProcess()
 	}
 	closeAll(&c.streams.parent)
-	if c.cut {
+	if atomic.LoadInt32(&c.cut) != 0 {
 		return c.because(fmt.Errorf("%w (%d)", ErrMaxOutput, c.MaxOutput))
 	}
 	return err

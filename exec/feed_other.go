@@ -1,0 +1,6 @@
+//go:build !linux || android || !(amd64 || arm64) || spawn_forkexec
+
+package exec
+
+// feedNow does nothing: a goroutine feeds the program.
+func (*copyJob) feedNow() (all bool, err error) { return false, nil }

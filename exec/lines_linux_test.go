@@ -1,0 +1,54 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package exec_test
+
+import (
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/safespawn/spawn/exec"
+	"github.com/safespawn/spawn/internal/testenv"
+)
+
+// TestLinesGrandchild leaves the loop early while a grandchild has the pipes.
+func TestLinesGrandchild(t *testing.T) {
+	for _, tree := range []bool{false, true} {
+		c := exec.Command("/bin/sh", "-c", "sleep 60 & echo $!; wait")
+		c.Tree = tree
+		pid := 0
+		for line, err := range c.Lines() {
+			if err != nil {
+				t.Fatal(err)
+			}
+			pid = number(line.Text)
+			break
+		}
+		if c.ProcessState == nil {
+			t.Error("it is not reaped")
+		}
+		if !tree {
+			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+				t.Error(err)
+			}
+		} else if !testenv.IsOver(pid) {
+			t.Error("the grandchild is alive")
+		}
+	}
+}
+
+// TestStdinTakesNoGoroutine wants none for what fits the pipe.
+func TestStdinTakesNoGoroutine(t *testing.T) {
+	c := exec.Command("/bin/sleep", "1000")
+	c.Stdin = strings.NewReader(strings.Repeat("x", 4096))
+	before := runtime.NumGoroutine()
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	testenv.Eventually(t, "no goroutine", func() bool { return runtime.NumGoroutine() <= before })
+	if err := c.Process.Kill(); err != nil {
+		t.Error(err)
+	}
+	_ = c.Wait() // killed
+}
