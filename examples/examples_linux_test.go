@@ -32,6 +32,7 @@ var list = []example{
 	{name: "deadline", prints: "started\nout of time\n"},
 	{name: "files", prints: "to the output\nto the log\n"},
 	{name: "first", prints: "started\nexit status 0: context deadline exceeded\n", alone: true},
+	{name: "lines", prints: "stderr step 1\nstderr step 2\nstderr step 3\n"},
 	{name: "pipeline", prints: "apple\nfig\n"},
 	{name: "restart", prints: "run 1\nexit status 1\nrun 2\nexit status 1\nrun 3\n"},
 	{name: "sandbox", prints: "pid 1, user 0, host box\nno access to /etc\n", needs: needSandbox},
