@@ -25,7 +25,7 @@ type ending struct {
 // interrupt is called when the context ends. It sees to it that the process ends,
 // and tells Wait.
 func (c *Cmd) interrupt(ended chan<- ending) {
-	if c.ContextError && c.child.over() {
+	if c.ContextError && c.hasEnded() {
 		ended <- ending{} // by itself
 		return
 	}
