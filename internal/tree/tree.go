@@ -227,6 +227,10 @@ func (t *Tree) Join(m Member, kills int) {
 	if t.kills != kills || t.closed {
 		_ = m.SignalTree(os.Kill) // it may have ended
 	}
+	if t.closed {
+		m.Close()
+		return
+	}
 	if len(t.members) >= t.prune {
 		t.members = slices.DeleteFunc(t.members, isGone)
 		t.prune = max(leastPrune, 2*len(t.members))
