@@ -1,5 +1,3 @@
-//go:build !unix && !windows
-
 package exectest
 
 import "syscall"
