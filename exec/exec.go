@@ -135,6 +135,9 @@ type Cmd struct {
 	// error of Wait matches the context's error, and errors.As finds an *[ExitError] in
 	// it. If a process is still alive after the last step, Wait goes on waiting, as it
 	// does after a Cancel that fails. [Cmd.Shutdown] takes the steps at any time.
+	//
+	// The steps begin when Start has returned. If the context ends before, the process is
+	// killed, and Start returns the context's error.
 	Stop []spawn.StopStep
 	// Actions are performed in the child after the standard streams and ExtraFiles
 	// are in their places. The zero value does nothing.
