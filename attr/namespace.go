@@ -3,6 +3,7 @@ package attr
 import (
 	"fmt"
 	"math"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -61,6 +62,23 @@ type IDMap struct {
 	Setgroups bool
 	// Helpers has newuidmap(1) and newgidmap(1) write the maps.
 	Helpers bool
+}
+
+// MapRoot is the IDMap with which the child is root in its user namespace, and outside
+// of it still the user and group that this process is now, by effective ids. Nobody
+// else is in the namespace. It needs no privilege. See unshare(1), --map-root-user.
+func MapRoot() IDMap { return mapAs(0, 0) }
+
+// MapSelf is the IDMap with which the child has the same user and group in its user
+// namespace as outside, the effective ones of this process. It needs no privilege.
+// See unshare(1), --map-current-user.
+func MapSelf() IDMap { return mapAs(os.Geteuid(), os.Getegid()) }
+
+func mapAs(uid, gid int) IDMap {
+	return IDMap{
+		UID: []IDMapEntry{{ContainerID: uid, HostID: os.Geteuid(), Size: 1}},
+		GID: []IDMapEntry{{ContainerID: gid, HostID: os.Getegid(), Size: 1}},
+	}
 }
 
 const (

@@ -275,3 +275,21 @@ func TestIDMapsAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestMapOwn wants this process's user to be root, or itself, in a new user namespace.
+func TestMapOwn(t *testing.T) {
+	spawntest.NeedNamespaces(t, unix.CLONE_NEWUSER)
+	self := fmt.Sprintf("%d %d\n", os.Geteuid(), os.Getegid())
+	spawntest.EachEngine(t, func(t *testing.T) {
+		for _, c := range []struct {
+			ids  attr.IDMap
+			want string
+		}{{attr.MapRoot(), "0 0\n"}, {attr.MapSelf(), self}} {
+			for _, way := range []attr.Attr{attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.Unshare{Flags: unix.CLONE_NEWUSER}} {
+				if got := spawntest.Output(t, spawntest.Shell(`echo "$(id -u) $(id -g)"`, way, c.ids)); got != c.want {
+					t.Errorf("%T: %q, want %q", way, got, c.want)
+				}
+			}
+		}
+	})
+}

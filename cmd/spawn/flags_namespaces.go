@@ -88,8 +88,8 @@ func (o *options) idMap() (attr.IDMap, error) {
 	case o.mapRoot && given:
 		return m, errors.New("--map-root: contradicts --uid-map and --gid-map")
 	case o.mapRoot:
-		m.UID = []attr.IDMapEntry{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}}
-		m.GID = []attr.IDMapEntry{{ContainerID: 0, HostID: os.Getegid(), Size: 1}}
+		own := attr.MapRoot()
+		m.UID, m.GID = own.UID, own.GID
 	case o.setgroups != nil && !given:
 		return m, errors.New("--setgroups: " + needs)
 	case o.mapHelpers && !given:

@@ -23,10 +23,7 @@ func main() {
 	cmd.Stdout = os.Stdout
 	cmd.Attr = attr.List{
 		attr.Namespaces{Flags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWPID | syscall.CLONE_NEWUTS},
-		attr.IDMap{
-			UID: []attr.IDMapEntry{{HostID: os.Getuid(), Size: 1}},
-			GID: []attr.IDMapEntry{{HostID: os.Getgid(), Size: 1}},
-		},
+		attr.MapRoot(),
 		attr.Hostname("box"),
 		attr.NoNewPrivs{},
 		rules.Attr(),
