@@ -6,8 +6,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"unsafe"
-
-	"golang.org/x/sys/unix"
 )
 
 // Descriptors of the program that InitCode returns.
@@ -17,27 +15,11 @@ const (
 	InitGate   = 2 // keeps the program back until it can be read, or its end comes
 )
 
-// Numbers for the assembly, by way of go_asm.h.
+// What follows the last instruction, where it is not reached.
 const (
-	sysPrctl      = unix.SYS_PRCTL
-	sysRead       = unix.SYS_READ
-	sysClose      = unix.SYS_CLOSE
-	prSetName     = unix.PR_SET_NAME
-	prSetDumpable = unix.PR_SET_DUMPABLE
-	eintr         = int(unix.EINTR)
-
-	initKill     = InitKill
-	initGate     = InitGate
-	initPollfd   = unix.POLLIN // the upper half of a struct pollfd; the lower is InitParent
-	initKillByte = '1'
-
-	// What follows the last instruction, where it is not reached.
 	initEnd0 = 0x6e776170
 	initEnd1 = 0x69696969
 )
-
-// The lower half of the struct pollfd is 0 in the assembly.
-var _ = [1]struct{}{}[InitParent]
 
 // initAddr is implemented in assembly: the first byte of the code.
 func initAddr() *byte
