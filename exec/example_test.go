@@ -56,15 +56,20 @@ func ExampleCmd_maxOutput() {
 }
 
 // The end of the context ends the shell and the sleep that the shell has left behind.
-// Without Tree, Output would wait for the end of the sleep, which has the pipe.
+// Without Tree, Run would wait for the end of the sleep, which has the pipe.
 func ExampleCmd_tree() {
-	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
-	defer cancel()
+	ctx, cancel := context.WithCancel(context.Background())
 	cmd := exec.CommandContext(ctx, "sh", "-c", "sleep 60 & echo started")
 	cmd.Tree = true
-	out, err := cmd.Output()
-	fmt.Printf("%q %v\n", out, errors.Is(err, context.DeadlineExceeded))
-	// Output: "started\n" true
+	cmd.Stdout = writer(func(text string) {
+		fmt.Print(text)
+		cancel()
+	})
+	err := cmd.Run()
+	fmt.Println(errors.Is(err, context.Canceled))
+	// Output:
+	// started
+	// true
 }
 
 // The program is asked to end by SIGTERM. If it still lives ten seconds later, it is

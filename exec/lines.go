@@ -104,12 +104,14 @@ type lineReader struct {
 func (l *lineReader) read(c *Cmd, yield func(Line, error) bool) bool {
 	whole := false
 	defer func() { // yield may panic
-		close(l.quit)
-		if !whole {
-			_ = c.Kill() // it may have ended
-			cutAll(l.pipes)
-			c.awaitProcess()
+		if whole {
+			close(l.quit)
+			return
 		}
+		_ = c.Kill() // it may have ended; before quit, which would break its pipe
+		close(l.quit)
+		cutAll(l.pipes)
+		c.awaitProcess()
 	}()
 	done := c.Done()
 	for {
