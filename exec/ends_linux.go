@@ -130,8 +130,12 @@ func (p *endPoller) look(w *endWaiter) bool {
 		}
 		for i := range max(n, 0) {
 			key := events[i].Fd
-			p.waiting[key].over = true
-			close(p.waiting[key].done)
+			w := p.waiting[key]
+			if w == nil {
+				continue // it has failed, and the kernel has it for as long as a copy of the pidfd is open
+			}
+			w.over = true
+			close(w.done)
 			delete(p.waiting, key)
 		}
 	}

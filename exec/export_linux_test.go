@@ -12,3 +12,23 @@ func ForceForeignOS() (restore func()) {
 	knowsOS = func() bool { return false }
 	return func() { knowsOS = was }
 }
+
+// Parked reports whether somebody waits by a pidfd.
+func Parked(pidfd int) bool {
+	ends.mu.Lock()
+	defer ends.mu.Unlock()
+	for _, w := range ends.waiting {
+		if w.pidfd == pidfd {
+			return true
+		}
+	}
+	return false
+}
+
+// FailParked has those who wait by a pidfd find another way to wait, as where its number is
+// somebody else's.
+func FailParked(pidfd int) {
+	ends.mu.Lock()
+	defer ends.mu.Unlock()
+	ends.fail(func(w *endWaiter) bool { return w.pidfd == pidfd })
+}

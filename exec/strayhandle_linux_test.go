@@ -231,3 +231,39 @@ func TestStrayHandleWhileParked(t *testing.T) {
 		t.Errorf("the second: %v", s)
 	}
 }
+
+// TestStrayHandleWithCopy has other code close the handle of a process that somebody waits
+// for, and has a copy of the handle. The kernel goes on telling of the end.
+func TestStrayHandleWithCopy(t *testing.T) {
+	if !spawn.Features().Has(spawn.FeaturePidfd) {
+		testenv.Skip(t, "no pidfds")
+	}
+	leader, endLeader := exits(t, "6")
+	first, endFirst := exits(t, "5")
+	pidfd := -1
+	first.SysProcAttr = &syscall.SysProcAttr{PidFD: &pidfd}
+	done := make(chan error)
+	fd := -1
+	for _, c := range []*exec.Cmd{leader, first} {
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		fd = handleOf(t, c.Process)
+		go func() { done <- c.Wait() }()
+		testenv.Eventually(t, "it is parked", func() bool { return exec.Parked(fd) })
+	}
+	defer unix.Close(pidfd)
+	if err := unix.Close(fd); err != nil {
+		t.Fatal(err)
+	}
+	exec.FailParked(fd)
+	endFirst()
+	<-done // status 5
+	endLeader()
+	<-done // status 6
+	for c, want := range map[*exec.Cmd]int{first: 5, leader: 6} {
+		if s := c.ProcessState; s == nil || s.ExitCode() != want {
+			t.Errorf("%v, want %d", s, want)
+		}
+	}
+}
