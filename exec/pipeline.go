@@ -73,6 +73,7 @@ type Pipeline struct {
 	started, running, over atomic.Bool // running: Start has succeeded; over: Wait has
 
 	interrupted atomic.Bool // the end of a context has ended a program
+	reached     atomic.Bool // and has found somebody in the tree
 	cut         atomic.Bool // the output was more than MaxOutput
 	waiting     sync.Once
 	err         error // of Wait
@@ -226,6 +227,7 @@ func (p *Pipeline) Start() error {
 		c.child.keep(c.NoReap)
 		c.tellStart()
 	}
+	p.watchTree()
 	p.running.Store(true)
 	for _, c := range p.Cmds {
 		c.attach()

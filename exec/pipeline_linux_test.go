@@ -130,6 +130,30 @@ func testPipeGrandchild(t *testing.T, stop []spawn.StopStep, mark string) {
 	}
 }
 
+// TestPipeHolder ends a descendant that holds the pipe when all programs have ended, and are
+// no longer watched.
+func TestPipeHolder(t *testing.T) {
+	eachHolder(t, func(t *testing.T, mark string) {
+		ctx := newOverdue()
+		p := exec.PipeContext(ctx, exec.Command("true"), script("sleep "+mark+" & exit 0"))
+		p.Tree = true
+		p.Cmds[1].Stdout = &lines{}
+		if err := p.Start(); err != nil {
+			t.Fatal(err)
+		}
+		waited := make(chan error, 1)
+		go func() { waited <- p.Wait() }()
+		testenv.Eventually(t, "the last program was reaped", func() bool {
+			return errors.Is(syscall.Kill(p.Cmds[1].Process.Pid, 0), syscall.ESRCH)
+		})
+		ctx.end()
+		var failed *exec.PipeError
+		if err := testenv.Await(t, "Wait", waited); !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &failed) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
 // TestPipeTreeEnds kills what is left when all programs have ended.
 func TestPipeTreeEnds(t *testing.T) {
 	eachHolder(t, func(t *testing.T, mark string) {

@@ -103,15 +103,13 @@ func (j *joint) Err() error {
 func (p *Pipeline) adoptCancel(c *Cmd) {
 	cancel := c.Cancel
 	if p.tree != nil {
-		c.Stop, cancel = nil, p.endTree
+		c.Stop, c.Cancel = nil, p.endTree
+		return
 	}
 	if cancel == nil {
 		return
 	}
 	c.Cancel = func() error {
-		if p.tree != nil {
-			p.interrupted.Store(true)
-		}
 		err := cancel()
 		if err == nil {
 			p.interrupted.Store(true)
@@ -120,9 +118,29 @@ func (p *Pipeline) adoptCancel(c *Cmd) {
 	}
 }
 
+// watchTree ends the tree with the first context that ends. A Cmd watches until its program
+// ends, and a descendant may hold a pipe for longer.
+func (p *Pipeline) watchTree() {
+	if p.tree == nil {
+		return
+	}
+	for _, e := range p.ends {
+		p.unwatch = append(p.unwatch, context.AfterFunc(e, func() { _ = p.endTree() }))
+	}
+}
+
+// over is a context that only lets Tree.Wait look.
+var over = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
+
 // endTree ends the tree because of the context, once.
 func (p *Pipeline) endTree() error {
+	p.interrupted.Store(true)
 	p.ending.Do(func() {
+		p.reached.Store(p.tree.Wait(over) != nil)
 		p.using.RLock()
 		defer p.using.RUnlock()
 		if len(p.Stop) > 0 {
