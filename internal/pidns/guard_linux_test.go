@@ -6,10 +6,12 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,6 +20,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/pidns"
 	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
@@ -125,12 +128,91 @@ func TestGuardHasNothing(t *testing.T) {
 	testenv.Eventually(t, "its end", func() bool { return !g.Alive() && len(members(dir.Name())) == 0 })
 }
 
-// A guardian that may not be in a group, or has no permission, is a refusal.
-func TestGuardRefused(t *testing.T) {
+// refusedGuard has NewGuard fail because something is missing, whose name begins with what.
+func refusedGuard(kill, group int, what string) error {
+	before := testenv.OpenFDs()
+	g, err := pidns.NewGuard(context.Background(), kill, group)
+	if err == nil {
+		g.Close()
+	}
+	var r *pidns.Refusal
+	if !errors.As(err, &r) || !strings.HasPrefix(r.What, what) {
+		return fmt.Errorf("a guardian without %s: %w", what, err)
+	}
+	if after := testenv.OpenFDs(); len(after) != len(before) {
+		return fmt.Errorf("descriptors: %v, then %v", before, after)
+	}
+	return nil
+}
+
+// A descriptor that is no group's is no refusal: nothing is missing.
+func TestGuardInNoGroup(t *testing.T) {
 	_, kill := guardedGroup(t)
 	before := testenv.OpenFDs()
-	if g, err := pidns.NewGuard(t.Context(), int(kill.Fd()), int(kill.Fd())); err == nil {
-		t.Errorf("a guardian in no group: %v", g)
+	var r *pidns.Refusal
+	g, err := pidns.NewGuard(t.Context(), int(kill.Fd()), int(kill.Fd()))
+	if err == nil {
+		g.Close()
+	}
+	if err == nil || errors.As(err, &r) {
+		t.Errorf("%v", err)
 	}
 	testenv.CheckFDs(t, before)
 }
+
+var _ = testenv.RegisterHelper("may not guard", func(args []string) int {
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		return testenv.Status(err)
+	}
+	defer null.Close()
+	group := -1
+	if len(args) > 1 {
+		dir, err := unix.Open(args[1], unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return testenv.Status(err)
+		}
+		defer unix.Close(dir)
+		group = dir
+	}
+	return testenv.Status(refusedGuard(int(null.Fd()), group, args[0]))
+})
+
+// A guardian that may not be in a group is a refusal.
+func TestGuardRefused(t *testing.T) {
+	dir, _ := guardedGroup(t)
+	if err := os.Chmod(dir.Name(), 0o711); err != nil {
+		t.Fatal(err)
+	}
+	s := spawntest.Helper(t, "may not guard", "a control group", dir.Name())
+	s.Path = spawntest.PublicBinary(t)
+	s.Attr = append(s.Attr, attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody})
+	spawntest.Succeeds(t, s)
+}
+
+// pollCall is the system call that a guardian waits by.
+var pollCall = map[string]int{"amd64": 7, "arm64": unix.SYS_PPOLL}[runtime.GOARCH]
+
+// A filter that refuses poll is a refusal: a guardian could only take that for the end of
+// this process, and an init would end its namespace.
+func TestPollRefused(t *testing.T) {
+	for _, errno := range []syscall.Errno{unix.EPERM, unix.ENOSYS} {
+		for _, name := range []string{"may not guard", "may have no namespace"} {
+			s := spawntest.Helper(t, name, "poll")
+			s.Attr = append(s.Attr, attr.NoNewPrivs{}, spawntest.Refuse(errno, pollCall))
+			spawntest.Succeeds(t, s)
+		}
+	}
+}
+
+var _ = testenv.RegisterHelper("may have no namespace", func(args []string) int {
+	n, err := pidns.New(context.Background())
+	if err == nil {
+		n.Close()
+	}
+	var r *pidns.Refusal
+	if !errors.As(err, &r) || !strings.HasPrefix(r.What, args[0]) {
+		return testenv.Status(fmt.Errorf("a namespace without %s: %w", args[0], err))
+	}
+	return 0
+})

@@ -165,6 +165,9 @@ func (f *files) start(ctx context.Context) (pid, pidfd int, err error) {
 }
 
 func (f *files) startHere() (pid, pidfd int, err error) {
+	if err := f.mayPoll(); err != nil {
+		return 0, -1, err
+	}
 	r := raw.NewRun(f.steps())
 	defer r.Free()
 	has := kernel.Current()
@@ -202,6 +205,19 @@ func (f *files) startHere() (pid, pidfd int, err error) {
 		}
 	}
 	return pid, pidfd, nil
+}
+
+// mayPoll looks for a filter of this thread that refuses poll. The init would have the same
+// filter, and could not wait for the end of this process.
+func (f *files) mayPoll() error {
+	switch errno := raw.InitMayPoll(f.parent); errno {
+	case 0:
+		return nil
+	case unix.ENOMEM:
+		return os.NewSyscallError("poll", errno)
+	default:
+		return &Refusal{What: "poll, which a filter refuses", Err: errno}
+	}
 }
 
 // reapNow takes the status of a child that has ended, unless somebody else does: then the

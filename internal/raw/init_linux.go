@@ -5,7 +5,10 @@ package raw
 import (
 	"bytes"
 	"encoding/binary"
+	"syscall"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // Descriptors of the program that InitCode returns.
@@ -30,7 +33,8 @@ const maxInit = 1024
 // InitCode is the code of a program that takes what it needs from its descriptors and
 // its stack: it can run anywhere in memory, and starts with its first byte. It names
 // itself after its first argument, waits at its gate, makes itself untouchable for others
-// of its user, and then waits for the end of its parent, after which it ends. It has no
+// of its user, and then waits for the end of its parent, after which it ends. It ends
+// without a "1" where it may not wait by poll: see InitMayPoll. It has no
 // signal blocked. As process 1 of a pid namespace, no signal from inside ends it, and its
 // end is that of all others. It needs no loop of wait4 where SIGCHLD is ignored: the
 // kernel then reaps its children itself.
@@ -44,4 +48,15 @@ func InitCode() []byte {
 		}
 	}
 	panic("bug: the end of the init program is missing")
+}
+
+// InitMayPoll tries the call by which the program waits, with what is to be its descriptor
+// InitParent. A filter of this thread may refuse it, and would be that of the program, too.
+func InitMayPoll(parent int) syscall.Errno {
+	p := unix.PollFd{Fd: int32(parent), Events: unix.POLLIN}
+	for {
+		if errno := tryPoll(&p); errno != unix.EINTR {
+			return errno
+		}
+	}
 }

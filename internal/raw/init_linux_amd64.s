@@ -13,8 +13,9 @@
 //	read(2, &c, 1);
 //	close(2);
 //	prctl(PR_SET_DUMPABLE, 0);
-//	while (poll({0, POLLIN}, 1, -1) == -EINTR);
-//	write(1, "1", 1);
+//	while ((n = poll({0, POLLIN}, 1, -1)) == -EINTR);
+//	if (n == 1) // else somebody has refused poll, and nothing is known of the parent
+//		write(1, "1", 1);
 //	exit_group(0);
 TEXT initCode<>(SB), NOSPLIT|NOFRAME, $0-0
 	LEAQ	-64(SP), BX
@@ -59,6 +60,8 @@ wait:
 	SYSCALL
 	CMPQ	AX, $-const_eintr
 	JEQ	wait
+	CMPQ	AX, $1
+	JNE	exit
 
 	MOVL	$const_sysWrite, AX
 	MOVL	$const_initKill, DI

@@ -1,6 +1,17 @@
 package raw
 
-import "golang.org/x/sys/unix"
+import (
+	"syscall"
+	"unsafe"
 
-//lint:ignore U1000 the assembly uses it
+	"golang.org/x/sys/unix"
+)
+
 const sysPoll = unix.SYS_PPOLL
+
+// tryPoll asks for the state of a descriptor.
+func tryPoll(p *unix.PollFd) syscall.Errno {
+	var now unix.Timespec
+	_, _, errno := unix.Syscall6(sysPoll, uintptr(unsafe.Pointer(p)), 1, uintptr(unsafe.Pointer(&now)), 0, 0, 0)
+	return errno
+}

@@ -49,6 +49,8 @@ wait:
 	SVC
 	CMN	$const_eintr, R0
 	BEQ	wait
+	CMP	$1, R0
+	BNE	exit
 
 	MOVD	$const_sysWrite, R8
 	MOVD	$const_initKill, R0

@@ -5,6 +5,7 @@ package raw
 import (
 	_ "embed"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -46,8 +47,8 @@ func sameButForPlace(a, b []string) bool {
 // initMnemonics are all instructions of the init: none of them needs to know where it is
 // in memory, but for jumps, and nothing is called.
 var initMnemonics = map[string]string{
-	"amd64": "SYSCALL LEAQ MOVQ MOVL MOVB XORL SHLQ CMPQ JE JMP",
-	"arm64": "SVC SUB ADD MOVD MOVB ORR LSL CMN BEQ JMP",
+	"amd64": "SYSCALL LEAQ MOVQ MOVL MOVB XORL SHLQ CMPQ JE JNE JMP",
+	"arm64": "SVC SUB ADD MOVD MOVB ORR LSL CMN BEQ CMP BNE JMP",
 }
 
 // The whole program lies between its first byte and its mark, jumps within itself, and
@@ -102,23 +103,7 @@ func TestInitCodeStandsAlone(t *testing.T) {
 // up. Then it writes to the second.
 func TestInitWaitsForItsParent(t *testing.T) {
 	parent, kill, gate := pipe(t), pipe(t), pipe(t)
-	var b Builder
-	for to, from := range []*os.File{parent[0], kill[1], gate[0]} {
-		b.Call(0, Dup3, Int(int64(from.Fd())), Int(int64(to)), Int(0))
-	}
-	b.Step(Step{Name: "execve", Index: -1})
-	path := initFile(t)
-	b.Call(0, Execve, b.String(path), b.Strings([]string{"watcher"}), b.Strings(nil))
-	r := NewRun(b.Build())
-	defer r.Free()
-	pid, errno := r.Start(Clone{Flags: vfork, Legacy: true, ErrFD: -1})
-	if errno != 0 {
-		t.Fatal(errno)
-	}
-	if s, errno, failed := r.Failure(); failed {
-		t.Fatal(s.Name, errno)
-	}
-	kill[1].Close()
+	pid := startInit(t, parent[0], kill[1], gate[0], func(*Builder) {})
 	text := func(name string) string {
 		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, name))
 		return string(b)
@@ -150,6 +135,47 @@ func TestInitWaitsForItsParent(t *testing.T) {
 	if errno := Waitid(unix.P_PID, pid, unix.WEXITED, &x); errno != 0 || !x.Status.Exited() || x.Status.ExitStatus() != 0 {
 		t.Errorf("it ended with %#x, %v", x.Status, errno)
 	}
+}
+
+// TestInitWithoutPoll has poll refused, by a limit of descriptors: the code takes that for
+// no end of its parent.
+func TestInitWithoutPoll(t *testing.T) {
+	parent, kill, gate := pipe(t), pipe(t), pipe(t)
+	pid := startInit(t, parent[0], kill[1], gate[0], func(b *Builder) {
+		b.Call(0, Prlimit64, Int(0), Int(unix.RLIMIT_NOFILE), b.Words(0, 0), Int(0))
+	})
+	gate[1].Close()
+	if b, err := io.ReadAll(kill[0]); err != nil || len(b) != 0 {
+		t.Errorf("it has written %q, %v", b, err)
+	}
+	var x Exit
+	if errno := Waitid(unix.P_PID, pid, unix.WEXITED, &x); errno != 0 || !x.Status.Exited() {
+		t.Errorf("it ended with %#x, %v", x.Status, errno)
+	}
+}
+
+// startInit starts the code as a program. It closes kill, which the program has.
+func startInit(t *testing.T, parent, kill, gate *os.File, last func(*Builder)) (pid int) {
+	t.Helper()
+	var b Builder
+	for to, from := range []*os.File{parent, kill, gate} {
+		b.Call(0, Dup3, Int(int64(from.Fd())), Int(int64(to)), Int(0))
+	}
+	last(&b)
+	b.Step(Step{Name: "execve", Index: -1})
+	path := initFile(t)
+	b.Call(0, Execve, b.String(path), b.Strings([]string{"watcher"}), b.Strings(nil))
+	r := NewRun(b.Build())
+	defer r.Free()
+	pid, errno := r.Start(Clone{Flags: vfork, Legacy: true, ErrFD: -1})
+	if errno != 0 {
+		t.Fatal(errno)
+	}
+	if s, errno, failed := r.Failure(); failed {
+		t.Fatal(s.Name, errno)
+	}
+	kill.Close()
+	return pid
 }
 
 func pipe(t *testing.T) (p [2]*os.File) {
