@@ -60,25 +60,35 @@ func TestDigest(t *testing.T) {
 	})
 }
 
-// TestDigestOfFile verifies open files: a memory file that is sealed, one that is
-// not, and a file that has lost its name.
+// TestDigestOfFile verifies open files: memory files that are sealed or not, and a file
+// that has lost its name. One that is not sealed changes before the start.
 func TestDigestOfFile(t *testing.T) {
 	path := testenv.Program(t, filepath.Join(t.TempDir(), "program"), 3)
 	want := digestOf(t, path)
-	open := openProgram(t, path, os.O_RDONLY)
-	for name, f := range map[string]*os.File{"sealed": memoryFile(t, path), "no name": open} {
-		if name == "no name" {
-			if err := os.Remove(path); err != nil {
+	files := map[string]*os.File{
+		"sealed": memoryFile(t, path, allSeals), "unsealed": memoryFile(t, path, 0), "no name": openProgram(t, path, os.O_RDONLY),
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	for name, f := range files {
+		s := &spawn.Spec{File: f, Attr: attr.List{attr.Digest{SHA256: [32]byte{1}}}}
+		if _, err := spawn.Run(context.Background(), s); !errors.Is(err, spawn.ErrDigest) {
+			t.Errorf("%s: %v", name, err)
+		}
+		s.Attr = attr.List{want}
+		p, err := spawn.Compile(s)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if name == "unsealed" {
+			if _, err := f.WriteAt(make([]byte, 64), 0); err != nil {
 				t.Fatal(err)
 			}
 		}
-		s := &spawn.Spec{File: f, Attr: attr.List{want}}
-		if state, err := spawn.Run(context.Background(), s); err != nil || state.ExitCode() != 3 {
+		if state, err := p.Run(context.Background()); err != nil || state.ExitCode() != 3 {
 			t.Errorf("%s: %v, %v", name, state, err)
-		}
-		s.Attr = attr.List{attr.Digest{SHA256: [32]byte{1}}}
-		if _, err := spawn.Run(context.Background(), s); !errors.Is(err, spawn.ErrDigest) {
-			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -86,8 +86,11 @@ func TestFileNumbers(t *testing.T) {
 	})
 }
 
-// memoryFile is a sealed memory file with a program.
-func memoryFile(t *testing.T, path string) *os.File {
+// allSeals keep a memory file as it is.
+const allSeals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
+
+// memoryFile is a memory file with a program.
+func memoryFile(t *testing.T, path string, seals int) *os.File {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -102,7 +105,6 @@ func memoryFile(t *testing.T, path string) *os.File {
 	if _, err := f.Write(text); err != nil {
 		t.Fatal(err)
 	}
-	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
 	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals); err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +113,7 @@ func memoryFile(t *testing.T, path string) *os.File {
 
 func TestFileInMemory(t *testing.T) {
 	s := spawntest.Helper(t, argumentsAndDescriptors, "z")
-	s.File = memoryFile(t, s.Path)
+	s.File = memoryFile(t, s.Path, allSeals)
 	if got := spawntest.Output(t, s); got != "[z] 0 1 2" {
 		t.Errorf("%q", got)
 	}

@@ -62,7 +62,6 @@ func (p *Program) disown() {
 
 // surely is a file, or where that may change a copy, and its hash.
 func surely(f *os.File, name string) (sure *os.File, sum [32]byte, err error) {
-	hash := newSHA256()
 	err = highfd.WithNumber(f, func(fd int) error {
 		var st unix.Stat_t
 		if err := unix.Fstat(fd, &st); err != nil {
@@ -73,23 +72,27 @@ func surely(f *os.File, name string) (sure *os.File, sum [32]byte, err error) {
 		}
 		if unchangeable(fd) {
 			sure = f
-			return readAll(fd, hash)
+			sum, err = hashOf(fd)
+			return err
 		}
-		sure, err = copyOf(fd, name, hash)
+		sure, sum, err = copyOf(fd, name)
 		return err
 	})
-	if err != nil {
-		return nil, sum, err
-	}
-	return sure, hash.sum(), nil
+	return sure, sum, err
 }
 
 // memorySeals keep a memory file from changing.
 const memorySeals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
 
+// sealed reports whether a file is a memory file that nobody can write to any more.
+func sealed(fd int) bool {
+	seals, err := unix.FcntlInt(uintptr(fd), unix.F_GET_SEALS, 0)
+	return err == nil && seals&memorySeals == memorySeals
+}
+
 // unchangeable reports whether nobody can write to a file any more.
 func unchangeable(fd int) bool {
-	if seals, err := unix.FcntlInt(uintptr(fd), unix.F_GET_SEALS, 0); err == nil && seals&memorySeals == memorySeals {
+	if sealed(fd) {
 		return true
 	}
 	var st unix.Statx_t
@@ -97,29 +100,59 @@ func unchangeable(fd int) bool {
 	return err == nil && st.Attributes&st.Attributes_mask&unix.STATX_ATTR_VERITY != 0
 }
 
-// copyOf is a copy in a sealed memory file, which hash is told of.
-func copyOf(fd int, name string, hash io.Writer) (*os.File, error) {
+// copyOf is a copy in a sealed memory file, and the hash of the copy. Until it is sealed,
+// other processes of the same user can write to it, by /proc. So it is hashed afterwards.
+func copyOf(fd int, name string) (sure *os.File, sum [32]byte, err error) {
+	n, err := newMemory(name)
+	if err != nil {
+		return nil, sum, err
+	}
+	f := os.NewFile(uintptr(n), name)
+	if err = readAll(fd, f); err == nil {
+		sum, err = seal(n)
+	}
+	if err != nil {
+		f.Close()
+		return nil, sum, err
+	}
+	return f, sum, nil
+}
+
+// newMemory is a memory file that can be executed.
+func newMemory(name string) (int, error) {
 	const exec = 0x10 // MFD_EXEC, Linux 6.3
 	n, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|exec)
 	if err == unix.EINVAL {
 		n, err = unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	}
-	if err == nil {
-		n, err = highfd.Raise(n)
-	}
 	if err != nil {
-		return nil, err
+		return -1, err
 	}
-	f := os.NewFile(uintptr(n), name)
-	err = readAll(fd, io.MultiWriter(f, hash))
-	if err == nil {
-		_, err = unix.FcntlInt(uintptr(n), unix.F_ADD_SEALS, memorySeals)
+	return highfd.Raise(n)
+}
+
+// seal keeps a memory file as it is by now, and returns its hash. It fails where somebody
+// has mapped the file to write to it.
+func seal(fd int) (sum [32]byte, err error) {
+	if onCopied != nil {
+		onCopied(fd)
 	}
-	if err != nil {
-		f.Close()
-		return nil, err
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, memorySeals); err != nil {
+		return sum, err
 	}
-	return f, nil
+	if !sealed(fd) {
+		return sum, unix.EBUSY
+	}
+	return hashOf(fd)
+}
+
+// hashOf is the hash of a file.
+func hashOf(fd int) (sum [32]byte, err error) {
+	hash := newSHA256()
+	if err := readAll(fd, hash); err != nil {
+		return sum, err
+	}
+	return hash.sum(), nil
 }
 
 // readAll reads a file from its beginning, whatever its offset is.

@@ -19,6 +19,17 @@ func OnCompileForTest(f func(p *Program)) (restore func()) {
 	return func() { onCompile = was }
 }
 
+// onCopied is for tests of what others do with the copy of a program.
+var onCopied func(fd int)
+
+// OnCopiedForTest has f called with each copy that is made for attr.Digest, before it is
+// sealed.
+func OnCopiedForTest(f func(fd int)) (restore func()) {
+	was := onCopied
+	onCopied = f
+	return func() { onCopied = was }
+}
+
 // ActionsForTest are the file actions.
 func (p *Program) ActionsForTest() []plan.Action { return p.actions }
 

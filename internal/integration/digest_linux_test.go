@@ -1,0 +1,102 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package integration_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/engine"
+	"github.com/safespawn/spawn/internal/testenv"
+)
+
+// compileTouched compiles the verified program of a file. Before the copy is sealed, touch
+// gets another descriptor of the copy, as any process of this user may have one.
+func compileTouched(t *testing.T, path string, touch func(f *os.File)) (*spawn.Program, error) {
+	t.Helper()
+	touched := false
+	defer engine.OnCopiedForTest(func(fd int) {
+		f, err := os.OpenFile("/proc/self/fd/"+strconv.Itoa(fd), os.O_RDWR, 0)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		touched = true
+		touch(f)
+	})()
+	p, err := spawn.Compile(&spawn.Spec{Path: path, Attr: attr.List{digestOf(t, path)}})
+	if !touched {
+		t.Error("there was no copy")
+	}
+	return p, err
+}
+
+// TestDigestCopyChanged writes to the copy that was made of a program, before it is sealed.
+func TestDigestCopyChanged(t *testing.T) {
+	path := testenv.Program(t, filepath.Join(t.TempDir(), "program"), 3)
+	other := testenv.Program(t, filepath.Join(t.TempDir(), "other"), 4)
+	text, err := os.ReadFile(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = compileTouched(t, path, func(f *os.File) {
+		if _, err := f.WriteAt(text, 0); err != nil {
+			t.Error(err)
+		}
+		f.Close()
+	})
+	if !errors.Is(err, spawn.ErrDigest) {
+		t.Errorf("%v, want %v", err, spawn.ErrDigest)
+	}
+}
+
+// TestDigestCopyMapped maps the copy so that it could be written to ever after.
+func TestDigestCopyMapped(t *testing.T) {
+	path := testenv.Program(t, filepath.Join(t.TempDir(), "program"), 3)
+	_, err := compileTouched(t, path, func(f *os.File) {
+		defer f.Close()
+		var fd int
+		testenv.Control(t, f, func(n int) error { fd = n; return nil })
+		b, err := unix.Mmap(fd, 0, 1, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		t.Cleanup(func() { _ = unix.Munmap(b) })
+	})
+	if !errors.Is(err, unix.EBUSY) {
+		t.Errorf("%v, want %v", err, unix.EBUSY)
+	}
+}
+
+// TestDigestCopySealed wants nobody to be able to write to the copy of a Program, also
+// with a descriptor from before.
+func TestDigestCopySealed(t *testing.T) {
+	path := testenv.Program(t, filepath.Join(t.TempDir(), "program"), 3)
+	var early *os.File
+	p, err := compileTouched(t, path, func(f *os.File) { early = f })
+	if early != nil {
+		defer early.Close()
+	}
+	if err != nil || early == nil {
+		t.Fatal(err)
+	}
+	if _, err := early.WriteAt([]byte{0}, 0); !errors.Is(err, unix.EPERM) {
+		t.Errorf("to write: %v, want %v", err, unix.EPERM)
+	}
+	if err := early.Truncate(1); !errors.Is(err, unix.EPERM) {
+		t.Errorf("to truncate: %v, want %v", err, unix.EPERM)
+	}
+	early.Close()
+	if state, err := p.Run(context.Background()); err != nil || state.ExitCode() != 3 {
+		t.Errorf("%v, %v", state, err)
+	}
+}
