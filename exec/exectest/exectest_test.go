@@ -184,6 +184,67 @@ func TestContextEnds(t *testing.T) {
 	}
 }
 
+// TestDeadWritesNothing has a program that goes on when a signal has ended it.
+func TestDeadWritesNothing(t *testing.T) {
+	begun, late := make(chan struct{}), make(chan error)
+	var out bytes.Buffer
+	c, _ := command(t, anyArgs().Do(func(r *exectest.Run) int {
+		fmt.Fprint(r.Stdout, "alive")
+		close(begun)
+		<-r.Done
+		for {
+			if _, err := r.Stdout.Write([]byte("!")); err != nil {
+				late <- err
+				return 0
+			}
+		}
+	}))
+	c.Stdout = &out
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-begun
+	if err := c.Kill(); err != nil {
+		t.Error(err)
+	}
+	var exit *exec.ExitError
+	if err := c.Wait(); !errors.As(err, &exit) {
+		t.Errorf("got %v", err)
+	}
+	got := out.String()
+	if err := <-late; !errors.Is(err, os.ErrClosed) {
+		t.Errorf("got %v", err)
+	}
+	if !strings.HasPrefix(got, "alive") || out.String() != got {
+		t.Errorf("%d bytes, and then %d", len(got), out.Len())
+	}
+}
+
+// stuck is a writer that does not return until somebody lets it go.
+type stuck struct{ begun, free chan struct{} }
+
+func (w stuck) Write(b []byte) (int, error) {
+	close(w.begun)
+	<-w.free
+	return len(b), nil
+}
+
+// TestDeadWriter has a writer of the caller that does not return.
+func TestDeadWriter(t *testing.T) {
+	w := stuck{make(chan struct{}), make(chan struct{})}
+	defer close(w.free)
+	c, _ := command(t, anyArgs().Out("x").Trap(syscall.SIGTERM, 0))
+	c.Stdout, c.WaitDelay = w, time.Millisecond
+	c.Stop = []spawn.StopStep{{Signal: syscall.SIGTERM}}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-w.begun
+	if err := c.Shutdown(t.Context()); !errors.Is(err, exec.ErrWaitDelay) {
+		t.Errorf("got %v", err)
+	}
+}
+
 type observer struct{ started, ended, pid int }
 
 func (o *observer) Started(e spawn.Event) { o.started++; o.pid = e.Pid }

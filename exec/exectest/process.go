@@ -18,9 +18,10 @@ import (
 type process struct {
 	pid    int
 	rule   *Rule
+	delay  time.Duration // WaitDelay of the Cmd
 	stdin  io.Reader
-	stdout io.Writer
-	stderr io.Writer
+	stdout *gate
+	stderr *gate
 
 	over  chan struct{} // closed when a signal ends it, or when it was not started
 	mu    sync.Mutex
@@ -29,16 +30,14 @@ type process struct {
 }
 
 func newProcess(c *exec.Cmd) *process {
-	p := &process{pid: newPID(), stdin: c.Stdin, stdout: c.Stdout, stderr: c.Stderr, over: make(chan struct{})}
+	p := &process{pid: newPID(), delay: c.WaitDelay, stdin: c.Stdin, over: make(chan struct{})}
 	p.call = Call{Args: slices.Clone(argv(c)), Dir: c.Dir, Env: slices.Clone(c.Env)}
 	if p.stdin == nil {
 		p.stdin = bytes.NewReader(nil)
 	}
-	if p.stdout == nil {
-		p.stdout = io.Discard
-	}
-	if p.stderr == nil {
-		p.stderr = io.Discard
+	p.stdout = newGate(c.Stdout)
+	if p.stderr = p.stdout; !same(c.Stdout, c.Stderr) {
+		p.stderr = newGate(c.Stderr)
 	}
 	return p
 }
@@ -96,11 +95,15 @@ func (p *process) Wait() (*os.ProcessState, error) {
 	case r = <-done:
 	case <-p.over:
 	}
+	quiet := p.shut()
 	p.mu.Lock()
 	if p.ended != nil {
 		r = result{end: *p.ended}
 	}
 	p.mu.Unlock()
+	if r.err == nil && !quiet && r.end == (end{}) {
+		r.err = exec.ErrWaitDelay
+	}
 	state, err := p.state(r.end)
 	p.mu.Lock()
 	p.call.State = state
@@ -109,6 +112,30 @@ func (p *process) Wait() (*os.ProcessState, error) {
 		err = r.err
 	}
 	return state, err
+}
+
+// shut ends the writing, and reports whether that was possible before WaitDelay was over.
+func (p *process) shut() bool {
+	p.stdout.over.Store(true)
+	p.stderr.over.Store(true)
+	done := make(chan struct{})
+	go func() {
+		p.stdout.await()
+		p.stderr.await()
+		close(done)
+	}()
+	if p.delay == 0 {
+		<-done
+		return true
+	}
+	t := time.NewTimer(p.delay)
+	defer t.Stop()
+	select {
+	case <-done:
+		return true
+	case <-t.C:
+		return false
+	}
 }
 
 func (p *process) state(e end) (*os.ProcessState, error) {
@@ -144,7 +171,7 @@ func (p *process) work() (end, error) {
 			to = p.stderr
 		}
 		_, err := to.Write(c.data)
-		if _, file := to.(*os.File); file && errors.Is(err, syscall.EPIPE) {
+		if to.file && errors.Is(err, syscall.EPIPE) {
 			return end{signal: sigPipe}, nil
 		}
 		if err != nil {
