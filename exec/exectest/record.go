@@ -70,13 +70,9 @@ func (r *Recorder) Context(ctx context.Context) context.Context { return exec.Wi
 
 // Save writes the file, for [Replay]. All commands should have ended.
 func (r *Recorder) Save() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	list := make([]Entry, len(r.entries))
-	for i, rec := range r.entries {
-		list[i] = rec.entry
-		list[i].Args, list[i].Output = slices.Clone(rec.entry.Args), outputOf(rec.output)
-		if r.Edit != nil {
+	list := r.list()
+	if r.Edit != nil {
+		for i := range list {
 			r.Edit(&list[i])
 		}
 	}
@@ -85,6 +81,23 @@ func (r *Recorder) Save() error {
 		return err
 	}
 	return os.WriteFile(r.file, append(text, '\n'), 0o666)
+}
+
+// list is a copy of the entries.
+func (r *Recorder) list() []Entry {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	list := make([]Entry, len(r.entries))
+	for i, rec := range r.entries {
+		e := rec.entry
+		e.Args, e.Output = slices.Clone(e.Args), outputOf(rec.output)
+		if e.Failed != nil {
+			failed := *e.Failed
+			e.Failed = &failed
+		}
+		list[i] = e
+	}
+	return list
 }
 
 // recording is a program that runs.

@@ -58,7 +58,8 @@ func OnAny(name string) *Rule {
 }
 
 // OnFunc returns a rule about commands for which f returns true. f must not call methods of
-// the Cmd.
+// the Cmd. If the code under test starts commands in several goroutines, f is called in several
+// at once.
 func OnFunc(f func(c *exec.Cmd) bool) *Rule { return &Rule{about: "of OnFunc", match: f} }
 
 // argv is the argument vector of a Cmd.

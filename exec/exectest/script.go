@@ -19,10 +19,11 @@ var ErrUnexpected = errors.New("exectest: unexpected command")
 // Fake is a runner that answers by rules. [Script] and [Replay] make one. Its methods may be
 // called from several goroutines at once.
 type Fake struct {
-	mu    sync.Mutex
 	rules []*Rule
-	runs  []*process
-	tb    testing.TB // of Strict
+
+	mu   sync.Mutex // of what follows, and of used of the rules
+	runs []*process
+	tb   testing.TB // of Strict
 }
 
 // Script returns a runner that answers each command by the first rule that is about it. A rule
@@ -35,14 +36,15 @@ func Script(rules ...*Rule) *Fake { return &Fake{rules: rules} }
 // fails it, too. Strict returns f.
 func (f *Fake) Strict(tb testing.TB) *Fake {
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.tb = tb
+	f.mu.Unlock()
 	tb.Cleanup(func() {
-		f.mu.Lock()
-		defer f.mu.Unlock()
 		for i, r := range f.rules {
-			if want := max(r.times, 1); r.used < want {
-				tb.Errorf("rule %d, %s, was used %d times, want %d", i, r.about, r.used, want)
+			f.mu.Lock()
+			used := r.used
+			f.mu.Unlock()
+			if want := max(r.times, 1); used < want {
+				tb.Errorf("rule %d, %s, was used %d times, want %d", i, r.about, used, want)
 			}
 		}
 	})
@@ -56,34 +58,48 @@ func (f *Fake) Context(ctx context.Context) context.Context { return exec.WithRu
 func (f *Fake) Start(ctx context.Context, c *exec.Cmd) (exec.Running, error) {
 	p := newProcess(c)
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.runs = append(f.runs, p)
-	p.rule = f.rule(c)
+	tb := f.tb
+	f.mu.Unlock()
 	var err error
-	if p.rule == nil {
+	if p.rule = f.rule(c); p.rule == nil {
 		err = fmt.Errorf("%w: %s", ErrUnexpected, line(c.Args))
-		if f.tb != nil {
-			f.tb.Errorf("%v", err)
+		if tb != nil {
+			tb.Errorf("%v", err)
 		}
 	} else if p.rule.fail != nil {
 		err = p.rule.fail(c)
 	}
-	if p.call.Err = err; err != nil {
+	if err != nil {
+		p.mu.Lock()
+		p.call.Err = err
+		p.mu.Unlock()
 		close(p.over)
 		return nil, err
 	}
 	return p, nil
 }
 
-// rule is the first that is about a command.
+// rule is the first that is about a command. No lock is held in match, which may call methods
+// of f, and run commands.
 func (f *Fake) rule(c *exec.Cmd) *Rule {
 	for _, r := range f.rules {
-		if (r.times == 0 || r.used < r.times) && r.match(c) {
-			r.used++
+		if f.has(r, 0) && r.match(c) && f.has(r, 1) {
 			return r
 		}
 	}
 	return nil
+}
+
+// has uses a rule n times, if it is not used up.
+func (f *Fake) has(r *Rule, n int) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if r.times > 0 && r.used >= r.times {
+		return false
+	}
+	r.used += n
+	return true
 }
 
 // Call is a command that was started, or was to be.
