@@ -68,6 +68,7 @@ func startPTY(t *testing.T, c *exec.Cmd, size exec.PTY) (term *exec.Terminal, li
 	t.Helper()
 	needPTY(t)
 	c.PTY = &size
+	c.Attr = append(c.Attr, attr.SigDefault{unix.SIGHUP, unix.SIGINT}) // nohup ignores them, and shells do for what is in the background
 	if c.Terminal() != nil {
 		t.Error("a terminal before Start")
 	}

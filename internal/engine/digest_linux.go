@@ -3,7 +3,7 @@
 package engine
 
 import (
-	"encoding/hex"
+	"fmt"
 	"io"
 	"os"
 	"path"
@@ -46,7 +46,7 @@ func (p *Program) verify(in *Input, pl *plan.Plan) error {
 	}
 	if sum != d.Sum {
 		p.disown()
-		return plan.AttrError(plan.StepDigest, d.Index, in.Path+" "+hex.EncodeToString(sum[:]), plan.ErrDigest)
+		return plan.AttrError(plan.StepDigest, d.Index, fmt.Sprintf("%s %x", in.Path, sum), plan.ErrDigest)
 	}
 	in.File, in.verified = sure, true
 	return nil
