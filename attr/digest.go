@@ -7,11 +7,12 @@ import "github.com/safespawn/spawn/internal/plan"
 // zero value is an error.
 //
 // What was hashed is what each start executes, even if somebody writes to the file or puts
-// another one in its place afterwards. For this Compile makes a copy in a sealed memory
-// file, hashes the copy, and executes the copy as Spec.File does. It takes memory of the
-// program's size, for as long as the Program lasts. No copy is made if the file can't
-// change: a Spec.File that is a memory file sealed against writing, or a file with
-// fs-verity.
+// another one in its place afterwards. For this Compile hashes the file. If the hash is
+// right, Compile makes a copy in a sealed memory file, hashes the copy too, and the copy
+// is executed as Spec.File is. It takes memory of the program's size, for as long as the
+// Program lasts. No copy is made if the file can't change: a Spec.File that is a memory
+// file sealed against writing, or a file with fs-verity on ext4, f2fs or btrfs. To hash a
+// file takes time by its size, which nothing limits.
 //
 // The program is Spec.File, or the file at Spec.Path, which this process must be allowed to
 // read. If the child has another root directory or other mounts, or a relative path

@@ -5,6 +5,7 @@ package engine
 import (
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path"
 
@@ -34,7 +35,7 @@ func (p *Program) verify(in *Input, pl *plan.Plan) error {
 		}
 		f = os.NewFile(uintptr(fd), in.Path)
 	}
-	sure, sum, err := surely(f, path.Base(in.Path))
+	sure, sum, err := surely(f, path.Base(in.Path), d.Sum)
 	if f != in.File && f != sure {
 		f.Close()
 	}
@@ -60,8 +61,9 @@ func (p *Program) disown() {
 	}
 }
 
-// surely is a file, or where that may change a copy, and its hash.
-func surely(f *os.File, name string) (sure *os.File, sum [32]byte, err error) {
+// surely is a file, or where that may change a copy, and its hash. There is no copy of a
+// file that has another hash than is wanted: it may be of any size.
+func surely(f *os.File, name string, want [32]byte) (sure *os.File, sum [32]byte, err error) {
 	err = highfd.WithNumber(f, func(fd int) error {
 		var st unix.Stat_t
 		if err := unix.Fstat(fd, &st); err != nil {
@@ -70,12 +72,15 @@ func surely(f *os.File, name string) (sure *os.File, sum [32]byte, err error) {
 		if st.Mode&unix.S_IFMT != unix.S_IFREG || st.Mode&0o111 == 0 {
 			return unix.EACCES
 		}
-		if unchangeable(fd) {
+		stays := unchangeable(fd) // before it is read
+		var size int64
+		switch sum, size, err = hashOf(fd); {
+		case err != nil || sum != want:
+		case stays:
 			sure = f
-			sum, err = hashOf(fd)
-			return err
+		default:
+			sure, sum, err = copyOf(fd, name, size)
 		}
-		sure, sum, err = copyOf(fd, name)
 		return err
 	})
 	return sure, sum, err
@@ -100,15 +105,16 @@ func unchangeable(fd int) bool {
 	return err == nil && st.Attributes&st.Attributes_mask&unix.STATX_ATTR_VERITY != 0
 }
 
-// copyOf is a copy in a sealed memory file, and the hash of the copy. Until it is sealed,
-// other processes of the same user can write to it, by /proc. So it is hashed afterwards.
-func copyOf(fd int, name string) (sure *os.File, sum [32]byte, err error) {
+// copyOf is a copy of no more than size bytes in a sealed memory file, and the hash of the
+// copy. Until it is sealed, other processes of the same user can write to it, by /proc. So
+// it is hashed afterwards.
+func copyOf(fd int, name string, size int64) (sure *os.File, sum [32]byte, err error) {
 	n, err := newMemory(name)
 	if err != nil {
 		return nil, sum, err
 	}
 	f := os.NewFile(uintptr(n), name)
-	if err = readAll(fd, f); err == nil {
+	if err = readAll(fd, f, size); err == nil {
 		sum, err = seal(n)
 	}
 	if err != nil {
@@ -143,31 +149,35 @@ func seal(fd int) (sum [32]byte, err error) {
 	if !sealed(fd) {
 		return sum, unix.EBUSY
 	}
-	return hashOf(fd)
+	sum, _, err = hashOf(fd)
+	return sum, err
 }
 
-// hashOf is the hash of a file.
-func hashOf(fd int) (sum [32]byte, err error) {
+// hashOf is the hash of a file, and of how many bytes it is.
+func hashOf(fd int) (sum [32]byte, size int64, err error) {
 	hash := newSHA256()
-	if err := readAll(fd, hash); err != nil {
-		return sum, err
+	if err := readAll(fd, hash, math.MaxInt64); err != nil {
+		return sum, 0, err
 	}
-	return hash.sum(), nil
+	size = int64(hash.n)
+	return hash.sum(), size, nil
 }
 
-// readAll reads a file from its beginning, whatever its offset is.
-func readAll(fd int, to io.Writer) error {
+// readAll reads the first size bytes of a file, or all that it has, whatever its offset is.
+func readAll(fd int, to io.Writer, size int64) error {
 	buf := make([]byte, 64<<10)
-	for off := int64(0); ; {
-		n, ok := readAt(fd, buf, off)
+	for off := int64(0); off < size; {
+		want := buf[:min(int64(len(buf)), size-off)]
+		n, ok := readAt(fd, want, off)
 		if !ok {
 			return unix.EIO
 		}
-		if _, err := to.Write(buf[:n]); err != nil {
+		if _, err := to.Write(want[:n]); err != nil {
 			return err
 		}
-		if off += int64(n); n < len(buf) {
+		if off += int64(n); n < len(want) {
 			return nil
 		}
 	}
+	return nil
 }

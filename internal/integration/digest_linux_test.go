@@ -100,3 +100,17 @@ func TestDigestCopySealed(t *testing.T) {
 		t.Errorf("%v, %v", state, err)
 	}
 }
+
+// TestDigestOfOthers wants no copy to be made of a file that is not the program, since it
+// may be of any size.
+func TestDigestOfOthers(t *testing.T) {
+	path := testenv.Program(t, filepath.Join(t.TempDir(), "program"), 3)
+	want := digestOf(t, path)
+	if err := os.Truncate(path, 1<<20); err != nil {
+		t.Fatal(err)
+	}
+	defer engine.OnCopiedForTest(func(int) { t.Error("there is a copy") })()
+	if _, err := spawn.Compile(&spawn.Spec{Path: path, Attr: attr.List{want}}); !errors.Is(err, spawn.ErrDigest) {
+		t.Errorf("%v, want %v", err, spawn.ErrDigest)
+	}
+}
