@@ -101,8 +101,17 @@ func unchangeable(fd int) bool {
 		return true
 	}
 	var st unix.Statx_t
-	err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, 0, &st)
-	return err == nil && st.Attributes&st.Attributes_mask&unix.STATX_ATTR_VERITY != 0
+	var fs unix.Statfs_t
+	if unix.Statx(fd, "", unix.AT_EMPTY_PATH, 0, &st) != nil || unix.Fstatfs(fd, &fs) != nil {
+		return false
+	}
+	return st.Attributes&st.Attributes_mask&unix.STATX_ATTR_VERITY != 0 && ownsVerity(fs.Type)
+}
+
+// ownsVerity reports whether what statx says of fs-verity is of the file itself. overlayfs
+// says what the lower file has, and executes the upper one once there is one.
+func ownsVerity(magic int64) bool {
+	return magic == unix.EXT4_SUPER_MAGIC || magic == unix.F2FS_SUPER_MAGIC || magic == unix.BTRFS_SUPER_MAGIC
 }
 
 // copyOf is a copy of no more than size bytes in a sealed memory file, and the hash of the
