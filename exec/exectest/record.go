@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/exec"
@@ -50,7 +51,9 @@ type Failure struct {
 //
 // It passes on their output as it comes. A program has pipes as its standard output and
 // standard error, also where the Cmd has files. If both are one writer of the Cmd, all is
-// recorded as standard output. Arguments and output are recorded as they are, with the
+// recorded as standard output. A descendant that outlives a program may keep the pipes open.
+// Wait then does what it does without a Recorder: where it would wait for no stream, it closes
+// the pipes a second after the end of the program. Arguments and output are recorded as they are, with the
 // secrets in them; the environment and the standard input are not.
 type Recorder struct {
 	file string
@@ -106,17 +109,21 @@ type recording struct {
 	entry  Entry
 	output []chunk
 	cmd    *exec.Cmd
+	copies bool // Wait is to wait for the streams
 }
 
 // Start is for package exec.
 func (r *Recorder) Start(_ context.Context, c *exec.Cmd) (exec.Running, error) {
-	rec := &recording{r: r, entry: Entry{Dir: Text(c.Dir)}, cmd: real(c)}
+	rec := &recording{r: r, entry: Entry{Dir: Text(c.Dir)}, cmd: real(c), copies: copies(c)}
 	for _, a := range argv(c) {
 		rec.entry.Args = append(rec.entry.Args, Text(a))
 	}
 	rec.cmd.Stdout = rec.tee(1, c.Stdout)
 	if rec.cmd.Stderr = rec.cmd.Stdout; !same(c.Stdout, c.Stderr) || c.Stdout == nil {
 		rec.cmd.Stderr = rec.tee(2, c.Stderr)
+	}
+	if !rec.copies && !isPipe(c.Stdout) && !isPipe(c.Stderr) {
+		rec.cmd.WaitDelay = quietTime
 	}
 	r.mu.Lock()
 	r.entries = append(r.entries, rec)
@@ -142,9 +149,34 @@ func real(c *exec.Cmd) *exec.Cmd {
 	}
 	r.Path, r.Err = path, err
 	// The rest is what the Cmd of the caller does.
-	r.Cancel, r.WaitDelay, r.Stop = nil, 0, nil
+	r.Cancel, r.Stop = nil, nil
 	r.Logger, r.Observer, r.Limiter = nil, nil, nil
 	return r
+}
+
+// quietTime is how long others may have the pipes of a program that has ended, where the
+// program would have files.
+const quietTime = time.Second
+
+// copies reports whether the Cmd, without a Recorder, has a stream that is copied.
+func copies(c *exec.Cmd) bool {
+	for _, stream := range []interface{}{c.Stdin, c.Stdout, c.Stderr} {
+		if _, file := stream.(*os.File); !file && stream != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// isPipe reports whether a writer is a pipe, such as that of StdoutPipe: its reader gets what
+// the descendants write, too.
+func isPipe(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&fs.ModeNamedPipe != 0
 }
 
 func same(a, b io.Writer) (equal bool) {
@@ -215,6 +247,9 @@ func (rec *recording) Wait() (*os.ProcessState, error) {
 	}
 	if _, ok := err.(*exec.ExitError); ok {
 		err = nil // package exec makes another
+	}
+	if err == exec.ErrWaitDelay && !rec.copies {
+		err = nil
 	}
 	return state, err
 }
