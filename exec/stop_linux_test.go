@@ -254,6 +254,29 @@ trap "exit 4" TERM; while :; do sleep 0.02; done`)
 	}
 }
 
+// TestStopTreeLeft has the context end when the leader has ended and a process of the tree has
+// the standard output.
+func TestStopTreeLeft(t *testing.T) {
+	if !spawn.Features().Has(spawn.FeatureEngine) {
+		testenv.Skip(t, "no trees")
+	}
+	for _, both := range []bool{false, true} {
+		ctx := newOverdue()
+		c := exec.CommandContext(ctx, "/bin/sh", "-c", "( "+obeys+" ) & exit 0")
+		out := &lines{left: 1, full: func() {
+			if !testenv.Soon(func() bool { return testenv.IsOver(c.Process.Pid) }) {
+				t.Error("the leader is alive")
+			}
+			ctx.end()
+		}}
+		c.Tree, c.ContextError, c.Stop, c.Stdout = true, both, gently, out
+		var exit *exec.ExitError
+		if err := c.Run(); !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &exit) || out.String() != "ready\nbye\n" {
+			t.Errorf("ContextError %v: %v, %q", both, err, out)
+		}
+	}
+}
+
 // TestA3TreeSurvivors ends families at a deadline, and wants no survivor.
 func TestA3TreeSurvivors(t *testing.T) {
 	if !spawn.Features().Has(spawn.FeatureEngine) {
