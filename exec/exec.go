@@ -258,6 +258,7 @@ type Cmd struct {
 	ended     <-chan ending  // from the watcher of ctx
 	unwatch   func() bool
 	tree      *tree
+	joined    bool  // it is in the tree of a Pipeline
 	cut       int32 // 1 if the output was more than MaxOutput; atomic
 	waits     waits
 }

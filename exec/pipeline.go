@@ -66,14 +66,13 @@ type Pipeline struct {
 	unwatch []func() bool
 
 	tree   *spawn.Tree
-	ending sync.Once    // by endTree
-	endErr error        // of it
-	using  sync.RWMutex // of tree; locked when it is closed
+	ending sync.Once // by endTree
+	endErr error     // of it
+	steps  waits     // who stops the tree, which is closed after that
 
 	started, running, over atomic.Bool // running: Start has succeeded; over: Wait has
 
 	interrupted atomic.Bool // the end of a context has ended a program
-	reached     atomic.Bool // and has found somebody in the tree
 	cut         atomic.Bool // the output was more than MaxOutput
 	waiting     sync.Once
 	err         error // of Wait
@@ -324,14 +323,15 @@ func (p *Pipeline) abandon(begun int) {
 }
 
 // letGo lets go of the contexts and of the tree, which is to be empty.
-func (p *Pipeline) letGo() (err error) {
+func (p *Pipeline) letGo() error {
 	p.stopWatching()
-	if p.tree != nil {
-		p.using.Lock()
-		defer p.using.Unlock()
-		err = p.tree.Close()
+	if p.tree == nil {
+		return nil
 	}
-	return err
+	if idle := p.steps.stopping(); idle != nil {
+		<-idle
+	}
+	return p.tree.Close()
 }
 
 // Wait waits for all programs to end and for the copying of their streams, and then
@@ -355,7 +355,7 @@ func (p *Pipeline) waitAll() {
 	}
 	errs[0] = p.Cmds[0].Wait()
 	all.Wait()
-	if p.tree != nil && p.interrupted.Load() {
+	if p.stopWatching() && p.tree != nil {
 		_ = p.endTree() // until it is over
 	}
 	why := p.why(errs)
@@ -375,15 +375,27 @@ func (p *Pipeline) Kill() error {
 	if p.over.Load() {
 		return os.ErrProcessDone
 	}
-	if p.tree != nil {
-		p.using.RLock()
-		defer p.using.RUnlock()
-		_, err := p.tree.Kill()
-		return err
+	if p.tree == nil {
+		return killEach(p.Cmds)
 	}
+	none := p.tree.Wait(over) == nil
+	_, err := p.tree.Kill()
+	if fakes := p.killFakes(); err == nil && (none || !errors.Is(fakes, os.ErrProcessDone)) {
+		return fakes
+	}
+	return err
+}
+
+// killFakes kills those that a Runner runs. They are in no tree.
+func (p *Pipeline) killFakes() error {
+	return killEach(slices.DeleteFunc(slices.Clone(p.Cmds), func(c *Cmd) bool { return c.fake == nil }))
+}
+
+// killEach is Kill of some programs.
+func killEach(cmds []*Cmd) error {
 	done := true
 	var failed error
-	for _, c := range p.Cmds {
+	for _, c := range cmds {
 		if err := c.Kill(); err == nil {
 			done = false
 		} else if !errors.Is(err, os.ErrProcessDone) && failed == nil {
@@ -430,8 +442,8 @@ func (p *Pipeline) Shutdown(ctx context.Context) error {
 
 // stopTree takes the steps of Shutdown.
 func (p *Pipeline) stopTree(ctx context.Context) error {
-	p.using.RLock()
-	defer p.using.RUnlock()
+	p.steps.hold()
+	defer p.steps.letGo()
 	list := p.Stop
 	if len(list) == 0 {
 		list = spawn.Graceful(usualGrace)

@@ -241,6 +241,38 @@ func TestPipeShutdown(t *testing.T) {
 	}
 }
 
+// TestPipeKillStops kills what lets Shutdown wait, when all programs have ended.
+func TestPipeKillStops(t *testing.T) {
+	eachHolder(t, func(t *testing.T, mark string) {
+		ready := make(chan struct{})
+		p := exec.Pipe(script(`(trap "" TERM; echo ready; exec >&- sleep ` + mark + `) & exec sleep ` + mark))
+		p.Tree, p.Stop = true, spawn.Graceful(time.Hour)
+		p.Cmds[0].Stdout = &lines{left: 1, full: func() { close(ready) }}
+		if err := p.Start(); err != nil {
+			t.Fatal(err)
+		}
+		waited, stopped := make(chan error, 1), make(chan error, 1)
+		go func() { waited <- p.Wait() }()
+		testenv.Await(t, "a line", ready)
+		go func() { stopped <- p.Shutdown(t.Context()) }()
+		<-p.Cmds[0].Done()
+		ctx := newOverdue()
+		ctx.end()
+		if err := p.Shutdown(ctx); err != context.DeadlineExceeded {
+			t.Errorf("Shutdown in vain: %v", err)
+		}
+		if err := p.Kill(); err != nil && !errors.Is(err, syscall.EBUSY) {
+			t.Errorf("Kill: %v", err)
+		}
+		if err := testenv.Await(t, "Shutdown", stopped); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+		if list, _ := codes(t, testenv.Await(t, "Wait", waited)); list[0] != -1 {
+			t.Errorf("got %v", list)
+		}
+	})
+}
+
 // TestPipeKill kills a pipeline that nobody waits for yet.
 func TestPipeKill(t *testing.T) {
 	for _, tree := range []bool{false, true} {

@@ -2,7 +2,9 @@ package exec
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"sync/atomic"
 )
@@ -62,14 +64,18 @@ func (p *Pipeline) watch() {
 	}
 }
 
-// stopWatching lets go of the contexts.
-func (p *Pipeline) stopWatching() {
+// stopWatching lets go of the contexts. ended says that the end of one was seen.
+func (p *Pipeline) stopWatching() (ended bool) {
 	for _, stop := range p.unwatch {
-		stop()
+		if !stop() {
+			ended = true
+		}
 	}
+	p.unwatch = nil
 	for _, cancel := range p.cancels {
 		cancel(nil)
 	}
+	return ended
 }
 
 // ended is the context that has ended first. It is nil as long as none has.
@@ -103,7 +109,7 @@ func (j *joint) Err() error {
 func (p *Pipeline) adoptCancel(c *Cmd) {
 	cancel := c.Cancel
 	if p.tree != nil {
-		c.Stop, c.Cancel = nil, p.endTree
+		c.Stop, c.Cancel, c.joined = nil, p.endTree, true
 		return
 	}
 	if cancel == nil {
@@ -136,20 +142,30 @@ var over = func() context.Context {
 	return ctx
 }()
 
-// endTree ends the tree because of the context, once.
+// endTree ends the tree because of the context, once. If there is nobody left, it returns
+// os.ErrProcessDone.
 func (p *Pipeline) endTree() error {
-	p.interrupted.Store(true)
-	p.ending.Do(func() {
-		p.reached.Store(p.tree.Wait(over) != nil)
-		p.using.RLock()
-		defer p.using.RUnlock()
-		if len(p.Stop) > 0 {
-			_, p.endErr = p.tree.Stop(context.Background(), p.Stop...)
-		} else {
-			_, p.endErr = p.tree.Kill()
-		}
-	})
+	p.ending.Do(func() { p.endErr = p.cutTree() })
 	return p.endErr
+}
+
+func (p *Pipeline) cutTree() (err error) {
+	some := p.tree.Wait(over) != nil
+	if len(p.Stop) > 0 {
+		_, err = p.tree.Stop(context.Background(), p.Stop...)
+	} else {
+		_, err = p.tree.Kill()
+	}
+	fakes := p.killFakes()
+	switch some = some || fakes == nil; {
+	case err != nil:
+	case !errors.Is(fakes, os.ErrProcessDone):
+		err = fakes
+	case !some:
+		err = os.ErrProcessDone
+	}
+	p.interrupted.Store(some)
+	return err
 }
 
 // sameContext reports whether two contexts are equal. Values that can't be compared are

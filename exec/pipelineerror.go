@@ -123,7 +123,7 @@ func (p *Pipeline) why(errs []error) error {
 	}
 	told := func(err error) bool { return errors.Is(err, ctx.Err()) }
 	some := func(err error) bool { return err != nil }
-	if slices.ContainsFunc(errs, told) || p.reached.Load() || p.interrupted.Load() && slices.ContainsFunc(errs, some) {
+	if slices.ContainsFunc(errs, told) || p.interrupted.Load() && (p.tree != nil || slices.ContainsFunc(errs, some)) {
 		return contextError(ctx)
 	}
 	return nil

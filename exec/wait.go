@@ -25,7 +25,7 @@ type ending struct {
 // interrupt is called when the context ends. It sees to it that the process ends,
 // and tells Wait.
 func (c *Cmd) interrupt(ended chan<- ending) {
-	if c.ContextError && c.tree == nil && c.hasEnded() {
+	if c.ContextError && c.tree == nil && !c.joined && c.hasEnded() {
 		ended <- ending{} // by itself; of a tree something may be left
 		return
 	}

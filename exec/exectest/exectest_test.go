@@ -331,6 +331,35 @@ func TestPipeline(t *testing.T) {
 	}
 }
 
+// TestPipelineTree ends fakes that have a tree, in which they are not.
+func TestPipelineTree(t *testing.T) {
+	for name, end := range map[string]func(p *exec.Pipeline, cancel func()) error{
+		"Kill":    func(p *exec.Pipeline, _ func()) error { return p.Kill() },
+		"context": func(_ *exec.Pipeline, cancel func()) error { cancel(); return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			ctx = exectest.Script(exectest.OnAny("long").After(time.Hour)).Context(ctx)
+			p := exec.Pipe(exec.CommandContext(ctx, "long"), exec.CommandContext(ctx, "long"))
+			p.Tree = true
+			if err := p.Start(); err != nil {
+				t.Fatal(err)
+			}
+			if err := end(p, cancel); err != nil {
+				t.Error(err)
+			}
+			var failed *exec.PipeError
+			if err := p.Wait(); !errors.As(err, &failed) || errors.Is(err, context.Canceled) != (name == "context") {
+				t.Errorf("got %v", err)
+			}
+			if err := p.Kill(); !errors.Is(err, os.ErrProcessDone) {
+				t.Errorf("Kill again: %v", err)
+			}
+		})
+	}
+}
+
 // spy is a testing.TB that notes what fails.
 type spy struct {
 	testing.TB
