@@ -30,7 +30,7 @@ type child struct {
 	young   bool           // it has only just been made: to look at once is in vain
 	proc    *spawn.Process // nil where package os has made process, which has a handle, and no tree needs it
 	shared  bool           // proc has the handle, too, or one of its own
-	last    bool           // in a tree that may know it by its pid: it is reaped by reap alone
+	last    bool           // package os has made process, in a tree that may know it by its pid
 	traced  bool           // Wait returns at stops, too, as long as there is no tree
 	lost    bool           // somebody has reaped it, before process was made
 }
@@ -51,7 +51,6 @@ func (c *Cmd) adopt(proc *spawn.Process, o *handover.Option) {
 		own := raw.NewOSChild(proc.Pid(), pidfd, claim)
 		c.child = child{process: own.Process(), own: own, proc: proc, traced: c.traces() && c.tree == nil}
 		if inTree {
-			c.child.last = true
 			c.child.share()
 		}
 	} else {
@@ -165,7 +164,7 @@ func (c *child) reap() (*os.ProcessState, error) {
 	case c.own != nil && !c.traced && c.reapOwn():
 		return c.own.End(), nil
 	}
-	if c.own == nil && c.last && c.over() {
+	if c.last && c.over() {
 		handover.Disown(c.proc) // before the number is another's, which a tree may signal
 	}
 	state, err := c.process.Wait()
@@ -239,7 +238,7 @@ func (c *child) awaitHandle(pidfd int) {
 }
 
 // hasEnded reports whether there is nothing to wait for any more. It reaps the child
-// where process is its own, and there is no tree.
+// where process is its own, and nobody shares it.
 func (c *child) hasEnded(pidfd int) bool {
 	if c.own == nil {
 		var x raw.Exit
@@ -250,7 +249,7 @@ func (c *child) hasEnded(pidfd int) bool {
 		c.stray = true
 		return true
 	}
-	pid, errno := c.ask(pidfd)
+	pid, errno := c.own.Ask(pidfd)
 	// A filter may refuse waitid with the same error.
 	gone := errno == unix.EBADF && unix.PidfdSendSignal(pidfd, 0, nil, 0) == unix.EBADF
 	c.stray = gone || pid != 0 && pid != c.own.PID()

@@ -20,30 +20,25 @@ import (
 // spawnedLock guards what becomes of a child by Spawned: its proc and shared.
 var spawnedLock sync.Mutex
 
-// ask asks for the end by the handle. pid is 0 if the child has not ended. The child is
-// reaped then, unless that is left to reap.
-func (c *child) ask(pidfd int) (pid int, errno syscall.Errno) {
-	if !c.last {
-		return c.own.Ask(pidfd)
-	}
-	var x raw.Exit
-	errno = raw.Waitid(unix.P_PIDFD, pidfd, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, &x)
-	return x.PID, errno
-}
-
 // reapOwn reports whether it is known how the child has ended, which it reaps if need be.
 func (c *child) reapOwn() bool {
-	if _, ok := c.own.Known(); ok {
+	if c.known() || !c.isShared() && c.reapAlone() {
 		return true
 	}
-	if c.isShared() { // a tree must not signal by the pid meanwhile
-		state, _ := c.proc.Wait(context.Background()) // which finds what can be found
-		if state == nil {
-			return false
-		}
-		c.own.Learn(state.Sys().(syscall.WaitStatus), state.Rusage())
-		return true
+	if !c.isShared() {
+		return false
 	}
+	// Whoever has proc must not signal by the pid meanwhile.
+	state, _ := c.proc.Wait(context.Background()) // which finds what can be found
+	if state == nil {
+		return false
+	}
+	c.own.Learn(state.Sys().(syscall.WaitStatus), state.Rusage())
+	return true
+}
+
+// reapAlone is reapOwn as long as nobody shares the child.
+func (c *child) reapAlone() bool {
 	_ = c.process.WithHandle(func(h uintptr) { // else somebody has waited by way of process
 		fd := int(h)
 		if _, errno := c.own.Ask(fd); errno != unix.ECHILD || !kernel.Current().PidfdInfo {
@@ -53,6 +48,11 @@ func (c *child) reapOwn() bool {
 			c.own.Learn(status, nil)
 		}
 	})
+	return c.known()
+}
+
+// known reports whether it is known how the child has ended.
+func (c *child) known() bool {
 	_, ok := c.own.Known()
 	return ok
 }
@@ -103,6 +103,7 @@ func (c *child) isShared() bool {
 func (c *child) share() {
 	if !c.shared {
 		c.shared = true
+		c.own.Share() // before proc signals by the pid
 		handover.Share(c.proc, c.own)
 	}
 }

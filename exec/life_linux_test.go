@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
@@ -275,6 +276,7 @@ func TestSpawned(t *testing.T) {
 // TestSpawnedLate asks for the Process of a child that is gone, in every way.
 func TestSpawnedLate(t *testing.T) {
 	eachMaking(t, func(t *testing.T) {
+		before := pidfds()
 		for name, gone := range map[string]func(c *exec.Cmd){
 			"Wait":         func(c *exec.Cmd) { _ = c.Wait() },
 			"Process.Wait": func(c *exec.Cmd) { _, _ = c.Process.Wait() },
@@ -295,6 +297,10 @@ func TestSpawnedLate(t *testing.T) {
 			}
 			_ = c.Wait() // whatever is left
 		}
+		testenv.Eventually(t, "no pidfd is left for another test to count", func() bool {
+			runtime.GC()
+			return pidfds() <= before
+		})
 	})
 }
 
@@ -316,6 +322,49 @@ func TestSpawnedByOS(t *testing.T) {
 	}
 	if s, err := p.Wait(context.Background()); err != nil || s.ExitCode() != 5 {
 		t.Error(s, err)
+	}
+}
+
+// TestSpawnedStopHolds has a group be stopped, whose leader has ended. Wait reaps it when
+// that is over, because the number is the group's until then.
+func TestSpawnedStopHolds(t *testing.T) {
+	const script = `trap "" USR1; sleep 1000 >&- & trap "exit 5" USR1; echo ready; wait`
+	c := exec.Command("/bin/sh", "-c", script)
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := out.Read(make([]byte, 100)); err != nil {
+		t.Error(err)
+	}
+	p := c.Spawned()
+	waited, stopped := make(chan error, 1), make(chan error, 1)
+	go func() { waited <- c.Wait() }()
+	go func() {
+		_, err := p.Stop(context.Background(), spawn.StopStep{Signal: syscall.SIGUSR1})
+		stopped <- err
+	}()
+	if err := p.WaitExited(context.Background()); err != nil {
+		t.Error(err)
+	}
+	time.Sleep(10 * time.Millisecond) // for Wait to reap it; it must not
+	const options = unix.WEXITED | unix.WNOHANG | unix.WNOWAIT
+	if err := unix.Waitid(unix.P_PID, p.Pid(), nil, options, nil); err != nil {
+		t.Errorf("the leader: %v", err)
+	}
+	if err := p.KillTree(); err != nil {
+		t.Error(err)
+	}
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+	var exit *exec.ExitError
+	if err := <-waited; !errors.As(err, &exit) || exit.ExitCode() != 5 {
+		t.Error(err)
 	}
 }
 

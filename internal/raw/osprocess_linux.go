@@ -48,8 +48,9 @@ func (h *osHandle) release() {
 type OSChild struct {
 	process os.Process // first, so that it may have a finalizer
 	state   os.ProcessState
-	mu      sync.Mutex // guards exit
+	mu      sync.Mutex // guards exit and shared
 	exit    Exit
+	shared  bool // somebody else reaps the child
 	pid     int
 	claim   Claim
 
@@ -144,11 +145,23 @@ func (c *OSChild) LetGo(closable bool) {
 	}
 }
 
-// Ask asks for the end by the pidfd, and reaps the child if it has ended. pid is 0 if it
-// has not.
+// Share says that somebody else reaps the child from now on.
+func (c *OSChild) Share() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.shared = true
+}
+
+// Ask asks for the end by the pidfd, and reaps the child if it has ended, unless it is
+// shared. pid is 0 if it has not.
 func (c *OSChild) Ask(pidfd int) (pid int, errno syscall.Errno) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.shared {
+		var x Exit
+		errno = Waitid(unix.P_PIDFD, pidfd, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, &x)
+		return x.PID, errno
+	}
 	errno = Waitid(unix.P_PIDFD, pidfd, unix.WEXITED|unix.WNOHANG, &c.exit)
 	return c.exit.PID, errno
 }
