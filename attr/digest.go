@@ -14,10 +14,15 @@ import "github.com/safespawn/spawn/internal/plan"
 // file sealed against writing, or a file with fs-verity on ext4, f2fs or btrfs. To hash a
 // file takes time by its size, which nothing limits.
 //
-// The program is Spec.File, or the file at Spec.Path, which this process must be allowed to
-// read. If the child has another root directory or other mounts, or a relative path
-// another working directory, Compile returns an error without Spec.File. The interpreter
-// of a script, the dynamic loader and libraries are not verified. A copy has neither the
+// The program is Spec.File, or the file at Spec.Path. This process must be allowed to read
+// and to execute it, and no noexec may be on its mount. The copy has the mode of the file,
+// and its owner and group if this process may give them to it. An AppArmor profile for the
+// path of the file, and the SELinux label of the file, do not count for a copy. The ACL of
+// the file counts for this process alone, and not for a child with other ids.
+//
+// If the child has another root directory or other mounts, or a relative path another
+// working directory, Compile returns an error without Spec.File. The interpreter of a
+// script, the dynamic loader and libraries are not verified. A copy has neither the
 // set-user-ID bit of its file nor its capabilities, and /proc/PID/exe is no path.
 //
 // Linux 3.19. See memfd_create(2).

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -69,8 +70,11 @@ func surely(f *os.File, name string, want [32]byte) (sure *os.File, sum [32]byte
 		if err := unix.Fstat(fd, &st); err != nil {
 			return err
 		}
-		if st.Mode&unix.S_IFMT != unix.S_IFREG || st.Mode&0o111 == 0 {
+		if st.Mode&unix.S_IFMT != unix.S_IFREG {
 			return unix.EACCES
+		}
+		if err := mayExecute(fd); err != nil {
+			return err
 		}
 		stays := unchangeable(fd) // before it is read
 		var size int64
@@ -79,11 +83,27 @@ func surely(f *os.File, name string, want [32]byte) (sure *os.File, sum [32]byte
 		case stays:
 			sure = f
 		default:
-			sure, sum, err = copyOf(fd, name, size)
+			sure, sum, err = copyOf(fd, name, size, &st)
 		}
 		return err
 	})
 	return sure, sum, err
+}
+
+// mayExecute is nil where this process may execute a file.
+func mayExecute(fd int) error {
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(fd, &fs); err != nil {
+		return err
+	}
+	if fs.Flags&stNoexec != 0 {
+		return unix.EACCES
+	}
+	err := unix.Faccessat2(fd, "", unix.X_OK, unix.AT_EACCESS|unix.AT_EMPTY_PATH)
+	if err == unix.ENOSYS || err == unix.EPERM { // before Linux 5.8, or by a filter
+		err = unix.Faccessat(unix.AT_FDCWD, "/proc/thread-self/fd/"+strconv.Itoa(fd), unix.X_OK, unix.AT_EACCESS)
+	}
+	return err
 }
 
 // memorySeals keep a memory file from changing.
@@ -116,14 +136,17 @@ func ownsVerity(magic int64) bool {
 
 // copyOf is a copy of no more than size bytes in a sealed memory file, and the hash of the
 // copy. Until it is sealed, other processes of the same user can write to it, by /proc. So
-// it is hashed afterwards.
-func copyOf(fd int, name string, size int64) (sure *os.File, sum [32]byte, err error) {
+// it is hashed afterwards. st is of the file.
+func copyOf(fd int, name string, size int64, st *unix.Stat_t) (sure *os.File, sum [32]byte, err error) {
 	n, err := newMemory(name)
 	if err != nil {
 		return nil, sum, err
 	}
 	f := os.NewFile(uintptr(n), name)
-	if err = readAll(fd, f, size); err == nil {
+	if err = permit(n, st); err == nil {
+		err = readAll(fd, f, size)
+	}
+	if err == nil {
 		sum, err = seal(n)
 	}
 	if err != nil {
@@ -144,6 +167,21 @@ func newMemory(name string) (int, error) {
 		return -1, err
 	}
 	return highfd.Raise(n)
+}
+
+// permit lets those execute a copy who may execute its file. Where the copy can't have the
+// owner of the file, they are this process's user, and otherwise those whom the file is
+// nobody's in particular.
+func permit(fd int, st *unix.Stat_t) error {
+	mode := st.Mode & 0o777
+	if err := unix.Fchmod(fd, mode); err != nil {
+		return err
+	}
+	if unix.Fchown(fd, int(st.Uid), int(st.Gid)) == nil {
+		return nil
+	}
+	others := mode & 0o007
+	return unix.Fchmod(fd, 0o500|others<<3|others)
 }
 
 // seal keeps a memory file as it is by now, and returns its hash. It fails where somebody

@@ -4,7 +4,10 @@ package integration_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -112,5 +115,50 @@ func TestDigestOfOthers(t *testing.T) {
 	defer engine.OnCopiedForTest(func(int) { t.Error("there is a copy") })()
 	if _, err := spawn.Compile(&spawn.Spec{Path: path, Attr: attr.List{want}}); !errors.Is(err, spawn.ErrDigest) {
 		t.Errorf("%v, want %v", err, spawn.ErrDigest)
+	}
+}
+
+// TestDigestOfNoexec has a program on a file system that is mounted noexec.
+func TestDigestOfNoexec(t *testing.T) {
+	path := testenv.Program(t, filepath.Join(t.TempDir(), "program"), 3)
+	asMappedRoot(t, "digest of noexec", unix.CLONE_NEWNS, t.TempDir(), path)
+}
+
+var _ = testenv.RegisterHelper("digest of noexec", func(args []string) int {
+	path := filepath.Join(args[0], "program")
+	text, err := os.ReadFile(args[1])
+	err = errors.Join(err, unix.Mount("none", args[0], "tmpfs", unix.MS_NOEXEC, ""), os.WriteFile(path, text, 0o755))
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	sum := attr.Digest{SHA256: sha256.Sum256(text)}
+	_, err = spawn.Compile(&spawn.Spec{Path: path, Attr: attr.List{sum}})
+	if !errors.Is(err, unix.EACCES) {
+		fmt.Printf("%v, want %v\n", err, unix.EACCES)
+		return 1
+	}
+	return 0
+})
+
+// TestDigestOfForbidden has programs that others may execute, and not this process or its
+// child.
+func TestDigestOfForbidden(t *testing.T) {
+	path := testenv.Program(t, filepath.Join(testenv.PublicDir(t), "program"), 3)
+	s := &spawn.Spec{Path: path, Attr: attr.List{digestOf(t, path)}}
+	mode, step := fs.FileMode(0o411), spawn.StepDigest
+	if os.Geteuid() == 0 {
+		s.Attr = append(s.Attr, attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody})
+		mode, step = 0o744, spawn.StepExecve
+	}
+	for mode, want := range map[fs.FileMode]error{mode: unix.EACCES, 0o755: nil} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		_, err := spawn.Run(context.Background(), s)
+		var e *spawn.Error
+		if !errors.Is(err, want) || err != nil && (!errors.As(err, &e) || e.Step != step) {
+			t.Errorf("%v: %v, want %v", mode, err, want)
+		}
 	}
 }
