@@ -226,15 +226,17 @@ func (g *Group) End(d time.Duration) error {
 }
 
 // Abandon removes the group of a tree that nobody knows any more, once the processes in it
-// have ended.
-func (g *Group) Abandon() {
+// have ended, and calls empty before.
+func (g *Group) Abandon(empty func()) {
 	if g.Empty() {
+		empty()
 		_ = g.Remove() // nobody is left to be told
 		return
 	}
 	go func() {
 		_ = g.AwaitEmpty(context.Background()) // which does not end before
-		_ = g.Remove()                         // the same
+		empty()
+		_ = g.Remove() // the same
 	}()
 }
 

@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -204,6 +205,49 @@ func TestDieGuardedTree(t *testing.T) {
 	}
 	link := killedSpec(t, 0, byNobodyIn(t, dir, binary, "has a guarded tree", "wait"))
 	testenv.Eventually(t, "no survivors", func() bool { return len(withUTS(link)) == 0 })
+}
+
+var _ = testenv.RegisterHelper("drops a guarded tree", func([]string) int {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return testenv.Status(err)
+	}
+	err = func() error {
+		defer r.Close()
+		tree, err := spawn.NewTree(spawn.Limits{})
+		if err != nil {
+			return err
+		}
+		s := spawntest.Shell("read x <&3 & exit", tree.Attr(), attr.DieWithParent{Strict: true})
+		_, err = spawn.Run(context.Background(), spawntest.WithActions(s, func(a *spawn.FileActions) { a.File(r, 3) }))
+		return err
+	}()
+	if err != nil {
+		return testenv.Status(err)
+	}
+	for range 2 { // else it may be garbage only when the child has ended, too
+		runtime.GC()
+		time.Sleep(10 * time.Millisecond)
+	}
+	if n := len(oneGuard()); n != 1 {
+		fmt.Println(n, "guardians while somebody is in the tree")
+		return 1
+	}
+	w.Close()
+	over := testenv.Soon(func() bool {
+		runtime.GC()
+		return len(guardsOf(os.Getpid())) == 0
+	})
+	if !over {
+		fmt.Println("the guardian of a tree that is garbage lives")
+		return 1
+	}
+	return 0
+})
+
+// The guardian of a Tree that is garbage ends when the last in the tree has ended.
+func TestDieGuardedTreeDropped(t *testing.T) {
+	spawntest.Succeeds(t, byNobodyIn(t, delegated(t), spawntest.PublicBinary(t), "drops a guarded tree"))
 }
 
 var _ = testenv.RegisterHelper("has Cmds with trees", func([]string) int {

@@ -203,8 +203,9 @@ func (s *space) End(d time.Duration) error {
 func (s *space) Remove() error { return s.End(goneTime) }
 
 // Abandon lets the processes in it live. The init goes when they have ended.
-func (s *space) Abandon() {
+func (s *space) Abandon(empty func()) {
 	if s.Empty() {
+		empty()
 		_ = s.End(goneTime) // nobody is left to be told
 		return
 	}
@@ -212,6 +213,7 @@ func (s *space) Abandon() {
 		for s.AwaitEmpty(context.Background()) != nil { // it says nothing of them
 			time.Sleep(time.Second)
 		}
+		empty()
 		_ = s.End(goneTime) // nobody is left to be told
 	}()
 }

@@ -42,8 +42,9 @@ type holder interface {
 	End(d time.Duration) error
 	// Remove removes a holder in which nobody is.
 	Remove() error
-	// Abandon removes the holder once the processes in it have ended by themselves.
-	Abandon()
+	// Abandon removes the holder once the processes in it have ended by themselves, and
+	// calls empty before.
+	Abandon(empty func())
 }
 
 // Usage is what a tree has used.
@@ -154,13 +155,8 @@ type abandoned struct {
 	*guard
 }
 
-// abandon ends the guardian unless there are processes that are to end with this one.
-func (a abandoned) abandon() {
-	if a.Empty() {
-		a.end()
-	}
-	a.Abandon()
-}
+// abandon ends the guardian once there are no processes that are to end with this one.
+func (a abandoned) abandon() { a.Abandon(a.end) }
 
 // Without makes a tree without a control group or a job.
 func Without(why error) *Tree { return &Tree{loose: why} }
