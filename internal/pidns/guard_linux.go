@@ -35,14 +35,17 @@ func NewGuard(ctx context.Context, kill, group int) (*Guard, error) {
 		return nil, err
 	}
 	defer f.close()
+	if f.alive >= 0 { // it would hang up at execve of this process
+		closeFD(&f.alive)
+		return nil, &Refusal{What: "pidfd_open for this process", Since: "5.3", Err: unix.ENOSYS}
+	}
 	f.guard = &guarding{kill, group}
 	pid, pidfd, err := f.start(ctx)
 	if err != nil {
-		closeFD(&f.alive)
 		return nil, err
 	}
 	f.open()
-	g := &Guard{Namespace{pid: pid, pidfd: pidfd, alive: f.alive}}
+	g := &Guard{Namespace{pid: pid, pidfd: pidfd, alive: -1}}
 	g.n.claim = raw.ClaimPidfd(pidfd)
 	return g, nil
 }

@@ -205,6 +205,13 @@ func TestPollRefused(t *testing.T) {
 	}
 }
 
+// A guardian is to outlive execve of this process: without pidfd_open there is none.
+func TestGuardNeedsPidfd(t *testing.T) {
+	s := spawntest.Helper(t, "may not guard", "pidfd_open")
+	s.Attr = append(s.Attr, attr.NoNewPrivs{}, spawntest.Refuse(unix.EPERM, unix.SYS_PIDFD_OPEN))
+	spawntest.Succeeds(t, s)
+}
+
 var _ = testenv.RegisterHelper("may have no namespace", func(args []string) int {
 	n, err := pidns.New(context.Background())
 	if err == nil {

@@ -64,9 +64,12 @@ func closeFD(fd *int) {
 // process. The other one must stay open meanwhile, where there is one.
 func endOfThisProcess() (fd, other int, err error) {
 	if kernel.Current().Pidfd {
-		if fd, err := unix.PidfdOpen(os.Getpid(), 0); err == nil {
+		switch fd, err := unix.PidfdOpen(os.Getpid(), 0); err {
+		case nil:
 			fd, err = highfd.Raise(fd)
 			return fd, -1, err
+		case unix.EMFILE, unix.ENFILE, unix.ENOMEM:
+			return -1, -1, os.NewSyscallError("pidfd_open", err)
 		}
 	}
 	p, err := highfd.Pipe(0)
