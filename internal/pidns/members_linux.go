@@ -128,6 +128,9 @@ func (s *search) contains(fd int) (bool, error) {
 		if !known {
 			passed = append(passed, st.Ino)
 			parent, err := unix.IoctlRetInt(fd, unix.NS_GET_PARENT)
+			if err == nil {
+				parent, err = highfd.Raise(parent)
+			}
 			switch err {
 			case nil:
 				unix.Close(fd)
