@@ -172,6 +172,7 @@ func (t *Tree) Close() error {
 	if t.usage.Load() != nil {
 		return nil
 	}
+	t.held.Shut()          // else more come while they are killed
 	_, _ = t.held.Kill()   // Close says whether anybody is left
 	u, _ := t.held.Usage() // zero where nobody counts
 	t.usage.Store(ofUsage(&u))

@@ -75,9 +75,10 @@ type Tree struct {
 	starts  sync.RWMutex // see Starting
 	mu      sync.Mutex   // after starts
 	members []Member
-	prune   int // the number of members from which on those that are gone are looked for
-	kills   int // how often all were killed
-	closed  bool
+	prune   int   // the number of members from which on those that are gone are looked for
+	kills   int   // how often all were killed
+	closed  bool  // no child is made in it any more
+	ended   bool  // by Close
 	left    error // what could not be ended, or removed
 }
 
@@ -384,12 +385,18 @@ func (t *Tree) Wait(ctx context.Context) error {
 	}
 }
 
-// Close kills all that is left and gives back what holds the tree. No child can be made
-// in it any more.
+// Shut has no child be made in the tree any more.
+func (t *Tree) Shut() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closed = true
+}
+
+// Close shuts the tree, kills all that is left and gives back what holds it.
 func (t *Tree) Close() error {
 	t.mu.Lock()
-	was := t.closed
-	t.closed = true
+	was := t.ended
+	t.closed, t.ended = true, true
 	t.mu.Unlock()
 	switch {
 	case was:
