@@ -25,9 +25,12 @@ func newHolder(l *Limits) (holder, error) {
 	if err == nil {
 		return job{j}, nil
 	}
+	if l.CPU == 0 {
+		return nil, err
+	}
 	limits.CPU = 0
 	j, other := raw.NewJob(limits)
-	if l.CPU == 0 || other != nil {
+	if other != nil {
 		return nil, err
 	}
 	_ = j.Close()                                     // there is nobody in it
