@@ -119,6 +119,10 @@ func killRelay(r *raw.Run) {
 		return
 	}
 	fd, err := openPidfd(pid)
+	if err == unix.EPERM || err == unix.ENOSYS { // a filter
+		r.KillRelay()
+		return
+	}
 	if err != nil {
 		return // it has ended, or the next time will do
 	}
