@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"syscall"
@@ -93,7 +94,7 @@ func (c *Cmd) launchFake() error {
 
 // startFake has the runner start.
 func (c *Cmd) startFake(ctx context.Context) error {
-	run, err := c.fake.runner.Start(ctx, c)
+	run, err := c.fake.runner.Start(ctx, c.bounded())
 	if failed, ok := err.(*spawn.Error); ok {
 		return c.startError(c.Path, 0, failed)
 	}
@@ -110,14 +111,42 @@ func (c *Cmd) startFake(ctx context.Context) error {
 	}
 	ends := c.streams.child
 	c.streams.child = nil
+	for _, p := range c.streams.buffers {
+		ends = append(ends, bufferEnd{p})
+	}
 	go func() {
 		defer close(f.done)
 		defer closeAll(&ends)
-		if f.state, f.err = run.Wait(); f.state == nil && f.err == nil {
+		f.state, f.err = run.Wait()
+		switch {
+		case f.state == nil && f.err == nil:
 			f.err = errors.New("exec: the runner does not say how the program has ended")
+		case f.state != nil && errors.Is(f.err, errPipeLeft):
+			f.err = nil
 		}
 	}()
 	return nil
+}
+
+// bounded is the Cmd with the writers that it has without a runner, because of MaxOutput.
+func (c *Cmd) bounded() *Cmd {
+	if c.MaxOutput <= 0 {
+		return c
+	}
+	b := *c
+	b.Stdout = c.limitedCopy(c.Stdout)
+	if b.Stderr = b.Stdout; !same(c.Stderr, c.Stdout) {
+		b.Stderr = c.limitedCopy(c.Stderr)
+	}
+	return &b
+}
+
+// limitedCopy is limited for what may not be copied to.
+func (c *Cmd) limitedCopy(out io.Writer) io.Writer {
+	if _, file := out.(*os.File); file || out == nil {
+		return out
+	}
+	return c.limited(out)
 }
 
 // canceled kills where Cancel has looked for a process in vain.

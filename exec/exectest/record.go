@@ -109,12 +109,13 @@ type recording struct {
 	entry  Entry
 	output []chunk
 	cmd    *exec.Cmd
-	copies bool // Wait is to wait for the streams
+	copies bool          // Wait is to wait for the streams
+	begun  chan struct{} // closed when the Cmd of the caller has begun
 }
 
 // Start is for package exec.
 func (r *Recorder) Start(_ context.Context, c *exec.Cmd) (exec.Running, error) {
-	rec := &recording{r: r, entry: Entry{Dir: Text(c.Dir)}, cmd: real(c), copies: copies(c)}
+	rec := &recording{r: r, entry: Entry{Dir: Text(c.Dir)}, cmd: real(c), copies: copies(c), begun: make(chan struct{})}
 	for _, a := range argv(c) {
 		rec.entry.Args = append(rec.entry.Args, Text(a))
 	}
@@ -150,7 +151,7 @@ func real(c *exec.Cmd) *exec.Cmd {
 	r.Path, r.Err = path, err
 	// The rest is what the Cmd of the caller does.
 	r.Cancel, r.Stop = nil, nil
-	r.Logger, r.Observer, r.Limiter = nil, nil, nil
+	r.Logger, r.Observer, r.Limiter, r.MaxOutput = nil, nil, nil, 0
 	return r
 }
 
@@ -200,6 +201,7 @@ func (t *tee) Write(b []byte) (int, error) {
 	if t.to == nil {
 		return len(b), nil
 	}
+	<-t.rec.begun // the writer may call methods of the Cmd
 	return t.to.Write(b)
 }
 
@@ -235,6 +237,7 @@ func (rec *recording) Signal(sig os.Signal) error {
 
 // Wait waits for the process.
 func (rec *recording) Wait() (*os.ProcessState, error) {
+	close(rec.begun)
 	err := rec.cmd.Wait()
 	state := rec.cmd.ProcessState
 	if state != nil {
