@@ -31,6 +31,7 @@ type child struct {
 	proc    *spawn.Process // nil where package os has made process, which has a handle, and no tree needs it
 	shared  bool           // proc has the handle, too, or one of its own
 	last    bool           // package os has made process, in a tree that may know it by its pid
+	given   bool           // the caller has got a pidfd, and may wait by that
 	traced  bool           // Wait returns at stops, too, as long as there is no tree
 	lost    bool           // somebody has reaped it, before process was made
 }
@@ -118,6 +119,7 @@ func (c *Cmd) givePidfd() {
 	if c.SysProcAttr == nil || c.SysProcAttr.PidFD == nil {
 		return
 	}
+	c.child.given = true
 	pidfd := -1
 	_ = c.Process.WithHandle(func(h uintptr) { // else there is none
 		if fd, err := highfd.Dup(int(h)); err == nil {

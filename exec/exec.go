@@ -238,8 +238,8 @@ type Cmd struct {
 	// NoReap leaves the process to other code that waits for it by its pid, if the Cmd
 	// and Process become unreachable without Wait. The process is then a zombie from its
 	// end until somebody reaps it, as with os/exec. By default it is reaped in the
-	// background. Whoever calls Process.Release asks for the same as NoReap. Without
-	// the engine, and with a Go whose package os this version does not know, NoReap is
+	// background. Whoever calls Process.Release or sets SysProcAttr.PidFD asks for the same
+	// as NoReap. Without the engine, and with a Go whose package os this version does not know, NoReap is
 	// always set.
 	NoReap bool
 

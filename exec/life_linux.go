@@ -62,7 +62,7 @@ func (c *child) known() bool {
 func (c *child) keep(noReap bool) {
 	switch {
 	case c.own == nil:
-	case noReap || c.traced:
+	case noReap || c.traced || c.given:
 		c.own.Keep(kernel.IsPidfd, nil)
 	default:
 		c.own.Keep(kernel.IsPidfd, reapOrphan)

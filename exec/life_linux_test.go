@@ -410,3 +410,26 @@ func TestReleasedIsLeft(t *testing.T) {
 		t.Error(status, err)
 	}
 }
+
+// TestPidFDIsLeft leaves a process to whoever has its pidfd.
+func TestPidFDIsLeft(t *testing.T) {
+	if !spawn.Features().Has(spawn.FeaturePidfd) {
+		testenv.Skip(t, "no pidfds")
+	}
+	pidfd := func() (pidfd int) {
+		c := exec.Command("/bin/true")
+		c.SysProcAttr = &syscall.SysProcAttr{PidFD: &pidfd}
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		return pidfd
+	}()
+	defer unix.Close(pidfd)
+	for range 3 {
+		runtime.GC()
+	}
+	time.Sleep(10 * time.Millisecond) // for whoever reaps it; nobody must
+	if err := unix.Waitid(unix.P_PIDFD, pidfd, nil, unix.WEXITED, nil); err != nil {
+		t.Error(err)
+	}
+}
