@@ -73,11 +73,10 @@ func (c *Cmd) Lines() iter.Seq2[Line, error] {
 			all = append(all, &lineWriter{reader: l, stream: Stderr})
 			c.Stderr = all[1]
 		}
-		if err := c.Start(); err != nil {
+		if err := c.startThen(func() { l.pipes = slices.Clone(c.streams.parent) }); err != nil { // Wait forgets them
 			yield(Line{}, err)
 			return
 		}
-		l.pipes = slices.Clone(c.streams.parent) // Wait forgets them
 		if !l.read(c, yield) {
 			return
 		}

@@ -319,3 +319,18 @@ func TestLinesContext(t *testing.T) {
 		t.Error(last)
 	}
 }
+
+// waitsAtOnce is an Observer that begins a Wait at the start.
+type waitsAtOnce struct{ cmd *exec.Cmd }
+
+func (w waitsAtOnce) Started(spawn.Event) { w.cmd.Done() }
+func (w waitsAtOnce) Ended(spawn.Event)   {}
+
+// TestLinesObserverWaits has a Wait begin before Start returns. The race detector looks.
+func TestLinesObserverWaits(t *testing.T) {
+	c := exec.Command(testenv.Self(t), testenv.HelperArgs("cat")...) // which writes nothing
+	c.Observer = waitsAtOnce{c}
+	for line, err := range c.Lines() {
+		t.Error(line, err)
+	}
+}

@@ -36,10 +36,14 @@ func (c *Cmd) Run() error {
 
 // Start starts the program and does not wait for its end. If the error is nil,
 // Process is set, and you must call Wait to release the resources of the Cmd.
-func (c *Cmd) Start() error {
+func (c *Cmd) Start() error { return c.startThen(func() {}) }
+
+// startThen is Start, and calls started before anybody may wait.
+func (c *Cmd) startThen(started func()) error {
 	if err := c.begin(); err != nil {
 		return err
 	}
+	started()
 	c.child.keep(c.NoReap)
 	c.awaitExec()
 	c.tellStart()
