@@ -5,6 +5,9 @@ package exec
 // FromBackground calls f in a thread that SIGTTOU doesn't stop.
 var FromBackground = fromBackground
 
+// StopPoll is how often a child in the foreground is asked whether it was stopped.
+const StopPoll = stopPoll
+
 // ForceForeignOS has package os make each process, as where its types are not as
 // expected, until the function that it returns is called.
 func ForceForeignOS() (restore func()) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -27,12 +28,16 @@ type terminal struct {
 
 	mu   sync.Mutex
 	over bool
-	lent int // the group of a child that asks, and got it
+	lent int // the group of a child that has got it, among borrowers
 	done chan struct{}
 }
 
-// borrowers are the groups of children that are in the foreground.
-var borrowers sync.Map
+// borrowers are the groups of children that are in the foreground. beginners is how many
+// may be there already, and are not among borrowers yet.
+var (
+	borrowers sync.Map
+	beginners atomic.Int32
+)
 
 // controlling is this process's controlling terminal, for a child that does not have it
 // as its Stdin: nobody knows whether it will read it. It is nil where there is none.
@@ -108,6 +113,9 @@ func (t *tree) answer(signal unix.Signal, pid int) bool {
 		now, err = unix.IoctlGetInt(fd, unix.TIOCGPGRP)
 		return err
 	})
+	if beginners.Load() > 0 {
+		return false // now may be its group; one looks again
+	}
 	_, borrowed := borrowers.Load(now)
 	switch {
 	case now == pid:
@@ -143,6 +151,28 @@ func (t *tree) stopped() (unix.Signal, error) {
 		return s, nil
 	}
 	return 0, nil
+}
+
+// begin is for a child that begins in the foreground, before it is started.
+func (t *terminal) begin() {
+	if t != nil && !t.asks {
+		beginners.Add(1)
+	}
+}
+
+// begun is for the group of that child, which is 0 if there is none.
+func (t *terminal) begun(group int) {
+	if t == nil || t.asks {
+		return
+	}
+	defer beginners.Add(-1)
+	if group == 0 {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	borrowers.Store(group, nil)
+	t.lent = group
 }
 
 // set puts a process group into the foreground, if another one is there, or one
@@ -188,11 +218,12 @@ func (t *terminal) takeBack() {
 	if t == nil {
 		return
 	}
-	if !t.asks || t.hasLent() {
+	if t.hasLent() || !t.asks {
 		t.set(0, t.own)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	borrowers.Delete(t.lent)
 	if !t.over {
 		t.over = true
 		close(t.done)
@@ -200,10 +231,9 @@ func (t *terminal) takeBack() {
 	}
 }
 
-// hasLent reports whether the child has got the terminal, and says that it has it no more.
+// hasLent reports whether the child has got the terminal.
 func (t *terminal) hasLent() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	borrowers.Delete(t.lent)
 	return t.lent != 0
 }

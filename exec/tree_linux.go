@@ -43,11 +43,14 @@ func (c *Cmd) startTree(ctx context.Context, s *spawn.Spec) (*spawn.Process, *tr
 			return nil, nil, &spawn.Error{Path: s.Path, Part: spawn.PartStart, Step: spawn.StepTree, Index: -1, Err: notHeld(loose)}
 		}
 		s.Attr = t.join(list, c.Stdin)
+		t.tty.begin()
 		proc, err := spawn.Start(ctx, s)
 		if err == nil {
+			t.tty.begun(proc.Pid())
 			t.started(proc, c.Logger)
 			return proc, t, nil
 		}
+		t.tty.begun(0)
 		t.tty.takeBack()
 		t.held.Discard()
 		if loose != nil || !refused(err) {

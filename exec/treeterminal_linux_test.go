@@ -28,6 +28,8 @@ func init() {
 	})
 	testenv.RegisterHelper("shell", shell)
 	testenv.RegisterHelper("asks terminal", asksTerminal)
+	testenv.RegisterHelper("asks beside", asksBeside)
+	testenv.RegisterHelper("watching shell", watchingShell)
 }
 
 // reading is a program that reads a line from the terminal.
@@ -198,6 +200,60 @@ func TestTreeAsksTerminal(t *testing.T) {
 		t.Errorf("%q, %q", first, second)
 	}
 	mustScan(t, out, "foreground true <nil>")
+	if err := c.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// watchingShell runs "asks beside" as a job in the foreground, and says if it stops.
+func watchingShell([]string) int {
+	job := &exec.Cmd{Path: "/proc/self/exe", Args: testenv.HelperArgs("asks beside"), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
+	job.SysProcAttr = &syscall.SysProcAttr{Foreground: true, Ctty: 0}
+	if err := job.Start(); err != nil {
+		return status(err)
+	}
+	var s syscall.WaitStatus
+	if _, err := syscall.Wait4(job.Process.Pid, &s, syscall.WUNTRACED, nil); err != nil || s.Stopped() {
+		fmt.Println("the job has stopped", err)
+		_ = syscall.Kill(-job.Process.Pid, syscall.SIGKILL) // it is a child
+	}
+	return s.ExitStatus()
+}
+
+// asksBeside runs a tree whose Stdin is the terminal, and beside it one that opens the
+// terminal, and is stopped because of that.
+func asksBeside([]string) int {
+	defer exec.ForceNoCgroup()()
+	has := exec.Command("/bin/sh", "-c", "read x; echo has $x")
+	asks := exec.Command("/bin/sh", "-c", "read x </dev/tty; echo asks $x")
+	has.Stdin = os.Stdin
+	for _, c := range []*exec.Cmd{has, asks} {
+		c.Tree, c.Stdout, c.Stderr = true, os.Stdout, os.Stderr
+		if err := c.Start(); err != nil {
+			return status(err)
+		}
+	}
+	if err := unix.Waitid(unix.P_PID, asks.Process.Pid, nil, unix.WSTOPPED|unix.WNOWAIT, nil); err != nil {
+		return status(err)
+	}
+	time.Sleep(3 * exec.StopPoll) // for this process to stop; it must not
+	fmt.Println("both")
+	for _, c := range []*exec.Cmd{has, asks} {
+		if err := c.Wait(); err != nil {
+			return status(err)
+		}
+	}
+	return 0
+}
+
+// TestTreeAsksBeside has a tree read the terminal while another tree has it from its start.
+func TestTreeAsksBeside(t *testing.T) {
+	c, keyboard, out := onPTY(t, "watching shell")
+	mustScan(t, out, "both")
+	typeIn(t, keyboard, "one\n")
+	mustScan(t, out, "has one")
+	typeIn(t, keyboard, "two\n")
+	mustScan(t, out, "asks two")
 	if err := c.Wait(); err != nil {
 		t.Error(err)
 	}
