@@ -163,6 +163,32 @@ func TestObserverPanics(t *testing.T) {
 	}
 }
 
+// TestObserverPipeline wants the values of each Cmd's own context, which another one ends.
+func TestObserverPipeline(t *testing.T) {
+	type key struct{}
+	o := &events{}
+	with := func(value string) *exec.Cmd {
+		c := exec.CommandContext(context.WithValue(context.Background(), key{}, value), testenv.Self(t))
+		c.Args, c.Observer = testenv.HelperArgs("stay"), o
+		return c
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	p := exec.PipeContext(ctx, with("first"), with("second"))
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if err := p.Wait(); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	for i, want := range []string{"first", "second"} {
+		if got := o.started[i].Context.Value(key{}); got != want {
+			t.Errorf("program %d has %v", i, got)
+		}
+	}
+}
+
 // panics is an Observer that does so at the start or at the end.
 type panics string
 

@@ -18,18 +18,14 @@ func (p *Pipeline) share() {
 	if len(p.ends) == 0 {
 		return
 	}
-	join := func(context.Context) context.Context { return p.ends[0] }
-	if len(p.ends) > 1 {
-		join = p.join
-	}
 	for _, c := range p.Cmds {
 		if c.ctx == nil {
 			c.Cancel = c.Kill
 		}
-		c.ctx = join(c.ctx)
+		c.ctx = p.join(c.ctx)
 		p.adoptCancel(c)
 	}
-	if len(p.ends) > 1 {
+	if len(p.cancels) > 0 {
 		p.watch()
 	}
 }
@@ -42,8 +38,11 @@ func (p *Pipeline) addEnd(ctx context.Context) {
 	}
 }
 
-// join is a context with the values of another, that watch ends.
+// join is a context with the values of another, that all of ends end.
 func (p *Pipeline) join(own context.Context) context.Context {
+	if len(p.ends) == 1 && (own == nil || sameContext(own, p.ends[0])) {
+		return p.ends[0]
+	}
 	if own == nil {
 		own = context.Background()
 	}
