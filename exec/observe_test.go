@@ -204,6 +204,73 @@ func (p panics) Ended(spawn.Event) {
 	}
 }
 
+// TestObserverPanicsBehind wants the caller to panic, and nobody else, where others wait for
+// the process.
+func TestObserverPanicsBehind(t *testing.T) {
+	bad := func() *exec.Cmd {
+		c := exec.Command(testenv.Self(t))
+		c.Args, c.Observer = testenv.HelperArgs("exit 5"), panics("ended")
+		return c
+	}
+	good := func() *exec.Cmd {
+		return &exec.Cmd{Path: testenv.Self(t), Args: testenv.HelperArgs("exit 5")}
+	}
+	alone := func(f func(c *exec.Cmd) error) func() (wait func() error, err error) {
+		return func() (func() error, error) {
+			c := bad()
+			if err := c.Start(); err != nil {
+				t.Fatal(err)
+			}
+			return c.Wait, caught(func() error { return f(c) })
+		}
+	}
+	piped := func(f func(p *exec.Pipeline) error, cmds ...*exec.Cmd) func() (wait func() error, err error) {
+		return func() (func() error, error) {
+			p := exec.Pipe(cmds...)
+			p.Tree = true
+			if err := p.Start(); err != nil {
+				t.Fatal(err)
+			}
+			err := caught(func() error { return f(p) })
+			if err := p.Kill(); !errors.Is(err, os.ErrProcessDone) {
+				t.Errorf("not over: %v", err)
+			}
+			return p.Wait, err
+		}
+	}
+	for name, f := range map[string]func() (wait func() error, err error){
+		"Done":        alone(func(c *exec.Cmd) error { <-c.Done(); return c.Wait() }),
+		"WaitContext": alone(func(c *exec.Cmd) error { return c.WaitContext(t.Context()) }),
+		"Shutdown":    alone(func(c *exec.Cmd) error { return c.Shutdown(t.Context()) }),
+		"first":       piped((*exec.Pipeline).Wait, bad(), good()),
+		"last":        piped((*exec.Pipeline).Wait, good(), bad()),
+		"both":        piped(func(p *exec.Pipeline) error { return p.Shutdown(t.Context()) }, bad(), bad()),
+	} {
+		t.Run(name, func(t *testing.T) {
+			wait, err := f()
+			if err != errPanics {
+				t.Errorf("no panic: %v", err)
+			}
+			var exit *exec.ExitError
+			if err := wait(); !errors.As(err, &exit) {
+				t.Errorf("Wait again: %v", err)
+			}
+		})
+	}
+}
+
+var errPanics = errors.New("the Observer panics")
+
+// caught is the error of f, or errPanics.
+func caught(f func() error) (err error) {
+	defer func() {
+		if recover() == panics("ended") {
+			err = errPanics
+		}
+	}()
+	return f()
+}
+
 // TestObserverOnce wants an Observer to be told once, and a place to be given back once,
 // whatever is called twice.
 func TestObserverOnce(t *testing.T) {

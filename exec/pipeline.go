@@ -316,10 +316,16 @@ func (p *Pipeline) abandon(begun int) {
 		c.dropTerminal()
 		atomic.StoreInt32(&c.started, 1)
 	}
+	var panicked any
 	for _, c := range p.Cmds[:begun] {
-		_ = c.Wait() // there is a better reason
+		if v := c.waitCaught(); v != nil { // there is a better reason than its error
+			panicked = v
+		}
 	}
 	_ = p.letGo()
+	if panicked != nil {
+		panic(panicked)
+	}
 }
 
 // letGo lets go of the contexts and of the tree, which is to be empty.
@@ -346,15 +352,39 @@ func (p *Pipeline) Wait() error {
 }
 
 // waitAll is Wait once. Each program has somebody who waits for it: with a tree of its own,
-// only the end of that closes the pipe that others wait for.
+// only the end of that closes the pipe that others wait for. An Observer may panic: all is
+// done before the caller is told.
 func (p *Pipeline) waitAll() {
-	errs := make([]error, len(p.Cmds))
+	panics := make([]any, len(p.Cmds))
 	var all sync.WaitGroup
 	for i, c := range p.Cmds[1:] {
-		all.Go(func() { errs[i+1] = c.Wait() })
+		all.Go(func() { panics[i+1] = c.waitCaught() })
 	}
-	errs[0] = p.Cmds[0].Wait()
-	all.Wait()
+	defer func() {
+		all.Wait()
+		p.finish()
+		for _, v := range panics {
+			if v != nil {
+				panic(v)
+			}
+		}
+	}()
+	panics[0] = p.Cmds[0].waitCaught()
+}
+
+// waitCaught is Wait, and returns what it panics with.
+func (c *Cmd) waitCaught() (panicked any) {
+	defer func() { panicked = recover() }()
+	_ = c.Wait() // finish asks
+	return nil
+}
+
+// finish is the end of Wait, when all programs have ended.
+func (p *Pipeline) finish() {
+	errs := make([]error, len(p.Cmds))
+	for i, c := range p.Cmds {
+		errs[i] = c.waits.result()
+	}
 	if p.stopWatching() && p.tree != nil {
 		_ = p.endTree() // until it is over
 	}
@@ -430,7 +460,7 @@ func (p *Pipeline) Shutdown(ctx context.Context) error {
 	errs := make([]error, len(p.Cmds))
 	var all sync.WaitGroup
 	for i, c := range p.Cmds {
-		all.Go(func() { errs[i] = c.Shutdown(ctx) })
+		all.Go(func() { errs[i] = c.shutdown(ctx) })
 	}
 	all.Wait()
 	if err := errors.Join(errs...); err != nil {

@@ -35,6 +35,13 @@ func (c *Cmd) Shutdown(ctx context.Context) error {
 	if c.Process == nil {
 		return errNotStarted()
 	}
+	err := c.shutdown(ctx)
+	c.panicAgain()
+	return err
+}
+
+// shutdown is Shutdown after Start. An Observer that panics is for others.
+func (c *Cmd) shutdown(ctx context.Context) error {
 	list := c.Stop
 	if len(list) == 0 {
 		list = spawn.Graceful(usualGrace)
@@ -42,7 +49,7 @@ func (c *Cmd) Shutdown(ctx context.Context) error {
 	c.waits.hold() // before there is a Wait, which would kill what is left of a tree
 	mine, done := c.waits.join()
 	if mine {
-		go c.wait()
+		go c.waitBehind()
 	}
 	_, err := c.takeSteps(ctx, list)
 	c.waits.letGo()

@@ -21,22 +21,23 @@ func (c *Cmd) Wait() error {
 	mine, done := c.waits.begin()
 	if mine {
 		c.wait()
-	} else {
-		<-done
+		return c.waits.result()
 	}
-	return c.waits.result()
+	<-done
+	return c.result()
 }
 
 // Done returns a channel. The channel is closed when Wait has a result to return. If
 // nobody is in Wait, Done begins a Wait in the background: what the comment of
-// StdoutPipe says of Wait holds for Done, too. Before Start, Done returns nil.
+// StdoutPipe says of Wait holds for Done, too. If the Observer panics there, the next call
+// of Wait, WaitContext or Shutdown does. Before Start, Done returns nil.
 func (c *Cmd) Done() <-chan struct{} {
 	if c.Process == nil {
 		return nil
 	}
 	mine, done := c.waits.join()
 	if mine {
-		go c.wait()
+		go c.waitBehind()
 	}
 	return done
 }
@@ -64,7 +65,7 @@ func (c *Cmd) WaitContext(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-	return c.waits.result()
+	return c.result()
 }
 
 // Spawned returns the process as package spawn knows it, for what it has beyond package
@@ -85,11 +86,36 @@ func errNotStarted() error { return errors.New("exec: not started") }
 
 // wait is Wait for the one who waits.
 func (c *Cmd) wait() {
-	err := errors.New("exec: Wait has panicked")
 	defer c.waits.told()
+	c.waitAndTell()
+}
+
+// waitBehind is wait in the background. What it panics with is for those who ask for the
+// result.
+func (c *Cmd) waitBehind() {
+	defer c.waits.told()
+	defer func() { c.waits.caught(recover()) }()
+	c.waitAndTell()
+}
+
+func (c *Cmd) waitAndTell() {
+	err := errors.New("exec: Wait has panicked")
 	defer c.tellEnd() // when all else is done: an Observer may panic
 	defer func() { c.waits.finish(err) }()
 	err = c.waitAll()
+}
+
+// result is the result of a Wait that is over.
+func (c *Cmd) result() error {
+	c.panicAgain()
+	return c.waits.result()
+}
+
+// panicAgain panics with what a Wait in the background has panicked with, once.
+func (c *Cmd) panicAgain() {
+	if v := c.waits.caught(nil); v != nil {
+		panic(v)
+	}
 }
 
 // waits is who waits for a process. A Cmd may be copied before Start, so that it has no
@@ -103,6 +129,7 @@ type waits struct {
 	ended chan struct{} // closed then; nil until somebody wants it
 	steps int           // how many are stopping the process
 	idle  chan struct{} // closed when nobody does any more
+	fault any           // what the background has panicked with
 }
 
 var waitsLock sync.Mutex
@@ -184,6 +211,14 @@ func (w *waits) result() error {
 	waitsLock.Lock()
 	defer waitsLock.Unlock()
 	return w.err
+}
+
+// caught keeps what was panicked with, and returns what it has kept before.
+func (w *waits) caught(v any) (before any) {
+	waitsLock.Lock()
+	defer waitsLock.Unlock()
+	before, w.fault = w.fault, v
+	return before
 }
 
 // hold says that somebody stops the process: what is left of its tree gets its time.
