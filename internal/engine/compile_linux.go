@@ -18,6 +18,7 @@ import (
 	"github.com/safespawn/spawn/internal/attrlist"
 	"github.com/safespawn/spawn/internal/dumpable"
 	"github.com/safespawn/spawn/internal/fdtable"
+	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/kernel"
 	"github.com/safespawn/spawn/internal/nofile"
 	"github.com/safespawn/spawn/internal/plan"
@@ -38,7 +39,7 @@ type Input struct {
 	Once    bool // the program is started but once, and then released
 	Timed   bool // each start measures its phases
 
-	verified bool // File has the digest that is asked for, and can't change
+	verified *highfd.Held // File, if it has the digest that is asked for and can't change
 }
 
 // Program is an Input for the child's assembly.
@@ -98,10 +99,10 @@ type labels struct {
 // others are what the program was made of, and what else was made of that.
 type others struct {
 	inputs  inputs
-	copying *Program   // the same without slots; nil where there are none
-	apart   *Program   // the same in a copy of the memory; nil where there is no other cgroup
-	memory  *plan.Plan // not nil: prog lies in its memory
-	own     *os.File   // the program, where it was opened or copied for its digest
+	copying *Program     // the same without slots; nil where there are none
+	apart   *Program     // the same in a copy of the memory; nil where there is no other cgroup
+	memory  *plan.Plan   // not nil: prog lies in its memory
+	own     *highfd.Held // the program, where it was opened or copied for its digest
 }
 
 // Compile makes the program. Errors are of the type *plan.Error. It keeps nothing of
@@ -164,7 +165,7 @@ func (p *Program) compileFor(in *Input, withSlots bool) error {
 	if err := p.verify(in, pl); err != nil {
 		return err
 	}
-	p.program.File = in.File
+	p.program.File, p.program.verified = in.File, in.verified
 	p.cgroup, p.all = pl.Cgroup, plan.InheritsAll(in.Actions)
 	p.lasting = pl.DeathSignal && (pl.Trace == nil || pl.Trace.Suspend)
 	p.leads, p.guard = pl.Leads, pl.Guard

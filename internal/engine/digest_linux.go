@@ -20,7 +20,7 @@ import (
 // attribute wants. It does so once for all that is compiled of an Input.
 func (p *Program) verify(in *Input, pl *plan.Plan) error {
 	d := pl.Digest
-	if d == nil || in.verified {
+	if d == nil || in.verified != nil {
 		return nil
 	}
 	failed := func(err error) error { return plan.AttrError(plan.StepDigest, d.Index, in.Path, err) }
@@ -37,34 +37,32 @@ func (p *Program) verify(in *Input, pl *plan.Plan) error {
 		f = os.NewFile(uintptr(fd), in.Path)
 	}
 	sure, sum, err := surely(f, path.Base(in.Path), d.Sum)
-	if f != in.File && f != sure {
+	if f != in.File && (sure == nil || f != sure.File) {
 		f.Close()
 	}
 	if err != nil {
 		return failed(err)
 	}
-	if sure != in.File {
+	if sure != nil && sure.File != in.File {
 		p.own = sure
 	}
 	if sum != d.Sum {
 		p.disown()
 		return plan.AttrError(plan.StepDigest, d.Index, fmt.Sprintf("%s %x", in.Path, sum), plan.ErrDigest)
 	}
-	in.File, in.verified = sure, true
+	in.File, in.verified = sure.File, sure
 	return nil
 }
 
 // disown closes the program that verify has opened.
 func (p *Program) disown() {
-	if p.own != nil {
-		p.own.Close()
-		p.own = nil
-	}
+	p.own.Close()
+	p.own = nil
 }
 
 // surely is a file, or where that may change a copy, and its hash. There is no copy of a
 // file that has another hash than is wanted: it may be of any size.
-func surely(f *os.File, name string, want [32]byte) (sure *os.File, sum [32]byte, err error) {
+func surely(f *os.File, name string, want [32]byte) (sure *highfd.Held, sum [32]byte, err error) {
 	err = highfd.WithNumber(f, func(fd int) error {
 		var st unix.Stat_t
 		if err := unix.Fstat(fd, &st); err != nil {
@@ -81,7 +79,7 @@ func surely(f *os.File, name string, want [32]byte) (sure *os.File, sum [32]byte
 		switch sum, size, err = hashOf(fd); {
 		case err != nil || sum != want:
 		case stays:
-			sure = f
+			sure, err = highfd.HoldFile(f)
 		default:
 			sure, sum, err = copyOf(fd, name, size, &st)
 		}
@@ -137,23 +135,25 @@ func ownsVerity(magic int64) bool {
 // copyOf is a copy of no more than size bytes in a sealed memory file, and the hash of the
 // copy. Until it is sealed, other processes of the same user can write to it, by /proc. So
 // it is hashed afterwards. st is of the file.
-func copyOf(fd int, name string, size int64, st *unix.Stat_t) (sure *os.File, sum [32]byte, err error) {
+func copyOf(fd int, name string, size int64, st *unix.Stat_t) (sure *highfd.Held, sum [32]byte, err error) {
 	n, err := newMemory(name)
 	if err != nil {
 		return nil, sum, err
 	}
-	f := os.NewFile(uintptr(n), name)
+	if sure, err = highfd.Hold(n, name); err != nil {
+		return nil, sum, err
+	}
 	if err = permit(n, st); err == nil {
-		err = readAll(fd, f, size)
+		err = readAll(fd, sure.File, size)
 	}
 	if err == nil {
 		sum, err = seal(n)
 	}
 	if err != nil {
-		f.Close()
+		sure.Close()
 		return nil, sum, err
 	}
-	return f, sum, nil
+	return sure, sum, nil
 }
 
 // newMemory is a memory file that can be executed.

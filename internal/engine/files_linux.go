@@ -16,11 +16,26 @@ import (
 
 // heldFile is a file of the caller that the child needs.
 type heldFile struct {
-	f     *os.File
-	fd    int
-	part  plan.Part
-	step  string
-	index int
+	f        *os.File
+	fd       int
+	part     plan.Part
+	step     string
+	index    int
+	verified *highfd.Held // not nil where it is f, and each start looks whether it still is
+}
+
+// failed is the error of a start that can't have the file.
+func (h *heldFile) failed(err error) error {
+	return &plan.Error{Part: h.part, Step: h.step, Index: h.index, Object: h.f.Name(), Err: err}
+}
+
+// stray reports whether the descriptor of a verified file is another file's.
+func (h *heldFile) stray() bool {
+	if h.verified == nil || h.verified.Is(h.fd) {
+		return false
+	}
+	highfd.NeverClose(h.f)
+	return true
 }
 
 // lowerFiles lowers the file actions, and what attributes need of files.
@@ -181,7 +196,7 @@ func (p *Program) hold(f *os.File, part plan.Part, step string, index int) (fd i
 	if p.files == nil {
 		p.files = make([]heldFile, 0, 4)
 	}
-	p.files = append(p.files, heldFile{f, fd, part, step, index})
+	p.files = append(p.files, heldFile{f: f, fd: fd, part: part, step: step, index: index})
 	return fd, nil
 }
 

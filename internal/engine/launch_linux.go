@@ -46,16 +46,23 @@ func (p *Program) launch(ctx context.Context, files []heldFile) (c Child, err er
 	if len(files) == 0 {
 		return p.launchIn(ctx)
 	}
-	h := files[0]
+	h := &files[0]
 	conn, err := h.f.SyscallConn()
 	if err == nil {
 		var inner error
-		if conn.Control(func(uintptr) { c, inner = p.launch(ctx, files[1:]) }) == nil {
+		launch := func(uintptr) {
+			if h.stray() {
+				inner = h.failed(highfd.ErrStray)
+				return
+			}
+			c, inner = p.launch(ctx, files[1:])
+		}
+		if conn.Control(launch) == nil {
 			return c, inner
 		}
 		err = os.ErrClosed
 	}
-	return Child{}, &plan.Error{Part: h.part, Step: h.step, Index: h.index, Object: h.f.Name(), Err: err}
+	return Child{}, h.failed(err)
 }
 
 // launchIn runs the program with the pid namespace open that the child is to be in. Its

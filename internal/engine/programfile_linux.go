@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn/internal/fdtable"
+	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
 )
@@ -18,8 +19,9 @@ import (
 // programFile is a program that is an open file.
 type programFile struct {
 	*os.File
-	at     raw.Arg // where the child has it
-	script string  // what a shell calls it
+	verified *highfd.Held // not nil where it must be the file that was verified
+	at       raw.Arg      // where the child has it
+	script   string       // what a shell calls it
 }
 
 // bringProgram puts the program where it stays until execve. What is for an interpreter
@@ -33,6 +35,7 @@ func (p *Program) bringProgram(f *fdtable.Lowering) error {
 	if err != nil {
 		return plan.SpecError(plan.StepPath, x.Name(), err)
 	}
+	p.files[len(p.files)-1].verified = x.verified
 	stays := interpreted(fd)
 	if stays && p.inputs.Shell && p.all {
 		return plan.SpecError(plan.StepPath, x.Name(), plan.Invalid("Shell with File and InheritAll: nobody knows the number of the file"))

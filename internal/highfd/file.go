@@ -2,6 +2,7 @@ package highfd
 
 import (
 	"os"
+	"slices"
 	"sync"
 )
 
@@ -35,7 +36,9 @@ func Number(f *os.File) (fd int, err error) {
 func NeverClose(f *os.File) {
 	strayed.Lock()
 	defer strayed.Unlock()
-	strayed.files = append(strayed.files, f)
+	if !slices.Contains(strayed.files, f) {
+		strayed.files = append(strayed.files, f)
+	}
 }
 
 var strayed struct {

@@ -33,6 +33,17 @@ func Hold(fd int, name string) (*Held, error) {
 	return &Held{os.NewFile(uintptr(fd), name), st.Dev, st.Ino}, nil
 }
 
+// HoldFile is Hold for a file that is open already.
+func HoldFile(f *os.File) (*Held, error) {
+	h := &Held{File: f}
+	return h, WithNumber(f, func(fd int) error {
+		var st unix.Stat_t
+		err := unix.Fstat(fd, &st)
+		h.dev, h.ino = st.Dev, st.Ino
+		return err
+	})
+}
+
 // ErrStray is what With returns when the descriptor is another file's.
 var ErrStray = errors.New("the descriptor was closed by other code")
 

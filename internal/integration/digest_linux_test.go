@@ -18,6 +18,7 @@ import (
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/engine"
+	"github.com/safespawn/spawn/internal/highfd"
 	"github.com/safespawn/spawn/internal/testenv"
 )
 
@@ -159,6 +160,32 @@ func TestDigestOfForbidden(t *testing.T) {
 		var e *spawn.Error
 		if !errors.Is(err, want) || err != nil && (!errors.As(err, &e) || e.Step != step) {
 			t.Errorf("%v: %v, want %v", mode, err, want)
+		}
+	}
+}
+
+// TestDigestCopyStray puts another program at the descriptor of the one that was verified,
+// as code does that closes a number twice.
+func TestDigestCopyStray(t *testing.T) {
+	path := testenv.Program(t, filepath.Join(t.TempDir(), "program"), 3)
+	other, err := os.Open(testenv.Program(t, filepath.Join(t.TempDir(), "other"), 4))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	number := -1
+	defer engine.OnCopiedForTest(func(fd int) { number = fd })()
+	p, err := spawn.Compile(&spawn.Spec{Path: path, Attr: attr.List{digestOf(t, path)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	testenv.Control(t, other, func(fd int) error { return unix.Dup3(fd, number, unix.O_CLOEXEC) })
+	defer unix.Close(number)
+	for range 2 {
+		var e *spawn.Error
+		_, err = p.Run(context.Background())
+		if !errors.Is(err, highfd.ErrStray) || !errors.As(err, &e) || e.Step != spawn.StepPath {
+			t.Errorf("%v, want %v", err, highfd.ErrStray)
 		}
 	}
 }
