@@ -135,6 +135,30 @@ func TestFileScript(t *testing.T) {
 	})
 }
 
+// TestFileShell wants a shell to read what is no program: also an empty file, and one that
+// this process can't look at.
+func TestFileShell(t *testing.T) {
+	dir := t.TempDir()
+	empty := testenv.Write(t, filepath.Join(dir, "empty"), "", 0o755)
+	text := testenv.Write(t, filepath.Join(dir, "text"), "exit 4\n", 0o755)
+	script := testenv.Write(t, filepath.Join(dir, "script"), "#!/bin/sh\nexit 5\n", 0o755)
+	for _, c := range []struct {
+		path string
+		want int
+	}{{empty, 0}, {text, 4}, {script, 5}} {
+		for _, flag := range []int{os.O_RDONLY, unix.O_PATH} {
+			s := &spawn.Spec{File: openProgram(t, c.path, flag), Shell: true}
+			if state, err := spawn.Run(context.Background(), s); err != nil || state.ExitCode() != c.want {
+				t.Errorf("%s, %#o: %v, %v, want %d", c.path, flag, state, err, c.want)
+			}
+			s.Actions.InheritAll()
+			if _, err := spawn.Run(context.Background(), s); !errors.Is(err, unix.EINVAL) {
+				t.Errorf("%s, %#o, all: %v", c.path, flag, err)
+			}
+		}
+	}
+}
+
 // TestFileFaults wants the errors of open files.
 func TestFileFaults(t *testing.T) {
 	dir := t.TempDir()

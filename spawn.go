@@ -35,7 +35,8 @@ type Spec struct {
 	// anything else, a script first of all, the kernel gives the interpreter the name
 	// /dev/fd/N. So the program then has the file as descriptor N, an unused number from 3
 	// up, and needs /dev/fd or /proc. Compile looks at the file to tell the two apart. A
-	// script that was opened with O_PATH can't be looked at, and fails with ENOENT.
+	// script that was opened with O_PATH can't be looked at, and fails with ENOENT. With
+	// Shell, a file that can't be looked at counts as a script.
 	//
 	// Nil means Path. Linux 3.19. Without the engine, the error of Compile matches
 	// [errors.ErrUnsupported].

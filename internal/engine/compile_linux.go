@@ -165,7 +165,7 @@ func (p *Program) compileFor(in *Input, withSlots bool) error {
 	if err := p.verify(in, pl); err != nil {
 		return err
 	}
-	p.program.File, p.program.verified = in.File, in.verified
+	p.program.File, p.program.verified, p.program.shell = in.File, in.verified, in.Shell
 	p.cgroup, p.all = pl.Cgroup, plan.InheritsAll(in.Actions)
 	p.lasting = pl.DeathSignal && (pl.Trace == nil || pl.Trace.Suspend)
 	p.leads, p.guard = pl.Leads, pl.Guard

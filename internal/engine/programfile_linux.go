@@ -20,6 +20,7 @@ import (
 type programFile struct {
 	*os.File
 	verified *highfd.Held // not nil where it must be the file that was verified
+	shell    bool         // a shell runs what the kernel can't execute
 	at       raw.Arg      // where the child has it
 	script   string       // what a shell calls it
 }
@@ -36,8 +37,8 @@ func (p *Program) bringProgram(f *fdtable.Lowering) error {
 		return plan.SpecError(plan.StepPath, x.Name(), err)
 	}
 	p.files[len(p.files)-1].verified = x.verified
-	stays := interpreted(fd)
-	if stays && p.inputs.Shell && p.all {
+	stays := interpreted(fd, x.shell)
+	if stays && x.shell && p.all {
 		return plan.SpecError(plan.StepPath, x.Name(), plan.Invalid("Shell with File and InheritAll: nobody knows the number of the file"))
 	}
 	f.Bring(fdtable.Extra{FD: fd, Late: true, Step: plan.StepPath, Index: -1, Part: plan.PartSpec, Object: x.Name(), Lower: func(from raw.Arg) {
@@ -48,12 +49,12 @@ func (p *Program) bringProgram(f *fdtable.Lowering) error {
 	return nil
 }
 
-// interpreted reports whether an interpreter runs a file. One that can't be read counts
-// as a program of this machine.
-func interpreted(fd int) bool {
+// interpreted reports whether an interpreter runs a file, or a shell. What can't be read
+// may be for the shell, if there is one, and counts as a program of this machine otherwise.
+func interpreted(fd int, shell bool) bool {
 	head := make([]byte, headSize)
-	if n, ok := readAt(fd, head, 0); !ok || n == 0 {
-		return false
+	if _, ok := readAt(fd, head, 0); !ok {
+		return shell
 	}
 	return !bytes.HasPrefix(head, []byte(elfMagic)) || parseELF(head).foreign() != ""
 }
