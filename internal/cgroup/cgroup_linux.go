@@ -135,7 +135,7 @@ func (g *Group) close() {
 // Own is the directory of the version 2 control group that this thread is
 // in, which is that of the process but for threaded groups.
 func Own() (string, error) {
-	list, err := highfd.ReadFile("/proc/thread-self/cgroup")
+	name, err := Name()
 	if err != nil {
 		return "", err
 	}
@@ -143,9 +143,18 @@ func Own() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return underMount(name, string(mounts))
+}
+
+// Name is that of the group of Own, below the root of the cgroup namespace.
+func Name() (string, error) {
+	list, err := highfd.ReadFile("/proc/thread-self/cgroup")
+	if err != nil {
+		return "", err
+	}
 	for line := range strings.Lines(string(list)) {
 		if path, ok := strings.CutPrefix(line, "0::"); ok {
-			return underMount(strings.TrimSuffix(path, "\n"), string(mounts))
+			return strings.TrimSuffix(path, "\n"), nil
 		}
 	}
 	return "", fmt.Errorf("this process is in no cgroup v2: %w", errors.ErrUnsupported)

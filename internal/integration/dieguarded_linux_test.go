@@ -312,6 +312,68 @@ func TestDieGuardedInAnotherGroup(t *testing.T) {
 	spawntest.Succeeds(t, byNobodyIn(t, delegated(t), spawntest.PublicBinary(t), "can't be guarded"))
 }
 
+var _ = testenv.RegisterHelper("is moved", func([]string) int {
+	run := func(strict bool) error {
+		s := &spawn.Spec{Path: "/bin/true", Attr: attr.List{attr.DieWithParent{Strict: strict}}}
+		_, err := spawn.Run(context.Background(), s)
+		return err
+	}
+	in := bufio.NewReader(os.Stdin)
+	for {
+		weak, strict, guards := run(false) == nil, run(true) == nil, 0
+		if strict {
+			guards = 1
+		}
+		fmt.Println(weak, strict, testenv.Soon(func() bool { return len(guardsOf(os.Getpid())) == guards }))
+		if _, err := in.ReadString('\n'); err != nil {
+			return 0
+		}
+	}
+})
+
+// A process that is moved to another control group has a guardian in the new one, where
+// that is possible, and else none.
+func TestDieGuardedMoved(t *testing.T) {
+	first, second := delegated(t), delegated(t)
+	none, _ := testenv.NewCgroup(t)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	s := byNobodyIn(t, first, spawntest.PublicBinary(t), "is moved")
+	p, out := spawntest.StartSaying(t, spawntest.WithActions(s, func(a *spawn.FileActions) { a.File(r, 0) }))
+	lines := bufio.NewReader(out)
+	says := func(want string) {
+		t.Helper()
+		if line, err := lines.ReadString('\n'); line != want {
+			t.Errorf("%q, %v, want %q", line, err, want)
+		}
+	}
+	move := func(to *os.File) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(to.Name(), "cgroup.procs"), []byte(strconv.Itoa(p.Pid())), 0); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.WriteString("\n"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	says("true true true\n")
+	move(none)
+	says("true false true\n")
+	if left := subgroups(first); len(left) != 0 {
+		t.Errorf("left: %v", left)
+	}
+	move(second)
+	says("true true true\n")
+	w.Close()
+	if state, err := p.Wait(t.Context()); err != nil || !state.Success() {
+		t.Errorf("%v, %v", state, err)
+	}
+}
+
 // The groups of a parent that has died are removed at the next use.
 func TestDieGuardedLeavesNothing(t *testing.T) {
 	dir, binary := delegated(t), spawntest.PublicBinary(t)

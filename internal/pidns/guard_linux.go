@@ -70,7 +70,7 @@ func (f *files) name() string {
 // refusedToGuard is about a guardian that clone can't make.
 func refusedToGuard(errno syscall.Errno) error {
 	switch errno {
-	case unix.EACCES, unix.EPERM, unix.EBUSY, unix.EOPNOTSUPP, unix.ENODEV:
+	case unix.EACCES, unix.EPERM, unix.EBUSY, unix.EOPNOTSUPP, unix.ENODEV, unix.ENOENT:
 		return &Refusal{What: "a control group in which this process may put its children", Err: errno}
 	case unix.EINVAL, unix.ENOSYS:
 		return &Refusal{What: "clone3 into a control group", Since: "5.7", Err: errno}

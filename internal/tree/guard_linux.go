@@ -34,6 +34,13 @@ func (g *guard) end() {
 	}
 }
 
+// alive reports whether there is a guardian.
+func (g *guard) alive() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.now != nil && g.now.Alive()
+}
+
 // keep has a guardian live that kills the group when this process has ended. It is in the
 // group itself if inside is set.
 func (g *guard) keep(ctx context.Context, group *cgroup.Group, inside bool) error {
@@ -45,15 +52,24 @@ func (g *guard) keep(ctx context.Context, group *cgroup.Group, inside bool) erro
 	if g.now != nil && g.now.Alive() {
 		return nil
 	}
+	return g.renew(ctx, group, inside)
+}
+
+// renew makes another guardian. The caller holds g.mu.
+func (g *guard) renew(ctx context.Context, group *cgroup.Group, inside bool) error {
 	return group.WithKill(func(dir, kill int) (err error) {
 		if !inside {
 			dir = -1
 		}
 		now, err := pidns.NewGuard(ctx, kill, dir)
-		if err == nil {
-			g.now = now
+		if err != nil {
+			return err
 		}
-		return err
+		if g.now != nil {
+			g.now.Close()
+		}
+		g.now = now
+		return nil
 	})
 }
 
@@ -77,6 +93,7 @@ var dying struct {
 	group   *cgroup.Group
 	guard   guard
 	refused *pidns.Refusal
+	own     string // the name of this process's group when that was found out; nothing where it is not known
 }
 
 // Dying is the directory of a control group of which all processes end when this process
@@ -91,19 +108,37 @@ func Dying(ctx context.Context) (*os.File, error) {
 
 // KeepDying has the guardian of Dying live, which somebody may have killed.
 func KeepDying(ctx context.Context) error {
-	_, err := dyingGroup(ctx)
-	return err
+	dying.Lock()
+	defer dying.Unlock()
+	if dying.group == nil {
+		return errForgotten
+	}
+	return dying.guard.keep(ctx, dying.group, true)
 }
 
+var errForgotten error = &pidns.Refusal{What: "another Compile, as the control group of the first is gone", Err: unix.ENODEV}
+
+// dyingGroup is the group of Dying. If this process was moved to another group since, it may
+// not be allowed to put children there any more, and what is possible is found out again.
 func dyingGroup(ctx context.Context) (*cgroup.Group, error) {
 	dying.Lock()
 	defer dying.Unlock()
+	own, err := cgroup.Name()
+	moved := err == nil && own != dying.own
 	switch {
 	case dying.group != nil:
-		return dying.group, dying.guard.keep(ctx, dying.group, true)
-	case dying.refused != nil:
+		err := stay(ctx, moved)
+		if err == nil {
+			dying.own = own
+			return dying.group, nil
+		}
+		if !lasts(err) || !forget() {
+			return nil, err
+		}
+	case dying.refused != nil && !moved:
 		return nil, dying.refused
 	}
+	dying.own, dying.refused = own, nil
 	group, err := cgroup.New()
 	if err == nil {
 		err = tryGuard(ctx, group)
@@ -114,6 +149,37 @@ func dyingGroup(ctx context.Context) (*cgroup.Group, error) {
 	}
 	dying.group = group
 	return group, nil
+}
+
+// stay has the guardian of Dying live. After a move it is another one: where that can be
+// made, children can be.
+func stay(ctx context.Context, moved bool) error {
+	if !moved {
+		return dying.guard.keep(ctx, dying.group, true)
+	}
+	dying.guard.mu.Lock()
+	defer dying.guard.mu.Unlock()
+	return dying.guard.renew(ctx, dying.group, true)
+}
+
+// lasts reports whether an error is a refusal.
+func lasts(err error) bool {
+	var r *pidns.Refusal
+	return errors.As(err, &r)
+}
+
+// forget removes the group of Dying, if nobody is in it but the guardian, and reports
+// whether it has done so.
+func forget() bool {
+	if n := dying.group.Count(); n < 0 || n > 1 || n == 1 && !dying.guard.alive() {
+		return false
+	}
+	dying.guard.end()
+	dying.guard.ended = false
+	cgroup.Await(goneTime, dying.group.Empty)
+	_ = dying.group.Remove() // what is left is for another process
+	dying.group = nil
+	return true
 }
 
 // tryGuard makes the guardian of Dying, or removes the group.
@@ -192,7 +258,7 @@ func EndDyingForTest() error {
 	group := dying.group
 	dying.guard.end()
 	dying.guard.ended = false
-	dying.group, dying.refused = nil, nil
+	dying.group, dying.refused, dying.own = nil, nil, ""
 	if group == nil {
 		return nil
 	}
