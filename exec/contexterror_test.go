@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -65,7 +66,8 @@ func TestContextErrorInVain(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	c := exec.CommandContext(ctx, testenv.Self(t), testenv.HelperArgs("exit", "3")...)
-	c.ContextError = true
+	var canceled atomic.Int32
+	c.ContextError, c.Cancel = true, func() error { canceled.Add(1); return nil }
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -73,10 +75,12 @@ func TestContextErrorInVain(t *testing.T) {
 		t.Error(err)
 	}
 	cancel()
-	time.Sleep(time.Millisecond) // for the watcher to look; it need not
 	var exit *exec.ExitError
 	if err := c.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 3 || errors.Is(err, context.Canceled) {
 		t.Error(err)
+	}
+	if n := canceled.Load(); n != 0 {
+		t.Errorf("Cancel was called %d times", n)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/safespawn/spawn/exec"
 	"github.com/safespawn/spawn/internal/testenv"
@@ -41,14 +42,34 @@ func TestLinesGrandchild(t *testing.T) {
 // TestStdinTakesNoGoroutine wants none for what fits the pipe.
 func TestStdinTakesNoGoroutine(t *testing.T) {
 	c := exec.Command("/bin/sleep", "1000")
-	c.Stdin = strings.NewReader(strings.Repeat("x", 4096))
-	before := runtime.NumGoroutine()
+	in := strings.NewReader(strings.Repeat("x", 4096))
+	c.Stdin = in
+	before := goroutinesAtRest(t)
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
+	}
+	if n := in.Len(); n > 0 {
+		t.Errorf("%d bytes are left to a goroutine", n)
 	}
 	testenv.Eventually(t, "no goroutine", func() bool { return runtime.NumGoroutine() <= before })
 	if err := c.Process.Kill(); err != nil {
 		t.Error(err)
 	}
 	_ = c.Wait() // killed
+}
+
+// goroutinesAtRest is how many goroutines there are when those of earlier tests have ended.
+func goroutinesAtRest(t *testing.T) (n int) {
+	t.Helper()
+	testenv.Eventually(t, "the goroutines of earlier tests end", func() bool {
+		was := n
+		for range 20 {
+			time.Sleep(time.Millisecond)
+			if n = runtime.NumGoroutine(); n != was {
+				return false
+			}
+		}
+		return true
+	})
+	return n
 }
