@@ -8,12 +8,20 @@
 // errors.Is and errors.As go on working. [LookPath] is os/exec's function.
 // [Cmd.Process] and [Cmd.ProcessState] are those of package os.
 //
-// # The one difference
+// # The differences
 //
 // The child has its standard streams, [Cmd.ExtraFiles], and the descriptors that
 // [Cmd.Actions] adds. It has no other descriptor. With os/exec the child also has
 // every descriptor of this process without the close-on-exec flag, even one that
 // somebody forgot. [Cmd.InheritAll] restores os/exec's way.
+//
+// A child that is forgotten without Wait is reaped when it ends. With os/exec it stays a
+// zombie, for whoever knows its pid. [Cmd.NoReap] restores os/exec's way.
+//
+// A second [Cmd.Wait] returns the result of the first. With os/exec it is an error.
+//
+// After [Cmd.WaitDelay], Wait does not wait for a reader or a writer of yours that does not
+// return.
 //
 // # What is better
 //
@@ -32,8 +40,7 @@
 // [Cmd.Wait] may be called any number of times, from any goroutine, and the result is
 // always the same; [Cmd.Done] and [Cmd.WaitContext] wait for it, too. If somebody else has
 // reaped the child, or SIGCHLD is ignored, Wait finds the status from Linux 6.15 on. Before,
-// the error matches [spawn.ErrStatusTaken]. A child that is forgotten is reaped when it
-// ends, unless [Cmd.NoReap] leaves it to whoever knows its pid.
+// the error matches [spawn.ErrStatusTaken].
 //
 // # What stays open
 //

@@ -121,8 +121,15 @@ type Cmd struct {
 	// WaitDelay bounds the waiting in Wait. Zero means no bound. The delay begins
 	// when the context ends or when the process ends, whichever is first. When the
 	// delay is over, a process that still runs is killed. Pipes that are still open
-	// are closed, after their contents so far have been copied. If there is no
+	// are closed, after their contents so far have been copied. Without the engine,
+	// what this process has not read by then is lost, as with os/exec. If there is no
 	// other error, Wait then returns ErrWaitDelay.
+	//
+	// After the delay Wait does not wait for a Read of your Stdin. It waits at most one
+	// second for your Stdout and Stderr to take the contents. With os/exec Wait waits for
+	// both without bound. So if Wait returns after the delay, your reader or writer may
+	// still be in a call, and a writer may not have got everything: guard it by a lock if
+	// you use it afterwards.
 	WaitDelay time.Duration
 
 	// Stop has the steps by which the process ends when the context ends, such as

@@ -30,7 +30,7 @@ func userPipe() (r, w *os.File, err error) { return os.Pipe() }
 
 func (p *pipeEnd) park() *os.File { return p.File }
 
-// cut does nothing: the pipe is closed with what is in it.
+// cut does nothing: the pipe is closed with what is in it, as by os/exec.
 func (p *pipeEnd) cut() bool { return false }
 
 // rest is not called.

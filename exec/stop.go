@@ -25,7 +25,9 @@ const usualGrace = 10 * time.Second
 // several times, from several goroutines.
 //
 // If ctx ends first, Shutdown returns ctx.Err(), and sends nothing more. Call [Cmd.Kill]
-// if you want the process to be killed then. If a process is still alive after the last
+// if you want the process to be killed then. If nobody is in Wait, Shutdown begins a Wait in
+// the background, which goes on then, as with [Cmd.Done]. With Tree, that Wait kills the rest
+// of the tree when it has nothing left to wait for, as any Wait does. If a process is still alive after the last
 // step, the error matches [spawn.ErrStillAlive]. Otherwise the error is the one of Wait,
 // but never an *[ExitError]: ProcessState says how the process has ended.
 func (c *Cmd) Shutdown(ctx context.Context) error {

@@ -97,8 +97,8 @@ const (
 )
 
 // closePipes ends the copying, and waits until it is over. What was written before
-// is still copied. A reader or a writer of the caller that does not return does not hold
-// it up for long.
+// is still copied with the engine, and else what was read. A reader or a writer of the caller
+// that does not return does not hold it up for long.
 func (c *Cmd) closePipes() {
 	var pipes []io.Closer
 	for _, p := range c.streams.parent {

@@ -45,6 +45,10 @@ func (c *Cmd) Done() <-chan struct{} {
 // WaitContext is Wait with a bound. If ctx ends first, WaitContext returns ctx.Err() and
 // does not touch the program: you may wait for it again. Unlike ctx, the context of
 // [CommandContext] ends the program. A nil ctx panics.
+//
+// The Wait that WaitContext begins goes on in the background after ctx.Err(), as with
+// [Cmd.Done]. It closes the pipes of StdoutPipe and StderrPipe when the program has ended, so
+// read everything before you call WaitContext, or set BufferPipes.
 func (c *Cmd) WaitContext(ctx context.Context) error {
 	if ctx == nil {
 		panic("nil Context")
@@ -69,7 +73,7 @@ func (c *Cmd) WaitContext(ctx context.Context) error {
 }
 
 // Spawned returns the process as package spawn knows it, for what it has beyond package
-// os: Events, PeakRSS, WithPidfd, WaitExited, SignalGroup. It shares the pidfd of Process. You may wait
+// os: Events, PeakRSS, WithPidfd, WaitExited, SignalTree. It shares the pidfd of Process. You may wait
 // by it, too: Wait gets the same status. Logger and Observer are those of the Cmd. If
 // Process was released before, or waited for, the error of spawn's Wait is
 // [spawn.ErrStatusTaken].
