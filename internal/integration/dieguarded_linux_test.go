@@ -58,6 +58,18 @@ func subgroups(dir *os.File) []string {
 	return list
 }
 
+// emptied waits until nobody is in the control groups in one: a process that is ending is in
+// its group for longer than in its namespaces.
+func emptied(t *testing.T, dir *os.File) {
+	t.Helper()
+	testenv.Eventually(t, "nobody in the groups", func() bool {
+		return !slices.ContainsFunc(subgroups(dir), func(sub string) bool {
+			events, _ := os.ReadFile(filepath.Join(sub, "cgroup.events"))
+			return strings.Contains(string(events), "populated 1")
+		})
+	})
+}
+
 // byNobodyIn is a helper that nobody runs in a control group.
 func byNobodyIn(t *testing.T, dir *os.File, binary, name string, args ...string) *spawn.Spec {
 	t.Helper()
@@ -78,6 +90,7 @@ func TestDieGuardedAtRandomMoments(t *testing.T) {
 		}
 		link := killedSpec(t, after, byNobodyIn(t, dir, binary, "starts until it is killed", "strict"))
 		testenv.Eventually(t, "no survivors", func() bool { return len(withUTS(link)) == 0 })
+		emptied(t, dir)
 		if n := len(subgroups(dir)); n > 1 {
 			t.Fatalf("%d groups are left", n)
 		}
@@ -379,6 +392,7 @@ func TestDieGuardedLeavesNothing(t *testing.T) {
 	dir, binary := delegated(t), spawntest.PublicBinary(t)
 	link := killedSpec(t, 0, byNobodyIn(t, dir, binary, "starts until it is killed", "strict"))
 	testenv.Eventually(t, "no survivors", func() bool { return len(withUTS(link)) == 0 })
+	emptied(t, dir)
 	before := subgroups(dir)
 	if len(before) != 1 {
 		t.Fatalf("left: %v", before)
