@@ -25,9 +25,8 @@ import (
 // A name with a slash is not searched for. If it is relative, it is relative to dir, or
 // without dir to this process's working directory.
 //
-// The program is a regular file that this process may execute. On Linux 6.14 the kernel
-// itself is asked (AT_EXECVE_CHECK), so that a file on a file system without execution
-// is passed over, too. Windows adds the extensions of PATHEXT.
+// The program is a regular file that this process may execute. On Linux a file on
+// a file system that is mounted noexec is passed over, too. Windows adds the extensions of PATHEXT.
 //
 // The error is an [*Error] of the step "path". It matches [fs.ErrNotExist] if there is
 // no such program, and [fs.ErrPermission] if there are only files that can't be executed.

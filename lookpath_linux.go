@@ -4,23 +4,23 @@ import (
 	"io/fs"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/safespawn/spawn/internal/raw"
 )
 
-// mayExecute asks the kernel whether this process may execute a file. Somebody may
-// have it open for writing, but not for long.
+const stNoexec = 0x8 // ST_NOEXEC
+
+// mayExecute asks the kernel whether this process may execute a file. It does not ask
+// with AT_EXECVE_CHECK: meanwhile other threads of this process can't make threads, and a
+// filter may kill for an execveat.
 func mayExecute(path string, mode fs.FileMode) error {
-	switch errno := raw.ExecCheck(path); errno {
-	case 0, unix.ETXTBSY:
-		return nil
+	switch err := unix.Faccessat(unix.AT_FDCWD, path, unix.X_OK, unix.AT_EACCESS); err {
+	case nil:
 	case unix.EACCES, unix.EPERM:
-		return errno
-	}
-	if err := byMode(mode); err != nil {
 		return err
+	default:
+		return byMode(mode)
 	}
-	if unix.Faccessat(unix.AT_FDCWD, path, unix.X_OK, unix.AT_EACCESS) == unix.EACCES {
+	var st unix.Statfs_t
+	if unix.Statfs(path, &st) == nil && st.Flags&stNoexec != 0 {
 		return unix.EACCES
 	}
 	return nil

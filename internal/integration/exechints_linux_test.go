@@ -70,6 +70,10 @@ var _ = testenv.RegisterHelper("noexec", func(args []string) int {
 		return 1
 	}
 	x := filepath.Join(on, "sub/x")
+	if got, err := spawn.LookPath("x", []string{"PATH=" + filepath.Dir(x)}, ""); !errors.Is(err, unix.EACCES) {
+		fmt.Printf("LookPath: %q, %v\n", got, err)
+		return 1
+	}
 	return tells(map[*spawn.Spec]told{
 		{Path: x}:                       {x, unix.EACCES, []string{on + " is mounted noexec"}},
 		{Path: script}:                  {x, unix.EACCES, []string{on + " is mounted noexec", script}},
