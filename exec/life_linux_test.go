@@ -142,7 +142,7 @@ func dropAlive(t *testing.T, n int) (pids []int, end func()) {
 // others later. No zombie and no descriptor is left.
 func TestA9A12Dropped(t *testing.T) {
 	testenv.CollectZombies()
-	before := pidfds()
+	before := settledPidfds()
 	for _, tree := range []bool{false, true} {
 		n, living := testenv.Rounds(20, 10_000), 5
 		if tree {
@@ -239,7 +239,7 @@ func TestSpawned(t *testing.T) {
 		} {
 			t.Run(fmt.Sprint(name, " ", tree), func(t *testing.T) {
 				testenv.CollectZombies()
-				before := pidfds()
+				before := settledPidfds()
 				c, end := exits(t, "5")
 				c.Tree = tree
 				if c.Spawned() != nil {
@@ -276,7 +276,7 @@ func TestSpawned(t *testing.T) {
 // TestSpawnedLate asks for the Process of a child that is gone, in every way.
 func TestSpawnedLate(t *testing.T) {
 	eachMaking(t, func(t *testing.T) {
-		before := pidfds()
+		before := settledPidfds()
 		for name, gone := range map[string]func(c *exec.Cmd){
 			"Wait":         func(c *exec.Cmd) { _ = c.Wait() },
 			"Process.Wait": func(c *exec.Cmd) { _, _ = c.Process.Wait() },
@@ -374,7 +374,7 @@ func TestA12OneHandleOfTree(t *testing.T) {
 		testenv.Skip(t, "no pidfds")
 	}
 	testenv.CollectZombies()
-	before := pidfds()
+	before := settledPidfds()
 	c, end := exits(t, "0")
 	c.Tree, c.Logger = true, zap.NewNop()
 	if err := c.Start(); err != nil {

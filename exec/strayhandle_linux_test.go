@@ -182,7 +182,7 @@ func TestLostInRun(t *testing.T) {
 		runtime.GC() // for what other tests have left
 		time.Sleep(10 * time.Millisecond)
 	}
-	before := pidfds()
+	before := settledPidfds()
 	signal.Ignore(syscall.SIGCHLD)
 	err := exec.Command("/bin/true").Run()
 	c := make(chan os.Signal, 1)
