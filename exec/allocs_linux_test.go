@@ -3,6 +3,8 @@
 package exec_test
 
 import (
+	"math"
+	"path/filepath"
 	"testing"
 
 	"github.com/safespawn/spawn/exec"
@@ -10,13 +12,18 @@ import (
 )
 
 // TestAllocations bounds those of Run, of which os.Process has six. The test is
-// not for the slow path of a child that runs longer than Wait looks.
+// not for the slow path of a child that runs longer than Wait looks, as all do while
+// the machine is busy: the least of some counts is that of the others.
 func TestAllocations(t *testing.T) {
-	got := testing.AllocsPerRun(200, func() {
-		if err := exec.Command("/bin/true").Run(); err != nil {
-			t.Error(err)
-		}
-	})
+	path := testenv.Program(t, filepath.Join(t.TempDir(), "program"), 0)
+	got := math.Inf(1)
+	for range 5 {
+		got = min(got, testing.AllocsPerRun(50, func() {
+			if err := exec.Command(path).Run(); err != nil {
+				t.Error(err)
+			}
+		}))
+	}
 	t.Log(got)
 	if got > maxAllocs && testenv.Optimised() {
 		t.Errorf("%v allocations, at most %d are promised", got, maxAllocs)
