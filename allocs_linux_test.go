@@ -15,8 +15,7 @@ import (
 	"github.com/safespawn/spawn/internal/testenv"
 )
 
-// TestAllocations bounds what a spawn allocates, with a nil Logger. A child that
-// outlives the short wait costs a few more than others.
+// TestAllocations bounds what a spawn allocates, with a nil Logger.
 func TestAllocations(t *testing.T) {
 	ctx := context.Background()
 	s := &spawn.Spec{Path: testenv.Program(t, filepath.Join(t.TempDir(), "program"), 0)}
@@ -29,10 +28,17 @@ func TestAllocations(t *testing.T) {
 		most float64
 		run  func() (*spawn.ProcessState, error)
 	}{
+		{"Program.Start and Wait", 1, func() (*spawn.ProcessState, error) {
+			p, err := p.Start(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return p.Wait(ctx)
+		}},
 		{"Program.Run", 6, func() (*spawn.ProcessState, error) { return p.Run(ctx) }},
 		{"Run", 12, func() (*spawn.ProcessState, error) { return spawn.Run(ctx, s) }},
 	} {
-		n := testing.AllocsPerRun(200, func() {
+		n := testenv.Allocations(func() {
 			if state, err := c.run(); err != nil || !state.Success() {
 				t.Errorf("%s: %v, %v", c.what, state, err)
 			}
@@ -58,8 +64,8 @@ func TestLoggerAllocations(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		return testing.AllocsPerRun(200, func() { check(p.Run(t.Context())) }),
-			testing.AllocsPerRun(200, func() { check(spawn.Run(t.Context(), s)) })
+		return testenv.Allocations(func() { check(p.Run(t.Context())) }),
+			testenv.Allocations(func() { check(spawn.Run(t.Context(), s)) })
 	}
 	run, spec := count(nil)
 	for name, logger := range map[string]*zap.Logger{"nil": nil, "warnings": zap.NewNop().WithOptions(zap.IncreaseLevel(zap.WarnLevel))} {

@@ -41,7 +41,7 @@ func TestObserverAllocations(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return testing.AllocsPerRun(200, func() {
+		return testenv.Allocations(func() {
 			if _, err := p.Run(t.Context()); err != nil {
 				t.Error(err)
 			}

@@ -3,7 +3,6 @@
 package exec_test
 
 import (
-	"math"
 	"path/filepath"
 	"testing"
 
@@ -12,18 +11,14 @@ import (
 )
 
 // TestAllocations bounds those of Run, of which os.Process has six. The test is
-// not for the slow path of a child that runs longer than Wait looks, as all do while
-// the machine is busy: the least of some counts is that of the others.
+// not for the slow path of a child that runs longer than Wait looks.
 func TestAllocations(t *testing.T) {
 	path := testenv.Program(t, filepath.Join(t.TempDir(), "program"), 0)
-	got := math.Inf(1)
-	for range 5 {
-		got = min(got, testing.AllocsPerRun(50, func() {
-			if err := exec.Command(path).Run(); err != nil {
-				t.Error(err)
-			}
-		}))
-	}
+	got := testenv.Allocations(func() {
+		if err := exec.Command(path).Run(); err != nil {
+			t.Error(err)
+		}
+	})
 	t.Log(got)
 	if got > maxAllocs && testenv.Optimised() {
 		t.Errorf("%v allocations, at most %d are promised", got, maxAllocs)

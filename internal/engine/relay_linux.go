@@ -72,11 +72,7 @@ func (p *Program) lowerEntering(pl *plan.Plan) error {
 // system is against a relay: Linux before 3.13, or a filter. It is nil where the relay is
 // not only for the score.
 func (p *Program) withoutRelay(err error) *Program {
-	var e *plan.Error
-	if !p.relay || p.enter.PIDNamespace != nil || !errors.As(err, &e) || e.Step != plan.StepClone {
-		return nil
-	}
-	if !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.ENOSYS) {
+	if err == nil || !p.relay || p.enter.PIDNamespace != nil || !refusesRelay(err) {
 		return nil
 	}
 	in := p.inputs.Input
@@ -86,6 +82,13 @@ func (p *Program) withoutRelay(err error) *Program {
 		return nil
 	}
 	return q
+}
+
+// refusesRelay reports whether an error may be about the first child.
+func refusesRelay(err error) bool {
+	var e *plan.Error
+	return errors.As(err, &e) && e.Step == plan.StepClone &&
+		(errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSYS))
 }
 
 // watchRelay watches until the child is born. The relay waits for nothing, but
