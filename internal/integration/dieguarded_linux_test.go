@@ -107,15 +107,6 @@ func guardsOf(pid int) (pids []int) {
 	return pids
 }
 
-// oneGuard is the guardian of this process, once it has its name.
-func oneGuard() (pids []int) {
-	testenv.Soon(func() bool {
-		pids = guardsOf(os.Getpid())
-		return len(pids) == 1
-	})
-	return pids
-}
-
 // groupOf is the control group of a process.
 func groupOf(pid int) string {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
@@ -149,7 +140,7 @@ func hasOneGuardian() error {
 		if err != nil {
 			return err
 		}
-		guards := oneGuard()
+		guards := oneOf(guardsOf)
 		if len(guards) != 1 || groupOf(guards[0]) != groupOf(c.Pid()) || groupOf(c.Pid()) == groupOf(os.Getpid()) {
 			return fmt.Errorf("guardians %v, child in %s", guards, groupOf(c.Pid()))
 		}
@@ -191,7 +182,7 @@ var _ = testenv.RegisterHelper("has a guarded tree", func(args []string) int {
 			return testenv.Status(err)
 		}
 	}
-	if n := len(oneGuard()); before != 0 || n != 1 {
+	if n := len(oneOf(guardsOf)); before != 0 || n != 1 {
 		fmt.Println(before, n, "guardians")
 		return 1
 	}
@@ -242,7 +233,7 @@ var _ = testenv.RegisterHelper("drops a guarded tree", func([]string) int {
 		runtime.GC()
 		time.Sleep(10 * time.Millisecond)
 	}
-	if n := len(oneGuard()); n != 1 {
+	if n := len(oneOf(guardsOf)); n != 1 {
 		fmt.Println(n, "guardians while somebody is in the tree")
 		return 1
 	}
@@ -272,7 +263,7 @@ var _ = testenv.RegisterHelper("has Cmds with trees", func([]string) int {
 		}
 		go c.Wait() // for good
 	}
-	if n := len(oneGuard()); n != 1 {
+	if n := len(oneOf(guardsOf)); n != 1 {
 		fmt.Println(n, "guardians")
 		return 1
 	}

@@ -75,6 +75,15 @@ func initsOf(pid int) (pids []int) {
 	return pids
 }
 
+// oneOf is the only one of this process's inits, or guardians, once it has its name.
+func oneOf(list func(pid int) (pids []int)) (pids []int) {
+	testenv.Soon(func() bool {
+		pids = list(os.Getpid())
+		return len(pids) == 1
+	})
+	return pids
+}
+
 // withUTS are the processes of a UTS namespace, zombies apart: a namespace that only one
 // parent and its descendants have, whatever else they do.
 func withUTS(link string) (pids []int) {
@@ -246,7 +255,7 @@ func TestDieWithParentAfterTheInit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	inits := initsOf(os.Getpid())
+	inits := oneOf(initsOf)
 	if len(inits) != 1 {
 		t.Fatalf("inits %v", inits)
 	}
@@ -327,7 +336,7 @@ func TestDieWithParentHasOneInit(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	if inits := initsOf(os.Getpid()); len(inits) != 1 {
+	if inits := oneOf(initsOf); len(inits) != 1 {
 		t.Errorf("inits %v", inits)
 	}
 	testenv.CheckFDs(t, before)

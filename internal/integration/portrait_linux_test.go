@@ -104,9 +104,6 @@ func takePortrait() (p portrait, err error) {
 	note(unix.Uname(&uts))
 	p["names"] = fmt.Sprintf("%s %s", uts.Nodename, uts.Domainname)
 	for fd, target := range testenv.OpenFDs() {
-		if strings.HasPrefix(target, "/memfd:") {
-			continue // of a Program with attr.Digest; it goes when the collector finds the Program
-		}
 		p["descriptor "+fd] = target + "\n" + fdFlags(fd)
 	}
 	return p, err

@@ -2,6 +2,7 @@ package testenv
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"runtime"
 	"slices"
@@ -39,6 +40,21 @@ func CollectZombies() {
 			runtime.GC()
 		}
 		return !HasZombie()
+	})
+}
+
+// CollectFiles waits until the collector has closed the files of earlier tests that are
+// garbage.
+func CollectFiles() {
+	last, same := OpenFDs(), 0
+	within(shortly, func() bool {
+		runtime.GC()
+		if now := OpenFDs(); maps.Equal(now, last) {
+			same++
+		} else {
+			last, same = now, 0
+		}
+		return same == 3
 	})
 }
 
