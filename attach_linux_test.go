@@ -109,7 +109,7 @@ func eachWay(t *testing.T, f func(t *testing.T, attach func(t *testing.T, pid in
 // TestAttach waits for a process that is no child, whose parent reaps it.
 func TestAttach(t *testing.T) {
 	eachWay(t, func(t *testing.T, attach func(t *testing.T, pid int) *spawn.Process) {
-		before := testenv.OpenFDs()
+		before := testenv.Settled()
 		pid, release := grandchild(t, "wait $!; read x")
 		between := testenv.OpenFDs()
 		p := attach(t, pid)
@@ -217,7 +217,7 @@ func TestAttachedIsReleased(t *testing.T) {
 	eachWay(t, func(t *testing.T, attach func(t *testing.T, pid int) *spawn.Process) {
 		q, end := spawntest.LiveChild(t)
 		defer end()
-		before := testenv.OpenFDs()
+		before := testenv.Settled()
 		for _, parked := range []bool{false, true} {
 			p := attach(t, q.Pid())
 			done := make(chan error, 1)

@@ -27,7 +27,10 @@ func reader(t *testing.T) (p *spawn.Process, end func()) {
 	if p, err = spawn.Start(t.Context(), s); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { w.Close() })
+	t.Cleanup(func() {
+		w.Close()
+		_, _ = p.Wait(context.Background()) // the test may have waited, or released it
+	})
 	return p, func() { w.Close() }
 }
 

@@ -198,6 +198,9 @@ func ExampleProcess_Events() {
 			_ = p.Signal(sig) // or it has ended
 		}
 	}
+	if _, err := p.Wait(context.Background()); err != nil {
+		log.Fatal(err)
+	}
 	// Output:
 	// stopped
 	// continued

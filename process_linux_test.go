@@ -283,7 +283,7 @@ func TestWithPidfd(t *testing.T) {
 // TestA9A12Dropped forgets processes, that have ended and that will.
 func TestA9A12Dropped(t *testing.T) {
 	spawntest.EachEngine(t, func(t *testing.T) {
-		before := testenv.OpenFDs()
+		before := testenv.Settled()
 		for range testenv.Rounds(10, 1200) {
 			spawntest.Start(t, spawntest.Exits(t, 0))
 		}
@@ -420,7 +420,7 @@ func TestUsage(t *testing.T) {
 func TestConcurrentRuns(t *testing.T) {
 	s := spawntest.Exits(t, 7)
 	spawntest.EachEngine(t, func(t *testing.T) {
-		before := testenv.OpenFDs()
+		before := testenv.Settled()
 		total := 2000
 		if t.Name() != "TestConcurrentRuns/without_nothing" {
 			total = 128

@@ -170,7 +170,7 @@ func treeDirs(t *testing.T) int {
 // TestTreeMany makes many trees, which leave no directory, descriptor or thread.
 func TestTreeMany(t *testing.T) {
 	eachTree(t, func(t *testing.T) {
-		before, threads := testenv.OpenFDs(), 0
+		before, threads := testenv.Settled(), 0
 		n := testenv.Rounds(10, 10000)
 		if canHold(t) {
 			n = testenv.Rounds(100, 10000)

@@ -125,7 +125,7 @@ func TestNoHelpers(t *testing.T) {
 func TestCancelHelper(t *testing.T) {
 	spawntest.NeedNamespaces(t, unix.CLONE_NEWUSER)
 	spawntest.EachEngine(t, func(t *testing.T) {
-		before := testenv.OpenFDs()
+		before := testenv.Settled()
 		spawntest.NewIDHelpers(t, "exec sleep 600")
 		for _, limit := range []time.Duration{0, time.Millisecond, 20 * time.Millisecond} {
 			ctx, cancel := context.WithTimeout(context.Background(), limit)
@@ -213,7 +213,7 @@ func TestHelperOfDeadChild(t *testing.T) {
 	spawntest.NeedNamespaces(t, unix.CLONE_NEWUSER)
 	spawntest.NewIDHelpers(t, "kill -9 $pid; exec sleep 600")
 	spawntest.EachEngine(t, func(t *testing.T) {
-		before := testenv.OpenFDs()
+		before := testenv.Settled()
 		p, err := spawn.Start(context.Background(), spawntest.MappedBy(":"))
 		if err == nil {
 			var state *spawn.ProcessState

@@ -186,7 +186,7 @@ func TestClosedRuleset(t *testing.T) {
 
 // TestRulesFaults wants no descriptor left behind.
 func TestRulesFaults(t *testing.T) {
-	before := testenv.OpenFDs()
+	before := testenv.Settled()
 	missing := filepath.Join(t.TempDir(), "missing")
 	for _, c := range []struct {
 		rules attr.LandlockRules

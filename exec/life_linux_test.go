@@ -141,7 +141,6 @@ func dropAlive(t *testing.T, n int) (pids []int, end func()) {
 // TestA9A12Dropped forgets children, some of which end before they are collected, and
 // others later. No zombie and no descriptor is left.
 func TestA9A12Dropped(t *testing.T) {
-	testenv.CollectZombies()
 	before := settledPidfds()
 	for _, tree := range []bool{false, true} {
 		n, living := testenv.Rounds(20, 10_000), 5
@@ -238,7 +237,6 @@ func TestSpawned(t *testing.T) {
 			"both":    {func(c *exec.Cmd) (int, error) { go byProc(c); return byCmd(c) }, byProc, byCmd},
 		} {
 			t.Run(fmt.Sprint(name, " ", tree), func(t *testing.T) {
-				testenv.CollectZombies()
 				before := settledPidfds()
 				c, end := exits(t, "5")
 				c.Tree = tree
@@ -373,7 +371,6 @@ func TestA12OneHandleOfTree(t *testing.T) {
 	if !spawn.Features().Has(spawn.FeaturePidfd) {
 		testenv.Skip(t, "no pidfds")
 	}
-	testenv.CollectZombies()
 	before := settledPidfds()
 	c, end := exits(t, "0")
 	c.Tree, c.Logger = true, zap.NewNop()

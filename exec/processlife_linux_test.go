@@ -67,17 +67,10 @@ func pidfds() (n int) {
 	return n
 }
 
-// settledPidfds counts them when the collector has closed those that nobody has any more.
-func settledPidfds() (n int) {
-	n = pidfds()
-	for same := 0; same < 3; same++ {
-		runtime.GC()
-		time.Sleep(time.Millisecond)
-		if now := pidfds(); now != n {
-			n, same = now, 0
-		}
-	}
-	return n
+// settledPidfds counts them when those of earlier tests are closed.
+func settledPidfds() int {
+	testenv.Settled()
+	return pidfds()
 }
 
 // TestA12OneHandle wants no more pidfds of children than os/exec has, and none of one

@@ -356,7 +356,7 @@ func TestFewNumbers(t *testing.T) {
 
 // TestLeaksNothing has starts that fail at each point.
 func TestLeaksNothing(t *testing.T) {
-	before := testenv.OpenFDs()
+	before := testenv.Settled()
 	exit := with(helper(t, "exit", "0"), func(a *actions) { a.Open(4, os.DevNull, os.O_RDONLY, 0) })
 	missing := *exit
 	missing.Path = "/nonexistent"

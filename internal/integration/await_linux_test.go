@@ -393,7 +393,7 @@ var _ = testenv.RegisterHelper("refused calls", func(args []string) int {
 	mapped := spawntest.Shell(":", attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: uid, GID: gid})
 	plain := spawntest.Shell(":")
 	spawn.Features()
-	before := testenv.OpenFDs()
+	before := testenv.Settled()
 	err := spawntest.EachEngineError(func(engine string) error {
 		for _, s := range []*spawn.Spec{mapped, plain} {
 			p, err := spawn.Start(context.Background(), s)

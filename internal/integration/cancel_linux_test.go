@@ -139,7 +139,7 @@ func TestCancelStorm(t *testing.T) {
 	spawntest.EachEngine(t, func(t *testing.T) {
 		held, _ := spawntest.Held(t)
 		quick := &spawn.Spec{Path: held.Path}
-		before := testenv.OpenFDs()
+		before := testenv.Settled()
 		var wg sync.WaitGroup
 		var cancelled, ran atomic.Int32
 		for range 8 {

@@ -324,7 +324,7 @@ func TestDieWithParentHasOneInit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before := testenv.OpenFDs()
+	before := testenv.Settled()
 	err = testenv.AtOnce(4, func() error {
 		for range testenv.Rounds(50, 1000) {
 			if state, err := p.Run(context.Background()); err != nil || !state.Success() {

@@ -59,7 +59,7 @@ func TestEndStorm(t *testing.T) {
 		if _, err := programs[0].Start(ended()); !errors.Is(err, context.Canceled) {
 			t.Fatal(err)
 		}
-		before := testenv.OpenFDs()
+		before := testenv.Settled()
 		goroutines := runtime.NumGoroutine()
 		var wg sync.WaitGroup
 		var ran, cancelled atomic.Int32

@@ -215,7 +215,7 @@ func TestFailuresLeakNothing(t *testing.T) {
 			rounds = 100
 		}
 		failAll(t, specs, 10)
-		before, threads, memory := testenv.OpenFDs(), testenv.CountThreads(t), liveHeap()
+		before, threads, memory := testenv.Settled(), testenv.CountThreads(t), liveHeap()
 		goroutines := runtime.NumGoroutine()
 		failAll(t, specs, rounds)
 		testenv.CheckFDs(t, before)

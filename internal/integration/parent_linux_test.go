@@ -68,7 +68,7 @@ func TestParentStaysAsItIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer os.Unsetenv("SPAWN_TEST")
-	testenv.CollectFiles()
+	testenv.Settled()
 	spawntest.EachEngine(t, func(t *testing.T) {
 		testenv.OnThread(func() {
 			before := paint(t)

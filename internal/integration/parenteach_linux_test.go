@@ -113,7 +113,7 @@ func runOnce(s *spawn.Spec) (*spawn.ProcessState, error) {
 func TestParentStaysWithEach(t *testing.T) {
 	spawntest.NeedNamespaces(t, spawntest.WithUser(unix.CLONE_NEWNS|unix.CLONE_NEWUTS))
 	specs := eachAttribute(t)
-	testenv.CollectFiles()
+	testenv.Settled()
 	spawntest.EachEngine(t, func(t *testing.T) {
 		testenv.OnThread(func() {
 			kinds, before := threads(t), paint(t)

@@ -215,7 +215,7 @@ func TestScoredStorm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fds := testenv.OpenFDs()
+	fds := testenv.Settled()
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)

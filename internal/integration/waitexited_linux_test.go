@@ -107,7 +107,7 @@ func TestWaitExitedWithWait(t *testing.T) {
 // TestReapedElsewhere lets go of a child that somebody else has reaped.
 func TestReapedElsewhere(t *testing.T) {
 	spawntest.EachEngine(t, func(t *testing.T) {
-		before := testenv.OpenFDs()
+		before := testenv.Settled()
 		for _, parked := range []bool{false, true} {
 			p, release := held(t)
 			if parked {

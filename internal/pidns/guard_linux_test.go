@@ -130,7 +130,7 @@ func TestGuardHasNothing(t *testing.T) {
 
 // refusedGuard has NewGuard fail because something is missing, whose name begins with what.
 func refusedGuard(kill, group int, what string) error {
-	before := testenv.OpenFDs()
+	before := testenv.Settled()
 	g, err := pidns.NewGuard(context.Background(), kill, group)
 	if err == nil {
 		g.Close()
@@ -148,7 +148,7 @@ func refusedGuard(kill, group int, what string) error {
 // A descriptor that is no group's is no refusal: nothing is missing.
 func TestGuardInNoGroup(t *testing.T) {
 	_, kill := guardedGroup(t)
-	before := testenv.OpenFDs()
+	before := testenv.Settled()
 	var r *pidns.Refusal
 	g, err := pidns.NewGuard(t.Context(), int(kill.Fd()), int(kill.Fd()))
 	if err == nil {

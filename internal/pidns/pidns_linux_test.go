@@ -422,7 +422,7 @@ func TestRefusedMemoryFiles(t *testing.T) {
 // Many namespaces at once leave nothing.
 func TestManyNamespaces(t *testing.T) {
 	testenv.NeedCap(t, capSysAdmin)
-	before := testenv.OpenFDs()
+	before := testenv.Settled()
 	err := testenv.AtOnce(4, func() error {
 		for range testenv.Rounds(10, 1000) {
 			n, err := pidns.New(context.Background())

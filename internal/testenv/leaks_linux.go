@@ -32,30 +32,20 @@ func FilesAndChildren() []string {
 	return list
 }
 
-// CollectZombies waits for the children of earlier tests that are garbage, which the
-// collector reaps.
-func CollectZombies() {
-	within(shortly, func() bool {
-		if HasZombie() {
-			runtime.GC()
-		}
-		return !HasZombie()
-	})
-}
-
-// CollectFiles waits until the collector has closed the files of earlier tests that are
-// garbage.
-func CollectFiles() {
+// Settled is what is open once the collector has closed the files of earlier tests that
+// are garbage, and reaped their children.
+func Settled() map[string]string {
 	last, same := OpenFDs(), 0
 	within(shortly, func() bool {
 		runtime.GC()
-		if now := OpenFDs(); maps.Equal(now, last) {
+		if now := OpenFDs(); maps.Equal(now, last) && !HasZombie() {
 			same++
 		} else {
 			last, same = now, 0
 		}
 		return same == 3
 	})
+	return last
 }
 
 // CheckFDs wants no descriptors that were not open before, and no zombies. Children

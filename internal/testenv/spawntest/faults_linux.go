@@ -69,8 +69,7 @@ type Fault struct {
 func Try(t *testing.T, faults []Fault) {
 	t.Helper()
 	EachEngine(t, func(t *testing.T) {
-		testenv.CollectZombies()
-		before := testenv.OpenFDs()
+		before := testenv.Settled()
 		for _, f := range faults {
 			p, err := spawn.Start(context.Background(), f.Spec)
 			if p != nil {

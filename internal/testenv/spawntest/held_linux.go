@@ -74,7 +74,7 @@ func runtimeWorks(t testing.TB) {
 // wants the process to go on meanwhile and the starts to end with the context.
 func CancelHeld(t *testing.T, s *spawn.Spec) {
 	t.Helper()
-	before := testenv.OpenFDs()
+	before := testenv.Settled()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	results := make([]<-chan Started, 2*runtime.GOMAXPROCS(0)+1)
