@@ -1,7 +1,6 @@
 package attr
 
 import (
-	"context"
 	"errors"
 	"os"
 	"slices"
@@ -100,17 +99,16 @@ func checkDying(l List, c *plan.Claims) (guarded bool, err error) {
 
 // guardian has a guardian live for the control group of the child.
 func guardian(l List) error {
-	ctx := context.Background()
 	if t, _ := treeOf(l); t != nil {
 		if t.Guard == nil {
 			return &pidns.Refusal{What: "cgroup.kill in the tree", Since: "5.14", Err: errors.ErrUnsupported}
 		}
-		return t.Guard(ctx)
+		return t.Guard()
 	}
 	if slices.ContainsFunc(l, func(a Attr) bool { _, ok := a.(Cgroup); return ok }) {
 		return &pidns.Refusal{What: "no attr.Cgroup in the list", Err: errors.ErrUnsupported}
 	}
-	_, err := tree.Dying(ctx)
+	_, err := tree.Dying()
 	return err
 }
 
@@ -149,7 +147,7 @@ func (d DieWithParent) lower(p *plan.Plan) {
 		if !guarded || p.Claims().Has(theCgroup) {
 			return
 		}
-		if dir, err := tree.Dying(context.Background()); err == nil { // the start says why not
+		if dir, err := tree.Dying(); err == nil { // the start says why not
 			p.SetCgroup(dir)
 		}
 		p.SetGuard(tree.KeepDying)
@@ -158,8 +156,8 @@ func (d DieWithParent) lower(p *plan.Plan) {
 	if p.PIDNamespace != nil {
 		return // that of a tree, which ends with this process, too, and takes its place if it comes after
 	}
-	p.SetPIDNamespace(parentsNamespace, func(ctx context.Context) (*os.File, error) {
-		f, err := pidns.Process(ctx)
+	p.SetPIDNamespace(parentsNamespace, func() (*os.File, error) {
+		f, err := pidns.Process()
 		return f, unsupported(err)
 	})
 }

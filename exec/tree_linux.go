@@ -36,7 +36,7 @@ const maxRefusals = 5
 // makes.
 func (c *Cmd) startTree(ctx context.Context, s *spawn.Spec) (*spawn.Process, *tree, error) {
 	list := s.Attr
-	t := &tree{held: newTree(ctx, list)}
+	t := &tree{held: newTree(list)}
 	for refusals := 0; ; refusals++ {
 		loose := t.held.Loose()
 		if loose != nil && c.TreeStrict {
@@ -57,7 +57,7 @@ func (c *Cmd) startTree(ctx context.Context, s *spawn.Spec) (*spawn.Process, *tr
 			return nil, nil, err
 		}
 		if errors.Is(err, unix.ENODEV) && refusals < maxRefusals {
-			t.held = newTree(ctx, list)
+			t.held = newTree(list)
 		} else {
 			t.held = spawntree.Without(err)
 		}
@@ -75,12 +75,12 @@ func (t *tree) started(proc *spawn.Process, log spawn.Logger) {
 }
 
 // newTree makes a tree for a child with attributes.
-func newTree(ctx context.Context, list attr.List) *spawntree.Tree {
+func newTree(list attr.List) *spawntree.Tree {
 	if in, _ := attrlist.TreeOf(list); in != nil || hasType[attr.Cgroup](list) {
 		return spawntree.Without(errors.New("the child is put into another control group, by Attr or SysProcAttr"))
 	}
 	if hasType[attr.DieWithParent](list) {
-		return spawntree.NewToDie(ctx)
+		return spawntree.NewToDie()
 	}
 	return spawntree.New()
 }

@@ -70,14 +70,14 @@ func (p *Program) launch(ctx context.Context, files []heldFile) (c Child, err er
 // on its way: another namespace is worth another try.
 func (p *Program) launchIn(ctx context.Context) (Child, error) {
 	if p.guard.Keep != nil {
-		if err := p.guard.Keep(ctx); err != nil {
+		if err := p.guard.Keep(); err != nil {
 			return Child{}, plan.AttrError(plan.StepTree, p.guard.Index, "", err)
 		}
 	}
 	if p.enter.PIDNamespace == nil {
 		return p.launchOnThread(ctx, -1)
 	}
-	f, err := p.enter.Open(ctx)
+	f, err := p.enter.Open()
 	if err != nil {
 		return Child{}, p.enterError(err)
 	}
@@ -85,7 +85,7 @@ func (p *Program) launchIn(ctx context.Context) (Child, error) {
 	if err == nil || !errors.Is(err, unix.ENOMEM) && !errors.Is(err, unix.ECANCELED) {
 		return c, err
 	}
-	if g, oerr := p.enter.Open(ctx); oerr == nil && g != f {
+	if g, oerr := p.enter.Open(); oerr == nil && g != f {
 		return p.launchInto(ctx, g)
 	}
 	return c, err

@@ -22,7 +22,7 @@ import (
 )
 
 // within makes children in a pid namespace, by a tree.
-func within(t *testing.T, open func(context.Context) (*os.File, error)) attr.Attr {
+func within(t *testing.T, open func() (*os.File, error)) attr.Attr {
 	t.Helper()
 	tree, err := spawn.NewTree(spawn.Limits{})
 	if err != nil {
@@ -40,13 +40,13 @@ func within(t *testing.T, open func(context.Context) (*os.File, error)) attr.Att
 
 func withinFile(t *testing.T, f *os.File) attr.Attr {
 	t.Helper()
-	return within(t, func(context.Context) (*os.File, error) { return f, nil })
+	return within(t, func() (*os.File, error) { return f, nil })
 }
 
 // newPIDNamespace is a pid namespace with an init.
 func newPIDNamespace(t *testing.T) *pidns.Namespace {
 	t.Helper()
-	ns, err := pidns.New(context.Background())
+	ns, err := pidns.New()
 	if err != nil {
 		testenv.Skip(t, "no pid namespace: "+err.Error())
 	}
@@ -171,9 +171,9 @@ func TestPIDNamespaceErrors(t *testing.T) {
 		faults = append(faults, spawntest.Fault{Name: "user", Spec: spawntest.Shell(":", withinFile(t, own)), Want: spawntest.Fails("setns", 0, "the tree's", unix.EPERM, unix.ENOTSUP)})
 	}
 	spawntest.Try(t, faults)
-	for want, open := range map[error]func(context.Context) (*os.File, error){
-		os.ErrClosed: func(context.Context) (*os.File, error) { return closed, nil },
-		refused:      func(context.Context) (*os.File, error) { return nil, refused },
+	for want, open := range map[error]func() (*os.File, error){
+		os.ErrClosed: func() (*os.File, error) { return closed, nil },
+		refused:      func() (*os.File, error) { return nil, refused },
 	} {
 		var e *spawn.Error
 		_, err := spawn.Start(context.Background(), spawntest.Shell(":", attr.Umask(0), within(t, open)))

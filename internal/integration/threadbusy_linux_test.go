@@ -19,8 +19,10 @@ import (
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
-// TestLastingThreadsBusy holds up more children than there are threads for.
+// TestLastingThreadsBusy holds up more children than there are threads for. An init for
+// DieWithParent is made all the same.
 func TestLastingThreadsBusy(t *testing.T) {
+	endsNamespace(t)
 	fifo := filepath.Join(t.TempDir(), "fifo")
 	if err := unix.Mkfifo(fifo, 0o666); err != nil {
 		t.Fatal(err)
@@ -39,6 +41,14 @@ func TestLastingThreadsBusy(t *testing.T) {
 	time.Sleep(50 * time.Millisecond)
 	if n := testenv.CountThreads(t) - before; n > 20 {
 		t.Errorf("%d threads more", n)
+	}
+	dies := make(chan error, 1)
+	go func() {
+		_, err := spawn.Run(context.Background(), spawntest.Shell(":", attr.DieWithParent{}))
+		dies <- err
+	}()
+	if err := testenv.Await(t, "a child with DieWithParent", dies); err != nil {
+		t.Error(err)
 	}
 	cancel()
 	wg.Wait()

@@ -15,15 +15,16 @@ import (
 )
 
 // all are like the threads that goroutines share, and so stand in for the thread of any
-// goroutine that is not locked to its own.
-var all = threads{jobs: make(chan *job)}
+// goroutine that is not locked to its own. Each is busy while a child is on its way to
+// execve; their number matters only where children are held up there.
+var all = threads{jobs: make(chan *job), most: 8}
 
-// maxThreads bounds the threads. Each is busy while a child is on its way to
-// execve; the number matters only where children are held up there.
-const maxThreads = 8
+// apart is for what children that are held up must not hold up.
+var apart = threads{jobs: make(chan *job), most: 1}
 
 type threads struct {
 	jobs chan *job
+	most int
 	mu   sync.Mutex
 	n    int // of those that serve: none of them ends
 }
@@ -40,19 +41,27 @@ const threadsNeeded = 3
 
 // Do calls f on a thread that lasts. The errno says that no more threads can be made, at
 // which Go would end the process; the error is that of ctx.
-func Do(ctx context.Context, f func()) (syscall.Errno, error) {
+func Do(ctx context.Context, f func()) (syscall.Errno, error) { return all.do(ctx, f) }
+
+// DoApart is Do for an f that waits for nothing. It does not wait for those of Do, either.
+func DoApart(f func()) syscall.Errno {
+	errno, _ := apart.do(context.Background(), f) // which does not end
+	return errno
+}
+
+func (l *threads) do(ctx context.Context, f func()) (syscall.Errno, error) {
 	j := &job{f, make(chan struct{})}
 	select {
-	case all.jobs <- j:
+	case l.jobs <- j:
 		<-j.done
 		return 0, nil
 	default:
 	}
-	if errno := all.grow(); errno != 0 {
+	if errno := l.grow(); errno != 0 {
 		return errno, nil
 	}
 	select {
-	case all.jobs <- j:
+	case l.jobs <- j:
 		<-j.done
 		return 0, nil
 	case <-ctx.Done():
@@ -65,7 +74,7 @@ func Do(ctx context.Context, f func()) (syscall.Errno, error) {
 func (l *threads) grow() syscall.Errno {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.n == maxThreads {
+	if l.n == l.most {
 		return 0
 	}
 	if errno := raw.RoomFor(threadsNeeded); errno != 0 {

@@ -3,7 +3,6 @@
 package pidns
 
 import (
-	"context"
 	"os"
 	"syscall"
 
@@ -26,7 +25,7 @@ type guarding struct {
 // NewGuard makes the guardian of a group, whose file cgroup.kill is open as kill. The
 // guardian is in the group whose directory is open as group, and where that is -1 in the
 // group of this process. The error is a *Refusal where none can be made here.
-func NewGuard(ctx context.Context, kill, group int) (*Guard, error) {
+func NewGuard(kill, group int) (*Guard, error) {
 	if has := kernel.Current(); group >= 0 && !(has.Clone3 && has.Cgroup) {
 		return nil, &Refusal{What: "clone3 into a control group", Since: "5.7", Err: unix.ENOSYS}
 	}
@@ -40,7 +39,7 @@ func NewGuard(ctx context.Context, kill, group int) (*Guard, error) {
 		return nil, &Refusal{What: "pidfd_open for this process", Since: "5.3", Err: unix.ENOSYS}
 	}
 	f.guard = &guarding{kill, group}
-	pid, pidfd, err := f.start(ctx)
+	pid, pidfd, err := f.start()
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,6 @@ package pidns_test
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -53,7 +52,7 @@ var _ = testenv.RegisterHelper("has a guardian", func(args []string) int {
 	if err != nil {
 		return testenv.Status(err)
 	}
-	if _, err := pidns.NewGuard(context.Background(), int(kill.Fd()), int(dir.Fd())); err != nil {
+	if _, err := pidns.NewGuard(int(kill.Fd()), int(dir.Fd())); err != nil {
 		return testenv.Status(err)
 	}
 	cmd := exec.Command("/bin/sh", "-c", "(setsid sleep 1000 &); exec sleep 1000")
@@ -98,7 +97,7 @@ func TestGuard(t *testing.T) {
 // The guardian has nothing of its parent's but what it waits by and the group's file.
 func TestGuardHasNothing(t *testing.T) {
 	dir, kill := guardedGroup(t)
-	g, err := pidns.NewGuard(t.Context(), int(kill.Fd()), int(dir.Fd()))
+	g, err := pidns.NewGuard(int(kill.Fd()), int(dir.Fd()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +130,7 @@ func TestGuardHasNothing(t *testing.T) {
 // refusedGuard has NewGuard fail because something is missing, whose name begins with what.
 func refusedGuard(kill, group int, what string) error {
 	before := testenv.Settled()
-	g, err := pidns.NewGuard(context.Background(), kill, group)
+	g, err := pidns.NewGuard(kill, group)
 	if err == nil {
 		g.Close()
 	}
@@ -150,7 +149,7 @@ func TestGuardInNoGroup(t *testing.T) {
 	_, kill := guardedGroup(t)
 	before := testenv.Settled()
 	var r *pidns.Refusal
-	g, err := pidns.NewGuard(t.Context(), int(kill.Fd()), int(kill.Fd()))
+	g, err := pidns.NewGuard(int(kill.Fd()), int(kill.Fd()))
 	if err == nil {
 		g.Close()
 	}
@@ -213,7 +212,7 @@ func TestGuardNeedsPidfd(t *testing.T) {
 }
 
 var _ = testenv.RegisterHelper("may have no namespace", func(args []string) int {
-	n, err := pidns.New(context.Background())
+	n, err := pidns.New()
 	if err == nil {
 		n.Close()
 	}

@@ -32,7 +32,7 @@ func ofNobody(script string) *exec.Cmd {
 // hiddenMembers may not look at the processes of another user. It has two in a namespace, of
 // which one has the init as its parent, and one outside.
 func hiddenMembers([]string) int {
-	n, err := pidns.New(context.Background())
+	n, err := pidns.New()
 	if err != nil {
 		return testenv.Status(err)
 	}

@@ -25,7 +25,7 @@ func foreignProc([]string) int {
 	if kernel.OurIDs() {
 		return testenv.Status(errors.New("/proc is our own"))
 	}
-	n, err := pidns.New(context.Background())
+	n, err := pidns.New()
 	if err != nil {
 		return testenv.Status(err)
 	}

@@ -30,14 +30,14 @@ type Namespace struct {
 }
 
 // New makes a namespace. The error is a *Refusal where none can be made here.
-func New(ctx context.Context) (*Namespace, error) {
+func New() (*Namespace, error) {
 	f, err := openFiles()
 	if err != nil {
 		return nil, err
 	}
 	defer f.close()
 	n := &Namespace{alive: f.alive}
-	if n.pid, n.pidfd, err = f.start(ctx); err != nil {
+	if n.pid, n.pidfd, err = f.start(); err != nil {
 		closeFD(&f.alive)
 		return nil, err
 	}

@@ -31,7 +31,7 @@ const capSysAdmin = 21
 func newNamespace(t *testing.T) *pidns.Namespace {
 	t.Helper()
 	testenv.NeedCap(t, capSysAdmin)
-	n, err := pidns.New(t.Context())
+	n, err := pidns.New()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func TestInitHasNothing(t *testing.T) {
 	testenv.NeedCap(t, capSysAdmin)
 	spawntest.EachEngine(t, func(t *testing.T) {
 		if !kernel.Current().SharedMemory {
-			if _, err := pidns.New(t.Context()); !errors.Is(err, errors.ErrUnsupported) {
+			if _, err := pidns.New(); !errors.Is(err, errors.ErrUnsupported) {
 				t.Errorf("without shared memory: %v", err)
 			}
 			return
@@ -303,7 +303,7 @@ var _ = testenv.RegisterHelper("parent of an init", parentOfInit)
 
 // parentOfInit makes a namespace with a tree, prints the namespace and waits to be killed.
 func parentOfInit(args []string) int {
-	n, err := pidns.New(context.Background())
+	n, err := pidns.New()
 	if err != nil {
 		return testenv.Status(err)
 	}
@@ -377,7 +377,7 @@ func TestEndsWithTheParent(t *testing.T) {
 // Without CAP_SYS_ADMIN it is an error that says what is missing.
 func TestNewNeedsPrivilege(t *testing.T) {
 	testenv.NeedUser(t)
-	n, err := pidns.New(t.Context())
+	n, err := pidns.New()
 	if err == nil {
 		n.Close()
 		testenv.Skip(t, "this user may make pid namespaces")
@@ -396,7 +396,7 @@ func noMemoryFiles([]string) int {
 		fmt.Println("skip", err)
 		return 0
 	}
-	_, err := pidns.New(context.Background())
+	_, err := pidns.New()
 	var r *pidns.Refusal
 	if !errors.As(err, &r) || !strings.Contains(r.What, "memfd_noexec") {
 		return testenv.Status(fmt.Errorf("with vm.memfd_noexec: %w", err))
@@ -425,7 +425,7 @@ func TestManyNamespaces(t *testing.T) {
 	before := testenv.Settled()
 	err := testenv.AtOnce(4, func() error {
 		for range testenv.Rounds(10, 1000) {
-			n, err := pidns.New(context.Background())
+			n, err := pidns.New()
 			if err != nil {
 				return err
 			}

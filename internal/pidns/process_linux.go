@@ -3,7 +3,6 @@
 package pidns
 
 import (
-	"context"
 	"errors"
 	"os"
 	"strconv"
@@ -25,7 +24,7 @@ var process struct {
 
 // Process returns the file of the namespace of those that end with this process. The file
 // stays open until the next call that finds the init dead.
-func Process(ctx context.Context) (*os.File, error) {
+func Process() (*os.File, error) {
 	if err := shares(); err != nil {
 		return nil, err
 	}
@@ -45,7 +44,7 @@ func Process(ctx context.Context) (*os.File, error) {
 		}
 		n.leave()
 	}
-	n, err := New(ctx)
+	n, err := New()
 	if err != nil {
 		var r *Refusal
 		if errors.As(err, &r) && !r.passing {
@@ -69,7 +68,7 @@ func Able() error {
 	if there {
 		return nil
 	}
-	_, err := Process(context.Background())
+	_, err := Process()
 	return err
 }
 

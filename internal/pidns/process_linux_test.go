@@ -3,7 +3,6 @@
 package pidns_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -29,14 +28,14 @@ func limitOfNamespaces([]string) int {
 		fmt.Println("skip", err)
 		return 0
 	}
-	if f, err := pidns.Process(context.Background()); f != nil || !errors.Is(err, unix.ENOSPC) || !errors.Is(err, errors.ErrUnsupported) {
+	if f, err := pidns.Process(); f != nil || !errors.Is(err, unix.ENOSPC) || !errors.Is(err, errors.ErrUnsupported) {
 		return testenv.Status(fmt.Errorf("at the limit: %v, %w", f, err))
 	}
 	if err := limit("9"); err != nil {
 		return testenv.Status(err)
 	}
 	defer pidns.EndForTest()
-	_, err := pidns.Process(context.Background())
+	_, err := pidns.Process()
 	return testenv.Status(err)
 }
 

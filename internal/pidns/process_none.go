@@ -3,7 +3,6 @@
 package pidns
 
 import (
-	"context"
 	"errors"
 	"os"
 )
@@ -15,7 +14,7 @@ func Able() error { return &Refusal{What: "the engine of Linux", Err: errors.Err
 func Probe() error { return Able() }
 
 // Process has no namespace here.
-func Process(context.Context) (*os.File, error) { return nil, Able() }
+func Process() (*os.File, error) { return nil, Able() }
 
 // EndForTest has nothing to end.
 func EndForTest() {}

@@ -3,7 +3,6 @@
 package pidns
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"syscall"
@@ -153,15 +152,11 @@ func closeFrom(b *raw.Builder, first int64) {
 }
 
 // start makes the init, on a thread that lasts.
-func (f *files) start(ctx context.Context) (pid, pidfd int, err error) {
+func (f *files) start() (pid, pidfd int, err error) {
 	if err := shares(); err != nil {
 		return 0, -1, err
 	}
-	errno, ended := lasting.Do(ctx, func() { pid, pidfd, err = f.startHere() })
-	switch {
-	case ended != nil:
-		return 0, -1, ended
-	case errno != 0:
+	if errno := lasting.DoApart(func() { pid, pidfd, err = f.startHere() }); errno != 0 {
 		return 0, -1, os.NewSyscallError("clone", errno)
 	}
 	return pid, pidfd, err

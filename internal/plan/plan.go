@@ -4,7 +4,6 @@
 package plan
 
 import (
-	"context"
 	"os"
 	"strconv"
 	"sync"
@@ -88,13 +87,13 @@ type PIDNamespace struct {
 	Object string
 	Index  int // of the attribute
 	// Open is called at each start, for a file of the namespace. The file is not closed.
-	Open func(context.Context) (*os.File, error)
+	Open func() (*os.File, error)
 }
 
 // Guard has somebody live who ends the child's control group after this process.
 type Guard struct {
-	Keep  func(context.Context) error // nil where there is no need
-	Index int                         // of the attribute
+	Keep  func() error // nil where there is no need
+	Index int          // of the attribute
 }
 
 // Number is a descriptor of the child.
@@ -207,12 +206,12 @@ func (p *Plan) AddJoin(f *os.File, types uint64, object string) {
 // namespace, which must be this process's or below it. If the init of the namespace is
 // dead, clone fails with ENOMEM. With CLONE_NEWPID of Namespaces Compile returns an error,
 // and where memory can't be shared. Linux 3.13.
-func (p *Plan) SetPIDNamespace(object string, open func(context.Context) (*os.File, error)) {
+func (p *Plan) SetPIDNamespace(object string, open func() (*os.File, error)) {
 	p.PIDNamespace = &PIDNamespace{object, p.index, open}
 }
 
 // SetGuard has keep be called before each start. An error is one of the step "tree".
-func (p *Plan) SetGuard(keep func(context.Context) error) { p.Guard = Guard{keep, p.index} }
+func (p *Plan) SetGuard(keep func() error) { p.Guard = Guard{keep, p.index} }
 
 // SetIDMap asks for the maps of a user namespace.
 func (p *Plan) SetIDMap(m IDMap) {

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"context"
 	"os"
 
 	"github.com/safespawn/spawn/internal/raw"
@@ -14,9 +13,9 @@ type Tree struct {
 	Job    *raw.Job // the same on Windows
 	// PIDNamespace, where it is not nil, opens the pid namespace in which the child is; see
 	// Plan.SetPIDNamespace.
-	PIDNamespace func(context.Context) (*os.File, error)
+	PIDNamespace func() (*os.File, error)
 	// Guard, where it is not nil, is called before each start of a child that is to end with
 	// this process; see Plan.SetGuard.
-	Guard  func(context.Context) error
+	Guard  func() error
 	Handle any // of package spawn
 }

@@ -3,7 +3,6 @@
 package tree
 
 import (
-	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -43,7 +42,7 @@ func (g *guard) alive() bool {
 
 // keep has a guardian live that kills the group when this process has ended. It is in the
 // group itself if inside is set.
-func (g *guard) keep(ctx context.Context, group *cgroup.Group, inside bool) error {
+func (g *guard) keep(group *cgroup.Group, inside bool) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.ended {
@@ -52,16 +51,16 @@ func (g *guard) keep(ctx context.Context, group *cgroup.Group, inside bool) erro
 	if g.now != nil && g.now.Alive() {
 		return nil
 	}
-	return g.renew(ctx, group, inside)
+	return g.renew(group, inside)
 }
 
 // renew makes another guardian. The caller holds g.mu.
-func (g *guard) renew(ctx context.Context, group *cgroup.Group, inside bool) error {
+func (g *guard) renew(group *cgroup.Group, inside bool) error {
 	return group.WithKill(func(dir, kill int) (err error) {
 		if !inside {
 			dir = -1
 		}
-		now, err := pidns.NewGuard(ctx, kill, dir)
+		now, err := pidns.NewGuard(kill, dir)
 		if err != nil {
 			return err
 		}
@@ -75,7 +74,7 @@ func (g *guard) renew(ctx context.Context, group *cgroup.Group, inside bool) err
 
 // Guard is to be called before each child that is to end with this process: it has the
 // tree's guardian live. It is nil where there can't be one.
-func (t *Tree) Guard() func(context.Context) error {
+func (t *Tree) Guard() func() error {
 	group, ok := t.holder.(*cgroup.Group)
 	switch {
 	case !ok || !group.CanKill():
@@ -83,7 +82,7 @@ func (t *Tree) Guard() func(context.Context) error {
 	case t.dying:
 		return KeepDying
 	}
-	return func(ctx context.Context) error { return t.guard.keep(ctx, group, false) }
+	return func() error { return t.guard.keep(group, false) }
 }
 
 // dying is the control group of those that end with this process. It is made at first use,
@@ -98,8 +97,8 @@ var dying struct {
 
 // Dying is the directory of a control group of which all processes end when this process
 // has ended. The error is a *pidns.Refusal where there can't be one.
-func Dying(ctx context.Context) (*os.File, error) {
-	group, err := dyingGroup(ctx)
+func Dying() (*os.File, error) {
+	group, err := dyingGroup()
 	if err != nil {
 		return nil, err
 	}
@@ -107,27 +106,27 @@ func Dying(ctx context.Context) (*os.File, error) {
 }
 
 // KeepDying has the guardian of Dying live, which somebody may have killed.
-func KeepDying(ctx context.Context) error {
+func KeepDying() error {
 	dying.Lock()
 	defer dying.Unlock()
 	if dying.group == nil {
 		return errForgotten
 	}
-	return dying.guard.keep(ctx, dying.group, true)
+	return dying.guard.keep(dying.group, true)
 }
 
 var errForgotten error = &pidns.Refusal{What: "another Compile, as the control group of the first is gone", Err: unix.ENODEV}
 
 // dyingGroup is the group of Dying. If this process was moved to another group since, it may
 // not be allowed to put children there any more, and what is possible is found out again.
-func dyingGroup(ctx context.Context) (*cgroup.Group, error) {
+func dyingGroup() (*cgroup.Group, error) {
 	dying.Lock()
 	defer dying.Unlock()
 	own, err := cgroup.Name()
 	moved := err == nil && own != dying.own
 	switch {
 	case dying.group != nil:
-		err := stay(ctx, moved)
+		err := stay(moved)
 		if err == nil {
 			dying.own = own
 			return dying.group, nil
@@ -141,7 +140,7 @@ func dyingGroup(ctx context.Context) (*cgroup.Group, error) {
 	dying.own, dying.refused = own, nil
 	group, err := cgroup.New()
 	if err == nil {
-		err = tryGuard(ctx, group)
+		err = tryGuard(group)
 	}
 	if err = refusal(err); err != nil {
 		errors.As(err, &dying.refused)
@@ -153,13 +152,13 @@ func dyingGroup(ctx context.Context) (*cgroup.Group, error) {
 
 // stay has the guardian of Dying live. After a move it is another one: where that can be
 // made, children can be.
-func stay(ctx context.Context, moved bool) error {
+func stay(moved bool) error {
 	if !moved {
-		return dying.guard.keep(ctx, dying.group, true)
+		return dying.guard.keep(dying.group, true)
 	}
 	dying.guard.mu.Lock()
 	defer dying.guard.mu.Unlock()
-	return dying.guard.renew(ctx, dying.group, true)
+	return dying.guard.renew(dying.group, true)
 }
 
 // lasts reports whether an error is a refusal.
@@ -183,10 +182,10 @@ func forget() bool {
 }
 
 // tryGuard makes the guardian of Dying, or removes the group.
-func tryGuard(ctx context.Context, group *cgroup.Group) error {
+func tryGuard(group *cgroup.Group) error {
 	err := errNoKill
 	if group.CanKill() {
-		err = dying.guard.keep(ctx, group, true)
+		err = dying.guard.keep(group, true)
 	}
 	if err != nil {
 		_ = group.Remove() // there is nobody in it
@@ -233,11 +232,11 @@ func ProbeDying() error {
 
 // NewToDie is New for processes that end with this process: where Dying has a group, that
 // of the tree is below it, and no guardian is needed for it.
-func NewToDie(ctx context.Context) *Tree {
+func NewToDie() *Tree {
 	if pidns.Able() == nil {
 		return New()
 	}
-	above, err := dyingGroup(ctx)
+	above, err := dyingGroup()
 	if err != nil {
 		return New()
 	}

@@ -3,7 +3,6 @@
 package tree
 
 import (
-	"context"
 	"errors"
 	"os"
 
@@ -16,15 +15,15 @@ type guard struct{}
 func (*guard) end() {}
 
 // Guard is nil: there are no guardians.
-func (t *Tree) Guard() func(context.Context) error { return nil }
+func (t *Tree) Guard() func() error { return nil }
 
 // Dying has no group.
-func Dying(context.Context) (*os.File, error) {
+func Dying() (*os.File, error) {
 	return nil, &pidns.Refusal{What: "the engine of Linux", Err: errors.ErrUnsupported}
 }
 
 // KeepDying has no guardian.
-func KeepDying(ctx context.Context) error {
-	_, err := Dying(ctx)
+func KeepDying() error {
+	_, err := Dying()
 	return err
 }

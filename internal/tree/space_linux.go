@@ -26,7 +26,7 @@ type space struct {
 
 // newSpace makes a pid namespace, where this process may.
 func newSpace() (holder, error) {
-	n, err := pidns.New(context.Background())
+	n, err := pidns.New()
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +35,7 @@ func newSpace() (holder, error) {
 
 // PIDNamespace opens the pid namespace in which a child must be made; nil where there is
 // none.
-func (t *Tree) PIDNamespace() func(context.Context) (*os.File, error) {
+func (t *Tree) PIDNamespace() func() (*os.File, error) {
 	if s, ok := t.holder.(*space); ok {
 		return s.open
 	}
@@ -44,7 +44,7 @@ func (t *Tree) PIDNamespace() func(context.Context) (*os.File, error) {
 
 // open returns the file of the namespace. Whoever may have got it is a member from then
 // on.
-func (s *space) open(ctx context.Context) (*os.File, error) {
+func (s *space) open() (*os.File, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -54,7 +54,7 @@ func (s *space) open(ctx context.Context) (*os.File, error) {
 		s.dead, s.now = append(s.dead, s.now), nil
 	}
 	if s.now == nil {
-		n, err := pidns.New(ctx)
+		n, err := pidns.New()
 		if err != nil {
 			return nil, err
 		}

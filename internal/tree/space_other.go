@@ -3,7 +3,6 @@
 package tree
 
 import (
-	"context"
 	"errors"
 	"os"
 )
@@ -12,4 +11,4 @@ import (
 func newSpace() (holder, error) { return nil, errors.ErrUnsupported }
 
 // PIDNamespace is nil.
-func (t *Tree) PIDNamespace() func(context.Context) (*os.File, error) { return nil }
+func (t *Tree) PIDNamespace() func() (*os.File, error) { return nil }
