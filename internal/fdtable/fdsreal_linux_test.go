@@ -434,11 +434,11 @@ func perEngine(full int) int {
 }
 
 func TestRandomFDsOfRealChildren(t *testing.T) {
-	runRealParents(t, "random", perEngine(testenv.Rounds(4000, 40_000)))
+	runRealParents(t, "random", perEngine(testenv.Rounds(800, 40_000)))
 }
 
 func TestPermutationsOf64FDs(t *testing.T) {
-	runRealParents(t, "permute", perEngine(testenv.Rounds(800, 8000)))
+	runRealParents(t, "permute", perEngine(testenv.Rounds(160, 8000)))
 }
 
 func TestClosedStdioInParent(t *testing.T) { runRealParents(t, "closed", 32) }

@@ -188,9 +188,9 @@ func checkFDCase(pick chooser) (c *fdCase, want *outcome, err error) {
 // TestFDsAgainstModel runs lists of file actions by the thousand through the planner and
 // a fake kernel, and compares what the program is left with.
 func TestFDsAgainstModel(t *testing.T) {
-	cases := uint64(testenv.Rounds(100_000, 1_000_000))
+	cases := uint64(testenv.Rounds(20_000, 1_000_000))
 	if testenv.RaceEnabled() || testing.Short() {
-		cases /= 10
+		cases /= 5
 	}
 	var next, ran atomic.Uint64
 	var wg sync.WaitGroup

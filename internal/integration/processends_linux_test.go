@@ -161,7 +161,7 @@ func TestPidfdStaysBlocking(t *testing.T) {
 // TestStatusOfIgnored loses no status although the kernel reaps all children by
 // itself.
 func TestStatusOfIgnored(t *testing.T) {
-	rounds := testenv.Rounds(3000, 100_000)
+	rounds := testenv.Rounds(400, 100_000)
 	spawntest.Succeeds(t, spawntest.Helper(t, "statuses of ignored", spawntest.Exits(t, 7).Path, strconv.Itoa(rounds)))
 }
 

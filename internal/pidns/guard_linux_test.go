@@ -73,13 +73,16 @@ func TestGuard(t *testing.T) {
 	if line, err := bufio.NewReader(r).ReadString('\n'); line != "started\n" {
 		t.Fatalf("%q, %v", line, err)
 	}
-	testenv.Eventually(t, "the guardian and two", func() bool { return len(members(dir.Name())) == 3 })
 	guard := ""
-	for _, pid := range members(dir.Name()) {
-		if name, _ := os.ReadFile("/proc/" + pid + "/comm"); string(name) == "spawn-guard\n" {
-			guard = pid
+	testenv.Eventually(t, "the guardian, under its name, and two", func() bool {
+		list := members(dir.Name())
+		for _, pid := range list {
+			if name, _ := os.ReadFile("/proc/" + pid + "/comm"); string(name) == "spawn-guard\n" {
+				guard = pid
+			}
 		}
-	}
+		return len(list) == 3 && guard != ""
+	})
 	for _, sig := range []syscall.Signal{unix.SIGTERM, unix.SIGHUP, unix.SIGINT, unix.SIGUSR1, 64} {
 		if err := unix.Kill(mustAtoi(t, guard), sig); err != nil {
 			t.Fatal(err)

@@ -8,6 +8,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
 const (
@@ -143,11 +145,7 @@ func callFromDeep(t *testing.T, depth int, f func()) {
 }
 
 func TestNothingElseIsWritten(t *testing.T) {
-	const spawns, short = 10_000, 500
-	n := spawns
-	if testing.Short() {
-		n = short
-	}
+	n := testenv.Rounds(1_000, 10_000)
 	path := tinyProgram(t, 0)
 	var clean, failing, exiting *fencedProgram
 	keep := func(b *Builder) {

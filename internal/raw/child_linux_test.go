@@ -337,7 +337,7 @@ func TestRoomForLeavesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = cmd.Wait() // it was killed
-		testenv.Eventually(t, "the end of its group", func() bool { return unix.Kill(-cmd.Process.Pid, 0) == unix.ESRCH })
+		testenv.Eventually(t, "the end of its group", func() bool { return !testenv.GroupLives(cmd.Process.Pid) })
 	}
 }
 

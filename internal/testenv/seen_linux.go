@@ -82,6 +82,20 @@ func IsOver(pid int) bool {
 	return state == 0 || state == 'Z' || state == 'X'
 }
 
+// GroupLives reports whether a process of a group is neither gone nor a zombie. Somebody else
+// may be slow to reap it.
+func GroupLives(pgid int) bool {
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, file := range stats {
+		text, _ := os.ReadFile(file) // or it is gone: PID (NAME) STATE PARENT GROUP ...
+		f := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
+		if len(f) > 2 && string(f[2]) == strconv.Itoa(pgid) && !bytes.Contains([]byte("ZX"), f[0]) {
+			return true
+		}
+	}
+	return false
+}
+
 // OnlyChild is the status of a child of this process.
 func OnlyChild() (s Seen) {
 	lists, _ := filepath.Glob("/proc/self/task/*/children")

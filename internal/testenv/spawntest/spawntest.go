@@ -40,7 +40,14 @@ func StartSaying(t testing.TB, s *spawn.Spec) (p *spawn.Process, out *os.File) {
 	t.Cleanup(func() { r.Close() })
 	s.Actions.File(w, 1)
 	defer w.Close()
-	return Start(t, s), r
+	p = Start(t, s)
+	t.Cleanup(func() {
+		if t.Failed() { // else the test has ended it
+			_ = p.Kill()
+			_, _ = p.Wait(context.Background())
+		}
+	})
+	return p, r
 }
 
 // Output runs a child with a pipe as its standard output and returns what it
