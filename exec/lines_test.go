@@ -260,6 +260,7 @@ func TestWaitDelayBlocked(t *testing.T) {
 			"both":   func(c *exec.Cmd, b blocked) { c.Stdin, c.Stderr = b, b },
 		} {
 			t.Run(fmt.Sprint(name, " ", tree), func(t *testing.T) {
+				t.Parallel() // it waits for the second that a blocked one has
 				if tree && !spawn.Features().Has(spawn.FeatureEngine) {
 					testenv.Skip(t, "trees of the engine only")
 				}
