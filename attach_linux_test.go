@@ -153,6 +153,7 @@ func TestAttach(t *testing.T) {
 // TestAttachToUnreaped wants an end to be seen whose status never comes.
 func TestAttachToUnreaped(t *testing.T) {
 	eachWay(t, func(t *testing.T, attach func(t *testing.T, pid int) *spawn.Process) {
+		t.Parallel() // the other waits as long for the reaper
 		pid, release := grandchild(t, "exec sleep 1000")
 		parent := testenv.StatusOf(t, strconv.Itoa(pid)).Status["PPid"]
 		testenv.Eventually(t, "a parent that does not wait", func() bool {

@@ -37,27 +37,30 @@ func TestRunReadsAll(t *testing.T) {
 		large + "x & " + large + "y >&2; wait":            {strings.Repeat("x", 300000), strings.Repeat("y", 300000)},
 		"(sleep 0.05; echo late) & echo now; echo b >&2;": {"now\nlate\n", "b\n"},
 	} {
-		for out, makeOut := range kinds {
-			for diag, makeDiag := range kinds {
-				outW, outS := makeOut()
-				diagW, diagS := makeDiag()
-				c := exec.Command("/bin/sh", "-c", script)
-				c.Stdout, c.Stderr = outW, diagW
-				err := c.Run()
-				if got := [2]string{outS.String(), diagS.String()}; err != nil || got != want {
-					t.Errorf("%s, %s and %s: %d and %d bytes, want %d and %d; %v", script, out, diag,
-						len(got[0]), len(got[1]), len(want[0]), len(want[1]), err)
+		t.Run(strings.ReplaceAll(script, " ", "_"), func(t *testing.T) {
+			t.Parallel() // most of the time is the program's
+			for out, makeOut := range kinds {
+				for diag, makeDiag := range kinds {
+					outW, outS := makeOut()
+					diagW, diagS := makeDiag()
+					c := exec.Command("/bin/sh", "-c", script)
+					c.Stdout, c.Stderr = outW, diagW
+					err := c.Run()
+					if got := [2]string{outS.String(), diagS.String()}; err != nil || got != want {
+						t.Errorf("%s, %s and %s: %d and %d bytes, want %d and %d; %v", script, out, diag,
+							len(got[0]), len(got[1]), len(want[0]), len(want[1]), err)
+					}
 				}
 			}
-		}
-		c := exec.Command("/bin/sh", "-c", script)
-		if b, err := c.Output(); err != nil || string(b) != want[0] {
-			t.Errorf("%s, Output: %d bytes, want %d; %v", script, len(b), len(want[0]), err)
-		}
-		c = exec.Command("/bin/sh", "-c", script)
-		if b, err := c.CombinedOutput(); err != nil || len(b) != len(want[0]+want[1]) {
-			t.Errorf("%s, CombinedOutput: %d bytes, want %d; %v", script, len(b), len(want[0]+want[1]), err)
-		}
+			c := exec.Command("/bin/sh", "-c", script)
+			if b, err := c.Output(); err != nil || string(b) != want[0] {
+				t.Errorf("%s, Output: %d bytes, want %d; %v", script, len(b), len(want[0]), err)
+			}
+			c = exec.Command("/bin/sh", "-c", script)
+			if b, err := c.CombinedOutput(); err != nil || len(b) != len(want[0]+want[1]) {
+				t.Errorf("%s, CombinedOutput: %d bytes, want %d; %v", script, len(b), len(want[0]+want[1]), err)
+			}
+		})
 	}
 }
 

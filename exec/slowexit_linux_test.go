@@ -91,6 +91,7 @@ func TestSlowExit(t *testing.T) {
 	for name, run := range stopped {
 		for _, delay := range []time.Duration{0, time.Minute} {
 			t.Run(strings.ReplaceAll(fmt.Sprint(name, " ", delay), " ", "_"), func(t *testing.T) {
+				t.Parallel() // most of the time is the program's
 				ours, theirs := newGentle(t, false, delay), newGentle(t, true, delay)
 				want, got := run(theirs), run(ours)
 				if got != want || !strings.Contains(got, "bye") {

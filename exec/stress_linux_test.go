@@ -95,7 +95,7 @@ func TestA7ManyLive(t *testing.T) {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < uint64(2*n+100) {
 		testenv.Skip(t, "RLIMIT_NOFILE is too low")
 	}
-	before, open := threads(t), len(inventory())
+	before, open := threads(t), len(testenv.Settled())
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +118,7 @@ func TestA7ManyLive(t *testing.T) {
 	if now := threads(t); now > before+20 {
 		t.Errorf("%d threads, %d before", now, before)
 	}
-	if now := len(inventory()); now > open+2+2*n+1 { // inventory counts "a child"
+	if now := len(testenv.OpenFDs()); now > open+2+2*n {
 		t.Errorf("%d descriptors for %d children", now-open, n)
 	}
 	w.Close()

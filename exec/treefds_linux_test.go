@@ -44,10 +44,9 @@ func TestTreeStrayClose(t *testing.T) {
 	}
 	defer null.Close()
 	var stray []int
-	for _, line := range inventory() {
-		var fd int
-		if n, _ := fmt.Sscanf(line, "fd %d", &fd); n == 1 && strings.Contains(line, "/"+exec.OwnPrefix()) {
-			stray = append(stray, fd)
+	for fd, target := range testenv.OpenFDs() {
+		if strings.Contains(target, "/"+exec.OwnPrefix()) {
+			stray = append(stray, number(fd))
 		}
 	}
 	if len(stray) == 0 {

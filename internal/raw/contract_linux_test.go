@@ -181,9 +181,29 @@ func main() {
 }
 `
 
-// buildUser compiles and links userProgram. It is not on disk: only a package below this one's
-// parent may import it.
+// built are the programs that buildUser has made, by architecture and flags.
+var built = map[string][]byte{}
+
+// buildUser is the path of userProgram, which is built once.
 func buildUser(t *testing.T, arch string, flags ...string) (binary string) {
+	t.Helper()
+	key := arch + strings.Join(flags, " ")
+	if built[key] == nil {
+		var err error
+		if built[key], err = os.ReadFile(compileUser(t, arch, flags...)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	binary = filepath.Join(t.TempDir(), "program")
+	if err := os.WriteFile(binary, built[key], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return binary
+}
+
+// compileUser compiles and links userProgram. It is not on disk: only a package below this
+// one's parent may import it.
+func compileUser(t *testing.T, arch string, flags ...string) (binary string) {
 	t.Helper()
 	here, err := os.Getwd()
 	if err != nil {
