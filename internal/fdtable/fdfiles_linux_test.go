@@ -334,7 +334,7 @@ func TestOpenWithFullTable(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for _, engine := range spawntest.Engines() {
+	for _, engine := range spawntest.Chosen(t.Name()) {
 		if engine == "shared_memory" || engine == "anything" {
 			continue
 		}

@@ -396,7 +396,7 @@ func runRealParents(t *testing.T, kind string, count int) {
 	if _, err := newDiskWorld(dir); err != nil {
 		t.Fatal(err)
 	}
-	for _, engine := range spawntest.Engines() {
+	for _, engine := range spawntest.Chosen(t.Name()) {
 		t.Run("without "+engine, func(t *testing.T) {
 			r, w, err := os.Pipe()
 			if err != nil {

@@ -29,7 +29,7 @@ func inHelper(t *testing.T, name string, args ...string) {
 	if _, err := writeWaiter(dir); err != nil {
 		t.Fatal(err)
 	}
-	for _, engine := range spawntest.Engines() {
+	for _, engine := range spawntest.Chosen(t.Name()) {
 		t.Run("without "+engine, func(t *testing.T) {
 			if out := helperReport(t, name, append([]string{dir, engine}, args...)...); out != "" {
 				t.Errorf("%.5000s", out)

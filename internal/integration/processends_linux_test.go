@@ -162,6 +162,9 @@ func TestPidfdStaysBlocking(t *testing.T) {
 // itself.
 func TestStatusOfIgnored(t *testing.T) {
 	rounds := testenv.Rounds(400, 100_000)
+	if testing.Short() {
+		rounds = 100
+	}
 	spawntest.Succeeds(t, spawntest.Helper(t, "statuses of ignored", spawntest.Exits(t, 7).Path, strconv.Itoa(rounds)))
 }
 

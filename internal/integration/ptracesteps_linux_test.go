@@ -307,7 +307,7 @@ func record(t *testing.T, dir, engine, name string) (*recording, *tracedSteps) {
 // TestChildDoesWhatStepsSay records the system calls of real children between
 // clone and execve, and compares them with Program.Steps.
 func TestChildDoesWhatStepsSay(t *testing.T) {
-	for _, engine := range spawntest.Engines() {
+	for _, engine := range spawntest.Chosen(t.Name()) {
 		for _, name := range slices.Sorted(maps.Keys(tracedSpecs)) {
 			t.Run("without "+engine+"/"+name, func(t *testing.T) {
 				spec := tracedSpecs[name]

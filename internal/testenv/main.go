@@ -21,6 +21,9 @@ func Main(m *testing.M, inventory func() []string) {
 		os.Setenv("GORACE", "atexit_sleep_ms=0")
 	}
 	flag.Parse()
+	if testing.Short() {
+		os.Setenv(short, "yes")
+	}
 	before := inventory()
 	code := m.Run()
 	if code == 0 {
@@ -28,6 +31,12 @@ func Main(m *testing.M, inventory func() []string) {
 	}
 	os.Exit(code)
 }
+
+// short is a variable of the environment that is there with -short.
+const short = "SPAWN_TEST_SHORT"
+
+// Short is testing.Short for helpers, too, which have no flags.
+func Short() bool { return os.Getenv(short) != "" }
 
 // serves are functions of goroutines that stay for as long as the process.
 var serves = []string{

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"hash/crc32"
 	"maps"
+	"os"
 	"slices"
 	"testing"
 
 	"github.com/safespawn/spawn/internal/kernel"
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
 // Without are the fallbacks, by name, that every test run goes through.
@@ -36,7 +38,7 @@ func Force(engine string) (restore func()) { return kernel.ForTest(Without[engin
 // with all of the engine, once without anything, and once for a fallback that the test's
 // name chooses: all tests together go through each.
 func EachEngine(t *testing.T, f func(t *testing.T)) {
-	for _, name := range chosen(t.Name()) {
+	for _, name := range Chosen(t.Name()) {
 		t.Run("without "+name, func(t *testing.T) {
 			defer Force(name)()
 			f(t)
@@ -44,9 +46,10 @@ func EachEngine(t *testing.T, f func(t *testing.T)) {
 	}
 }
 
-func chosen(test string) []string {
+// Chosen are the fallbacks that a test goes through, as EachEngine does.
+func Chosen(test string) []string {
 	names := Engines()
-	if !testing.Short() {
+	if !testenv.Short() {
 		return names
 	}
 	const all, none = "nothing", "anything"
@@ -54,10 +57,10 @@ func chosen(test string) []string {
 	return []string{all, none, names[crc32.ChecksumIEEE([]byte(test))%uint32(len(names))]}
 }
 
-// EachEngineError is EachEngine outside of the test process.
+// EachEngineError is EachEngine outside of the test process, whose name is that of a helper.
 func EachEngineError(f func(engine string) error) error {
-	for name, change := range Without {
-		restore := kernel.ForTest(change)
+	for _, name := range Chosen(os.Args[0]) {
+		restore := Force(name)
 		err := f(name)
 		restore()
 		if err != nil {
