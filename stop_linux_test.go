@@ -59,7 +59,10 @@ func scriptTo(t *testing.T, text string, list ...attr.Attr) (p *spawn.Process, r
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := spawntest.WithActions(&spawn.Spec{Path: "/bin/sh", Args: []string{"sh", "-c", text}, Attr: list}, func(a *spawn.FileActions) { a.File(w, 1) })
+	s := spawntest.WithActions(&spawn.Spec{Path: "/bin/sh", Args: []string{"sh", "-c", text}, Attr: list}, func(a *spawn.FileActions) {
+		a.File(w, 1)
+		a.Open(2, os.DevNull, os.O_WRONLY, 0) // shells say there who was killed
+	})
 	p = spawntest.Start(t, s)
 	w.Close()
 	return p, r

@@ -214,7 +214,7 @@ var _ = testenv.RegisterHelper("becomes another program", func([]string) int {
 	for len(withUTS(utsOfOwn())) < 6 {
 		time.Sleep(time.Millisecond)
 	}
-	script := "echo started; exec sleep 1000"
+	script := "exec sleep 1000"
 	return testenv.Status(syscall.Exec("/bin/sh", []string{"sh", "-c", script}, os.Environ()))
 })
 

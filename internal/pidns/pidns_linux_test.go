@@ -368,13 +368,14 @@ func TestEndsWithTheParent(t *testing.T) {
 			adopt(t)
 			cmd, link := startParent(t)
 			if stopped {
-				for _, pid := range withNamespace(t, link) {
-					if name, _ := os.ReadFile("/proc/" + pid + "/comm"); string(name) == "spawn-init\n" {
-						if err := unix.Kill(mustAtoi(t, pid), unix.SIGSTOP); err != nil {
-							t.Fatal(err)
+				testenv.Eventually(t, "an init, under its name", func() bool {
+					for _, pid := range withNamespace(t, link) {
+						if name, _ := os.ReadFile("/proc/" + pid + "/comm"); string(name) == "spawn-init\n" {
+							return unix.Kill(mustAtoi(t, pid), unix.SIGSTOP) == nil
 						}
 					}
-				}
+					return false
+				})
 			}
 			if err := cmd.Process.Kill(); err != nil {
 				t.Fatal(err)
