@@ -1,7 +1,7 @@
 //go:build linux
 
 // Command bench compares the cost of a spawn with that of other ways of making
-// one, side by side in one run:
+// one, side by side in one run.
 //
 //	go run . [-quick] [-only REGEXP] [-check] [-out DIR]
 //

@@ -1,4 +1,4 @@
-// Package otelspawn tells OpenTelemetry of the children of packages spawn and exec:
+// Package otelspawn tells OpenTelemetry of the children of packages spawn and exec.
 //
 //	spec.Observer = otelspawn.New()
 //

@@ -1,4 +1,4 @@
-// Package slogspawn lets packages spawn and exec log to package log/slog:
+// Package slogspawn lets packages spawn and exec log to package log/slog.
 //
 //	spec.Logger = slogspawn.New(slog.Default())
 package slogspawn

@@ -1,3 +1,4 @@
+// First is the first program of the README: a child, and all that it starts, get a second.
 package main
 
 import (
