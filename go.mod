@@ -3,7 +3,6 @@ module github.com/safespawn/spawn
 go 1.26.0
 
 require (
-	github.com/urfave/cli/v3 v3.14.0
 	go.uber.org/goleak v1.3.0
 	go.uber.org/zap v1.28.0
 	golang.org/x/sync v0.25.0

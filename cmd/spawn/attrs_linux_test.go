@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/urfave/cli/v3"
-
 	"github.com/safespawn/spawn/internal/testenv/attrnames"
 )
 
@@ -76,8 +74,8 @@ func TestEveryAttribute(t *testing.T) {
 		}
 	}
 	for _, f := range (&options{}).flags() {
-		ofTrees := f.(cli.CategorizableFlag).GetCategory() == "Descendants" // see TestPagesParse
-		if name := f.Names()[0]; !used[name] && !ofTrees {
+		ofTrees := groupOf(f) == "Descendants" // see TestPagesParse
+		if name := f.Name; !used[name] && !ofTrees {
 			t.Errorf("no use of --%s", name)
 		}
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +11,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/urfave/cli/v3"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // options is the command line, by groups of flags.
@@ -35,166 +35,167 @@ type options struct {
 }
 
 // flags are the flags, which store into o. The help text has them in this order.
-func (o *options) flags() []cli.Flag {
+func (o *options) flags() []*pflag.Flag {
 	return slices.Concat(o.fileFlags(), o.processFlags(), o.schedFlags(), o.limitFlags(), o.treeFlags(), o.identityFlags(),
 		o.sandboxFlags(), o.memoryFlags(), o.namespaceFlags(), o.runFlags())
 }
 
+// letters are the short names of the frequent flags.
+var letters = map[string]string{
+	"chdir": "C", "env": "e", "clear-env": "i", "user": "u", "nice": "n", "timeout": "t", "rlimit": "l",
+	"stdin": "I", "stdout": "o", "stderr": "E", "verbose": "v", "tree": "T", "cpus": "c", "help": "h",
+}
+
 // value is a flag with a value, which may be given several times.
-func (o *options) value(category, name, usage string, set func(string) error) cli.Flag {
-	// The library would drop the type of an error and write one hyphen.
-	return &cli.GenericFlag{Name: name, Category: category, Usage: usage, Value: setter(func(s string) error {
+func (o *options) value(group, name, usage string, set func(string) error) *pflag.Flag {
+	// The library would drop the type of an error and write other words.
+	return inGroup(group, &pflag.Flag{Name: name, Shorthand: letters[name], Usage: usage, Value: setter(func(s string) error {
 		if err := set(s); err != nil && o.err == nil {
 			o.err = fmt.Errorf("--%s %q: %w", name, s, err)
 		}
 		return nil
-	})}
+	})})
 }
 
-func toggle(category, name, usage string, to *bool) cli.Flag {
-	return &cli.BoolFlag{Name: name, Category: category, Usage: usage, Destination: to, HideDefault: true}
+// toggle is a flag without a value.
+func toggle(group, name, usage string, to *bool) *pflag.Flag {
+	var set pflag.FlagSet
+	set.BoolVarP(to, name, letters[name], false, usage)
+	return inGroup(group, set.Lookup(name))
 }
 
-// setter is a cli.Value that hands each value to a function.
+// setter is a pflag.Value that hands each value to a function.
 type setter func(string) error
 
 func (f setter) Set(s string) error { return f(s) }
-func (setter) Get() any             { return nil }
+func (setter) Type() string         { return "value" }
 func (setter) String() string       { return "" }
 
-// completionCommand is the name of the library's command that prints completion
-// scripts. No argument can have it, so it hides no program.
-const completionCommand = "\x00completion"
+// groupKey is where a flag has its part of the help text.
+const groupKey = "group"
 
-// completing is the variable by which the completion scripts ask for completions.
-// The library has a last argument for that, which may be one of a program.
-const completing = "SPAWN_COMPLETION"
-
-// asking puts the variable into the completion scripts. The one for bash would have
-// the shell evaluate what was typed so far, redirections and substitutions included;
-// here the words are arguments.
-var asking = strings.NewReplacer(
-	`opts=$(eval "${request_comp}" 2>/dev/null)`, // bash
-	`opts=$(`+completing+`=1 "${words[@]:0:cword}" ${cur:+"$cur"} --generate-shell-completion 2>/dev/null)`,
-	`$(${words[@]`, `$(`+completing+`=1 ${words[@]`, // zsh
-	`($args[1] `, `(env `+completing+`=1 $args[1] `, // fish
-)
-
-// parse reads the command line. It is done where there is nothing to run: help,
-// version or completion have been printed.
-func parse(args []string) (o *options, done bool, err error) {
-	o, done = &options{}, true
-	out := &output{Writer: os.Stdout}
-	cmd := &cli.Command{
-		Name:                          "spawn",
-		Usage:                         "run a program with everything set that a program can be given",
-		Version:                       version(),
-		HideVersion:                   true,
-		HideHelpCommand:               true,
-		CustomRootCommandHelpTemplate: helpTemplate,
-		Flags:                         o.flags(),
-		Writer:                        out,
-		EnableShellCompletion:         os.Getenv(completing) != "",
-		ShellCompletionCommandName:    completionCommand,
-		// It is there for --completion in any case.
-		ConfigureShellCompletionCommand: func(*cli.Command) {},
-		ExitErrHandler:                  func(context.Context, *cli.Command, error) {},
-		OnUsageError:                    func(_ context.Context, _ *cli.Command, err error, _ bool) error { return err },
-		// --help with a program after it is --help.
-		CommandNotFound: func(_ context.Context, cmd *cli.Command, _ string) { _ = cli.ShowRootCommandHelp(cmd) },
-	}
-	cmd.Action = func(ctx context.Context, cmd *cli.Command) error {
-		o.program = cmd.Args().Slice()
-		switch {
-		case o.err != nil:
-			return o.err
-		case o.version:
-			cli.ShowVersion(cmd)
-		case o.completion != "":
-			return printCompletion(ctx, cmd, o.completion)
-		case len(o.program) == 0 && !o.features:
-			return errors.New("no program given; spawn --help tells more")
-		default:
-			done = false
-		}
-		return nil
-	}
-	args, err = separate(cmd.Flags, args)
-	if err != nil && !cmd.EnableShellCompletion {
-		return o, true, err
-	}
-	err = cmd.Run(context.Background(), append([]string{cmd.Name}, args...))
-	return o, done, cmp.Or(err, out.err)
+func inGroup(group string, f *pflag.Flag) *pflag.Flag {
+	f.Annotations = map[string][]string{groupKey: {group}}
+	return f
 }
 
-// separate puts "--" before the program if it isn't there, so that the library
-// leaves everything from there on alone: it would drop a "--" that is an argument
-// of the program. It finds mistakes that the library would report with other names.
-func separate(flags []cli.Flag, args []string) ([]string, error) {
+func groupOf(f *pflag.Flag) string { return f.Annotations[groupKey][0] }
+
+// takesValue reports whether a flag needs a value.
+func takesValue(f *pflag.Flag) bool { return f.NoOptDefVal == "" }
+
+// root is the command as the library knows it.
+func (o *options) root() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:                   "spawn [flags] [--] PROGRAM [ARGUMENTS]",
+		Short:                 "run a program with everything set that a program can be given",
+		Args:                  cobra.ArbitraryArgs,
+		DisableFlagsInUseLine: true,
+		SilenceErrors:         true,
+		SilenceUsage:          true,
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.SetInterspersed(false)
+	for _, f := range o.flags() {
+		flags.AddFlag(f)
+	}
+	return cmd
+}
+
+// parse reads the command line. It is done where there is nothing to run: help,
+// version or completions have been printed.
+func parse(args []string) (o *options, done bool, err error) {
+	o, done = &options{}, true
+	cmd := o.root()
+	args, err = separate(cmd.Flags(), args)
+	if err != nil {
+		return o, true, err
+	}
+	var printed error
+	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) { printed = write(os.Stdout, helpText(cmd)) })
+	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
+		o.program = args
+		done, err = o.itself(cmd)
+		return err
+	}
+	cmd.SetArgs(args)
+	err = cmd.Execute()
+	return o, done, cmp.Or(err, printed)
+}
+
+// itself does what is asked of spawn itself, and reports whether anything was.
+func (o *options) itself(cmd *cobra.Command) (done bool, err error) {
+	switch {
+	case o.complete != "":
+		return true, complete(os.Stdout, o.complete, o.program)
+	case o.err != nil:
+		return true, o.err
+	case o.version:
+		return true, write(os.Stdout, cmd.Name()+" version "+version()+"\n")
+	case o.completion != "":
+		return true, printCompletion(os.Stdout, o.completion)
+	case len(o.program) == 0 && !o.features:
+		return true, errors.New("no program given; spawn --help tells more")
+	}
+	return false, nil
+}
+
+// separate puts "--" before the program if it isn't there, so that no word of the
+// program is one of the library's. It finds mistakes that the library would report
+// in other words.
+func separate(flags *pflag.FlagSet, args []string) ([]string, error) {
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
 		switch {
 		case arg == "--":
 			return args, nil
-		case arg == "-" || !strings.HasPrefix(arg, "-"):
+		case !isFlag(arg):
 			return slices.Insert(slices.Clone(args), i, "--"), nil
 		}
-		text, value, given := strings.Cut(arg, "=")
-		takes, err := flagNamed(flags, strings.TrimPrefix(strings.TrimPrefix(text, "-"), "-"))
-		_, notBool := strconv.ParseBool(value)
+		f, open, err := flagIn(flags, arg)
 		switch {
 		case err != nil:
-			return args, fmt.Errorf("%s: %w", text, err)
-		case !takes && given && notBool != nil:
-			return args, fmt.Errorf("%s %q: it takes no value", text, value)
-		case takes && !given:
+			return args, err
+		case open:
 			i++
 			if i == len(args) {
-				return args, fmt.Errorf("%s: needs a value", text)
+				return args, fmt.Errorf("--%s: needs a value", f.Name)
 			}
 		}
 	}
 	return args, nil
 }
 
-// flagNamed reports whether the flag with a name takes a value.
-func flagNamed(flags []cli.Flag, name string) (takesValue bool, err error) {
-	for _, f := range flags {
-		if slices.Contains(f.Names(), name) {
-			doc, ok := f.(cli.DocGenerationFlag)
-			return ok && doc.TakesValue(), nil
+// isFlag reports whether a word before the program is one with flags.
+func isFlag(word string) bool { return word != "-" && strings.HasPrefix(word, "-") }
+
+// flagIn is the last flag in a word, and whether its value is the next word.
+func flagIn(flags *pflag.FlagSet, word string) (f *pflag.Flag, open bool, err error) {
+	text, value, given := strings.Cut(word, "=")
+	if name, long := strings.CutPrefix(text, "--"); long {
+		f = flags.Lookup(name)
+		_, notBool := strconv.ParseBool(value)
+		switch {
+		case f == nil:
+			return nil, false, fmt.Errorf("%s: no such flag", text)
+		case !takesValue(f) && given && notBool != nil:
+			return nil, false, fmt.Errorf("%s %q: it takes no value", text, value)
+		}
+		return f, takesValue(f) && !given, nil
+	}
+	for i, letter := range word[1:] {
+		if letter < 0x80 { // the library looks at bytes
+			f = flags.ShorthandLookup(string(letter))
+		}
+		switch {
+		case f == nil || letter >= 0x80:
+			return nil, false, fmt.Errorf("%s: no such flag", text)
+		case takesValue(f):
+			return f, i+2 == len(word), nil
 		}
 	}
-	return false, errors.New("no such flag")
-}
-
-// output is a writer that keeps its first error, which the library does not tell.
-type output struct {
-	io.Writer
-	err error
-}
-
-func (w *output) Write(b []byte) (int, error) {
-	n, err := w.Writer.Write(b)
-	if w.err == nil {
-		w.err = err
-	}
-	return n, err
-}
-
-// printCompletion prints the completion script of the library.
-func printCompletion(ctx context.Context, cmd *cli.Command, shell string) error {
-	script := cmd.Command(completionCommand).Command(shell)
-	if script == nil || shell == "pwsh" { // whose script evaluates what was typed
-		return fmt.Errorf("--completion %q: not one of bash, zsh, fish", shell)
-	}
-	out := cmd.Root().Writer
-	var text strings.Builder
-	cmd.Root().Writer = &text
-	if err := script.Action(ctx, script); err != nil {
-		return err
-	}
-	return write(out, asking.Replace(text.String()))
+	return f, false, nil
 }
 
 // version is what the go command has stamped into the program.

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/urfave/cli/v3"
+	"github.com/spf13/pflag"
 )
 
 // streams are the flags of files and descriptors.
@@ -18,9 +18,9 @@ type streams struct {
 	keep                  []int     // --keep-fd
 }
 
-func (o *options) fileFlags() []cli.Flag {
+func (o *options) fileFlags() []*pflag.Flag {
 	const group = "Files"
-	return []cli.Flag{
+	return []*pflag.Flag{
 		o.value(group, "stdin", "read standard input from `FILE`", name(&o.stdin)),
 		o.value(group, "stdout", "write standard output to `FILE`, emptied first", name(&o.stdout)),
 		o.value(group, "stderr", "write standard error to `FILE|stdout`", name(&o.stderr)),

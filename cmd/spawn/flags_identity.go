@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/urfave/cli/v3"
+	"github.com/spf13/pflag"
 
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/lookup"
@@ -27,15 +27,15 @@ type identity struct {
 	noNewPrivs bool
 }
 
-func (o *options) identityFlags() []cli.Flag {
+func (o *options) identityFlags() []*pflag.Flag {
 	const group = "Identity"
-	id := func(name, what string, to **uint32) cli.Flag {
+	id := func(name, what string, to **uint32) *pflag.Flag {
 		return o.value(group, name, "change the "+what+" id alone, to `N`", single(to, attr.ParseID))
 	}
-	caps := func(name, usage string, to *[]attr.Capability) cli.Flag {
+	caps := func(name, usage string, to *[]attr.Capability) *pflag.Flag {
 		return o.value(group, name, usage, gather(to, attr.ParseCapabilities))
 	}
-	return []cli.Flag{
+	return []*pflag.Flag{
 		o.value(group, "user", "run as `USER[:GROUP]`, names or numbers", name(&o.user)),
 		o.value(group, "groups", "have the supplementary groups of `LIST`, or none", gather(&o.groups, parseGroups)),
 		toggle(group, "keep-groups", "keep the supplementary groups", &o.keepGroups),

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"github.com/urfave/cli/v3"
+	"github.com/spf13/pflag"
 
 	"github.com/safespawn/spawn/attr"
 )
@@ -12,9 +12,9 @@ type limiting struct {
 	oomScoreAdj *attr.OOMScoreAdj
 }
 
-func (o *options) limitFlags() []cli.Flag {
+func (o *options) limitFlags() []*pflag.Flag {
 	const group = "Limits"
-	return []cli.Flag{
+	return []*pflag.Flag{
 		o.value(group, "rlimit", "set a limit: `NAME=SOFT[:HARD]|hard`", collect(&o.rlimits, attr.ParseLimit)),
 		o.value(group, "oom-score-adj", "be killed sooner or later for want of memory: `N`", single(&o.oomScoreAdj, parseOOM)),
 	}

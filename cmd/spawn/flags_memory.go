@@ -1,7 +1,7 @@
 package main
 
 import (
-	"github.com/urfave/cli/v3"
+	"github.com/spf13/pflag"
 
 	"github.com/safespawn/spawn/attr"
 )
@@ -24,9 +24,9 @@ var mappings = []named{
 	{"dax-private", uint(attr.DumpDAXPrivate)}, {"dax-shared", uint(attr.DumpDAXShared)},
 }
 
-func (o *options) memoryFlags() []cli.Flag {
+func (o *options) memoryFlags() []*pflag.Flag {
 	const group = "Memory"
-	return []cli.Flag{
+	return []*pflag.Flag{
 		o.value(group, "coredump-filter", "have `LIST` in a core dump, as anon-private,elf-headers", gather(&o.coredump, parseNames("mapping", mappings))),
 		toggle(group, "deny-write-exec", "make no memory executable that was writable", &o.denyWriteExec),
 		toggle(group, "no-huge-pages", "have no transparent huge pages", &o.noHugePages),

@@ -7,7 +7,7 @@ import (
 	"os"
 	"strings"
 
-	"github.com/urfave/cli/v3"
+	"github.com/spf13/pflag"
 
 	"github.com/safespawn/spawn/attr"
 )
@@ -28,10 +28,10 @@ type isolation struct {
 	domainname     *attr.Domainname
 }
 
-func (o *options) namespaceFlags() []cli.Flag {
+func (o *options) namespaceFlags() []*pflag.Flag {
 	const group = "Namespaces"
 	clone, unshare := parseNamespaces(namespaces), parseNamespaces(namespaces, unshareable)
-	return []cli.Flag{
+	return []*pflag.Flag{
 		o.value(group, "new", "start in new namespaces: `LIST`, as user,pid,net", gather(&o.clone, clone)),
 		o.value(group, "unshare", "start, then leave the namespaces of `LIST`", gather(&o.unshare, unshare)),
 		o.value(group, "join", "enter a namespace: `TYPE=FILE`, or several: PID:LIST", collect(&o.joins, parseJoin)),

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/urfave/cli/v3"
+	"github.com/spf13/pflag"
 
 	"github.com/safespawn/spawn/attr"
 )
@@ -33,9 +33,9 @@ type state struct {
 	stopped     bool
 }
 
-func (o *options) processFlags() []cli.Flag {
+func (o *options) processFlags() []*pflag.Flag {
 	const group = "Process"
-	return []cli.Flag{
+	return []*pflag.Flag{
 		o.value(group, "chdir", "run in directory `DIR`", name(&o.chdir)),
 		o.value(group, "env", "put `NAME=VALUE` into the environment", collect(&o.env, parseVariable)),
 		toggle(group, "clear-env", "start with an empty environment", &o.clearEnv),

@@ -7,7 +7,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/urfave/cli/v3"
+	"github.com/spf13/pflag"
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
@@ -27,11 +27,12 @@ type running struct {
 
 	features, version bool
 	completion        string
+	complete          string // the shell that asks for completions
 }
 
-func (o *options) runFlags() []cli.Flag {
+func (o *options) runFlags() []*pflag.Flag {
 	const group, itself = "Running", "Spawn itself"
-	return []cli.Flag{
+	return []*pflag.Flag{
 		o.value(group, "timeout", "stop the program after `DURATION`, as 10, 500ms or 1h30m", timeLimit(&o.timeout)),
 		o.value(group, "stop-signal", "stop it by `SIGNAL` instead of TERM", single(&o.stopSignal, attr.ParseSignal)),
 		o.value(group, "kill-after", "kill what has not ended `DURATION` after that, instead of 10s", timeLimit(&o.killAfter)),
@@ -45,9 +46,15 @@ func (o *options) runFlags() []cli.Flag {
 		toggle(itself, "features", "print what this kernel gives", &o.features),
 		o.value(itself, "completion", "print the completion script for `SHELL`: bash, zsh or fish", name(&o.completion)),
 		toggle(itself, "version", "print the version", &o.version),
-		// The library finds the flag of this name and prints the help text.
-		&cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Category: itself, Usage: "print this text", HideDefault: true},
+		toggle(itself, "help", "print this text", new(bool)), // the library finds the flag of this name
+		hidden(o.value(itself, "complete", "print completions of a line for `SHELL`", name(&o.complete))),
 	}
+}
+
+// hidden keeps a flag out of help and completions.
+func hidden(f *pflag.Flag) *pflag.Flag {
+	f.Hidden = true
+	return f
 }
 
 // check finds flags that need others.

@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/urfave/cli/v3"
+	"github.com/spf13/pflag"
 
 	"github.com/safespawn/spawn/attr"
 )
@@ -31,9 +31,9 @@ type sandbox struct {
 	digest      *attr.Digest
 }
 
-func (o *options) sandboxFlags() []cli.Flag {
+func (o *options) sandboxFlags() []*pflag.Flag {
 	const group = "Sandbox"
-	return []cli.Flag{
+	return []*pflag.Flag{
 		o.value(group, "seccomp", "filter system calls by the BPF program in `FILE`", name(&o.seccomp)),
 		toggle(group, "seccomp-log", "log what it refuses", &o.seccompLog),
 		toggle(group, "landlock", "allow nothing but what follows, in files and TCP", &o.landlock),

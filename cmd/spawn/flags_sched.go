@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/urfave/cli/v3"
+	"github.com/spf13/pflag"
 
 	"github.com/safespawn/spawn/attr"
 )
@@ -29,9 +29,9 @@ type scheduling struct {
 // clamps is a value of --util.
 type clamps struct{ min, max int }
 
-func (o *options) schedFlags() []cli.Flag {
+func (o *options) schedFlags() []*pflag.Flag {
 	const group = "Scheduling"
-	return []cli.Flag{
+	return []*pflag.Flag{
 		o.value(group, "nice", "run with nice value `N`, from -20 to 19", single(&o.nice, parseNice)),
 		o.value(group, "sched", "run with `POLICY[:PRIORITY]`, as fifo:10", single(&o.sched, parseSched)),
 		toggle(group, "reset-on-fork", "keep --sched from its own children", &o.resetOnFork),

@@ -3,9 +3,7 @@
 package main
 
 import (
-	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -21,7 +19,7 @@ func TestArgumentsPassThrough(t *testing.T) {
 		{"", "--", "-v", ""},
 		{" --help ", "--"},
 		{"--version"},
-		{"--generate-shell-completion"},
+		{"--complete", "bash"},
 		{"help", "completion", "bash"},
 		{"-", "--", "--", "-h"},
 		{"--help"},
@@ -42,7 +40,7 @@ func TestArgumentsPassThrough(t *testing.T) {
 // Words that mean something to the library are programs like others.
 func TestProgramsWithNamesOfCommands(t *testing.T) {
 	dir := t.TempDir()
-	for _, name := range []string{"help", "h", "completion", "version", "-x", "--help"} {
+	for _, name := range []string{"help", "h", "completion", "__complete", "version", "-x", "--help"} {
 		writeFile(t, filepath.Join(dir, name), "#!/bin/sh\necho \"I am $1\"\n", 0o755)
 		var lines [][]string
 		if !strings.HasPrefix(name, "-") {
@@ -59,7 +57,7 @@ func TestProgramsWithNamesOfCommands(t *testing.T) {
 }
 
 func TestHelpAndVersion(t *testing.T) {
-	for _, line := range [][]string{{"--help"}, {"-h"}, {"--help", "ls"}, {"--umask", "9", "--help"}} {
+	for _, line := range [][]string{{"--help"}, {"--help", "ls"}, {"--umask", "9", "--help"}} {
 		out := must(t, line...)
 		for _, want := range []string{"Usage: spawn", "--keep-fd N ", "Exit status:", "Examples:"} {
 			if !strings.Contains(out, want) {
@@ -87,76 +85,6 @@ func TestHelpAndVersion(t *testing.T) {
 	}
 	if out := must(t, "--version"); !strings.HasPrefix(out, "spawn version ") {
 		t.Errorf("--version: %q", out)
-	}
-}
-
-// All flags are in the help text and in the completions of "--".
-func TestCompletion(t *testing.T) {
-	complete := func(line ...string) string {
-		cmd := spawnCmd(t, append(line, "--generate-shell-completion")...)
-		cmd.Env = append(os.Environ(), completing+"=1")
-		return ok(t, cmd)
-	}
-	flags := complete("--")
-	help := must(t, "--help")
-	for _, f := range (&options{}).flags() {
-		name := "--" + f.Names()[0]
-		if !strings.Contains(flags, name+":") || !strings.Contains(help, name) {
-			t.Errorf("%s is not in the help text or not completed", name)
-		}
-	}
-	if out := complete("--std"); !strings.Contains(out, "--stdin:") || strings.Contains(out, "--umask:") {
-		t.Errorf("completions of --std: %q", out)
-	}
-	for _, line := range [][]string{{"touch", "-"}, {"touch", "x"}, {"--setsid", "--", "touch", "-"}, {"--stdin"}} {
-		if out := complete(line...); out != "" {
-			t.Errorf("completions of %q: %q", line, out)
-		}
-	}
-	fails(t, statusError, "--completion", "csh")
-}
-
-func TestCompletionScripts(t *testing.T) {
-	scripts := map[string]string{}
-	for _, shell := range []string{"bash", "zsh", "fish"} {
-		s := must(t, "--completion", shell)
-		if !strings.Contains(s, "spawn") || !strings.Contains(s, completing+"=1") || strings.Contains(s, "eval \"") {
-			t.Errorf("%s: %q", shell, s)
-		}
-		scripts[shell] = s
-	}
-	fails(t, statusError, "--completion", "pwsh")
-	bash, err := exec.LookPath("bash")
-	if err != nil {
-		testenv.Skip(t, "no bash")
-	}
-	dir := t.TempDir()
-	if err := os.Symlink(testenv.Self(t), filepath.Join(dir, "spawn")); err != nil {
-		t.Fatal(err)
-	}
-	script := writeFile(t, filepath.Join(dir, "script"), `_get_comp_words_by_ref() { cur="${COMP_WORDS[COMP_CWORD]}"; }
-`+scripts["bash"]+`
-complete_words() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); __spawn_bash_autocomplete; echo "${COMPREPLY[*]}"; }
-complete_words spawn --explain --std
-complete_words spawn --umask 027 '>' important --ni
-complete_words spawn --env 'A=$(touch typed)' --std
-complete_words spawn --env '`+"`touch typed`"+`' '$(touch typed)' --std
-complete_words spawn '; touch typed;' --std
-complete_words 'spawn;touch typed' --std
-complete_words spawn '--$(touch typed)'
-`, 0o644)
-	important := writeFile(t, filepath.Join(dir, "important"), "as it was", 0o644)
-	cmd := exec.CommandContext(context.Background(), bash, script)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
-	if got := ok(t, cmd); got != "--stdin --stdout --stderr\n\n--stdin --stdout --stderr\n\n\n\n\n" {
-		t.Errorf("bash completes to %q", got)
-	}
-	if b, err := os.ReadFile(important); err != nil || string(b) != "as it was" {
-		t.Errorf("a completion wrote %q, %v", b, err)
-	}
-	if _, err := os.Stat(filepath.Join(dir, "typed")); err == nil {
-		t.Error("a completion ran what was typed")
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"os"
 	"strconv"
 
-	"github.com/urfave/cli/v3"
+	"github.com/spf13/pflag"
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
@@ -21,10 +21,10 @@ type keeping struct {
 	held *spawn.Tree // nil where there is none
 }
 
-func (o *options) treeFlags() []cli.Flag {
+func (o *options) treeFlags() []*pflag.Flag {
 	const group = "Descendants"
 	l := &o.limits
-	return []cli.Flag{
+	return []*pflag.Flag{
 		toggle(group, "tree", "end what the program has started together with it", &o.tree),
 		toggle(group, "tree-strict", "--tree, or an error where some of it could get away", &l.Strict),
 		o.value(group, "limit-memory", "bound their memory to `BYTES`", amount(&l.Memory)),

@@ -1,19 +1,73 @@
 package main
 
-// helpTemplate is the help text, with the flags put in by the library, in their
-// order: a new category begins a new part.
-const helpTemplate = `spawn - {{.Usage}}
+import (
+	"fmt"
+	"strings"
 
-Usage: spawn [flags] [--] PROGRAM [ARGUMENTS]
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
 
+// helpText is the reference: the flags between the texts, each group in its order.
+func helpText(cmd *cobra.Command) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "spawn - %s\n\nUsage: %s\n", cmd.Short, cmd.UseLine())
+	b.WriteString(helpBefore)
+	for _, group := range groupsOf(cmd.Flags()) {
+		fmt.Fprintf(&b, "\n%s:\n", group.name)
+		width := 0
+		for _, f := range group.flags {
+			width = max(width, len(heading(f)))
+		}
+		for _, f := range group.flags {
+			_, usage := pflag.UnquoteUsage(f)
+			fmt.Fprintf(&b, "%-*s  %s\n", width, heading(f), usage)
+		}
+	}
+	b.WriteString(helpAfter)
+	return b.String()
+}
+
+// heading is a flag with its letter and its value.
+func heading(f *pflag.Flag) string {
+	s := "    --" + f.Name
+	if f.Shorthand != "" {
+		s = "-" + f.Shorthand + ", --" + f.Name
+	}
+	if value, _ := pflag.UnquoteUsage(f); takesValue(f) {
+		s += " " + value
+	}
+	return "  " + s
+}
+
+// group is a part of the help text.
+type group struct {
+	name  string
+	flags []*pflag.Flag
+}
+
+func groupsOf(flags *pflag.FlagSet) (list []group) {
+	flags.VisitAll(func(f *pflag.Flag) {
+		switch name := groupOf(f); {
+		case f.Hidden:
+		case len(list) == 0 || list[len(list)-1].name != name:
+			list = append(list, group{name, []*pflag.Flag{f}})
+		default:
+			last := &list[len(list)-1]
+			last.flags = append(last.flags, f)
+		}
+	})
+	return list
+}
+
+const helpBefore = `
 Everything from PROGRAM on is left alone. PROGRAM is searched for in the PATH
 of the caller, whatever --env says, unless it has a slash. What flags set is
 set in the child before PROGRAM begins, whatever their order; --explain shows
 it step by step. Lists have commas.
-{{$category := ""}}{{range .VisibleFlags}}{{if ne .GetCategory $category}}{{$category = .GetCategory}}
-{{$category}}:
-{{end}}    {{.}}
-{{end}}
+`
+
+const helpAfter = `
 Of --env, --fd, --keep-fd, --rlimit, --join, --uid-map, --gid-map, --mount, the
 flags with lists and --allow-* there may be many.
 

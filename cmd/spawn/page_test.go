@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/urfave/cli/v3"
 )
 
 // TestPagesParse wants the command lines of the pages to be ones, and all flags that are
@@ -40,11 +38,11 @@ func TestPagesParse(t *testing.T) {
 	}
 	elsewhere := []string{"Files", "Running", "Spawn itself"}
 	for _, f := range (&options{}).flags() {
-		page, category := "attributes", f.(cli.CategorizableFlag).GetCategory()
+		page, category := "attributes", groupOf(f)
 		if category == "Descendants" {
 			page = "trees"
 		}
-		if name := f.Names()[0]; !slices.Contains(elsewhere, category) && !strings.Contains(pages[page], "--"+name+" ") {
+		if name := f.Name; !slices.Contains(elsewhere, category) && !strings.Contains(pages[page], "--"+name+" ") {
 			t.Errorf("no use of --%s in %s.md", name, page)
 		}
 	}

@@ -31,7 +31,7 @@ var layers = [][]string{
 	{"internal/handover"},
 	{"exec"},
 	{"exec/exectest"},
-	{"cmd/spawn", "examples"},
+	{"examples"},
 }
 
 // layerName is the name of a package in layers. The programs in examples have one name.
