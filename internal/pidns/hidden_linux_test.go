@@ -3,7 +3,6 @@
 package pidns_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -68,10 +67,7 @@ func hiddenMembers([]string) int {
 			err = fmt.Errorf("%d members after no signal", count())
 		}
 	}
-	if left, kerr := n.Kill(context.Background()); left != 0 || kerr != nil {
-		err = errors.Join(err, fmt.Errorf("%d left, %w", left, kerr))
-	}
-	return testenv.Status(err)
+	return testenv.Status(errors.Join(err, killAll(n)))
 }
 
 // A member whose files in /proc are closed to this process is a member.

@@ -3,7 +3,6 @@
 package pidns_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os/exec"
@@ -43,10 +42,7 @@ func foreignProc([]string) int {
 	if s := member.ProcessState.Sys().(syscall.WaitStatus); s.Signal() != syscall.SIGTERM {
 		return testenv.Status(fmt.Errorf("it has ended with %#x", s))
 	}
-	if left, err := n.Kill(context.Background()); left != 0 || err != nil {
-		return testenv.Status(fmt.Errorf("%d left, %w", left, err))
-	}
-	return 0
+	return testenv.Status(killAll(n))
 }
 
 // A member gets its signal where /proc has other numbers than this process.

@@ -3,7 +3,6 @@
 package pidns
 
 import (
-	"context"
 	"os"
 	"strconv"
 	"sync"
@@ -175,39 +174,12 @@ func (n *Namespace) leave() {
 // maxPause is the longest time between two looks at an init that is ending.
 const maxPause = time.Second
 
-// Kill kills all processes of the namespace. It returns how many are left when the context
-// ends, zombies apart: a child of this process is one until it is waited for.
-func (n *Namespace) Kill(ctx context.Context) (left int, err error) {
-	n.signal(unix.SIGKILL)
-	return n.Wait(ctx)
-}
-
-// Wait waits until the namespace has no processes but its init. It returns how many are
-// left when the context ends, with its error.
-func (n *Namespace) Wait(ctx context.Context) (left int, err error) {
-	for pause := minPause; ; pause = min(2*pause, maxLook) {
-		list, err := n.Members()
-		if err != nil || len(list) == 0 {
-			return len(list), err
-		}
-		select {
-		case <-ctx.Done():
-			return len(list), ctx.Err()
-		case <-time.After(pause):
-		}
-	}
-}
-
-// Times between two looks at the members: to look takes a time that grows with the number
-// of processes of the system.
-const (
-	minPause = 500 * time.Microsecond
-	maxLook  = 100 * time.Millisecond
-)
+// Kill kills all processes of the namespace, and does not wait for their end.
+func (n *Namespace) Kill() { n.signal(unix.SIGKILL) }
 
 // Close kills what is left of the namespace and lets go of it.
 func (n *Namespace) Close() {
-	n.signal(unix.SIGKILL)
+	n.Kill()
 	n.leave()
 	n.file.Close()
 }

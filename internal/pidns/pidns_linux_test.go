@@ -4,7 +4,6 @@ package pidns_test
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -254,9 +253,8 @@ func TestKillTakesAll(t *testing.T) {
 			}
 			return len(members) >= 6
 		})
-		left, err := n.Kill(t.Context())
-		if left != 0 || err != nil {
-			t.Errorf("%d left, %v", left, err)
+		if err := killAll(n); err != nil {
+			t.Error(err)
 		}
 		for _, m := range members {
 			if text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", m)); err == nil && !strings.Contains("ZX", string(kernel.StatFields(text)[0])) {
@@ -267,36 +265,30 @@ func TestKillTakesAll(t *testing.T) {
 	})
 }
 
-// A child that nobody has waited for is no reason to wait.
-func TestKillDoesNotWaitForZombies(t *testing.T) {
+// killAll kills the members of a namespace, and waits until there are none.
+func killAll(n *pidns.Namespace) (err error) {
+	n.Kill()
+	var left []int
+	if !testenv.Soon(func() bool {
+		left, err = n.Members()
+		return len(left) == 0
+	}) {
+		return errors.Join(err, fmt.Errorf("%d members are left", len(left)))
+	}
+	return err
+}
+
+// A child that nobody has waited for is no member.
+func TestZombiesAreNoMembers(t *testing.T) {
 	n := newNamespace(t)
 	cmd := exec.Command("/bin/sleep", "1000")
 	inside(t, n, cmd)
-	if left, err := n.Kill(t.Context()); left != 0 || err != nil {
-		t.Errorf("%d left, %v", left, err)
+	if err := killAll(n); err != nil {
+		t.Error(err)
 	}
 	if err := cmd.Wait(); err == nil || cmd.ProcessState.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
 		t.Errorf("it ended with %v", err)
 	}
-}
-
-// The time of a wait is bounded by its context, and what is left is counted.
-func TestWaitEndsWithItsContext(t *testing.T) {
-	n := newNamespace(t)
-	cmd := exec.Command("/bin/sleep", "1000")
-	inside(t, n, cmd)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if left, err := n.Wait(ctx); left != 1 || !errors.Is(err, context.Canceled) {
-		t.Errorf("%d left, %v", left, err)
-	}
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	if left, err := n.Wait(t.Context()); left != 0 || err != nil {
-		t.Errorf("%d left, %v", left, err)
-	}
-	_ = cmd.Wait() // it was killed
 }
 
 var _ = testenv.RegisterHelper("parent of an init", parentOfInit)

@@ -85,13 +85,6 @@ func (s *space) all() []*pidns.Namespace {
 	return list
 }
 
-// ended is a context that lets nobody wait.
-var ended = func() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
-}()
-
 // KillEach is KillAll: the next child gets another namespace.
 func (s *space) KillEach() (some bool, err error) { return s.KillAll() }
 
@@ -103,7 +96,7 @@ func (s *space) KillAll() (some bool, err error) {
 	if s.now == nil || !s.used {
 		return some, nil
 	}
-	_, _ = s.now.Kill(ended) // it is awaited by the caller
+	s.now.Kill()
 	s.dead, s.now, s.used = append(s.dead, s.now), nil, false
 	return some, nil
 }
