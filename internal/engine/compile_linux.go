@@ -10,7 +10,6 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -243,22 +242,15 @@ func (p *Program) lowerExec(in *Input, pl *plan.Plan) error {
 	return nil
 }
 
-// shell runs what has no interpreter of its own.
-const shell = "/bin/sh"
-
 // lowerShell adds execve of the shell, which is to read the program.
 func (p *Program) lowerShell(in *Input, pl *plan.Plan, env raw.Arg) {
-	name := in.Path
-	switch {
-	case in.File != nil:
-		name = p.program.script
-	case strings.HasPrefix(name, "-"), strings.HasPrefix(name, "+"):
-		name = "./" + name // and no option
+	path := in.Path
+	if in.File != nil {
+		path = p.program.script
 	}
 	b := pl.Builder()
-	b.Step(raw.Step{Name: plan.StepExecve, Part: uint8(plan.PartStart), Index: -1, Object: shell})
-	argv := append([]string{shell, name}, in.Argv[1:]...)
-	pl.Call(plan.Exec, raw.Execve, b.String(shell), b.Strings(argv), env)
+	b.Step(raw.Step{Name: plan.StepExecve, Part: uint8(plan.PartStart), Index: -1, Object: plan.Shell})
+	pl.Call(plan.Exec, raw.Execve, b.String(plan.Shell), b.Strings(plan.ShellArgv(path, in.Argv)), env)
 }
 
 // busyRetries bounds how often execve is tried while the program is open for

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
@@ -114,12 +113,7 @@ func (p *Program) execute(how *os.ProcAttr) (*os.Process, error) {
 	if !p.shell || !errors.Is(err, syscall.ENOEXEC) {
 		return proc, err
 	}
-	const shell = "/bin/sh"
-	name := p.path
-	if strings.HasPrefix(name, "-") || strings.HasPrefix(name, "+") {
-		name = "./" + name // and no option
-	}
-	return os.StartProcess(shell, append([]string{shell, name}, p.argv[1:]...), how)
+	return os.StartProcess(plan.Shell, plan.ShellArgv(p.path, p.argv), how)
 }
 
 // execError is the error of os.StartProcess, which does not tell what failed.
