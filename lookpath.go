@@ -1,8 +1,6 @@
 package spawn
 
 import (
-	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -39,7 +37,7 @@ func LookPath(name string, env []string, dir string) (string, error) {
 	if !filepath.IsAbs(dir) {
 		here, err := os.Getwd()
 		if err != nil {
-			return "", notFound(name, &plan.Error{Err: bareError(err)})
+			return "", notFound(name, &plan.Error{Err: plan.Bare(err)})
 		}
 		s.dir = from(here, dir)
 	}
@@ -62,7 +60,7 @@ func (s *Spec) LookPath(name string) (string, error) {
 	if l.root == "" {
 		here, err := os.Getwd()
 		if err != nil {
-			return "", notFound(name, &plan.Error{Err: bareError(err)})
+			return "", notFound(name, &plan.Error{Err: plan.Bare(err)})
 		}
 		l.dir = here
 	}
@@ -187,22 +185,13 @@ func (s *search) check(path string) error {
 	st, err := os.Stat(path)
 	switch {
 	case err != nil:
-		return bareError(err)
+		return plan.Bare(err)
 	case !st.Mode().IsRegular():
 		return syscall.EACCES
 	case s.mine:
 		return mayExecute(path, st.Mode())
 	}
 	return byMode(st.Mode())
-}
-
-// bareError is an error of package os without the path.
-func bareError(err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		return pe.Err
-	}
-	return err
 }
 
 // maxLinks is how many symbolic links a path may have.

@@ -3,7 +3,6 @@ package forkexec
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -118,7 +117,7 @@ func (p *Program) execute(how *os.ProcAttr) (*os.Process, error) {
 
 // execError is the error of os.StartProcess, which does not tell what failed.
 func (p *Program) execError(err error) error {
-	err = bare(err)
+	err = plan.Bare(err)
 	e := &plan.Error{Part: plan.PartStart, Step: plan.StepExecve, Index: -1, Object: p.path, Err: err}
 	switch err {
 	case syscall.EAGAIN, syscall.ENOMEM, syscall.EMFILE, syscall.ENFILE:
@@ -134,13 +133,4 @@ func (p *Program) execError(err error) error {
 		e.Hint = "or of what an attribute asks for: package os does not tell"
 	}
 	return e
-}
-
-// bare is an error without the path, which ours has.
-func bare(err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		return pe.Err
-	}
-	return err
 }

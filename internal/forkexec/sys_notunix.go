@@ -67,7 +67,7 @@ func (n *need) get(heldFiles) (heldFile, error) {
 		return heldFile{}, n.checkDir()
 	}
 	f, err := os.OpenFile(n.at.path, n.flag, n.perm)
-	return heldFile{f, true}, bare(err)
+	return heldFile{f, true}, plan.Bare(err)
 }
 
 func (n *need) checkDir() error {
@@ -75,7 +75,7 @@ func (n *need) checkDir() error {
 	if err == nil && !st.IsDir() {
 		return syscall.ENOTDIR
 	}
-	return bare(err)
+	return plan.Bare(err)
 }
 
 // busy is for Unix: a program that is open for writing.

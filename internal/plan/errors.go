@@ -3,6 +3,7 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strconv"
 	"strings"
 	"syscall"
@@ -51,6 +52,15 @@ func AttrError(step string, index int, object string, err error) error {
 // StartError is an error of what each start does.
 func StartError(step string, err error) error {
 	return &Error{Part: PartStart, Step: step, Index: -1, Err: err}
+}
+
+// Bare is an error of package os without the path, which ours has.
+func Bare(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
 }
 
 // NotAPath is the hint where a program is missing that is given by its name alone.
