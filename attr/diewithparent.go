@@ -69,7 +69,7 @@ type DieWithParent struct {
 const parentsNamespace = "the namespace that ends with this process"
 
 func (d DieWithParent) check(c *plan.Claims) error {
-	if err := pidns.Able(); err != nil && !isRefusal(err) {
+	if err := pidns.Able(); err != nil && !pidns.IsRefusal(err) {
 		return plan.AttrError(plan.StepSetns, -1, parentsNamespace, err)
 	}
 	return claimAll(c, "attr.DieWithParent", theDeathSignal, newPIDs, "the pid namespace of the start")
@@ -89,7 +89,7 @@ func checkDying(l List, c *plan.Claims) (guarded bool, err error) {
 	switch {
 	case err == nil:
 		return true, c.Claim(theGuardian, "attr.DieWithParent")
-	case !isRefusal(err):
+	case !pidns.IsRefusal(err):
 		return false, at(i, plan.AttrError(plan.StepTree, -1, "", err))
 	case l[i].(DieWithParent).Strict:
 		return false, at(i, plan.AttrError(plan.StepSetns, -1, parentsNamespace, neither(pidns.Able(), err)))
@@ -112,11 +112,6 @@ func guardian(l List) error {
 	return err
 }
 
-func isRefusal(err error) bool {
-	var r *pidns.Refusal
-	return errors.As(err, &r)
-}
-
 // neither is the error where there is neither a namespace nor a guardian.
 func neither(namespace, guardian error) error {
 	var n, g *pidns.Refusal
@@ -137,7 +132,7 @@ func unsupported(err error) error {
 }
 
 // alone reports whether no pid namespace can be made.
-func (DieWithParent) alone() bool { return isRefusal(pidns.Able()) }
+func (DieWithParent) alone() bool { return pidns.IsRefusal(pidns.Able()) }
 
 // lower asks Able again. If it says something else than it has said to checkDying, that is
 // never less than Strict wants: then the start fails.

@@ -12,6 +12,12 @@ type Refusal struct {
 	passing bool // it may be otherwise the next time: others may have ended
 }
 
+// IsRefusal reports whether an error is a *Refusal.
+func IsRefusal(err error) bool {
+	var r *Refusal
+	return errors.As(err, &r)
+}
+
 func (r *Refusal) Error() string { return "needs " + r.What + ": " + r.Err.Error() }
 
 // Unwrap returns the system's error.

@@ -131,7 +131,7 @@ func dyingGroup() (*cgroup.Group, error) {
 			dying.own = own
 			return dying.group, nil
 		}
-		if !lasts(err) || !forget() {
+		if !pidns.IsRefusal(err) || !forget() {
 			return nil, err
 		}
 	case dying.refused != nil && !moved:
@@ -159,12 +159,6 @@ func stay(moved bool) error {
 	dying.guard.mu.Lock()
 	defer dying.guard.mu.Unlock()
 	return dying.guard.renew(dying.group, true)
-}
-
-// lasts reports whether an error is a refusal.
-func lasts(err error) bool {
-	var r *pidns.Refusal
-	return errors.As(err, &r)
 }
 
 // forget removes the group of Dying, if nobody is in it but the guardian, and reports
@@ -197,9 +191,8 @@ var errNoKill error = &pidns.Refusal{What: "cgroup.kill", Since: "5.14", Err: un
 
 // refusal is an error about a control group that lasts as a refusal.
 func refusal(err error) error {
-	var r *pidns.Refusal
 	switch {
-	case err == nil || errors.As(err, &r):
+	case err == nil || pidns.IsRefusal(err):
 		return err
 	case errors.Is(err, errors.ErrUnsupported), errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.EROFS):
 		return &pidns.Refusal{What: "a control group of version 2 that is delegated to this process", Err: err}
