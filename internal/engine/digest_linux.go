@@ -104,18 +104,9 @@ func mayExecute(fd int) error {
 	return err
 }
 
-// memorySeals keep a memory file from changing.
-const memorySeals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
-
-// sealed reports whether a file is a memory file that nobody can write to any more.
-func sealed(fd int) bool {
-	seals, err := unix.FcntlInt(uintptr(fd), unix.F_GET_SEALS, 0)
-	return err == nil && seals&memorySeals == memorySeals
-}
-
 // unchangeable reports whether nobody can write to a file any more.
 func unchangeable(fd int) bool {
-	if sealed(fd) {
+	if highfd.IsSealed(fd) {
 		return true
 	}
 	var st unix.Statx_t
@@ -136,7 +127,7 @@ func ownsVerity(magic int64) bool {
 // copy. Until it is sealed, other processes of the same user can write to it, by /proc. So
 // it is hashed afterwards. st is of the file.
 func copyOf(fd int, name string, size int64, st *unix.Stat_t) (sure *highfd.Held, sum [32]byte, err error) {
-	n, err := newMemory(name)
+	n, err := highfd.NewMemory(name)
 	if err != nil {
 		return nil, sum, err
 	}
@@ -154,19 +145,6 @@ func copyOf(fd int, name string, size int64, st *unix.Stat_t) (sure *highfd.Held
 		return nil, sum, err
 	}
 	return sure, sum, nil
-}
-
-// newMemory is a memory file that can be executed.
-func newMemory(name string) (int, error) {
-	const exec = 0x10 // MFD_EXEC, Linux 6.3
-	n, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|exec)
-	if err == unix.EINVAL {
-		n, err = unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
-	}
-	if err != nil {
-		return -1, err
-	}
-	return highfd.Raise(n)
 }
 
 // permit lets those execute a copy who may execute its file. Where the copy can't have the
@@ -190,10 +168,10 @@ func seal(fd int) (sum [32]byte, err error) {
 	if onCopied != nil {
 		onCopied(fd)
 	}
-	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, memorySeals); err != nil {
+	if err := highfd.SealMemory(fd); err != nil {
 		return sum, err
 	}
-	if !sealed(fd) {
+	if !highfd.IsSealed(fd) {
 		return sum, unix.EBUSY
 	}
 	sum, _, err = hashOf(fd)

@@ -86,10 +86,7 @@ const (
 // program is a descriptor of a file with the init, which is in no file system and can't be
 // changed.
 func program() (int, error) {
-	fd, err := unix.MemfdCreate(initName, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_EXEC)
-	if err == unix.EINVAL { // before Linux 6.3
-		fd, err = unix.MemfdCreate(initName, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
-	}
+	fd, err := highfd.NewMemory(initName)
 	switch err {
 	case nil:
 	case unix.EACCES:
@@ -97,9 +94,6 @@ func program() (int, error) {
 	case unix.ENOSYS, unix.EPERM:
 		return -1, &Refusal{What: "memfd_create", Since: "3.17", Err: err}
 	default:
-		return -1, err
-	}
-	if fd, err = highfd.Raise(fd); err != nil {
 		return -1, err
 	}
 	if err := fill(fd, image(raw.InitCode())); err != nil {
@@ -118,7 +112,5 @@ func fill(fd int, b []byte) error {
 	if n != len(b) {
 		return unix.EIO
 	}
-	_, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS,
-		unix.F_SEAL_SEAL|unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_WRITE)
-	return err
+	return highfd.SealMemory(fd)
 }
