@@ -145,11 +145,10 @@ var _ = testenv.RegisterHelper("starts in turn", func(args []string) int {
 })
 
 func init() {
-	spawntest.Unprivileged("limited starts", limitedStarts)
+	spawntest.UnprivilegedAlone("limited starts", limitedStarts)
 }
 
-// limitedStarts is TestLimiterInTurn for RLIMIT_NPROC. Other tests may have processes of
-// the same user.
+// limitedStarts is TestLimiterInTurn for RLIMIT_NPROC.
 func limitedStarts(string) error {
 	testenv.IdleThreads()
 	var was unix.Rlimit

@@ -16,13 +16,14 @@ import (
 	"github.com/safespawn/spawn/internal/testenv"
 )
 
-// unprivileged are tests that run in a process without privilege.
-var unprivileged []string
+// unprivileged are tests that run in a process without privilege, by name: whether that
+// is to be the only one of its user.
+var unprivileged = map[string]bool{}
 
 // Unprivileged adds such a test to those of TestUnprivileged. It returns what is wrong,
 // and gets a directory that it can write to.
 func Unprivileged(name string, test func(dir string) error) string {
-	unprivileged = append(unprivileged, name)
+	unprivileged[name] = false
 	return testenv.RegisterHelper("unprivileged: "+name, func(args []string) int {
 		if err := test(args[0]); err != nil {
 			fmt.Println(err)
@@ -32,15 +33,28 @@ func Unprivileged(name string, test func(dir string) error) string {
 	})
 }
 
-// TestUnprivileged runs them all, as nobody where this process is root.
+// UnprivilegedAlone is Unprivileged for a test that counts the processes of its user. Other
+// packages are tested at the same time.
+func UnprivilegedAlone(name string, test func(dir string) error) {
+	Unprivileged(name, test)
+	unprivileged[name] = true
+}
+
+// TestUnprivileged runs them all, as nobody or a user of their own where this process is root.
 func TestUnprivileged(t *testing.T) {
-	for _, name := range unprivileged {
+	for name, alone := range unprivileged {
 		t.Run(name, func(t *testing.T) {
 			dir := testenv.PublicDir(t)
 			s := Helper(t, "unprivileged: "+name, dir)
+			user := uint32(testenv.Nobody)
+			if alone {
+				testenv.NeedRoot(t)
+				user = uint32(40_000 + os.Getpid()%20_000)
+			}
 			if os.Geteuid() == 0 {
-				RunByNobody(t, s)
-				if err := os.Chown(dir, testenv.Nobody, testenv.Nobody); err != nil {
+				ForAnybody(t, s)
+				s.Attr = append(s.Attr, attr.Credential{UID: user, GID: user})
+				if err := os.Chown(dir, int(user), int(user)); err != nil {
 					t.Fatal(err)
 				}
 			}
