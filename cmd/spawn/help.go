@@ -158,7 +158,8 @@ where standard error is no terminal, or spawn is in its background.
 
 Exit status:
     that of the program, or
-    128+N  signal N has killed the program
+    128+N  signal N has killed the program; it then ends spawn, too, so that a shell
+           sees the signal, and one ^C ends a script
     124    --timeout is over, without --preserve-status
     125    a mistake in the command line, or a step before PROGRAM failed
     126    PROGRAM is there, but can't be run

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/safespawn/spawn"
 )
@@ -22,9 +23,22 @@ const (
 	statusSignal   = 128 // killed by a signal, whose number is added
 )
 
-func main() { os.Exit(command(os.Args[1:])) }
+func main() {
+	status := command(os.Args[1:])
+	if status >= bySignal {
+		// A shell that runs a script tells by the signal that ^C was meant for it, too.
+		die(syscall.Signal(status - bySignal))
+		status += statusSignal - bySignal
+	}
+	os.Exit(status)
+}
 
-// command is spawn without the process around it. It returns the exit status.
+// bySignal and the number of a signal stand for an end by that signal. No exit status
+// is as large.
+const bySignal = 1 << 16
+
+// command is spawn without the process around it. It returns the exit status, or
+// bySignal and a signal.
 func command(args []string) int {
 	o, done, err := parse(args)
 	if done || err != nil {

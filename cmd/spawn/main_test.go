@@ -107,11 +107,19 @@ func finish(t *testing.T, cmd *exec.Cmd) result {
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
-	r := result{cmd.ProcessState.ExitCode(), out.String(), errOut.String()}
+	r := result{shellStatus(cmd.ProcessState), out.String(), errOut.String()}
 	if r.status < 0 {
 		t.Fatalf("%q: %v; %+v", cmd.Args, cmd.ProcessState, r)
 	}
 	return r
+}
+
+// shellStatus is an end as a shell tells it.
+func shellStatus(s *os.ProcessState) int {
+	if w := s.Sys().(syscall.WaitStatus); w.Signaled() {
+		return statusSignal + int(w.Signal())
+	}
+	return s.ExitCode()
 }
 
 // try runs spawn with the arguments.

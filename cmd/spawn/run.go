@@ -24,13 +24,15 @@ type ending struct {
 	tree     *spawn.Usage // nil where there is none
 }
 
-// status is the exit status that tells it, as a shell does.
+// status is the exit status that tells it.
 func (e *ending) status() int {
 	switch {
 	case e.timedOut && !e.preserve:
 		return statusTimeout
+	case e.state.Signaled() && e.timedOut:
+		return statusSignal + int(e.state.Signal()) // as timeout(1)
 	case e.state.Signaled():
-		return statusSignal + int(e.state.Signal())
+		return bySignal + int(e.state.Signal())
 	}
 	return e.state.ExitCode()
 }
@@ -239,7 +241,7 @@ func classify(err error) (status int, silent bool) {
 	case errors.Is(err, errTimeout):
 		return statusTimeout, true
 	case errors.As(err, &early):
-		return statusSignal + int(early.sig), true
+		return bySignal + int(early.sig), true
 	case errors.As(err, &lookup):
 		return statusNotFound, false
 	case errors.As(err, &failed) && failed.Step == spawn.StepExecve:

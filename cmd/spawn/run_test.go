@@ -141,7 +141,7 @@ func TestTimeoutAndSignalBeforeExec(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
-	if status := cmd.ProcessState.ExitCode(); status != statusSignal+15 || errOut.Len() > 0 {
+	if status := shellStatus(cmd.ProcessState); status != statusSignal+15 || errOut.Len() > 0 {
 		t.Errorf("signal: status %d, %q", status, &errOut)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -206,5 +207,55 @@ func TestNohup(t *testing.T) {
 	}
 	if r := try(t, "sh", "-c", inner); r.status != statusSignal+1 || r.out != "" {
 		t.Errorf("where nothing is ignored: %+v", r)
+	}
+}
+
+// Spawn ends by the signal that has ended the program.
+func TestEndsBySameSignal(t *testing.T) {
+	signals := []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
+	if runtime.GOOS == "linux" {
+		signals = append(signals, syscall.SIGKILL, syscall.SIGQUIT, syscall.SIGSEGV, syscall.SIGABRT, syscall.SIGUSR1, syscall.SIGPIPE, syscall.SIGPROF, 40)
+	}
+	for _, sig := range signals {
+		cmd := spawnCmd(t, "sh", "-c", fmt.Sprintf("kill -%d $$", int(sig)))
+		var errOut bytes.Buffer
+		cmd.Stderr = &errOut
+		_ = cmd.Run() // it ends by a signal
+		w := cmd.ProcessState.Sys().(syscall.WaitStatus)
+		if !w.Signaled() || w.Signal() != sig || w.CoreDump() || errOut.Len() > 0 {
+			t.Errorf("signal %v: %v, %q", sig, cmd.ProcessState, &errOut)
+		}
+	}
+}
+
+// One ^C ends a script.
+func TestScriptNeedsOneInterrupt(t *testing.T) {
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		testenv.Skip(t, "no bash")
+	}
+	link := filepath.Join(t.TempDir(), "spawn")
+	if err := os.Symlink(testenv.Self(t), link); err != nil {
+		t.Fatal(err)
+	}
+	master, slave := openPTY(t)
+	cmd := spawnCmd(t)
+	cmd.Path = bash
+	cmd.Args = []string{"bash", "-c", `"$0" sh -c 'echo ready $$ $PPID; exec sleep 600'; echo the script goes on`, link}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	s := begin(t, cmd, master)
+	slave.Close()
+	if _, err := master.Write([]byte{3}); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if got := shellStatus(cmd.ProcessState); got != statusSignal+int(syscall.SIGINT) {
+		t.Errorf("the script ends with %d", got)
+	}
+	for line := range s.lines {
+		if line != "" {
+			t.Errorf("got %q", line)
+		}
 	}
 }

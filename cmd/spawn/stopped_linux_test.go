@@ -30,7 +30,7 @@ func TestSignalsToStopped(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = cmd.Wait()
-		if status := cmd.ProcessState.ExitCode(); status != statusSignal+15 {
+		if status := shellStatus(cmd.ProcessState); status != statusSignal+15 {
 			t.Errorf("%q: status %d", line, status)
 		}
 	}
@@ -57,7 +57,7 @@ func TestTerminalEndsStopped(t *testing.T) {
 		}
 		_ = cmd.Wait()
 		master.Close()
-		if status := cmd.ProcessState.ExitCode(); status != statusSignal+2 {
+		if status := shellStatus(cmd.ProcessState); status != statusSignal+2 {
 			t.Errorf("%q: status %d", line, status)
 		}
 	}
