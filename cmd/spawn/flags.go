@@ -43,7 +43,8 @@ func (o *options) flags() []*pflag.Flag {
 // letters are the short names of the frequent flags.
 var letters = map[string]string{
 	"chdir": "C", "env": "e", "clear-env": "i", "user": "u", "nice": "n", "timeout": "t", "rlimit": "l",
-	"stdin": "I", "stdout": "o", "stderr": "E", "verbose": "v", "tree": "T", "cpus": "c", "help": "h",
+	"stdin": "I", "stdout": "o", "stderr": "E", "verbose": "v", "tree": "T", "cpus": "c",
+	"short-help": "h",
 }
 
 // value is a flag with a value, which may be given several times.
@@ -129,6 +130,8 @@ func (o *options) itself(cmd *cobra.Command) (done bool, err error) {
 	switch {
 	case o.complete != "":
 		return true, complete(os.Stdout, o.complete, o.program)
+	case o.short:
+		return true, write(os.Stdout, shortHelp(cmd))
 	case o.err != nil:
 		return true, o.err
 	case o.version:
@@ -178,7 +181,7 @@ func flagIn(flags *pflag.FlagSet, word string) (f *pflag.Flag, open bool, err er
 		_, notBool := strconv.ParseBool(value)
 		switch {
 		case f == nil:
-			return nil, false, fmt.Errorf("%s: no such flag", text)
+			return nil, false, noFlag(flags, text, name)
 		case !takesValue(f) && given && notBool != nil:
 			return nil, false, fmt.Errorf("%s %q: it takes no value", text, value)
 		}
@@ -190,12 +193,20 @@ func flagIn(flags *pflag.FlagSet, word string) (f *pflag.Flag, open bool, err er
 		}
 		switch {
 		case f == nil || letter >= 0x80:
-			return nil, false, fmt.Errorf("%s: no such flag", text)
+			return nil, false, noFlag(flags, text, text[1:])
 		case takesValue(f):
 			return f, i+2 == len(word), nil
 		}
 	}
 	return f, false, nil
+}
+
+// noFlag is the error for a flag that there isn't.
+func noFlag(flags *pflag.FlagSet, text, name string) error {
+	if meant := suggestion(flags, name); meant != "" {
+		return fmt.Errorf("%s: no such flag; did you mean --%s?", text, meant)
+	}
+	return fmt.Errorf("%s: no such flag; spawn -h lists the frequent ones", text)
 }
 
 // version is what the go command has stamped into the program.

@@ -25,9 +25,9 @@ type running struct {
 
 	explain, stats, verbose bool
 
-	features, version bool
-	completion        string
-	complete          string // the shell that asks for completions
+	features, version, short bool
+	completion               string
+	complete                 string // the shell that asks for completions
 }
 
 func (o *options) runFlags() []*pflag.Flag {
@@ -46,7 +46,8 @@ func (o *options) runFlags() []*pflag.Flag {
 		toggle(itself, "features", "print what this kernel gives", &o.features),
 		o.value(itself, "completion", "print the completion script for `SHELL`: bash, zsh or fish", name(&o.completion)),
 		toggle(itself, "version", "print the version", &o.version),
-		toggle(itself, "help", "print this text", new(bool)), // the library finds the flag of this name
+		toggle(itself, "help", "print the reference: all flags", new(bool)), // the library finds the flag of this name
+		toggle(itself, "short-help", "print the frequent flags", &o.short),
 		hidden(o.value(itself, "complete", "print completions of a line for `SHELL`", name(&o.complete))),
 	}
 }

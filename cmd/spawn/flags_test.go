@@ -70,7 +70,10 @@ func TestHelpAndVersion(t *testing.T) {
 			}
 		}
 	}
-	for _, flag := range []string{"--help", "--version", "--completion=bash"} {
+	if out := must(t, "-h", "--umask", "9"); strings.Count(out, "\n") > 24 || !strings.Contains(out, "-u, --user") {
+		t.Errorf("-h is no screen: %q", out)
+	}
+	for _, flag := range []string{"-h", "--help", "--version", "--completion=bash"} {
 		full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 		if err != nil {
 			break // not every system has it
@@ -166,15 +169,17 @@ func TestMessageNamesTheFlag(t *testing.T) {
 		"--user-env: needs": {"--user-env", "true"},
 		"--nic: ":           {"--nic", "5", "true"},
 		"-bogus: ":          {"-bogus=5", "true"},
-		`--setsid "foo": `:  {"--setsid=foo", "true"},
-		"--umask: ":         {"--umask"},
-		"--detach-tty: ":    {"--setsid", "--detach-tty", "true"},
-		"--append: needs":   {"--append", "true"},
-		"--setgroups: ":     {"--setgroups", "deny", "true"},
-		"--map-helpers: ":   {"--map-helpers", "true"},
-		"--allow-tcp: ":     {"--allow-tcp", "--allow-connect", "1", "true"},
-		"--landlock: ":      {"--allow-read", "/nonexistent", "true"},
-		`--user "nosuch": `: {"--user", "nosuch", "--user-env", "true"},
+		"--umaks: no such flag; did you mean --umask?": {"--umaks=022", "true"},
+		"--stop: no such flag":                         {"--stop", "true"},
+		`--setsid "foo": `:                             {"--setsid=foo", "true"},
+		"--umask: ":                                    {"--umask"},
+		"--detach-tty: ":                               {"--setsid", "--detach-tty", "true"},
+		"--append: needs":                              {"--append", "true"},
+		"--setgroups: ":                                {"--setgroups", "deny", "true"},
+		"--map-helpers: ":                              {"--map-helpers", "true"},
+		"--allow-tcp: ":                                {"--allow-tcp", "--allow-connect", "1", "true"},
+		"--landlock: ":                                 {"--allow-read", "/nonexistent", "true"},
+		`--user "nosuch": `:                            {"--user", "nosuch", "--user-env", "true"},
 	} {
 		if got := fails(t, statusError, line...); !strings.Contains(got, "spawn: "+flag) {
 			t.Errorf("%q: got %q", line, got)

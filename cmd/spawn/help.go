@@ -28,6 +28,25 @@ func helpText(cmd *cobra.Command) string {
 	return b.String()
 }
 
+// shortHelp is a screen: the flags that have a letter.
+func shortHelp(cmd *cobra.Command) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "spawn - %s\n\nUsage: %s\n\n", cmd.Short, cmd.UseLine())
+	width := 0
+	var list []*pflag.Flag
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if f.Shorthand != "" {
+			list, width = append(list, f), max(width, len(heading(f)))
+		}
+	})
+	for _, f := range list {
+		_, usage := pflag.UnquoteUsage(f)
+		fmt.Fprintf(&b, "%-*s  %s\n", width, heading(f), usage)
+	}
+	b.WriteString("\nThe reference, with all flags: spawn --help\n")
+	return b.String()
+}
+
 // heading is a flag with its letter and its value.
 func heading(f *pflag.Flag) string {
 	s := "    --" + f.Name
