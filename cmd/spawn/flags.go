@@ -132,6 +132,8 @@ func (o *options) itself(cmd *cobra.Command) (done bool, err error) {
 		return true, complete(os.Stdout, o.complete, o.program)
 	case o.short:
 		return true, write(os.Stdout, shortHelp(cmd))
+	case o.man:
+		return true, write(os.Stdout, manPage(cmd))
 	case o.err != nil:
 		return true, o.err
 	case o.version:

@@ -25,9 +25,9 @@ type running struct {
 
 	explain, stats, verbose bool
 
-	features, version, short bool
-	completion               string
-	complete                 string // the shell that asks for completions
+	features, version, short, man bool
+	completion                    string
+	complete                      string // the shell that asks for completions
 }
 
 func (o *options) runFlags() []*pflag.Flag {
@@ -48,6 +48,7 @@ func (o *options) runFlags() []*pflag.Flag {
 		toggle(itself, "version", "print the version", &o.version),
 		toggle(itself, "help", "print the reference: all flags", new(bool)), // the library finds the flag of this name
 		toggle(itself, "short-help", "print the frequent flags", &o.short),
+		toggle(itself, "man", "print this as a manual page, for man(1)", &o.man),
 		hidden(o.value(itself, "complete", "print completions of a line for `SHELL`", name(&o.complete))),
 	}
 }

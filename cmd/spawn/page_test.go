@@ -47,3 +47,19 @@ func TestPagesParse(t *testing.T) {
 		}
 	}
 }
+
+// TestManPage wants spawn.1 to be what --man prints.
+func TestManPage(t *testing.T) {
+	page, err := os.ReadFile("spawn.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(page) != manPage((&options{}).root()) {
+		t.Error("spawn.1 is not up to date: go run ./cmd/spawn --man >cmd/spawn/spawn.1")
+	}
+	for line := range strings.Lines(string(page)) {
+		if word, _, _ := strings.Cut(line, " "); strings.HasPrefix(line, ".") && !slices.Contains([]string{".TH", ".SH", ".SS", ".TP", ".B", ".PP", ".nf", ".fi"}, strings.TrimSpace(word)) {
+			t.Errorf("%q is a request", line)
+		}
+	}
+}
