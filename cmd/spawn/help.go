@@ -108,7 +108,8 @@ where the caller ignores them, as under nohup(1), without --sig-default; the
 others don't, as spawn itself handles them: say --sig-ignore. What the caller
 blocks stays blocked without --sig-block, but for HUP, INT, QUIT, TERM, CHLD,
 URG, PROF and the signals of faults.
-SIGNALS are names or numbers, "all" or "none".
+SIGNALS are names or numbers, "all" or "none". As pid 1, as in a container, spawn
+also reaps orphans.
 
 --ctty needs --setsid. --foreground needs --setpgid, and that spawn is in the
 foreground itself; when the program is stopped, as by ^Z, it keeps the terminal,

@@ -54,7 +54,7 @@ func TestManPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if string(page) != manPage((&options{}).root()) {
+	if strings.ReplaceAll(string(page), "\r\n", "\n") != manPage((&options{}).root()) {
 		t.Error("spawn.1 is not up to date: go run ./cmd/spawn --man >cmd/spawn/spawn.1")
 	}
 	for line := range strings.Lines(string(page)) {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -60,6 +61,7 @@ func run(p *spawn.Program, o *options) (*ending, error) {
 	defer pid.remove()
 	r := newRelay(o)
 	defer r.close()
+	defer reapAsInit()()
 	if o.foreground {
 		tty := openTerminal()
 		defer tty.close()
@@ -93,6 +95,25 @@ func run(p *spawn.Program, o *options) (*ending, error) {
 		e.seen, e.group, e.tree = r.memory.seen(), cgroupPeak(o.cgroup), o.usage()
 	}
 	return e, nil
+}
+
+// reapAsInit reaps orphans if this process is an init, until the returned function is
+// called.
+func reapAsInit() (stop func()) {
+	if os.Getpid() != 1 {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var reaper sync.WaitGroup
+	reaper.Go(func() {
+		if err := spawn.Reap(ctx); ctx.Err() == nil {
+			fmt.Fprintln(os.Stderr, "spawn: orphans are not reaped: "+message(err))
+		}
+	})
+	return func() {
+		cancel()
+		reaper.Wait()
+	}
 }
 
 // wanted are the signals to be passed on, but for those that are ignored: the
