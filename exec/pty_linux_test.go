@@ -25,6 +25,16 @@ func init() {
 	testenv.RegisterHelper("size", func([]string) int {
 		events := make(chan os.Signal, 8)
 		signal.Notify(events, unix.SIGWINCH, unix.SIGINT)
+		// After it has sent a signal a terminal drops what has not been read: what this
+		// program has written by then, too.
+		modes, err := unix.IoctlGetTermios(0, unix.TCGETS)
+		if err != nil {
+			return status(err)
+		}
+		modes.Lflag |= unix.NOFLSH
+		if err := unix.IoctlSetTermios(0, unix.TCSETS, modes); err != nil {
+			return status(err)
+		}
 		for {
 			w, err := unix.IoctlGetWinsize(0, unix.TIOCGWINSZ)
 			if err != nil {
