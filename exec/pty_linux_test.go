@@ -25,14 +25,7 @@ func init() {
 	testenv.RegisterHelper("size", func([]string) int {
 		events := make(chan os.Signal, 8)
 		signal.Notify(events, unix.SIGWINCH, unix.SIGINT)
-		// After it has sent a signal a terminal drops what has not been read: what this
-		// program has written by then, too.
-		modes, err := unix.IoctlGetTermios(0, unix.TCGETS)
-		if err != nil {
-			return status(err)
-		}
-		modes.Lflag |= unix.NOFLSH
-		if err := unix.IoctlSetTermios(0, unix.TCSETS, modes); err != nil {
+		if err := testenv.KeepWritten(0); err != nil {
 			return status(err)
 		}
 		for {

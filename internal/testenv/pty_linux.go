@@ -39,10 +39,24 @@ func NewPTY() (master, terminal *os.File, err error) {
 	}); err == nil {
 		terminal, err = os.OpenFile("/dev/pts/"+strconv.Itoa(number), os.O_RDWR|unix.O_NOCTTY, 0)
 	}
+	if err == nil {
+		err = OnDescriptor(terminal, KeepWritten)
+	}
 	if err != nil {
 		master.Close()
 	}
 	return master, terminal, err
+}
+
+// KeepWritten has a terminal keep what has not been read when a key sends a signal. It would
+// drop that after the signal: what a program has written about the signal, too.
+func KeepWritten(terminal int) error {
+	modes, err := unix.IoctlGetTermios(terminal, unix.TCGETS)
+	if err != nil {
+		return err
+	}
+	modes.Lflag |= unix.NOFLSH
+	return unix.IoctlSetTermios(terminal, unix.TCSETS, modes)
 }
 
 // OnDescriptor calls f with a file's descriptor, and leaves the file's flags alone.
