@@ -1,4 +1,4 @@
-// Command modproxy writes a module as a version that a proxy of modules could serve:
+// Command modproxy writes a module as a version that a proxy of modules could serve.
 //
 //	go run ./modproxy DIR MODULE@VERSION PROXY
 //
