@@ -188,10 +188,10 @@ func TestStdTooLate(t *testing.T) {
 			}
 		}
 	}
-	if err := exec.FromStd(osexec.Command("no such program")).Start(); !errors.Is(err, exec.ErrNotFound) {
+	if err := exec.FromStd(osexec.Command("no-such-program")).Start(); !errors.Is(err, exec.ErrNotFound) {
 		t.Errorf("%v", err)
 	}
-	if err := exec.Command("no such program").Std().Start(); !errors.Is(err, exec.ErrNotFound) {
+	if err := exec.Command("no-such-program").Std().Start(); !errors.Is(err, exec.ErrNotFound) {
 		t.Errorf("%v", err)
 	}
 }
