@@ -8,6 +8,7 @@ import (
 	osexec "os/exec"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -20,8 +21,8 @@ import (
 // std.Process. If the context is one of [WithRunner], its Runner runs the Cmd.
 //
 // If std was started, or has pipes from StdinPipe, StdoutPipe or StderrPipe, it can't be
-// carried. Err then says so, and Start returns it. With a later Go whose Cmd is not known
-// here, the error matches [errors.ErrUnsupported].
+// carried. Err then says so, and Start returns it. If a later Go has a field that is not known
+// here, and it is set, Err names it and matches [errors.ErrUnsupported].
 func FromStd(std *osexec.Cmd) *Cmd {
 	c := &Cmd{
 		Path: std.Path, Args: std.Args, Env: std.Env, Dir: std.Dir,
@@ -29,16 +30,9 @@ func FromStd(std *osexec.Cmd) *Cmd {
 		SysProcAttr: std.SysProcAttr, Err: std.Err, WaitDelay: std.WaitDelay,
 	}
 	c.watchLeak()
-	ctx, known := raw.Field[context.Context](std, "ctx")
-	pipes, knownPipes := raw.Field[[]io.Closer](std, "parentIOPipes")
-	switch {
-	case !known || !knownPipes:
-		c.Err = errors.Join(c.Err, fmt.Errorf("exec: the Cmd of %s is not known here: %w", runtime.Version(), errors.ErrUnsupported))
-		return c
-	case std.Process != nil:
-		c.Err = errors.Join(c.Err, errors.New("exec: the Cmd of os/exec was started"))
-	case len(pipes) > 0:
-		c.Err = errors.Join(c.Err, errors.New("exec: the Cmd of os/exec has pipes: call StdinPipe, StdoutPipe and StderrPipe of the Cmd from FromStd"))
+	ctx, err := contextOfStd(std)
+	if err != nil {
+		c.Err = err // and not that of LookPath, which may be ErrDot and then be set to nil
 	}
 	if c.ctx = ctx; ctx != nil {
 		c.fake = fakeOf(ctx)
@@ -54,6 +48,41 @@ func FromStd(std *osexec.Cmd) *Cmd {
 		}
 	}
 	return c
+}
+
+// stdFields are the fields of os/exec's Cmd that FromStd carries or does not need.
+var stdFields = []string{
+	"Path", "Args", "Env", "Dir", "Stdin", "Stdout", "Stderr", "ExtraFiles", "SysProcAttr", "Err", "Cancel", "WaitDelay", "ctx",
+	"Process", "ProcessState", "childIOFiles", "parentIOPipes", "goroutine", "goroutineErr", "ctxResult", "startCalled", // of one that has begun
+	"createdByStack", "lookPathErr", "cachedLookExtensions",
+}
+
+// contextOfStd is the context of a Cmd of os/exec, or why it can't be carried.
+func contextOfStd(std *osexec.Cmd) (context.Context, error) {
+	v := reflect.ValueOf(std).Elem()
+	for i := range v.NumField() {
+		if name := v.Type().Field(i).Name; !slices.Contains(stdFields, name) && !v.Field(i).IsZero() {
+			return nil, unknownOfStd(name)
+		}
+	}
+	ctx, known := raw.Field[context.Context](std, "ctx")
+	if !known {
+		return nil, unknownOfStd("ctx")
+	}
+	pipes, known := raw.Field[[]io.Closer](std, "parentIOPipes")
+	switch {
+	case !known:
+		return nil, unknownOfStd("parentIOPipes")
+	case std.Process != nil:
+		return nil, errors.New("exec: the Cmd of os/exec was started")
+	case len(pipes) > 0:
+		return nil, errors.New("exec: the Cmd of os/exec has pipes: call StdinPipe, StdoutPipe and StderrPipe of the Cmd from FromStd")
+	}
+	return ctx, nil
+}
+
+func unknownOfStd(field string) error {
+	return fmt.Errorf("exec: field %s of os/exec's Cmd in %s: %w", field, runtime.Version(), errors.ErrUnsupported)
 }
 
 // Std returns a Cmd of os/exec that runs the same program, for code that wants one. Start
@@ -72,8 +101,8 @@ func (c *Cmd) Std() *osexec.Cmd {
 	std.Path, std.Args, std.Env, std.Dir = c.Path, c.Args, c.Env, c.Dir
 	std.Stdin, std.Stdout, std.Stderr, std.ExtraFiles = c.Stdin, c.Stdout, c.Stderr, c.ExtraFiles
 	std.SysProcAttr, std.WaitDelay = c.SysProcAttr, c.WaitDelay
-	if std.Err = c.Err; std.Err == nil {
-		std.Err = c.notStd()
+	if std.Err = c.notStd(); std.Err == nil {
+		std.Err = c.Err
 	}
 	std.Cancel = nil
 	if cancel := c.Cancel; cancel != nil {

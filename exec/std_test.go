@@ -29,16 +29,8 @@ func init() {
 // TestStdFields fails with a version of Go whose Cmd has fields that FromStd and Std do
 // not know.
 func TestStdFields(t *testing.T) {
-	carried := []string{
-		"Path", "Args", "Env", "Dir", "Stdin", "Stdout", "Stderr", "ExtraFiles", "SysProcAttr", "Err", "Cancel", "WaitDelay", "ctx",
-	}
-	ofRunning := []string{
-		"Process", "ProcessState", "childIOFiles", "parentIOPipes", "goroutine", "goroutineErr", "ctxResult", "startCalled",
-	}
-	// For people, of Command, and for names without an extension on Windows.
-	left := []string{"createdByStack", "lookPathErr", "cachedLookExtensions"}
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[osexec.Cmd]()) {
-		if !slices.Contains(slices.Concat(carried, ofRunning, left), f.Name) {
+		if !slices.Contains(exec.StdFields, f.Name) {
 			t.Errorf("os/exec's Cmd has a field %s", f.Name)
 		}
 	}
@@ -78,6 +70,11 @@ func TestStdRefuses(t *testing.T) {
 	}
 	if err := exec.Command("true").Std().Err; err != nil {
 		t.Error(err)
+	}
+	// Whoever sets an ErrDot to nil must not lose what can't be carried.
+	c.Err = exec.ErrDot
+	if err := c.Std().Err; errors.Is(err, exec.ErrDot) || !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("%v", err)
 	}
 }
 
@@ -171,9 +168,11 @@ func TestStdTooLate(t *testing.T) {
 		std.Args, ours.Args = testenv.HelperArgs("nothing"), testenv.HelperArgs("nothing")
 		begin(std)
 		begin(ours)
-		if err := exec.FromStd(std).Start(); err == nil || errors.Is(err, errors.ErrUnsupported) {
+		std.Err = exec.ErrDot
+		if err := exec.FromStd(std).Start(); err == nil || errors.Is(err, exec.ErrDot) {
 			t.Errorf("%s: FromStd: %v", name, err)
 		}
+		std.Err = nil
 		if err := ours.Std().Start(); err == nil || errors.Is(err, errors.ErrUnsupported) {
 			t.Errorf("%s: Std: %v", name, err)
 		}
