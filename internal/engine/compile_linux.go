@@ -102,18 +102,12 @@ type others struct {
 	apart   *Program     // the same in a copy of the memory; nil where there is no other cgroup
 	memory  *plan.Plan   // not nil: prog lies in its memory
 	own     *highfd.Held // the program, where it was opened or copied for its digest
-
-	template *template // what it is made of, or is to be once it is over; nil where there is none
 }
 
 // Compile makes the program. Errors are of the type *plan.Error. It keeps nothing of
 // in but its open files, unless the program is started but once.
 func (p *Program) Compile(in Input) error {
-	f := kernel.Here()
-	if in.Once && onCompile == nil && p.refill(f, &in) {
-		return nil
-	}
-	err := p.compileKnowing(f, in)
+	err := p.compileKnowing(kernel.Here(), in)
 	if err == nil && onCompile != nil {
 		onCompile(p)
 	}
@@ -214,9 +208,7 @@ func (p *Program) compileFor(in *Input, withSlots bool) error {
 func (p *Program) Release() {
 	p.disown()
 	if p.memory != nil {
-		if !p.keepTemplate() {
-			p.memory.Free()
-		}
+		p.memory.Free()
 		p.memory, p.prog = nil, nil
 	}
 	if p.copying != nil {
@@ -230,7 +222,6 @@ func (p *Program) Release() {
 // lowerExec adds execve, as the last step.
 func (p *Program) lowerExec(in *Input, pl *plan.Plan) error {
 	b := pl.Builder()
-	b.Mark()
 	env, err := p.lowerEnv(in, pl)
 	if err != nil {
 		return err

@@ -21,7 +21,6 @@ import (
 type signalVars struct {
 	first, last raw.Var   // range of the signals to be reset
 	each        []raw.Var // 1 where signal i+1 is to be reset
-	known       bool      // which these are, by Compile
 }
 
 // resetSignals resets dispositions. With clone3 no handler is left; without, or
@@ -41,7 +40,6 @@ func (p *Program) resetSignals(pl *plan.Plan, claims *plan.Claims, once bool) {
 		if reset = p.notInherited(); reset == 0 {
 			return
 		}
-		p.signals.known = true
 	} else {
 		p.signals.each = make([]raw.Var, plan.LastSignal)
 	}

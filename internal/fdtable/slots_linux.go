@@ -240,15 +240,12 @@ func planSlots(actions []plan.Action, files, late []int, reopen Set) slotPlan {
 	return chooseSlots(first, actions, append(late, files...), reopen)
 }
 
-// IsHigh reports whether a file of this process may get a slot.
-func IsHigh(fd int) bool { return fd >= highFD }
-
 // chooseSlots is planSlots with slots from first on. There is nothing for files
 // with high numbers when they are too many, or when an action mentions a slot.
 func chooseSlots(first int, actions []plan.Action, files []int, reopen Set) slotPlan {
 	var high Set
 	for _, fd := range files {
-		if IsHigh(fd) {
+		if fd >= highFD {
 			high.Add(fd)
 		}
 	}

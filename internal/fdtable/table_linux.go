@@ -48,11 +48,6 @@ func (f *Lowering) result() Table {
 	return t
 }
 
-// Plain reports whether nothing is to be seen to but that descriptors are open.
-func (t *Table) Plain() bool {
-	return len(t.lent) == 0 && len(t.spans) == 0 && len(t.slots) == 0 && t.vars.gate == 0
-}
-
 // Check finds descriptors that are not open.
 func (t *Table) Check(actions []plan.Action) error {
 	for _, u := range t.numbers {

@@ -41,7 +41,6 @@ type Builder struct {
 	relay relay
 
 	shared Program // what BuildShared returns
-	marked struct{ used, lists int }
 }
 
 // pending is an operation whose arena offsets aren't addresses yet.
@@ -301,42 +300,6 @@ func (b *Builder) Reset() {
 	}
 }
 
-// Mark says that all strings and arrays from now on are those of an execve, which is the
-// last operation.
-func (b *Builder) Mark() { b.marked.used, b.marked.lists = b.used, len(b.lists) }
-
-// Refillable reports whether p is what BuildShared has returned, and Refill may be called.
-func (b *Builder) Refillable(p *Program) bool {
-	n := len(p.info)
-	return p == &b.shared && n > 0 && p.info[n-1].sys == Execve && len(b.mem) <= maxKept
-}
-
-// Refill gives a Refillable program, which nobody runs, other arguments of execve. It
-// returns false where there is no room for them, and the builder must be reset.
-func (b *Builder) Refill(path string, argv, env []string) bool {
-	p, mem := &b.shared, unsafe.SliceData(b.mem)
-	b.used, b.lists = b.marked.used, b.lists[:b.marked.lists]
-	args := [...]Arg{b.String(path), b.Strings(argv), b.Strings(env)}
-	if unsafe.SliceData(b.mem) != mem {
-		return false // addresses of what is before the mark were of the old place
-	}
-	base := uint64(uintptr(unsafe.Pointer(mem)))
-	b.relocate(b.lists[b.marked.lists:], base)
-	for i, a := range args {
-		p.ops[len(p.info)-1].args[i] = a.v + base
-	}
-	return true
-}
-
-// relocate makes addresses of the offsets in lists.
-func (b *Builder) relocate(lists []list, base uint64) {
-	for _, l := range lists {
-		for i := range l.n {
-			b.mem[l.off/8+i] += base
-		}
-	}
-}
-
 // Build sorts the operations by phase and fixes all addresses. Afterwards the
 // builder is of no use until Reset. The last operation of the last phase should
 // be one that does not return; a failure follows otherwise.
@@ -368,7 +331,11 @@ func (b *Builder) build(p *Program) {
 	slices.SortStableFunc(b.ops, func(x, y pending) int { return int(x.phase) - int(y.phase) })
 	p.arena, p.nvars, p.relay = b.mem, b.nvars+1, b.relay
 	base := uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b.mem))))
-	b.relocate(b.lists, base)
+	for _, l := range b.lists {
+		for i := range l.n {
+			b.mem[l.off/8+i] += base
+		}
+	}
 	for i := range b.ops {
 		op := &b.ops[i]
 		for a := range op.args {
