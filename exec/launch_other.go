@@ -15,7 +15,7 @@ import (
 
 // launch makes the process, as os/exec does where the Cmd asks for nothing more.
 func (c *Cmd) launch(ctx context.Context, path string, files []*os.File, env []string) error {
-	if c.keeps() || c.Actions.Len() > 0 || len(c.Attr) > 0 {
+	if c.keeps() || c.Actions.Len() > 0 || len(c.Attr) > 0 || len(c.ListenFDs) > 0 || c.DirFile != nil {
 		return c.launchSpec(ctx, path, files, env)
 	}
 	p, err := os.StartProcess(path, c.argv(), &os.ProcAttr{Dir: c.Dir, Env: env, Files: files, Sys: c.SysProcAttr})
