@@ -29,7 +29,8 @@ type Running interface {
 	// Process becomes Cmd.Process. Nil means a process that nothing can be done with.
 	Process() *os.Process
 	// Signal stands for a signal to the process, and to its tree. Kill, Shutdown, Stop and
-	// the end of the context send signals. It is called at any time, from any goroutine.
+	// the end of the context send signals. It is called at any time, from any goroutine. The
+	// signal 0 only asks: [os.ErrProcessDone] says that the process has ended.
 	Signal(sig os.Signal) error
 	// Wait does what the program does, and returns how it has ended. It is called once, in
 	// a goroutine of its own that Start begins. When it has returned, this package closes
@@ -101,7 +102,10 @@ func (c *Cmd) startFake(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	f := &fake{run: run, done: make(chan struct{})}
+	if run == nil {
+		return errors.New("exec: the runner has started nothing")
+	}
+	f := &fake{run: run, done: make(chan struct{}), err: errors.New("exec: Wait of the runner has not returned")}
 	c.fake = f
 	if c.Process = run.Process(); c.Process == nil {
 		c.Process = raw.NoProcess(math.MaxInt32)

@@ -1,7 +1,10 @@
 package exectest_test
 
 import (
+	"context"
 	"errors"
+	"os"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -110,6 +113,36 @@ func TestManyAtOnce(t *testing.T) {
 		all(func() *exec.Cmd { return exec.CommandContext(f.Context(t.Context()), args[0], args[1:]...) })
 		if got := len(f.Calls()); got != n {
 			t.Errorf("%d calls", got)
+		}
+	}
+}
+
+// ends is a runner, and what it has started, whose Wait ends the goroutine.
+type ends struct{ nothing bool }
+
+func (e ends) Start(context.Context, *exec.Cmd) (exec.Running, error) {
+	if e.nothing {
+		return nil, nil
+	}
+	return e, nil
+}
+
+func (ends) Process() *os.Process   { return nil }
+func (ends) Signal(os.Signal) error { return nil }
+
+func (ends) Wait() (*os.ProcessState, error) {
+	runtime.Goexit()
+	return nil, nil
+}
+
+// TestGoexit has programs whose goroutines end, as by FailNow, and a runner without a program.
+func TestGoexit(t *testing.T) {
+	f := exectest.Script(exectest.OnAny("a").Do(func(*exectest.Run) int { runtime.Goexit(); return 0 }))
+	for _, ctx := range []context.Context{
+		f.Context(t.Context()), exec.WithRunner(t.Context(), ends{}), exec.WithRunner(t.Context(), ends{nothing: true}),
+	} {
+		if err := exec.CommandContext(ctx, "a").Run(); err == nil {
+			t.Error("no error")
 		}
 	}
 }

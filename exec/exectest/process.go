@@ -56,6 +56,9 @@ func (p *process) Process() *os.Process { return raw.NoProcess(p.pid) }
 
 // Signal does what a signal does by default, or what the rule says.
 func (p *process) Signal(sig os.Signal) error {
+	if sig == syscall.Signal(0) {
+		return nil // nothing is sent
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.call.Signals = append(p.call.Signals, sig)
@@ -79,6 +82,8 @@ func byDefault(sig os.Signal) *end {
 	return &end{signal: number}
 }
 
+var errNoReturn = errors.New("exectest: the function of Do has not returned")
+
 // Wait does what the rule says.
 func (p *process) Wait() (*os.ProcessState, error) {
 	type result struct {
@@ -87,8 +92,9 @@ func (p *process) Wait() (*os.ProcessState, error) {
 	}
 	done := make(chan result, 1)
 	go func() {
-		e, err := p.work()
-		done <- result{e, err}
+		r := result{err: errNoReturn} // a test may end the goroutine of Do, by FailNow
+		defer func() { done <- r }()
+		r.end, r.err = p.work()
 	}()
 	var r result
 	select {
