@@ -23,7 +23,7 @@ func (c *Cmd) Output() ([]byte, error) {
 	c.Stdout = out
 	var ends *endsKeeper
 	if c.Stderr == nil {
-		ends = &endsKeeper{size: keptOfStderr}
+		ends = newEndsKeeper()
 		c.Stderr = ends
 	}
 	err := c.Run()
@@ -108,28 +108,27 @@ func (b *collector) ReadFrom(r io.Reader) (total int64, err error) {
 	}
 }
 
-// endsKeeper keeps the first and the last size bytes of what is written to it.
+// endsKeeper keeps the beginning and the end of what is written to it.
 type endsKeeper struct {
-	size int
-	head []byte
-	tail []byte // a ring once it has size bytes
-	next int    // where the ring goes on
-	lost int64  // how many bytes were between the two
+	keep  Keep
+	head  []byte
+	tail  []byte // a ring once it has keep.Tail bytes
+	next  int    // where the ring goes on
+	total int64
 }
+
+func newEndsKeeper() *endsKeeper { return &endsKeeper{keep: Keep{keptOfStderr, keptOfStderr}} }
 
 func (k *endsKeeper) Write(p []byte) (int, error) {
 	n := len(p)
-	p = fill(&k.head, p, k.size)
-	if skip := len(p) - k.size; skip > 0 {
-		k.lost += int64(skip)
-		p = p[skip:]
-	}
-	p = fill(&k.tail, p, k.size)
+	k.total += int64(n)
+	p = fill(&k.head, p, k.keep.Head)
+	p = p[max(len(p)-k.keep.Tail, 0):]
+	p = fill(&k.tail, p, k.keep.Tail)
 	for len(p) > 0 {
 		done := copy(k.tail[k.next:], p)
 		p = p[done:]
-		k.lost += int64(done)
-		k.next = (k.next + done) % k.size
+		k.next = (k.next + done) % len(k.tail)
 	}
 	return n, nil
 }
@@ -148,8 +147,8 @@ func (k *endsKeeper) ReadFrom(r io.Reader) (total int64, err error) {
 		if err != nil {
 			return total, err
 		}
-		if n == len(buf) && n < k.size {
-			buf = make([]byte, min(4*n, k.size))
+		if n == len(buf) && n < k.keep.Tail {
+			buf = make([]byte, min(4*n, k.keep.Tail))
 		}
 	}
 }
@@ -162,18 +161,23 @@ func fill(dst *[]byte, p []byte, size int) []byte {
 	return p[n:]
 }
 
+// lost is how many bytes were between the two.
+func (k *endsKeeper) lost() int64 { return k.total - int64(len(k.head)) - int64(len(k.tail)) }
+
+// end appends the end to b.
+func (k *endsKeeper) end(b []byte) []byte {
+	return append(append(b, k.tail[k.next:]...), k.tail[:k.next]...)
+}
+
 // bytes is what was kept, with a note on what was not.
 func (k *endsKeeper) bytes() []byte {
-	if k.lost == 0 {
-		return append(k.head, k.tail...)
+	all := append([]byte(nil), k.head...)
+	if lost := k.lost(); lost > 0 {
+		all = append(all, "\n... omitting "...)
+		all = strconv.AppendInt(all, lost, 10)
+		all = append(all, " bytes ...\n"...)
 	}
-	all := make([]byte, 0, len(k.head)+len(k.tail)+50)
-	all = append(all, k.head...)
-	all = append(all, "\n... omitting "...)
-	all = strconv.AppendInt(all, k.lost, 10)
-	all = append(all, " bytes ...\n"...)
-	all = append(all, k.tail[k.next:]...)
-	return append(all, k.tail[:k.next]...)
+	return k.end(all)
 }
 
 // tooMuch ends a program that has written more than MaxOutput.

@@ -124,7 +124,7 @@ func (p *Pipeline) Output() ([]byte, error) {
 	ends := make([]*endsKeeper, len(p.Cmds))
 	for i, c := range p.Cmds {
 		if c.Stderr == nil {
-			ends[i] = &endsKeeper{size: keptOfStderr}
+			ends[i] = newEndsKeeper()
 			c.Stderr = ends[i]
 		}
 	}
