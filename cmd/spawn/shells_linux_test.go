@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/safespawn/spawn/internal/testenv"
 )
 
@@ -171,10 +173,22 @@ func (sh *shell) run(line string) {
 	sh.sync()
 }
 
-// sync waits until the shell has read all that was written.
+// sync waits until the shell has read all that was written, and edits a line again: before,
+// the terminal itself would take the keys.
 func (sh *shell) sync() {
 	sh.t.Helper()
 	sh.marks++
 	sh.write(fmt.Sprintf("echo mar''ker%d.\r", sh.marks))
 	sh.want(fmt.Sprintf("marker%d.", sh.marks))
+	testenv.Eventually(sh.t, "a prompt", func() (edits bool) {
+		err := testenv.OnDescriptor(sh.master, func(fd int) error {
+			modes, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+			edits = err == nil && modes.Lflag&unix.ICANON == 0
+			return err
+		})
+		if err != nil {
+			sh.t.Fatal(err)
+		}
+		return edits
+	})
 }

@@ -212,32 +212,16 @@ func (c *linkChecker) begins(p *documented) {
 	}
 }
 
-// comments looks at each comment that belongs to a declaration.
+// comments looks at each comment outside of functions.
 func (c *linkChecker) comments(p *documented) {
 	parse := p.Parser()
 	for _, f := range p.files {
 		ast.Inspect(f, func(n ast.Node) bool {
-			var group *ast.CommentGroup
-			switch n := n.(type) {
-			case *ast.File:
-				group = n.Doc
-			case *ast.GenDecl:
-				group = n.Doc
-			case *ast.FuncDecl:
-				group = n.Doc
-			case *ast.TypeSpec:
-				group = n.Doc
-			case *ast.ValueSpec:
-				group = n.Doc
-			case *ast.Field:
-				group = n.Doc
-			case *ast.BlockStmt:
-				return false
-			}
-			if group != nil {
+			if group, ok := n.(*ast.CommentGroup); ok {
 				c.links += c.resolve(p, p.set.Position(group.Pos()), parse.Parse(group.Text()).Content)
 			}
-			return true
+			_, body := n.(*ast.BlockStmt)
+			return !body
 		})
 	}
 }
