@@ -39,7 +39,7 @@ func endThread() {
 // missing.
 func howMany(t *testing.T) int {
 	if strings.HasSuffix(t.Name(), "nothing") && !testing.Short() {
-		return testenv.Rounds(200, 1000)
+		return 1000
 	}
 	return 20
 }

@@ -8,8 +8,6 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/safespawn/spawn/internal/testenv"
 )
 
 const (
@@ -145,7 +143,11 @@ func callFromDeep(t *testing.T, depth int, f func()) {
 }
 
 func TestNothingElseIsWritten(t *testing.T) {
-	n := testenv.Rounds(1_000, 10_000)
+	const spawns, short = 10_000, 500
+	n := spawns
+	if testing.Short() {
+		n = short
+	}
 	path := tinyProgram(t, 0)
 	var clean, failing, exiting *fencedProgram
 	keep := func(b *Builder) {

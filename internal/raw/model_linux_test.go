@@ -11,8 +11,6 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/safespawn/spawn/internal/testenv"
 )
 
 // A random program is built twice from the same operations: for the child, and
@@ -282,7 +280,10 @@ func listing(ops []modelOp) string {
 }
 
 func TestRandomPrograms(t *testing.T) {
-	n := testenv.Rounds(2_000, 10_000)
+	n := 10_000
+	if testing.Short() {
+		n = 1_000
+	}
 	seed := rand.Uint64()
 	t.Logf("seed %#x", seed)
 	rnd := rand.New(rand.NewPCG(seed, 0))

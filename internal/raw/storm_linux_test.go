@@ -24,7 +24,10 @@ import (
 // TestStorm spawns in a process of its own, which is sent signals all the time,
 // is profiled, and collects garbage almost without pause.
 func TestStorm(t *testing.T) {
-	n := testenv.Rounds(2_000, 20_000)
+	n := 20_000
+	if testing.Short() {
+		n = 2_000
+	}
 	path := tinyProgram(t, 0)
 	for _, target := range []string{"process", "group"} {
 		t.Run(target, func(t *testing.T) {
