@@ -114,30 +114,40 @@ func (p *Program) Compile(in Input) error {
 	return err
 }
 
-// compileKnowing is Compile with what is known of the kernel.
+// compileKnowing is Compile with what is known of the kernel. Nothing is left of a program
+// that can't be compiled.
 func (p *Program) compileKnowing(f *kernel.Findings, in Input) error {
 	p.feat, p.path = f.Features, in.Path
 	p.inputs = inputs{Input: in, generation: f.Generation}
-	if err := p.compileFor(&in, p.feat.CloseRange && p.feat.SharedMemory); err != nil {
-		p.disown()
+	if err := p.compileVariants(&in); err != nil {
+		p.Release()
+		return err
+	}
+	if !in.Once {
+		p.inputs.keep()
+	}
+	return nil
+}
+
+// compileVariants compiles the program, and beside it what is used where its own way does
+// not do.
+func (p *Program) compileVariants(in *Input) error {
+	if err := p.compileFor(in, p.feat.CloseRange && p.feat.SharedMemory); err != nil {
 		return err
 	}
 	p.inputs.File, p.inputs.verified = in.File, in.verified
 	if p.cgroup.File != nil && p.way != copyWay {
 		p.apart = &Program{feat: p.feat}
 		p.apart.feat.SharedMemory = false
-		if err := p.apart.compileFor(&in, false); err != nil {
+		if err := p.apart.compileFor(in, false); err != nil {
 			return err
 		}
-	}
-	if !in.Once {
-		p.inputs.keep()
 	}
 	if !p.fds.NeedsSlots() {
 		return nil
 	}
 	p.copying = &Program{feat: p.feat, others: others{apart: p.apart}}
-	return p.copying.compileFor(&in, false)
+	return p.copying.compileFor(in, false)
 }
 
 // compileFor is Compile with or without slots for files with high numbers.
