@@ -19,6 +19,7 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/raw"
 	"github.com/safespawn/spawn/internal/raw/rawtest"
 	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
@@ -229,6 +230,33 @@ func filteredLater(path string, texts []string) error {
 		}
 	}
 	return nil
+}
+
+var _ = testenv.RegisterHelper("room without kill", func([]string) int {
+	err := install(spawntest.Refuse(unix.EPERM, unix.SYS_KILL), true)
+	for range 2 { // each would take as long as its children sleep
+		if errno := raw.RoomFor(2); errno != 0 {
+			err = errors.Join(err, errno)
+		}
+	}
+	return testenv.Status(err)
+})
+
+// TestRoomWithoutKill has a filter refuse kill(2) where a thread of the engine's own is to
+// be made.
+func TestRoomWithoutKill(t *testing.T) {
+	ended := make(chan error)
+	s := spawntest.Helper(t, "room without kill")
+	go func() {
+		state, err := spawn.Run(t.Context(), s)
+		if err == nil && !state.Success() {
+			err = state.Err()
+		}
+		ended <- err
+	}()
+	if err := testenv.Await(t, "the end of the children that make room", ended); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestShortageAtFirst has the first start fail for want of something, and wants no

@@ -324,9 +324,19 @@ func waitOn(word *int32, value int32, limit time.Duration) {
 
 // Interrupt makes Await and AwaitRelay return.
 func (r *Run) Interrupt() {
-	for _, word := range []*int32{&r.shares, &r.second.state} {
-		_, _, _ = syscall.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), futexWake, 1, 0, 0, 0)
-	}
+	wake(unsafe.Pointer(&r.shares))
+	wake(unsafe.Pointer(&r.second.state))
+}
+
+// wakeChild sets a variable that is 0, and wakes the child that waits while it is.
+func (r *Run) wakeChild(v Var) {
+	r.SetShared(v, 1)
+	wake(unsafe.Pointer(&r.storage[v]))
+}
+
+// wake wakes who waits on a word.
+func wake(word unsafe.Pointer) {
+	_, _, _ = syscall.Syscall6(unix.SYS_FUTEX, uintptr(word), futexWake, 1, 0, 0, 0)
 }
 
 // Operations of futex(2). The kernel's own wake is not of the private kind.

@@ -187,16 +187,16 @@ func Spin(limit time.Duration, done func() bool) {
 const roomTime = 60
 
 // RoomFor reports whether as many threads or processes more can be made now: it makes
-// children that sleep, and ends them. The errno is that of the first that can't be. They
+// children that sleep, and wakes them. The errno is that of the first that can't be. They
 // share memory and descriptors with this process, and must not outlive it.
 func RoomFor(n int) syscall.Errno {
 	var b Builder
 	b.Step(Step{Name: "sleep", Index: -1})
-	parent, zero := b.Var(), Int(0)
+	parent, awake, zero := b.Var(), b.Var(), Int(0)
 	b.Call(0, Prctl, Int(unix.PR_SET_PDEATHSIG), Int(int64(unix.SIGKILL)), zero, zero, zero).Ignore()
 	b.Call(0, Getppid).Keep(parent)
 	b.Call(0, ExitGroup, zero).SkipEqual(parent, uint64(os.Getpid()))
-	b.Call(0, Nanosleep, b.Words(roomTime, 0), zero)
+	b.Call(0, Futex, b.AddrOf(awake), Int(futexWait), zero, b.Words(roomTime, 0)).Ignore()
 	b.Call(0, ExitGroup, zero)
 	p := b.Build()
 	var failed syscall.Errno
@@ -209,7 +209,7 @@ func RoomFor(n int) syscall.Errno {
 			break
 		}
 		defer func() {
-			_ = unix.Kill(pid, unix.SIGKILL)
+			r.wakeChild(awake)
 			for !r.Await(time.Second) {
 			}
 			var x Exit
