@@ -22,6 +22,7 @@ var valueFlags = map[string]func(text string) []completion{
 	"stderr":          func(text string) []completion { return append(files(text, false, anyFile), words("stdout")...) },
 	"fd":              completeFD,
 	"env":             func(string) []completion { return keys(environmentNames()) },
+	"unset-env":       one(environmentNames),
 	"umask":           one(func() []string { return []string{"022", "027", "077"} }),
 	"sig-default":     several(signalSet),
 	"sig-ignore":      several(signalSet),

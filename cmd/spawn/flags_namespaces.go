@@ -18,6 +18,7 @@ type isolation struct {
 	joins          []joining
 	uidMap, gidMap []attr.IDMapEntry
 	mapRoot        bool
+	mapSelf        bool
 	setgroups      *bool
 	mapHelpers     bool
 	cgroup         string
@@ -38,6 +39,7 @@ func (o *options) namespaceFlags() []*pflag.Flag {
 		o.value(group, "uid-map", "map COUNT user ids: `INSIDE:OUTSIDE:COUNT`", collect(&o.uidMap, attr.ParseIDMapEntry)),
 		o.value(group, "gid-map", "map COUNT group ids: `INSIDE:OUTSIDE:COUNT`", collect(&o.gidMap, attr.ParseIDMapEntry)),
 		toggle(group, "map-root", "map the ids of the caller to 0", &o.mapRoot),
+		toggle(group, "map-self", "map the ids of the caller to themselves", &o.mapSelf),
 		o.value(group, "setgroups", "`allow|deny` setgroups(2) with the maps", single(&o.setgroups, parseAllow)),
 		toggle(group, "map-helpers", "have newuidmap and newgidmap write the maps", &o.mapHelpers),
 		o.value(group, "cgroup", "start in the cgroup of directory `DIR`", name(&o.cgroup)),
@@ -82,13 +84,18 @@ func (o *options) namespaceAttributes() (list attr.List, err error) {
 // idMap has no maps if no flag was given.
 func (o *options) idMap() (attr.IDMap, error) {
 	m := attr.IDMap{UID: o.uidMap, GID: o.gidMap, Setgroups: o.setgroups != nil && *o.setgroups, Helpers: o.mapHelpers}
-	const needs = "needs --uid-map, --gid-map or --map-root"
+	const needs = "needs --uid-map, --gid-map, --map-root or --map-self"
 	given := len(m.UID)+len(m.GID) > 0
 	switch {
-	case o.mapRoot && given:
-		return m, errors.New("--map-root: contradicts --uid-map and --gid-map")
+	case o.mapRoot && (given || o.mapSelf):
+		return m, errors.New("--map-root: contradicts --map-self, --uid-map and --gid-map")
+	case o.mapSelf && given:
+		return m, errors.New("--map-self: contradicts --uid-map and --gid-map")
 	case o.mapRoot:
 		own := attr.MapRoot()
+		m.UID, m.GID = own.UID, own.GID
+	case o.mapSelf:
+		own := attr.MapSelf()
 		m.UID, m.GID = own.UID, own.GID
 	case o.setgroups != nil && !given:
 		return m, errors.New("--setgroups: " + needs)

@@ -16,7 +16,9 @@ import (
 // none: the command would have to be a debugger.
 type state struct {
 	chdir       string
+	argv0       *string
 	env         []variable
+	unsetEnv    []string
 	clearEnv    bool
 	umask       *attr.Umask
 	setsid      bool
@@ -37,7 +39,9 @@ func (o *options) processFlags() []*pflag.Flag {
 	const group = "Process"
 	return []*pflag.Flag{
 		o.value(group, "chdir", "run in directory `DIR`", name(&o.chdir)),
+		o.value(group, "argv0", "tell the program that its name is `NAME`", single(&o.argv0, anyText)),
 		o.value(group, "env", "put `NAME=VALUE` into the environment", collect(&o.env, parseVariable)),
+		o.value(group, "unset-env", "take variable `NAME` out of the environment", collect(&o.unsetEnv, parseVariableName)),
 		toggle(group, "clear-env", "start with an empty environment", &o.clearEnv),
 		o.value(group, "umask", "run with file mode creation mask `MASK`, octal", single(&o.umask, parseUmask)),
 		toggle(group, "setsid", "run in a new session, without a terminal", &o.setsid),
@@ -100,6 +104,15 @@ func parseVariable(s string) (variable, error) {
 	}
 	return variable{name, value}, nil
 }
+
+func parseVariableName(s string) (string, error) {
+	if s == "" || strings.Contains(s, "=") {
+		return "", errors.New("not the name of a variable")
+	}
+	return s, nil
+}
+
+func anyText(s string) (string, error) { return s, nil }
 
 func parseUmask(s string) (attr.Umask, error) {
 	n, err := strconv.ParseUint(s, 8, 16)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"os"
 	"syscall"
@@ -16,9 +15,9 @@ import (
 // running is the flags of how the program is run and looked at, and of spawn
 // itself.
 type running struct {
-	timeout        time.Duration
+	timeout        *time.Duration
 	stopSignal     *syscall.Signal
-	killAfter      time.Duration
+	killAfter      *time.Duration
 	preserveStatus bool
 	pidfile        string
 	progress       bool
@@ -33,9 +32,9 @@ type running struct {
 func (o *options) runFlags() []*pflag.Flag {
 	const group, itself = "Running", "Spawn itself"
 	return []*pflag.Flag{
-		o.value(group, "timeout", "stop the program after `DURATION`, as 10, 500ms or 1h30m", timeLimit(&o.timeout)),
+		o.value(group, "timeout", "stop the program after `DURATION`, as 10 or 1h30m", single(&o.timeout, parseTimeLimit)),
 		o.value(group, "stop-signal", "stop it by `SIGNAL` instead of TERM", single(&o.stopSignal, attr.ParseSignal)),
-		o.value(group, "kill-after", "kill what has not ended `DURATION` after that, instead of 10s", timeLimit(&o.killAfter)),
+		o.value(group, "kill-after", "kill what has not ended `DURATION` after that, instead of 10s", single(&o.killAfter, parseTimeLimit)),
 		toggle(group, "preserve-status", "end with the program's own status after --timeout, too", &o.preserveStatus),
 		o.value(group, "pidfile", "write the process id of the program to `FILE` while it runs", name(&o.pidfile)),
 		toggle(group, "stats", "print time, memory and context switches afterwards", &o.stats),
@@ -65,10 +64,10 @@ func (o *running) check() error {
 		name  string
 		given bool
 	}{
-		{"--stop-signal", o.stopSignal != nil}, {"--kill-after", o.killAfter > 0}, {"--preserve-status", o.preserveStatus},
+		{"--stop-signal", o.stopSignal != nil}, {"--kill-after", o.killAfter != nil}, {"--preserve-status", o.preserveStatus},
 	}
 	for _, n := range needs {
-		if n.given && o.timeout == 0 {
+		if n.given && o.timeout == nil {
 			return errors.New(n.name + ": needs --timeout")
 		}
 	}
@@ -80,12 +79,19 @@ const defaultGrace = 10 * time.Second
 
 // stopSteps are those of --timeout.
 func (o *running) stopSteps() []spawn.StopStep {
-	steps := spawn.Graceful(cmp.Or(o.killAfter, defaultGrace))
+	grace := defaultGrace
+	if o.killAfter != nil {
+		grace = *o.killAfter
+	}
+	steps := spawn.Graceful(grace)
 	if o.stopSignal != nil {
 		steps[0].Signal = *o.stopSignal
 	}
-	if steps[0].Signal == os.Kill {
+	switch {
+	case steps[0].Signal == os.Kill:
 		return steps[1:]
+	case grace == 0:
+		return steps[:1]
 	}
 	return steps
 }

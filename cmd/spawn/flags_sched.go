@@ -16,6 +16,7 @@ import (
 // scheduling is the flags of who runs when, and where.
 type scheduling struct {
 	nice        *attr.Nice
+	addNice     *int
 	sched       *attr.SchedPolicy
 	resetOnFork bool
 	util        *clamps
@@ -33,6 +34,7 @@ func (o *options) schedFlags() []*pflag.Flag {
 	const group = "Scheduling"
 	return []*pflag.Flag{
 		o.value(group, "nice", "run with nice value `N`, from -20 to 19", single(&o.nice, parseNice)),
+		o.value(group, "add-nice", "add `N` to the nice value of spawn, as nice(1)", single(&o.addNice, parseRange(-39, 39))),
 		o.value(group, "sched", "run with `POLICY[:PRIORITY]`, as fifo:10", single(&o.sched, parseSched)),
 		toggle(group, "reset-on-fork", "keep --sched from its own children", &o.resetOnFork),
 		o.value(group, "util", "clamp the utilisation assumed, 0 to 1024: `MIN:MAX`", single(&o.util, parseUtil)),
@@ -46,6 +48,16 @@ func (o *options) schedFlags() []*pflag.Flag {
 
 func (o *options) schedAttributes() (list attr.List, err error) {
 	put(&list, o.nice)
+	if o.addNice != nil {
+		if o.nice != nil {
+			return nil, errors.New("--add-nice: contradicts --nice")
+		}
+		now, err := niceValue()
+		if err != nil {
+			return nil, fmt.Errorf("--add-nice: %w", err)
+		}
+		list = append(list, attr.Nice(min(max(now+*o.addNice, -20), 19)))
+	}
 	switch {
 	case o.sched != nil:
 		s := *o.sched

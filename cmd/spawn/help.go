@@ -80,15 +80,16 @@ func groupsOf(flags *pflag.FlagSet) (list []group) {
 }
 
 const helpBefore = `
-Everything from PROGRAM on is left alone. PROGRAM is searched for in the PATH
-of the caller, whatever --env says, unless it has a slash. What flags set is
-set in the child before PROGRAM begins, whatever their order; --explain shows
-it step by step. Lists have commas.
+Everything from PROGRAM on is left alone. A PROGRAM without a slash is searched
+for as by env(1): in the PATH that it gets itself, and in /bin and /usr/bin where
+it gets none. What flags set is set in the child before PROGRAM begins, whatever
+their order; --explain shows it step by step. Lists have commas.
 `
 
 const helpAfter = `
-Of --env, --fd, --keep-fd, --rlimit, --join, --uid-map, --gid-map, --mount, the
-flags with lists and --allow-* there may be many.
+Of --env, --unset-env, --fd, --keep-fd, --rlimit, --join, --uid-map, --gid-map,
+--mount, the flags with lists and --allow-* there may be many. --clear-env comes before
+--user-env, then --unset-env, then --env.
 
 Files. The program has descriptors 0, 1 and 2, those of --fd and --keep-fd, and
 no others. Files are opened by the child, as the user of --user, in the
@@ -122,7 +123,7 @@ Scheduling. POLICY is other, batch, idle, fifo:PRIORITY and rr:PRIORITY of 1 to
 best-effort or idle; LEVEL is 0 to 7. MODE is default, preferred, bind,
 interleave, local, preferred-many or weighted-interleave; FLAG is static,
 relative or balancing. MIN or MAX 0 leaves that clamp as it is. --nice is not
-added to the current value.
+added to the current value; --add-nice is, up to 19 and down to -20.
 
 Limits. NAME is one of as, core, cpu, data, fsize, locks, memlock, msgqueue,
 nice, nofile, nproc, rss, rtprio, rttime, sigpending, stack. A limit is a
@@ -169,8 +170,11 @@ given. With --chroot and --pivot-root PROGRAM is a path inside. With --new pid
 PROGRAM is init there: INT, TERM and others that it does not handle do nothing.
 
 --timeout stops the program by TERM, or the signal of --stop-signal, and kills it
-by KILL if it has not ended by then; with --tree, --setsid or --setpgid 0
-what it has started, too.
+by KILL if it has not ended 10 s later; with --tree what it has started, too, and
+with --setsid or --setpgid 0 its process group. A DURATION is in seconds, or has a
+unit: ms, s, m, h or d; 0 is never. With --kill-after the program is also killed that long
+after a HUP, INT, QUIT or TERM that was passed on. As with "timeout --foreground",
+the program keeps the terminal. See docs/command.md for what else timeout(1) does.
 The file of --pidfile is locked while spawn lives, and removed at the end; a file
 that a spawn that was killed has left is used again. --progress shows nothing
 where standard error is no terminal, or spawn is in its background.
@@ -180,7 +184,7 @@ Exit status:
     that of the program, or
     128+N  signal N has killed the program; it then ends spawn, too, so that a shell
            sees the signal, and one ^C ends a script
-    124    --timeout is over, without --preserve-status
+    124    --timeout is over, without --preserve-status; 137 if KILL was needed
     125    a mistake in the command line, or a step before PROGRAM failed
     126    PROGRAM is there, but can't be run
     127    there is no PROGRAM

@@ -52,6 +52,12 @@ var propagations = []named{
 	{"unbindable", unix.MS_UNBINDABLE}, {"runbindable", unix.MS_UNBINDABLE | unix.MS_REC},
 }
 
+// niceValue is that of this thread, which children inherit.
+func niceValue() (int, error) {
+	n, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
+	return 20 - n, os.NewSyscallError("getpriority", err) // the kernel counts the other way
+}
+
 // restrictions are those of the mount that a path is in here, if it is there.
 func restrictions(path string) uint {
 	var st unix.Statfs_t

@@ -14,4 +14,6 @@ const mountBind, mountRecursive, mountRemount, mountMove uint = 0, 0, 0, 0
 
 func restrictions(string) uint { return 0 }
 
+func niceValue() (int, error) { return 0, errors.ErrUnsupported }
+
 func openProcess(int) (*os.File, error) { return nil, errors.ErrUnsupported }

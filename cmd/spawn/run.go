@@ -28,10 +28,10 @@ type ending struct {
 // status is the exit status that tells it.
 func (e *ending) status() int {
 	switch {
+	case e.timedOut && e.state.Signaled() && (e.preserve || e.state.Signal() == syscall.SIGKILL):
+		return statusSignal + int(e.state.Signal()) // as timeout(1)
 	case e.timedOut && !e.preserve:
 		return statusTimeout
-	case e.state.Signaled() && e.timedOut:
-		return statusSignal + int(e.state.Signal()) // as timeout(1)
 	case e.state.Signaled():
 		return bySignal + int(e.state.Signal())
 	}
@@ -49,8 +49,8 @@ func (i interrupted) Error() string { return i.sig.String() }
 // run starts the program, passes signals on to it, and waits for it.
 func run(p *spawn.Program, o *options) (*ending, error) {
 	ctx := context.Background()
-	if o.timeout > 0 {
-		c, cancel := context.WithTimeoutCause(ctx, o.timeout, errTimeout)
+	if o.timeout != nil && *o.timeout > 0 {
+		c, cancel := context.WithTimeoutCause(ctx, *o.timeout, errTimeout)
 		defer cancel()
 		ctx = c
 	}
@@ -136,12 +136,16 @@ type relay struct {
 	stopped  bool        // the program was started stopped
 	tree     *spawn.Tree // nil where there is none
 	steps    []spawn.StopStep
+	kill     time.Duration // after a signal that ends programs; 0: never
 	memory   *memoryWatch
 	progress *progress
 }
 
 func newRelay(o *options) *relay {
 	r := &relay{signals: make(chan os.Signal, 16), stopped: o.stopped, tree: o.held, steps: o.stopSteps()}
+	if o.killAfter != nil {
+		r.kill = *o.killAfter
+	}
 	list := wanted()
 	if o.stopped {
 		list = append(list, resuming...)
@@ -201,37 +205,55 @@ func (r *relay) wait(ctx context.Context, proc *spawn.Process) (timedOut bool) {
 		r.pass(proc, sig)
 	}
 	over := ctx.Done()
-	stopping := make(chan struct{})
+	var late <-chan time.Time // a signal was passed on, and the program has not ended
+	var stopping sync.WaitGroup
+	defer stopping.Wait()
+	stop := func(steps []spawn.StopStep) {
+		over, late, timedOut = nil, nil, true
+		stopping.Go(func() { r.stop(proc, steps) })
+	}
 	for {
 		select {
 		case <-proc.Done():
-			if timedOut {
-				<-stopping
-			}
 			return timedOut
 		case sig := <-r.signals:
 			r.pass(proc, sig)
+			if s, ok := sig.(syscall.Signal); ok && ends(s) && r.kill > 0 && late == nil && !timedOut {
+				late = time.After(r.kill)
+			}
 		case <-r.memory.due():
 			r.memory.look()
 		case <-r.progress.due():
 			r.progress.show()
 		case <-over:
-			over, timedOut = nil, true
-			go func() {
-				defer close(stopping)
-				r.stop(proc)
-			}()
+			stop(r.steps)
+		case <-late:
+			stop([]spawn.StopStep{{Signal: os.Kill}})
 		}
 	}
 }
 
-// stop stops the program, and the tree. The last step waits for as long as they live.
-func (r *relay) stop(proc *spawn.Process) {
+// stop stops the program, and the tree. The last step waits for as long as they live if
+// it kills, and else for the program alone.
+func (r *relay) stop(proc *spawn.Process, steps []spawn.StopStep) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	stop := proc.Stop
 	if r.tree != nil {
 		stop = r.tree.Stop
 	}
-	if _, err := stop(context.Background(), r.steps...); err != nil {
+	if steps[len(steps)-1].Signal != os.Kill {
+		go func() {
+			defer cancel()
+			if errors.Is(proc.WaitExited(ctx), errors.ErrUnsupported) {
+				select {
+				case <-proc.Done():
+				case <-ctx.Done():
+				}
+			}
+		}()
+	}
+	if _, err := stop(ctx, steps...); err != nil && ctx.Err() == nil {
 		fmt.Fprintln(os.Stderr, "spawn: --timeout: "+message(err))
 	}
 }

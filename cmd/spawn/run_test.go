@@ -70,7 +70,7 @@ func TestSearch(t *testing.T) {
 		{dir, "nothing", statusNotFound},
 		{dir, "", statusNotFound},
 		{".", "script", 5},
-		{"", "script", statusNotFound},
+		{"", "script", 5},
 		{"/nonexistent:", "script", 5},
 		{"/nonexistent:.", "noexec", statusNotRun},
 		{dir + ":.", "script", 5},
@@ -81,6 +81,67 @@ func TestSearch(t *testing.T) {
 		if r := finish(t, cmd); r.status != c.status {
 			t.Errorf("%+v: %+v", c, r)
 		}
+	}
+}
+
+// The PATH is that of the program, and where it has none that of execvp(3).
+func TestSearchInOwnPath(t *testing.T) {
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "script"), "#!/bin/sh\nexit 5\n", 0o755)
+	for _, c := range []struct {
+		status int
+		line   []string
+	}{
+		{5, []string{"--env", "PATH=" + dir, "script"}},
+		{5, []string{"--chdir", dir, "--env", "PATH=.", "script"}},
+		{5, []string{"--chdir", dir, "--env", "PATH=", "script"}},
+		{statusNotFound, []string{"--env", "PATH=/nowhere", "true"}},
+		{statusNotFound, []string{"--clear-env", "no-such-program"}},
+		{0, []string{"--clear-env", "true"}},
+		{0, []string{"--unset-env", "PATH", "true"}},
+	} {
+		if r := try(t, c.line...); r.status != c.status {
+			t.Errorf("%q: %+v", c.line, r)
+		}
+	}
+}
+
+// Without the KILL it waits for the program, and not for what that has left.
+func TestTimeoutWithoutKill(t *testing.T) {
+	t.Parallel()
+	for _, flags := range [][]string{{}, {"--tree"}} {
+		fifo := filepath.Join(t.TempDir(), "fifo")
+		if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		end, err := os.OpenFile(fifo, os.O_RDWR, 0) // what is left ends with it
+		if err != nil {
+			t.Fatal(err)
+		}
+		line := append([]string{"--timeout", "100ms", "--kill-after", "0"}, flags...)
+		r := try(t, append(line, "sh", "-c", "(trap '' TERM; exec cat $0 >/dev/null 2>&1) & trap 'exit 3' TERM; while :; do sleep 0.01; done", fifo)...)
+		end.Close()
+		if r.status != statusTimeout || strings.Contains(r.errOut, "spawn") {
+			t.Errorf("%q: %+v", flags, r)
+		}
+	}
+}
+
+// A program that ignores a signal that was passed on is killed, too.
+func TestKillAfterSignal(t *testing.T) {
+	t.Parallel()
+	cmd := spawnCmd(t, "--timeout", "1d", "--kill-after", "50ms", "sh", "-c", "trap '' TERM; echo ready $$ $PPID; exec sleep 600")
+	r, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin(t, cmd, r)
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if got := shellStatus(cmd.ProcessState); got != statusSignal+9 {
+		t.Errorf("status %d", got)
 	}
 }
 
@@ -96,7 +157,7 @@ func TestTimeout(t *testing.T) {
 		t.Errorf("in time: %+v", r)
 	}
 	// It ignores what can be ignored.
-	if r := try(t, "--timeout", "500ms", "--kill-after", "100ms", "sh", "-c", "trap '' TERM INT; exec sleep 600"); r.status != statusTimeout {
+	if r := try(t, "--timeout", "500ms", "--kill-after", "100ms", "sh", "-c", "trap '' TERM INT; exec sleep 600"); r.status != statusSignal+9 {
 		t.Errorf("got %+v", r)
 	}
 	// It has time to clean up.

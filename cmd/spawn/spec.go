@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -23,12 +21,12 @@ func (o *options) spec() (*spawn.Spec, error) {
 	if err := o.running.check(); err != nil {
 		return nil, err
 	}
-	path, err := find(o.program[0])
-	if err != nil {
-		return nil, err
+	s := &spawn.Spec{Args: o.program}
+	if o.argv0 != nil {
+		s.Args = append([]string{*o.argv0}, o.program[1:]...)
 	}
-	s := &spawn.Spec{Path: path, Args: o.program}
-	if err := o.actions(&s.Actions); err != nil {
+	err := o.actions(&s.Actions)
+	if err != nil {
 		return nil, err
 	}
 	if s.Attr, err = o.attributes(); err != nil {
@@ -38,49 +36,69 @@ func (o *options) spec() (*spawn.Spec, error) {
 	if s.Env, err = o.environment(os.Environ()); err != nil {
 		return nil, err
 	}
+	if s.Path, err = find(s, o.program[0]); err != nil {
+		return nil, err
+	}
 	if o.verbose {
 		s.Logger = logger()
 	}
 	return s, nil
 }
 
-// find is the file of a program, searched for in the PATH of this process as env(1)
-// does it: also in the current directory if that is in it, and with what can't be
-// run where there is nothing else.
-func find(name string) (string, error) {
+// find is the file of a program. It is searched for as env(1) does it, in the PATH that the
+// program gets and in its working directory, which may be in that PATH. What can't be run
+// is taken where there is nothing else, for execve to say why.
+func find(s *spawn.Spec, name string) (string, error) {
 	if strings.ContainsRune(name, '/') {
 		return name, nil
 	}
-	path, err := exec.LookPath(name)
-	if runtime.GOOS == "windows" {
-		if err != nil {
-			return "", &lookupError{err}
-		}
-		return path, nil
+	where := *s
+	switch path, ok := lookupEnv(s.Env, "PATH"); {
+	case ok && path == "" && name != "":
+		return "./" + name, nil // its one directory is the working directory
+	case !ok:
+		where.Env = append(slices.Clone(s.Env), "PATH="+pathOfExecvp)
 	}
-	if errors.Is(err, exec.ErrNotFound) && name != "" {
-		for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
-			file := filepath.Join(dir, name)
-			if _, missing := os.Stat(file); missing == nil {
-				path, err = file, nil
-				break
-			}
-		}
+	path := lookPath(&where, name)
+	if path == "" && len(where.Attr) > 0 {
+		// What will be mounted can't be seen from here: it may be as it is outside.
+		where.Attr = nil
+		path = lookPath(&where, name)
 	}
-	if err != nil && !errors.Is(err, exec.ErrDot) {
-		return "", &lookupError{err}
-	}
-	if !strings.ContainsRune(path, '/') {
-		path = "./" + path
+	if path == "" {
+		return "", &lookupError{name}
 	}
 	return path, nil
 }
 
-// lookupError is why a program was not found.
-type lookupError struct{ err error }
+// lookPath is the program, or a file of its name that can't be run, or nothing.
+func lookPath(s *spawn.Spec, name string) string {
+	path, err := s.LookPath(name)
+	var failed *spawn.Error
+	if errors.As(err, &failed) {
+		return failed.Object
+	}
+	return path
+}
 
-func (e *lookupError) Error() string { return strings.TrimPrefix(e.err.Error(), "exec: ") }
-func (e *lookupError) Unwrap() error { return e.err }
+// pathOfExecvp is where execvp(3) searches without a PATH.
+const pathOfExecvp = "/bin:/usr/bin"
+
+// lookupError is that there is no program of a name.
+type lookupError struct{ name string }
+
+func (e *lookupError) Error() string {
+	return fmt.Sprintf("%q: no such program in the PATH that it would get", e.name)
+}
+
+func lookupEnv(env []string, name string) (value string, ok bool) {
+	for _, e := range env {
+		if key, v, _ := strings.Cut(e, "="); isVariable(key, name) {
+			value, ok = v, true
+		}
+	}
+	return value, ok
+}
 
 // environment is that of the program, made from the one given.
 func (o *options) environment(env []string) ([]string, error) {
@@ -97,6 +115,9 @@ func (o *options) environment(env []string) ([]string, error) {
 			env = setenv(env, variable{name, value})
 		}
 	}
+	for _, name := range o.unsetEnv {
+		env = unsetenv(env, name)
+	}
 	for _, v := range o.env {
 		env = setenv(env, v)
 	}
@@ -104,11 +125,18 @@ func (o *options) environment(env []string) ([]string, error) {
 }
 
 func setenv(env []string, v variable) []string {
-	env = slices.DeleteFunc(env, func(e string) bool {
-		name, _, _ := strings.Cut(e, "=")
-		return name == v.name || runtime.GOOS == "windows" && strings.EqualFold(name, v.name)
+	return append(unsetenv(env, v.name), v.name+"="+v.value)
+}
+
+func unsetenv(env []string, name string) []string {
+	return slices.DeleteFunc(env, func(e string) bool {
+		key, _, _ := strings.Cut(e, "=")
+		return isVariable(key, name)
 	})
-	return append(env, v.name+"="+v.value)
+}
+
+func isVariable(key, name string) bool {
+	return key == name || runtime.GOOS == "windows" && strings.EqualFold(key, name)
 }
 
 // actions opens the files first, in the directory that spawn was called in, unless

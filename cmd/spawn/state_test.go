@@ -37,7 +37,9 @@ func TestEnvironment(t *testing.T) {
 		{[]string{"--env", "X=2", "--env=X=3"}, "HOME=/h\nX=3"},
 		{[]string{"--clear-env"}, ""},
 		{[]string{"--env", "A= b ", "--clear-env"}, "A= b "},
-		{[]string{"--env", "PATH=/nowhere"}, "HOME=/h\nPATH=/nowhere\nX=1"},
+		{[]string{"--env", "PATH=/nowhere:/usr/bin:/bin"}, "HOME=/h\nPATH=/nowhere:/usr/bin:/bin\nX=1"},
+		{[]string{"--unset-env", "X", "--unset-env", "none"}, "HOME=/h"},
+		{[]string{"--unset-env", "X", "--env", "X=4"}, "HOME=/h\nX=4"},
 	} {
 		cmd := spawnCmd(t, append(c.flags, "env")...)
 		cmd.Env = []string{"X=1", "HOME=/h", "PATH=" + os.Getenv("PATH")}
@@ -74,6 +76,26 @@ func TestNice(t *testing.T) {
 		fails(t, statusError, "--nice", "-20", "nice")
 	} else if got := must(t, "--nice", "-5", "nice"); got != "-5\n" {
 		t.Errorf("got %q", got)
+	}
+}
+
+func TestAddNice(t *testing.T) {
+	needEngine(t, "--add-nice", "1")
+	now := must(t, "nice")
+	if got, want := must(t, "--add-nice", "3", "nice"), must(t, "nice", "-n", "3", "nice"); got != want {
+		t.Errorf("from %q: got %q, want %q", now, got, want)
+	}
+	if got := must(t, "--add-nice", "39", "nice"); got != "19\n" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestArgv0(t *testing.T) {
+	for _, name := range []string{"other", "-sh", ""} {
+		line := []string{"--argv0", name, "sh", "-c", "tr '\\0' '|' </proc/$$/cmdline"}
+		if got := must(t, line...); !strings.HasPrefix(got, name+"|-c|") {
+			t.Errorf("%q: got %q", name, got)
+		}
 	}
 }
 

@@ -42,7 +42,7 @@ func TestTree(t *testing.T) {
 			// The shell goes on when its child has the FIFO open.
 			text, status := strings.Replace(script, "exit 3", "read x <$0; exit 3", 1), 3
 			if len(flags) > 1 {
-				text, status = strings.Replace(script, "exit 3", "trap '' TERM; sleep 600", 1), statusTimeout
+				text, status = strings.Replace(script, "exit 3", "trap '' TERM; sleep 600", 1), statusSignal+9
 			}
 			cmd := spawnCmd(t, append(flags, "sh", "-c", text, fifo)...)
 			end, err := os.OpenFile(fifo, os.O_RDWR, 0)

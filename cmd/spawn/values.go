@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,18 +35,30 @@ func duration(to *time.Duration) func(string) error {
 	}
 }
 
-// timeLimit stores a positive duration. Without a unit it is in seconds, as with
-// timeout(1).
-func timeLimit(to *time.Duration) func(string) error {
-	return func(s string) error {
-		if _, err := strconv.ParseFloat(s, 64); err == nil {
-			s += "s"
+// parseTimeLimit reads a duration as of timeout(1): a number, with s, m, h or d for other
+// units than seconds, or one of several units. What no clock can count is the longest.
+func parseTimeLimit(s string) (time.Duration, error) {
+	unit := time.Second
+	number := s
+	for suffix, u := range map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour, "d": 24 * time.Hour} {
+		if rest, ok := strings.CutSuffix(s, suffix); ok {
+			number, unit = rest, u
 		}
-		if duration(to)(s) != nil {
-			return errors.New("not a positive duration, as 10, 1.5s or 2m")
-		}
-		return nil
 	}
+	n, err := strconv.ParseFloat(number, 64)
+	if errors.Is(err, strconv.ErrRange) {
+		err = nil // as large as can be
+	}
+	d, several := time.ParseDuration(s)
+	switch {
+	case err == nil && n*float64(unit) >= math.MaxInt64:
+		return math.MaxInt64, nil
+	case err == nil && n >= 0:
+		return time.Duration(math.Ceil(n * float64(unit))), nil
+	case several == nil && d >= 0:
+		return d, nil
+	}
+	return 0, errors.New("not a duration, as 10, 1.5s, 2m, 1d or 1h30m")
 }
 
 // single stores the last value.
