@@ -136,7 +136,7 @@ func firstWord(cmd *cobra.Command, t typed) []completion {
 	}
 	if name, value, with := strings.Cut(t.cur, "="); with {
 		f, _, err := flagIn(cmd.Flags(), t.cur)
-		if err != nil || !takesValue(f) || !strings.HasPrefix(name, "--") {
+		if err != nil || !takesValue(f) && !mayHaveValue(f) || !strings.HasPrefix(name, "--") {
 			return nil
 		}
 		list := valuesOf(f, value, false)

@@ -49,8 +49,12 @@ var valueFlags = map[string]func(text string) []completion{
 	"join":            completeJoin,
 	"setgroups":       one(func() []string { return []string{"allow", "deny"} }),
 	"mount":           completeMount,
+	"stats":           one(formats),
+	"explain":         one(formats),
 	"completion":      one(func() []string { return []string{"bash", "zsh", "fish"} }),
 }
+
+func formats() []string { return []string{string(asText), string(asJSON)} }
 
 func words(list ...string) []completion {
 	all := make([]completion, len(list))

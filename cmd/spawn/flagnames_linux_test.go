@@ -2,6 +2,8 @@ package main
 
 import (
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -56,5 +58,34 @@ func TestMessagesInFlags(t *testing.T) {
 		if got := inFlags(&spawn.UnsupportedError{What: what, Since: "linux"}); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
+	}
+}
+
+// TestNeedsAreThoseOfThePage compares the table with that of docs/attributes.md.
+func TestNeedsAreThoseOfThePage(t *testing.T) {
+	text, err := os.ReadFile("../../docs/attributes.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := regexp.MustCompile("(?m)^\\| ([^|\n]*) \\|[^|\n]*\\|[^|\n]*\\|([^|\n]*)\\|([^|\n]*)\\|$")
+	name := regexp.MustCompile("`([A-Z][A-Za-z]*)`")
+	inFlags := strings.NewReplacer("`NoNewPrivs`", "--no-new-privs", "`Helpers`", "--map-helpers")
+	want := map[string][]need{"Tree.Attr": needs["Tree.Attr"]}
+	for _, r := range row.FindAllStringSubmatch(string(text), -1) {
+		_, use, _ := strings.Cut(r[1][strings.LastIndexByte(r[1], '`')+1:], ", ")
+		n := need{use, inFlags.Replace(strings.TrimSpace(r[2])), inFlags.Replace(strings.TrimSpace(r[3]))}
+		for _, attribute := range name.FindAllStringSubmatch(r[1], -1) {
+			if n != (need{}) && flagOf[attribute[1]]+withoutFlag[attribute[1]] != "" {
+				want[attribute[1]] = append(want[attribute[1]], n)
+			}
+		}
+	}
+	for attribute := range want {
+		if !slices.Equal(want[attribute], needs[attribute]) {
+			t.Errorf("%s: %+v, and %+v on the page", attribute, needs[attribute], want[attribute])
+		}
+	}
+	if len(want) != len(needs) || len(want) < 30 {
+		t.Errorf("%d attributes, and %d on the page", len(needs), len(want))
 	}
 }

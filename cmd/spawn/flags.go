@@ -184,7 +184,7 @@ func flagIn(flags *pflag.FlagSet, word string) (f *pflag.Flag, open bool, err er
 		switch {
 		case f == nil:
 			return nil, false, noFlag(flags, text, name)
-		case !takesValue(f) && given && notBool != nil:
+		case !takesValue(f) && !mayHaveValue(f) && given && notBool != nil:
 			return nil, false, fmt.Errorf("%s %q: it takes no value", text, value)
 		}
 		return f, takesValue(f) && !given, nil

@@ -22,7 +22,11 @@ type running struct {
 	pidfile        string
 	progress       bool
 
-	explain, stats, verbose bool
+	explain, stats format
+	verbose        bool
+	statusFD       *int
+
+	told *statusWriter // nil where nobody asks
 
 	features, version, short, man bool
 	completion                    string
@@ -37,9 +41,10 @@ func (o *options) runFlags() []*pflag.Flag {
 		o.value(group, "kill-after", "kill what has not ended `DURATION` after that, instead of 10s", single(&o.killAfter, parseTimeLimit)),
 		toggle(group, "preserve-status", "end with the program's own status after --timeout, too", &o.preserveStatus),
 		o.value(group, "pidfile", "write the process id of the program to `FILE` while it runs", name(&o.pidfile)),
-		toggle(group, "stats", "print time, memory and context switches afterwards", &o.stats),
+		o.inFormat(group, "stats", "print time and memory used afterwards, in `FORMAT` text or json", &o.stats),
+		o.value(group, "status-fd", "write lines of JSON about start and end to descriptor `N`", single(&o.statusFD, parseFD)),
 		toggle(group, "progress", "show time and memory on the terminal while it runs", &o.progress),
-		toggle(group, "explain", "print the system calls of the child, and run nothing", &o.explain),
+		o.inFormat(group, "explain", "print the child's system calls in `FORMAT`, and run nothing", &o.explain),
 		toggle(group, "verbose", "log what happens", &o.verbose),
 
 		toggle(itself, "features", "print what this kernel gives", &o.features),

@@ -53,8 +53,11 @@ func heading(f *pflag.Flag) string {
 	if f.Shorthand != "" {
 		s = "-" + f.Shorthand + ", --" + f.Name
 	}
-	if value, _ := pflag.UnquoteUsage(f); takesValue(f) {
+	switch value, _ := pflag.UnquoteUsage(f); {
+	case takesValue(f):
 		s += " " + value
+	case mayHaveValue(f):
+		s += "[=" + value + "]"
 	}
 	return "  " + s
 }
@@ -178,7 +181,15 @@ the program keeps the terminal. See docs/command.md for what else timeout(1) doe
 The file of --pidfile is locked while spawn lives, and removed at the end; a file
 that a spawn that was killed has left is used again. --progress shows nothing
 where standard error is no terminal, or spawn is in its background.
---stats, --verbose and messages go to standard error.
+--stats, --verbose and messages go to standard error. With json, --stats and
+--explain print an object in one line; that of --explain also has the clone, the id
+maps, and what each attribute needs of the kernel and of privileges.
+
+Lines of --status-fd are JSON objects. "event" is started, with "pid" and "spawn_pid",
+when PROGRAM runs; ended, with "exit_code" or "signal", when it has ended, and with
+--tree all others, too; or failed, with "error", where PROGRAM does not run. "status" is
+the exit status of spawn. N must be open for spawn. PROGRAM does not have it without
+--keep-fd, unless N is 0, 1 or 2.
 
 Exit status:
     that of the program, or

@@ -47,31 +47,45 @@ func command(args []string) int {
 	if o.features {
 		return statusOf(write(os.Stdout, spawn.Features().String()))
 	}
+	if o.told, err = newStatusWriter(o.statusFD); err != nil {
+		return statusOf(err)
+	}
+	defer o.told.close()
+	end, err := o.perform()
+	switch {
+	case err != nil:
+		o.told.failed(err)
+		return statusOf(err)
+	case end == nil:
+		return 0
+	case o.stats != "":
+		// Standard error is where a failure would be reported, too.
+		_ = write(os.Stderr, end.report(o.stats))
+	}
+	o.told.ended(end)
+	return end.status()
+}
+
+// perform runs the program and what belongs to it, or explains how. It returns nil where
+// nothing was run.
+func (o *options) perform() (*ending, error) {
 	defer o.close()
 	defer o.closeTree()
 	s, err := o.spec()
 	if err != nil {
-		return statusOf(err)
+		return nil, err
 	}
 	if len(o.dropped) > 0 {
 		fmt.Fprintln(os.Stderr, "spawn: landlock: this kernel lacks", strings.Join(o.dropped, ", "))
 	}
 	p, err := spawn.Compile(s)
 	if err != nil {
-		return statusOf(err)
+		return nil, err
 	}
-	if o.explain {
-		return statusOf(explain(os.Stdout, p.Steps()))
+	if o.explain != "" {
+		return nil, o.explanation(os.Stdout, s, p.Steps())
 	}
-	end, err := run(p, o)
-	if err != nil {
-		return statusOf(err)
-	}
-	if o.stats {
-		// Standard error is where a failure would be reported, too.
-		_ = write(os.Stderr, end.stats())
-	}
-	return end.status()
+	return run(p, o)
 }
 
 // statusOf is the exit status for an error of ours, which it reports.

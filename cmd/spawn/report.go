@@ -5,6 +5,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 	"unicode/utf8"
 
@@ -46,7 +47,7 @@ func (e *ending) stats() string {
 			[2]string{"user CPU", seconds(e.state.UserTime())},
 			[2]string{"system CPU", seconds(e.state.SystemTime())},
 			[2]string{"peak memory", e.peakMemory()},
-			[2]string{"context switches", contextSwitches(u)})
+			[2]string{"context switches", switchesOf(u)})
 	}
 	if e.group > 0 {
 		rows = append(rows, [2]string{"peak of the cgroup", mebibytes(e.group)})
@@ -57,6 +58,15 @@ func (e *ending) stats() string {
 		fmt.Fprintf(&b, "%-18s%s\n", row[0], row[1])
 	}
 	return b.String()
+}
+
+// switchesOf describes the context switches of a program.
+func switchesOf(u *syscall.Rusage) string {
+	voluntary, involuntary, known := contextSwitches(u)
+	if !known {
+		return "unknown"
+	}
+	return fmt.Sprintf("%d voluntary, %d involuntary", voluntary, involuntary)
 }
 
 // ofTree is the rows of what the whole tree has used, as far as somebody has counted.

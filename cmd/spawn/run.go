@@ -78,20 +78,21 @@ func run(p *spawn.Program, o *options) (*ending, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.told.started(proc, o)
 	if err := pid.write(fmt.Sprintln(proc.Pid())); err != nil {
 		fmt.Fprintln(os.Stderr, "spawn:", err) // the program runs
 	}
 	if o.stopped {
 		fmt.Fprintf(os.Stderr, "spawn: process %d is stopped; CONT, to it or to spawn, lets it go\n", proc.Pid())
 	}
-	r.memory, r.progress = watchMemory(proc, o.stats), showProgress(o.progress, proc, o.program[0])
+	r.memory, r.progress = watchMemory(proc, o.stats != ""), showProgress(o.progress, proc, o.program[0])
 	timedOut := r.wait(ctx, proc)
 	state, err := proc.Wait(context.Background())
 	if err != nil {
 		return nil, err
 	}
 	e := &ending{state: state, wall: time.Since(begin), timedOut: timedOut, preserve: o.preserveStatus}
-	if o.stats {
+	if o.stats != "" {
 		e.seen, e.group, e.tree = r.memory.seen(), cgroupPeak(o.cgroup), o.usage()
 	}
 	return e, nil

@@ -44,4 +44,4 @@ const noFollow = 0
 // lockFile locks nothing.
 func lockFile(*os.File) error { return nil }
 
-func contextSwitches(*syscall.Rusage) string { return "unknown" }
+func contextSwitches(*syscall.Rusage) (voluntary, involuntary int64, known bool) { return }

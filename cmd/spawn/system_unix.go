@@ -3,7 +3,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -118,7 +117,7 @@ func lockFile(f *os.File) error {
 	return unix.FcntlFlock(f.Fd(), unix.F_SETLK, &unix.Flock_t{Type: unix.F_WRLCK})
 }
 
-// contextSwitches describes those of a program.
-func contextSwitches(u *syscall.Rusage) string {
-	return fmt.Sprintf("%d voluntary, %d involuntary", u.Nvcsw, u.Nivcsw)
+// contextSwitches are those of a program.
+func contextSwitches(u *syscall.Rusage) (voluntary, involuntary int64, known bool) {
+	return int64(u.Nvcsw), int64(u.Nivcsw), true
 }
