@@ -154,25 +154,42 @@ func noMore(err error) bool {
 	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENODEV) || errors.Is(err, os.ErrClosed)
 }
 
-// signalMember sends to a process that was in the group called name, or below.
+// signalMember sends to a process that was in the group called name, or below. Where a
+// filter, or a kernel before Linux 5.3, has no pidfd_open, the directory in /proc stands for
+// the process. Where there is no pidfd_send_signal either, its number does, which is its own
+// while it is in the group.
 func signalMember(pid int, name string, sig unix.Signal) error {
+	proc := "/proc/" + strconv.Itoa(pid)
 	fd, err := unix.PidfdOpen(pid, 0)
-	if err == unix.ENOSYS { // before Linux 5.3
-		return gone(unix.Kill(pid, sig))
-	}
-	if err == nil {
+	switch {
+	case err == nil:
 		fd, err = highfd.Raise(fd)
+	case refused(err):
+		if fd, err = highfd.Open(proc, unix.O_RDONLY|unix.O_DIRECTORY, 0); err == unix.ENOENT {
+			return nil
+		}
 	}
 	if err != nil {
 		return gone(err)
 	}
 	defer unix.Close(fd)
 	// Whoever has the pid now has it for as long as he is in the group.
-	if groups, _ := highfd.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid)); !bytes.Contains(groups, []byte("/"+name)) {
+	isMember := func() bool {
+		groups, _ := highfd.ReadFile(proc + "/cgroup")
+		return bytes.Contains(groups, []byte("/"+name))
+	}
+	if !isMember() {
 		return nil
 	}
-	return gone(unix.PidfdSendSignal(fd, sig, nil, 0))
+	err = unix.PidfdSendSignal(fd, sig, nil, 0)
+	if refused(err) && isMember() {
+		err = unix.Kill(pid, sig)
+	}
+	return gone(err)
 }
+
+// refused reports whether the kernel may lack a call, or a filter be against it.
+func refused(err error) bool { return err == unix.ENOSYS || err == unix.EPERM }
 
 // gone makes no error of a process that is no more.
 func gone(err error) error {
