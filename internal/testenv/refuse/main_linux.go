@@ -8,7 +8,7 @@
 // ERRNO is a name such as ENOSYS. CALL is one of those in calls, which has parts of calls,
 // too, such as waitid/P_PIDFD. The filter needs CAP_SYS_ADMIN; without it, no_new_privs is set.
 //
-// Its tests, and .ci/ladder, run the tests of other packages so.
+// .ci/ladder runs the tests of all packages so.
 package main
 
 import (
