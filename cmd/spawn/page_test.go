@@ -22,7 +22,7 @@ func TestPagesParse(t *testing.T) {
 		pages[page] = string(text)
 		for _, block := range blocks.FindAllStringSubmatch(string(text), -1) {
 			for line := range strings.Lines(block[1]) {
-				words := strings.Fields(line)
+				words := strings.Fields(strings.ReplaceAll(line, "\"$(cat tool.sha256)\"", strings.Repeat("0", 64)))
 				if len(words) == 0 || words[0] != "spawn" {
 					continue
 				}
