@@ -202,11 +202,17 @@ func (r *relay) start(ctx context.Context, p *spawn.Program) (*spawn.Process, er
 // reports whether it did. Meanwhile it looks at the program.
 func (r *relay) wait(ctx context.Context, proc *spawn.Process) (timedOut bool) {
 	defer r.progress.end()
-	for _, sig := range r.held {
-		r.pass(proc, sig)
-	}
 	over := ctx.Done()
 	var late <-chan time.Time // a signal was passed on, and the program has not ended
+	pass := func(sig os.Signal) {
+		r.pass(proc, sig)
+		if s, ok := sig.(syscall.Signal); ok && ends(s) && r.kill > 0 && late == nil && !timedOut {
+			late = time.After(r.kill)
+		}
+	}
+	for _, sig := range r.held {
+		pass(sig)
+	}
 	var stopping sync.WaitGroup
 	defer stopping.Wait()
 	stop := func(steps []spawn.StopStep) {
@@ -218,10 +224,7 @@ func (r *relay) wait(ctx context.Context, proc *spawn.Process) (timedOut bool) {
 		case <-proc.Done():
 			return timedOut
 		case sig := <-r.signals:
-			r.pass(proc, sig)
-			if s, ok := sig.(syscall.Signal); ok && ends(s) && r.kill > 0 && late == nil && !timedOut {
-				late = time.After(r.kill)
-			}
+			pass(sig)
 		case <-r.memory.due():
 			r.memory.look()
 		case <-r.progress.due():
