@@ -135,7 +135,8 @@
 //  29. The signal mask; a traced child gets it after execve, from this process.
 //     With SIGTTOU unblocked a Tcsetpgrp from the background would stop the child,
 //     and the filter may forbid this call, too.
-//  30. Seccomp. The filter may forbid every call but execve.
+//  30. Seccomp; with a Listener the child waits until this process has taken it. The
+//     filter may forbid every call but execve.
 //  31. execve, of the file that was verified with Digest. Then the program runs.
 //
 // Where a line has several attributes, the child sets them in the order of your

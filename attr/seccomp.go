@@ -2,6 +2,7 @@ package attr
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
@@ -25,19 +26,27 @@ import (
 // Without [NoNewPrivs] and without the privilege, the error is EACCES. If
 // [Capabilities] leave the privilege out, Compile returns the error.
 //
-// Linux 3.17; 4.14 for FLAG_LOG and 4.17 for FLAG_SPEC_ALLOW. Privilege:
-// CAP_SYS_ADMIN, or NoNewPrivs. See seccomp(2).
+// Linux 3.17; 4.14 for FLAG_LOG and 4.17 for FLAG_SPEC_ALLOW; 5.6 for Listener, and
+// 5.19 for FLAG_WAIT_KILLABLE_RECV. Privilege: CAP_SYS_ADMIN, or NoNewPrivs. See
+// seccomp(2).
 type Seccomp struct {
 	// Filter is a program in classic BPF over struct seccomp_data, as libseccomp
 	// exports it.
 	Filter []SockFilter
-	// Flags are SECCOMP_FILTER_FLAG_LOG and SECCOMP_FILTER_FLAG_SPEC_ALLOW.
+	// Flags are SECCOMP_FILTER_FLAG_LOG and SECCOMP_FILTER_FLAG_SPEC_ALLOW, and with a
+	// Listener SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV.
 	Flags uint
+	// Listener, if not nil, receives the system calls for which the filter returns
+	// SECCOMP_RET_USER_NOTIF. A call waits until this process has answered it. Without
+	// a Listener such a call fails with ENOSYS.
+	Listener *SeccompListener
 }
 
 const (
 	seccompSetModeFilter = 1
 	seccompFlags         = 2 | 4 // LOG, SPEC_ALLOW
+	seccompNewListener   = 8
+	seccompWaitKillable  = 32
 
 	// What a filter can decide, without the data in the low half.
 	seccompErrno  = 0x00050000
@@ -61,11 +70,14 @@ func needPrivs(c *plan.Claims, by string) {
 }
 
 func (s Seccomp) check(c *plan.Claims) error {
-	if bad := s.Flags &^ seccompFlags; bad != 0 {
+	if bad := s.Flags &^ s.mayFlags(); bad != 0 {
 		return invalid(plan.StepSeccomp, fmt.Sprintf("%#x", s.Flags), "flags that a child has no use for: %#x", bad)
 	}
 	if err := checkFilter(s.Filter); err != nil {
 		return err
+	}
+	if n := len(s.installed()); n > maxFilter {
+		return invalid(plan.StepSeccomp, fmt.Sprintf("%d instructions", len(s.Filter)), "with a Listener not from 1 to %d", maxFilter-len(rendezvous))
 	}
 	if kills(s.Filter, raw.Execve) {
 		return invalid(plan.StepSeccomp, "execve", "the filter kills for it")
@@ -81,17 +93,38 @@ func (s Seccomp) check(c *plan.Claims) error {
 	return claimAll(c, "attr.Seccomp", claims...)
 }
 
+// mayFlags are the flags that may be set.
+func (s Seccomp) mayFlags() uint {
+	if s.Listener != nil {
+		return seccompFlags | seccompWaitKillable
+	}
+	return seccompFlags
+}
+
+// installed is the filter that the child installs.
+func (s Seccomp) installed() []SockFilter {
+	if s.Listener != nil {
+		return append(slices.Clone(rendezvous), s.Filter...)
+	}
+	return s.Filter
+}
+
 // lower hands over a struct sock_fprog: a length, and the address of instructions
 // of 64 bits. The architectures of the engine are little-endian.
 func (s Seccomp) lower(p *plan.Plan) {
-	words := make([]uint64, len(s.Filter))
-	for i, f := range s.Filter {
+	filter := s.installed()
+	words := make([]uint64, len(filter))
+	for i, f := range filter {
 		words[i] = uint64(f.Code) | uint64(f.Jt)<<16 | uint64(f.Jf)<<24 | uint64(f.K)<<32
 	}
 	b := p.Builder()
 	prog := b.Struct(raw.Int(int64(len(words))), b.Words(words...))
-	p.Step(plan.StepSeccomp, fmt.Sprintf("%d instructions", len(words)))
+	p.Step(plan.StepSeccomp, fmt.Sprintf("%d instructions", len(s.Filter)))
 	p.NoPause = kills(s.Filter, raw.Nanosleep)
+	if s.Listener != nil {
+		s.lowerListener(p, prog)
+		return
+	}
 	p.Call(plan.Seccomp, raw.Seccomp, raw.Int(seccompSetModeFilter), raw.Int(int64(s.Flags)), prog)
 }
 

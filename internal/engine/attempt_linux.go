@@ -96,11 +96,16 @@ func (a *attempt) make() (left bool, err error) {
 	if a.child.PID == 0 {
 		return false, a.unborn()
 	}
-	unmapped := a.gate.pass(a)
+	refused := a.gate.pass(a)
+	if refused == nil && a.listens != nil {
+		if left, refused = a.listen(); left {
+			return true, refused
+		}
+	}
 	if !a.await() {
 		return true, a.ctx.Err()
 	}
-	return false, a.result(a.watch.stop(), unmapped)
+	return false, a.result(a.watch.stop(), refused)
 }
 
 // clone makes the child. With InheritAll it is as with fork: no child is made while

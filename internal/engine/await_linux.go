@@ -54,7 +54,7 @@ func (p *Program) chooseWay(pl *plan.Plan) way {
 		return copyWay
 	case p.relay:
 		return relayWay
-	case (pl.MayWait || p.all || p.maps != nil || p.cgroup.File != nil) && !pl.OOMScore:
+	case (pl.MayWait || p.all || p.maps != nil || p.listens != nil || p.cgroup.File != nil) && !pl.OOMScore:
 		return futexWay
 	}
 	return vforkWay

@@ -61,6 +61,7 @@ type needs struct {
 	program programFile
 	cgroup  plan.File
 	maps    *idMaps // nil where there is no need to wait for this process
+	listens *plan.Listener
 }
 
 // vars are set at each start, where they are not 0.
@@ -193,6 +194,9 @@ func (p *Program) compileFor(in *Input, withSlots bool) error {
 	}
 	p.restoreNoFile(pl, claims)
 	p.lowerMask(pl, claims)
+	if err := p.lowerListening(pl); err != nil {
+		return err
+	}
 	p.clock.read(pl, plan.Mask, p.clock.last)
 	pl.StartStep(plan.StepExecve)
 	if p.way = p.chooseWay(pl); p.way == futexWay || p.way == relayWay {

@@ -130,8 +130,8 @@ func (p *Program) stepError(step raw.Step, errno syscall.Errno) *plan.Error {
 	return e
 }
 
-// mapError is the error of an id map that this process was to write.
-func (p *Program) mapError(err error) error {
+// parentError is the error of a step that this process was to do while the child waits.
+func (p *Program) parentError(err error) error {
 	var e *plan.Error
 	var errno syscall.Errno
 	if errors.As(err, &e) && errors.As(err, &errno) && e.Hint == "" {
@@ -171,6 +171,10 @@ func (p *Program) hintOf(step raw.Step, errno syscall.Errno) string {
 		switch step.Name {
 		case plan.StepSetresuid, plan.StepSetresgid, plan.StepSetgroups:
 			return "an id that is not mapped in the user namespace"
+		}
+	case unix.EBUSY, unix.EMFILE:
+		if step.Name == plan.StepSeccomp && p.listens != nil {
+			return noListener(errno)
 		}
 	}
 	if step.Name == plan.StepUnshare {
@@ -238,6 +242,9 @@ func lacksFilter(flags uint64) lacking {
 		{0, lacking{"CONFIG_SECCOMP_FILTER", "3.5"}},
 		{unix.SECCOMP_FILTER_FLAG_LOG, lacking{"SECCOMP_FILTER_FLAG_LOG", "4.14"}},
 		{unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW, lacking{"SECCOMP_FILTER_FLAG_SPEC_ALLOW", "4.17"}},
+		{unix.SECCOMP_FILTER_FLAG_NEW_LISTENER, lacking{"SECCOMP_FILTER_FLAG_NEW_LISTENER", "5.0"}},
+		{unix.SECCOMP_FILTER_FLAG_NEW_LISTENER | unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
+			lacking{"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", "5.19"}},
 	} {
 		if flags&x.bit != x.bit {
 			continue

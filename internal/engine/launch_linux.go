@@ -23,6 +23,13 @@ import (
 // program refuses the engine's own calls. Errors are of the type *plan.Error, or that of
 // ctx.
 func (p *Program) Start(ctx context.Context) (Child, error) {
+	if p.listens != nil {
+		return p.startListening(ctx)
+	}
+	return p.start(ctx)
+}
+
+func (p *Program) start(ctx context.Context) (Child, error) {
 	q, err := p.upToDate()
 	if err != nil {
 		return Child{}, err
@@ -188,6 +195,9 @@ func (p *Program) launchHere(ctx context.Context, namespace int) (Child, error) 
 	}
 	p.setSignals(a.r)
 	p.pid.set(a.r)
+	if p.listens != nil {
+		a.r.Set(p.listens.Number, plan.NoNumber)
+	}
 	if p.nofile != 0 && limitRaised() {
 		a.r.Set(p.nofile, 1)
 	}

@@ -27,7 +27,7 @@ var lookAtRisks = risksOf
 
 // wayNow is the way to make a child, which depends on the cgroup that it gets into.
 // In vfork the kernel does not pick it, but what is held up in clone can neither have
-// its maps written nor let go of ForkLock.
+// its maps written nor its listener taken nor let go of ForkLock.
 func (p *Program) wayNow() way {
 	if p.apart == nil {
 		return p.way
@@ -36,7 +36,7 @@ func (p *Program) wayNow() way {
 	switch {
 	case p.way == relayWay && !risk.group:
 		return relayWay
-	case risk.group || risk.limited && (p.maps != nil || p.all):
+	case risk.group || risk.limited && (p.maps != nil || p.listens != nil || p.all):
 		return copyWay
 	case risk.limited:
 		return vforkWay

@@ -29,7 +29,19 @@ func (p *Program) parentSteps() []plan.Step {
 			Note: "in the parent, lets the child go on",
 		})
 	}
+	if p.listens != nil {
+		steps = append(steps, p.takingStep())
+	}
 	return steps
+}
+
+// takingStep is the call that takes the listener of the child's filter.
+func (p *Program) takingStep() plan.Step {
+	return plan.Step{
+		Part: plan.PartAttr, Name: plan.StepSeccomp, Index: p.listens.Index, Object: theListener, Parent: true,
+		Syscall: "pidfd_getfd", Number: unix.SYS_PIDFD_GETFD, Args: []plan.StepArg{{Text: "PIDFD"}, {Text: "its listener"}, known("0", 0)},
+		Note: "in the parent, while the child waits in an execve without a path",
+	}
 }
 
 // cloneArgsSize is CLONE_ARGS_SIZE_VER2, the size of clone3's structure.

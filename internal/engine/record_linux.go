@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"encoding/binary"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -17,7 +18,13 @@ type recordPipe struct {
 	r    *raw.Run
 	read int
 	w    int // the child's end, here until it is made
+
+	announced bool   // the child has written number, as one that does not share memory
+	number    uint64 // what its listener will have
 }
+
+// announcedSize is the size of the number.
+const announcedSize = 8
 
 // openRecord makes the pipe.
 func openRecord(a *attempt) (*recordPipe, error) {
@@ -31,7 +38,7 @@ func openRecord(a *attempt) (*recordPipe, error) {
 		return nil, err
 	}
 	a.fds.SetRecord(a.r, w)
-	return &recordPipe{a.r, pipe[0], w}, nil
+	return &recordPipe{r: a.r, read: pipe[0], w: w}, nil
 }
 
 func (p *recordPipe) closeWriter() {
@@ -39,10 +46,15 @@ func (p *recordPipe) closeWriter() {
 	p.w = -1
 }
 
-// await waits for a time for the child's record, or for its end to be closed.
+// await waits for a time for the child's record, or for its end to be closed. It returns
+// false as soon as the child has announced something.
 func (p *recordPipe) await(limit time.Duration) bool {
+	was := p.announced
 	if p.look() {
 		return true
+	}
+	if p.announced != was {
+		return false
 	}
 	_, _ = unix.Poll([]unix.PollFd{{Fd: int32(p.read), Events: unix.POLLIN}}, int(limit.Milliseconds()))
 	return p.look()
@@ -55,7 +67,14 @@ func (p *recordPipe) look() bool {
 	if err == unix.EAGAIN || err == unix.EINTR {
 		return false
 	}
-	p.r.SetRecord(buf[:max(n, 0)])
+	record := buf[:max(n, 0)]
+	if !p.announced && len(record) >= announcedSize && len(record) != raw.RecordSize {
+		p.announced, p.number = true, binary.NativeEndian.Uint64(record)
+		if record = record[announcedSize:]; len(record) == 0 {
+			return false
+		}
+	}
+	p.r.SetRecord(record)
 	return true
 }
 

@@ -30,7 +30,7 @@ type entering struct {
 // would wait for ever. So it is killed together with this process, or ends by itself where
 // that is dead already.
 func (p *Program) lowerRelay(pl *plan.Plan) error {
-	scored := p.feat.SharedMemory && pl.OOMScore && (p.all || pl.IDMap != nil && pl.Unshare.Bits&unix.CLONE_NEWUSER == 0)
+	scored := p.feat.SharedMemory && pl.OOMScore && (p.all || pl.Listener != nil || pl.IDMap != nil && pl.Unshare.Bits&unix.CLONE_NEWUSER == 0)
 	p.relay = scored || pl.PIDNamespace != nil
 	if !p.relay {
 		return nil

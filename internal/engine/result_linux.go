@@ -10,26 +10,26 @@ import (
 	"github.com/safespawn/spawn/internal/plan"
 )
 
-// result is the error of a finished run, whose child is reaped then. unmapped is why the
-// id maps were not written.
-func (a *attempt) result(killed bool, unmapped error) error {
+// result is the error of a finished run, whose child is reaped then. refused is why this
+// process could not do its own steps: write the id maps, or take the listener.
+func (a *attempt) result(killed bool, refused error) error {
 	step, why, failed := a.r.Failure()
-	if killed && !failed && unmapped == nil {
+	if killed && !failed && refused == nil {
 		// It can have come to execve before, as a user's that we may not signal.
 		killed = a.child.kill() != unix.EPERM
 	}
 	died := !failed && a.tracing == nil && a.child.diedSilently() // one that is traced is always waited for
-	if !failed && !killed && unmapped == nil && !died {
+	if !failed && !killed && refused == nil && !died {
 		a.child.Leads = a.leads
 		a.child.Traced = a.tracing != nil && !a.tracing.Suspend
 		return nil
 	}
 	a.child.discard()
-	if killed || unmapped != nil && a.ctx.Err() != nil && errors.Is(unmapped, a.ctx.Err()) {
+	if killed || refused != nil && a.ctx.Err() != nil && errors.Is(refused, a.ctx.Err()) {
 		return a.ctx.Err()
 	}
-	if unmapped != nil {
-		return a.mapError(unmapped)
+	if refused != nil {
+		return a.parentError(refused)
 	}
 	if died {
 		return killedBefore("the program ran")

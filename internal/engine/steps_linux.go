@@ -87,6 +87,9 @@ func (p *Program) varName(v raw.Var) string {
 	} else if p.maps != nil && v == p.maps.theirs {
 		return "its end"
 	}
+	if p.listens != nil && v == p.listens.Number {
+		return "its listener"
+	}
 	if p.enter.PIDNamespace != nil && v == p.enter.fd {
 		return "its file"
 	}
@@ -181,6 +184,8 @@ func constName(c raw.Call, i int, n int64) (string, bool) {
 		{raw.Prlimit64, 2, 0}:                             "NULL",
 		{raw.Prlimit64, 3, 0}:                             "NULL",
 		{raw.Setpriority, 0, unix.PRIO_PROCESS}:           "PRIO_PROCESS",
+		{raw.Execve, 0, 0}:                                "NULL",
+		{raw.Execve, 2, 0}:                                "NULL",
 		{raw.Seccomp, 0, unix.SECCOMP_SET_MODE_FILTER}:    "SECCOMP_SET_MODE_FILTER",
 		{raw.Prctl, 0, unix.PR_CAPBSET_READ}:              "PR_CAPBSET_READ",
 		{raw.Prctl, 0, unix.PR_CAPBSET_DROP}:              "PR_CAPBSET_DROP",

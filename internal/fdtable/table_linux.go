@@ -146,6 +146,9 @@ func (t *Table) Unnamed(fd int) (int, error) {
 // SetRecord tells the child where the pipe of the failure record is.
 func (t *Table) SetRecord(r *raw.Run, fd int) { r.Set(t.vars.errFD, uint64(fd)) }
 
+// Record is the number of that pipe, as an argument.
+func (t *Table) Record() raw.Arg { return raw.VarArg(t.vars.errFD, 0) }
+
 // SetLent tells the child where all is that is lent, when that is known.
 func (t *Table) SetLent(r *raw.Run) {
 	if len(t.spans) == 0 && t.vars.above == 0 {

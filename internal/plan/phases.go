@@ -101,7 +101,7 @@ var Phases = [numPhases]struct{ Does, Why string }{
 		"The filter of Seccomp may forbid it"},
 	Mask: {"The signal mask; a traced child gets it after execve, from this process",
 		"With SIGTTOU unblocked a Tcsetpgrp from the background would stop the child, and the filter may forbid this call, too"},
-	Seccomp: {"Seccomp",
+	Seccomp: {"Seccomp; with a Listener the child waits until this process has taken it",
 		"The filter may forbid every call but execve"},
 	Exec: {"execve, of the file that was verified with Digest",
 		"Then the program runs"},

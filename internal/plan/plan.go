@@ -46,6 +46,8 @@ type Plan struct {
 	Digest *Digest
 	// Ruleset is that of Landlock.
 	Ruleset *Ruleset
+	// Listener is for the calls that a filter notifies of.
+	Listener *Listener
 	// NoPause is set when the child must not sleep between attempts at execve.
 	NoPause bool
 	// DeathSignal is set when the child must be made by a thread that lasts.

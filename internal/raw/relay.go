@@ -50,5 +50,19 @@ func (b *Builder) Relay(phase uint8, legacy bool) {
 	b.Call(phase, Futex, state, Int(futexWakeOp), Int(1), Int(0), state, Int(andNot)).Ignore()
 }
 
+// Announce has the child say that it is about to come to something that its parent waits
+// for: Announced is true from then on, and Await returns. The child must share memory.
+func (b *Builder) Announce(phase uint8) {
+	word := b.addrAt(placeWord)
+	b.Call(phase, Futex, word, Int(futexWakeOp), Int(1), Int(0), word, Int(or|announced<<12)).Ignore()
+}
+
+// announced is a bit of the word that the kernel clears, and or the operation that sets it:
+// FUTEX_OP_OR.
+const (
+	announced = 2
+	or        = 2 << 28
+)
+
 // cloneArgsSize is CLONE_ARGS_SIZE_VER2, the size of clone3's structure.
 const cloneArgsSize = 88

@@ -54,7 +54,7 @@ type run struct {
 	pidfd  int32  // stored by the kernel before the child runs; stale if clone fails
 	tid    int32  // stored by the kernel once clone can't fail; 0 where there is no place for it
 	runs   int32  // the same instead of tid, not 0 once the child runs; its id in its own namespace
-	shares int32  // without CLONE_VFORK: 1 until the kernel clears it, at execve or exit
+	shares int32  // without CLONE_VFORK: 1, or with announced, until the kernel clears it, at execve or exit
 
 	clone cloneArgs
 	stack [stackSize + stackAlign]byte
@@ -193,6 +193,9 @@ func (r *Run) Set(v Var, x uint64) { r.storage[v] = x }
 // SetShared is Set while the child runs.
 func (r *Run) SetShared(v Var, x uint64) { atomic.StoreUint64(&r.storage[v], x) }
 
+// GetShared is Get while the child runs.
+func (r *Run) GetShared(v Var) uint64 { return atomic.LoadUint64(&r.storage[v]) }
+
 // Get reads a variable, as the child left it.
 func (r *Run) Get(v Var) uint64 { return r.storage[v] }
 
@@ -305,16 +308,20 @@ func (r *Run) legacy(c Clone) {
 
 // Await waits until a child that was made without CLONE_VFORK does not share
 // memory any more: the kernel then clears shares, and wakes who waits for that. It
-// gives up after about the time limit, or when Interrupt is called, and returns
-// false. Signals interrupt it, and the goroutine's P is free for others.
+// gives up after about the time limit, when the child announces something, or when
+// Interrupt is called, and returns false. Signals interrupt it, and the goroutine's P is free for others.
 func (r *Run) Await(limit time.Duration) bool {
-	if atomic.LoadInt32(&r.shares) == 0 {
+	shares := atomic.LoadInt32(&r.shares)
+	if shares == 0 {
 		return true
 	}
-	waitOn(&r.shares, 1, limit)
+	waitOn(&r.shares, shares, limit)
 	runtime.KeepAlive(r)
 	return atomic.LoadInt32(&r.shares) == 0
 }
+
+// Announced reports whether the child has announced something; see [Builder.Announce].
+func (r *Run) Announced() bool { return atomic.LoadInt32(&r.shares)&announced != 0 }
 
 // waitOn waits while a word has a value, for a time.
 func waitOn(word *int32, value int32, limit time.Duration) {
@@ -361,6 +368,9 @@ func (r *Run) Failure() (s Step, err syscall.Errno, ok bool) {
 	}
 	return s, syscall.Errno(r.errno), true
 }
+
+// RecordSize is the size of a failure record.
+const RecordSize = recordSize
 
 // SetRecord stores a failure record that the child wrote to Clone.ErrFD.
 func (r *Run) SetRecord(b []byte) bool {

@@ -38,6 +38,7 @@ const (
 	Nanosleep
 	Openat
 	Openat2
+	PidfdGetfd
 	PidfdSendSignal
 	PivotRoot
 	Personality

@@ -67,6 +67,7 @@ var sysTable = [numSys]struct {
 	Write:         {unix.SYS_WRITE, "write", 3},
 
 	IoprioSet:         {unix.SYS_IOPRIO_SET, "ioprio_set", 3},
+	PidfdGetfd:        {unix.SYS_PIDFD_GETFD, "pidfd_getfd", 3},
 	PidfdSendSignal:   {unix.SYS_PIDFD_SEND_SIGNAL, "pidfd_send_signal", 4},
 	LandlockRuleset:   {unix.SYS_LANDLOCK_CREATE_RULESET, "landlock_create_ruleset", 3},
 	ClockGettime:      {unix.SYS_CLOCK_GETTIME, "clock_gettime", 2},

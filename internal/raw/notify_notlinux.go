@@ -1,0 +1,40 @@
+//go:build !linux
+
+package raw
+
+import (
+	"syscall"
+	"time"
+)
+
+// Notification is a call that waits for an answer. Only Linux has it.
+type Notification struct {
+	ID   uint64
+	PID  uint32
+	NR   int32
+	Arch uint32
+	IP   uint64
+	Args [6]uint64
+}
+
+// Answer is the answer to a Notification.
+type Answer struct {
+	ID    uint64
+	Value int64
+	Errno int32
+	Flags uint32
+}
+
+// NotifyReady says that there is nothing to be received.
+func NotifyReady(int, time.Duration) (ready, over bool) { return false, true }
+
+// NotifyReceive always fails, and so do the next.
+func NotifyReceive(int, *Notification) syscall.Errno { return syscall.ENOSYS }
+
+func NotifyAnswer(int, Answer) syscall.Errno { return syscall.ENOSYS }
+
+func NotifyWaits(int, uint64) syscall.Errno { return syscall.ENOSYS }
+
+func NotifyAddFD(int, uint64, int, bool, bool) (int, syscall.Errno) { return 0, syscall.ENOSYS }
+
+func ReadMemoryOf(int, uint64, []byte) (int, error) { return 0, syscall.ENOSYS }
