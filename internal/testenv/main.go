@@ -26,6 +26,11 @@ func Main(m *testing.M, inventory func() []string) {
 	}
 	before := inventory()
 	code := m.Run()
+	if testing.Verbose() {
+		for _, line := range skipped() {
+			fmt.Println(line)
+		}
+	}
 	if code == 0 {
 		code = report(leftBehind(before, inventory))
 	}

@@ -7,7 +7,12 @@ package testenv
 
 import (
 	"flag"
+	"fmt"
+	"maps"
 	"os"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -32,10 +37,29 @@ func Rounds(usual, full int) int {
 	return usual
 }
 
-// Skip is the one place where tests are skipped; CI counts its lines.
+var skips = struct {
+	sync.Mutex
+	tests map[string][]string // by reason
+}{tests: map[string][]string{}}
+
+// Skip is the one place where tests are skipped; CI counts its lines, and Main sums them up.
 func Skip(t testing.TB, reason string) {
 	t.Helper()
+	skips.Lock()
+	skips.tests[reason] = append(skips.tests[reason], t.Name())
+	skips.Unlock()
 	t.Skip("SKIPPED: " + reason)
+}
+
+// skipped sums up what was skipped, a line for each reason.
+func skipped() (lines []string) {
+	skips.Lock()
+	defer skips.Unlock()
+	for _, reason := range slices.Sorted(maps.Keys(skips.tests)) {
+		tests := slices.Compact(slices.Sorted(slices.Values(skips.tests[reason])))
+		lines = append(lines, fmt.Sprintf("skipped: %s: %s", reason, strings.Join(tests, ", ")))
+	}
+	return lines
 }
 
 // NeedRoot skips a test, or the half of one, that is for root.

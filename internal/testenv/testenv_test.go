@@ -55,6 +55,8 @@ var left any
 // TestLeave leaves something behind where it is told to.
 func TestLeave(t *testing.T) {
 	switch os.Getenv("LEAVE") {
+	case "Skip":
+		testenv.Skip(t, "no reason")
 	case "File":
 		f, err := os.Open(testenv.Self(t))
 		if err != nil {
@@ -68,5 +70,17 @@ func TestLeave(t *testing.T) {
 		}
 	case "Goroutine":
 		go func() { select {} }()
+	}
+}
+
+// TestSkippedAreSummedUp wants a line with -v about what was skipped, and none without.
+func TestSkippedAreSummedUp(t *testing.T) {
+	for _, flag := range []string{"-test.v", "-test.v=false"} {
+		cmd := exec.Command(testenv.Self(t), "-test.run=^TestLeave$", flag)
+		cmd.Env = append(os.Environ(), "LEAVE=Skip")
+		out, err := cmd.CombinedOutput()
+		if err != nil || strings.Contains(string(out), "\nskipped: no reason: TestLeave\n") != (flag == "-test.v") {
+			t.Errorf("%s: %v\n%s", flag, err, out)
+		}
 	}
 }
