@@ -5,6 +5,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"runtime"
 
@@ -163,12 +164,23 @@ func (p *Program) launchTraced(ctx context.Context, namespace int) (Child, error
 	return c, nil
 }
 
-// launchHere looks up what depends on the moment and runs the program.
-func (p *Program) launchHere(ctx context.Context, namespace int) (Child, error) {
+// launchHere runs the program, once more where others have opened files beside the start
+// that it has not reckoned with. The table has grown then, and it grows by doubling.
+func (p *Program) launchHere(ctx context.Context, namespace int) (c Child, err error) {
+	for range 32 {
+		if c, err = p.launchOnce(ctx, namespace); !fdtable.OpenedBeside(err) {
+			return c, err
+		}
+	}
+	return Child{}, plan.StartError(plan.StepFileTable, fmt.Errorf("files are opened beside each start: %w", unix.EAGAIN))
+}
+
+// launchOnce looks up what depends on the moment and runs the program.
+func (p *Program) launchOnce(ctx context.Context, namespace int) (Child, error) {
 	highfd.SettlePoller()
 	way := p.wayNow()
 	if way == copyWay && p.apart != nil {
-		return p.apart.launchHere(ctx, namespace)
+		return p.apart.launchOnce(ctx, namespace)
 	}
 	if err := p.fds.Check(p.actions); err != nil {
 		return Child{}, err
@@ -177,7 +189,7 @@ func (p *Program) launchHere(ctx context.Context, namespace int) (Child, error) 
 	if p.fds.NeedsSlots() {
 		var ok bool
 		if group, ok = p.fds.TakeSlots(); !ok {
-			return p.copying.launchHere(ctx, namespace)
+			return p.copying.launchOnce(ctx, namespace)
 		}
 		defer group.Release()
 	}

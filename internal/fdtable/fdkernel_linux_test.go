@@ -23,6 +23,7 @@ type fakeKernel struct {
 	limit  int
 	shared bool // the table is still the parent's
 	vars   []uint64
+	offset int    // in the directory of descriptors
 	wrong  string // what must not have happened
 }
 
@@ -31,6 +32,7 @@ const (
 	pidfdID  = fileID("f-pidfd")
 	errPipe  = fileID("f-record")
 	readPipe = fileID("f-record, read end")
+	fdDir    = fileID("d-fds")
 )
 
 // fdVariant is what the kernel has.
@@ -63,9 +65,9 @@ func (k *fakeKernel) begin(c *fdCase, l *fdtable.Lowered, v fdVariant) (ok bool)
 	k.cwd, k.limit = c.cwd, c.limit
 	k.vars = make([]uint64, l.Vars)
 	k.fillSlots(c, l, v)
-	high := max(63, l.Top-1)
+	high := max(64, l.Top)
 	for n := range k.tab {
-		high = max(high, n|63)
+		high = max(high, n|63+1)
 	}
 	k.set(l.High, uint64(high))
 	k.shared = l.Unshare != 0
@@ -199,6 +201,9 @@ func (k *fakeKernel) call(c raw.Call, a [6]int) (result int, errno syscall.Errno
 		k.change()
 		k.closeRange(a[0], a[1])
 	case raw.Close:
+		if a[0] < 0 {
+			return 0, unix.EBADF
+		}
 		k.change()
 		delete(k.tab, a[0]) // EBADF is ignored
 	case raw.Dup3:
@@ -209,6 +214,9 @@ func (k *fakeKernel) call(c raw.Call, a [6]int) (result int, errno syscall.Errno
 		return k.fcntl(a[0], a[1], a[2])
 	case raw.Openat:
 		k.change()
+		if c.Args[1].Text == "/proc/self/fd" {
+			return k.openFDs(), 0
+		}
 		return k.openat(a[0], c.Args[1].Text, a[2])
 	case raw.Openat2:
 		k.change()
@@ -221,6 +229,10 @@ func (k *fakeKernel) call(c raw.Call, a [6]int) (result int, errno syscall.Errno
 			return 0, unix.EBADF
 		}
 		return 0, k.chdir(fd.id, 0)
+	case raw.Lseek:
+		k.offset = a[1]
+	case raw.Getdents64:
+		k.set(c.Args[1].Var, k.entry(a[0]))
 	case raw.Getpgid:
 		return 1, 0
 	case raw.Ioctl:
@@ -229,6 +241,28 @@ func (k *fakeKernel) call(c raw.Call, a [6]int) (result int, errno syscall.Errno
 		k.wrong = fmt.Sprintf("unexpected call of %s", c.Sys.Name())
 	}
 	return 0, 0
+}
+
+// openFDs opens the directory of descriptors, or returns the errno that does not matter.
+func (k *fakeKernel) openFDs() int {
+	to := k.free(0)
+	if to >= k.limit {
+		return -int(unix.EMFILE)
+	}
+	k.tab[to] = heldFD{fdDir, true}
+	return to
+}
+
+// entry is where an entry of the directory is in k.offset or after it: 0 if there is none.
+func (k *fakeKernel) entry(dir int) uint64 {
+	if k.tab[dir].id == fdDir {
+		for n := range k.tab {
+			if n >= k.offset-2 {
+				return 1
+			}
+		}
+	}
+	return 0
 }
 
 func (k *fakeKernel) closeRange(first, last int) {

@@ -60,9 +60,6 @@ type span struct {
 
 // closeSpan closes from..to but for what is lent.
 func (f *Lowering) closeSpan(ph plan.Phase, from, to int) {
-	if to == LastFD && !f.feat.CloseRange && f.vars.high == 0 {
-		f.vars.high = f.Builder().Var()
-	}
 	parts := len(f.lent) + 1
 	s := span{from, to, f.Builder().Vars(2 * parts)}
 	f.spans = append(f.spans, s)

@@ -17,6 +17,8 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/fdtable"
+	"github.com/safespawn/spawn/internal/kernel"
 	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
@@ -236,6 +238,55 @@ func TestStartsBesideOpeners(t *testing.T) {
 		})
 	}
 }
+
+// TestOpenedBesideStart has somebody open a file without close-on-exec beyond what a start
+// has taken for the end of the table, just before the clone, and again in the next start.
+func TestOpenedBesideStart(t *testing.T) {
+	for _, how := range []string{"nothing named", "a file named", "lent"} {
+		t.Run(how, func(t *testing.T) { inHelper(t, "opened beside the start", how) })
+	}
+}
+
+var _ = testenv.RegisterHelper("opened beside the start", func(args []string) int {
+	defer spawntest.Force(args[1])()
+	unix.CloseOnExec(reportFD)
+	s := &spawn.Spec{Path: filepath.Join(args[0], waiterName), Env: []string{}}
+	want := []int{0, 1, 2}
+	switch args[2] {
+	case "a file named":
+		s.Actions.File(os.Stdin, 9)
+		want = append(want, 9)
+	case "lent":
+		s.Actions.InheritAll()
+		s.Actions.File(os.Stdin, 9)
+		s.Actions.CloseFrom(3)
+	}
+	opened := 0
+	defer fdtable.OnTableSizeForTest(func() {
+		if opened == 3 {
+			return
+		}
+		opened++
+		size, _ := kernel.Number("/proc/self/status", "FDSize")
+		if _, err := unix.FcntlInt(0, unix.F_DUPFD, size+7); err != nil {
+			complain("%v", err)
+		}
+	})()
+	err := withWaiter(s, func(pid int) error {
+		table, err := tableOf(pid)
+		if got := slices.Sorted(maps.Keys(table)); !slices.Equal(got, want) {
+			complain("the child has %v, should have %v", got, want)
+		}
+		return err
+	})
+	if err != nil {
+		complain("%v", err)
+	}
+	if looks := args[1] == "close_range" || args[1] == "anything"; looks && opened != 3 {
+		complain("%d files were opened", opened)
+	}
+	return 0
+})
 
 // TestCloseOnExecStdio: of 0, 1 and 2 the child has those that are not
 // close-on-exec, and a file action may name the others.

@@ -29,7 +29,7 @@ type Table struct {
 // vars are set at each start.
 type vars struct {
 	unshare raw.Var // flags of the first close_range
-	high    raw.Var // last open descriptor; only without close_range
+	high    raw.Var // above all descriptors that were open before the clone; only without close_range
 	errFD   raw.Var // failure record's descriptor; only without shared memory
 	slot    raw.Var // first slot; only with files that are on slots
 	gate    raw.Var // where the child waits for its id maps; only with these
@@ -61,7 +61,10 @@ func (t *Table) Check(actions []plan.Action) error {
 // Flags are the clone flags that the first calls need, whose variables it sets.
 func (t *Table) Flags(r *raw.Run) (flags uint64) {
 	if t.vars.high != 0 {
-		r.Set(t.vars.high, uint64(max(tableSize(), t.top)-1))
+		r.Set(t.vars.high, uint64(max(tableSize(), t.top)))
+		if onTableSize != nil {
+			onTableSize()
+		}
 	}
 	if t.vars.unshare != 0 {
 		flags |= unix.CLONE_FILES
@@ -74,10 +77,10 @@ func (t *Table) Flags(r *raw.Run) (flags uint64) {
 // child's own.
 func (t *Table) Shared() bool { return t.vars.unshare != 0 }
 
-// tableSize is above all open descriptors of this process: the kernel's own
+// tableSize is above all open descriptors of the calling thread: the kernel's own
 // size of the table, or else the limit.
 func tableSize() int {
-	if n, ok := kernel.Number("/proc/self/status", "FDSize"); ok && n > 0 {
+	if n, ok := kernel.Number("/proc/thread-self/status", "FDSize"); ok && n > 0 {
 		return n
 	}
 	var l unix.Rlimit
@@ -188,7 +191,7 @@ func (t *Table) VarName(v raw.Var) string {
 	case t.vars.unshare:
 		return "CLOSE_RANGE_UNSHARE"
 	case t.vars.high:
-		return "last fd"
+		return "beyond the last fd"
 	case t.vars.errFD:
 		return "error fd"
 	case t.vars.above:

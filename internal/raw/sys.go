@@ -23,6 +23,7 @@ const (
 	Fchdir
 	Fcntl
 	Futex
+	Getdents64
 	Getgid
 	Getpgid
 	Getpid
@@ -33,6 +34,7 @@ const (
 	Landlock // landlock_restrict_self
 	LandlockRuleset
 	Keyctl
+	Lseek
 	Mkdirat
 	Mount
 	Nanosleep

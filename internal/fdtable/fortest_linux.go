@@ -1,0 +1,14 @@
+//go:build (amd64 || arm64) && !android
+
+package fdtable
+
+// onTableSize is for tests of what others open beside a start.
+var onTableSize func()
+
+// OnTableSizeForTest has f called where a start without close_range has found out how
+// large the table is, before the clone.
+func OnTableSizeForTest(f func()) (restore func()) {
+	was := onTableSize
+	onTableSize = f
+	return func() { onTableSize = was }
+}
