@@ -12,7 +12,7 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// raisePidfd moves the pidfd of a child that has not been reaped to a number from 3
+// raisePidfd moves the pidfd of a child, which others may have reaped, to a number from 3
 // up. clone gives it the lowest that is free; where that is 0, 1 or 2 it can't stay,
 // as programs put files of their own there, and perhaps have by now. Where it can't
 // be had the child is known by its pid.
@@ -24,12 +24,12 @@ func raisePidfd(r *raw.Run, pid int) int {
 	n, err := highfd.Dup(fd)
 	if err != nil {
 		n = -1
-	} else if !kernel.SaysPidfd(n, pid) {
+	} else if !kernel.IsPidfd(n, pid) {
 		unix.Close(n)
 		n, fd = -1, -1
 	}
 	r.SetPidfd(n)
-	if kernel.SaysPidfd(fd, pid) {
+	if kernel.IsPidfd(fd, pid) {
 		unix.Close(fd)
 	}
 	return n

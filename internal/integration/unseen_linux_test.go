@@ -5,6 +5,7 @@ package integration_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -157,4 +158,59 @@ func TestUnseenAndReused(t *testing.T) {
 			}
 		}
 	}
+}
+
+var _ = testenv.RegisterHelper("stolen at low numbers", func(args []string) int {
+	report, err := loseStreams()
+	if err == nil {
+		err = stolenAtLowNumbers(args[0])
+	}
+	if err != nil {
+		fmt.Fprintln(report, err)
+		return 1
+	}
+	return 0
+})
+
+// stolenAtLowNumbers starts children whose statuses others take, before their pidfd, which
+// the kernel puts at 0, can be looked at.
+func stolenAtLowNumbers(path string) error {
+	ctx := context.Background()
+	if _, err := spawn.Run(ctx, &spawn.Spec{Path: path}); err != nil {
+		return err
+	}
+	done := make(chan struct{})
+	var thieves sync.WaitGroup
+	defer thieves.Wait()
+	defer close(done)
+	for range 2 {
+		thieves.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+					_, _ = unix.Wait4(-1, nil, unix.WNOHANG, nil)
+				}
+			}
+		})
+	}
+	for i := range testenv.Rounds(300, 10_000) {
+		p, err := spawn.Start(ctx, &spawn.Spec{Path: path})
+		if err != nil {
+			return err
+		}
+		state, err := p.Wait(ctx)
+		stolen := errors.Is(err, spawn.ErrStatusTaken) && !spawntest.HasStolen()
+		if !stolen && (err != nil || state.ExitCode() != 7) {
+			return fmt.Errorf("child %d: %v, %w", i, state, err)
+		}
+	}
+	return nil
+}
+
+// TestStolenAtLowNumbers: no status is lost where a child has ended, and was waited for,
+// before its pidfd has its place.
+func TestStolenAtLowNumbers(t *testing.T) {
+	spawntest.Succeeds(t, spawntest.Helper(t, "stolen at low numbers", spawntest.Exits(t, 7).Path))
 }
