@@ -25,7 +25,7 @@ func OpenByName() (name string, err error) {
 	if err != nil {
 		return "", err
 	}
-	fd, err := openByName(tty.Name(), n, unix.O_RDWR|unix.O_NOCTTY)
+	fd, err := highfd.OpenTerminal(tty.Name(), n, unix.O_RDWR|unix.O_NOCTTY)
 	if err != nil {
 		return "", err
 	}
@@ -33,7 +33,7 @@ func OpenByName() (name string, err error) {
 	if !highfd.Same(fd, int(tty.Fd())) {
 		return "", errors.New("another file")
 	}
-	if _, err := openByName(os.DevNull, n, unix.O_RDWR); err != unix.ENOTTY {
+	if _, err := highfd.OpenTerminal(os.DevNull, n, unix.O_RDWR); err != unix.ENOTTY {
 		return "", fmt.Errorf("the null device: %w", err)
 	}
 	return tty.Name(), nil
