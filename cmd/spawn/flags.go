@@ -32,6 +32,7 @@ type options struct {
 	err     error       // the first value that makes no sense
 	opened  []io.Closer // what attributes name, until the start
 	dropped []string    // what the kernel can't restrict
+	screen  *screen     // of --pty, or nil
 }
 
 // flags are the flags, which store into o. The help text has them in this order.

@@ -24,6 +24,7 @@ type state struct {
 	setsid      bool
 	setpgid     *attr.Setpgid
 	foreground  bool
+	pty         bool
 	ctty        *attr.ControllingTTY
 	detachTTY   bool
 	sigDefault  attr.SigDefault
@@ -48,6 +49,7 @@ func (o *options) processFlags() []*pflag.Flag {
 		o.value(group, "setpgid", "run in process group `PGID`, 0 for a new one", single(&o.setpgid, parseSetpgid)),
 		toggle(group, "foreground", "put that group into the foreground of the terminal", &o.foreground),
 		o.value(group, "ctty", "control terminal on descriptor FD of the program: `FD[:steal]`", single(&o.ctty, parseCtty)),
+		toggle(group, "pty", "run in a new terminal, between the standard streams of spawn", &o.pty),
 		toggle(group, "detach-tty", "give up the controlling terminal, on descriptor 0", &o.detachTTY),
 		o.value(group, "sig-default", "give `SIGNALS` their default action", gather(&o.sigDefault, attr.ParseSignals)),
 		o.value(group, "sig-ignore", "ignore `SIGNALS`", gather(&o.sigIgnore, attr.ParseSignals)),
@@ -71,9 +73,10 @@ func (o *options) processAttributes() (list attr.List, err error) {
 	when(&list, o.sigIgnore != nil, o.sigIgnore)
 	when(&list, o.sigBlock != nil, o.sigBlock)
 	put(&list, o.umask)
-	when(&list, o.setsid, attr.Setsid{})
+	when(&list, o.setsid || o.pty, attr.Setsid{})
 	put(&list, o.setpgid)
 	put(&list, o.ctty)
+	when(&list, o.pty, attr.ControllingTTY{File: o.screen.file()})
 	when(&list, o.detachTTY, attr.DetachTTY{})
 	put(&list, o.parentDeath)
 	when(&list, o.dieTogether, attr.DieWithParent{})
@@ -81,6 +84,21 @@ func (o *options) processAttributes() (list attr.List, err error) {
 	when(&list, o.stopped, attr.StartSuspended{})
 	when(&list, o.foreground, attr.Foreground{File: o.terminal()})
 	return list, nil
+}
+
+// checkPTY finds flags that are about another terminal.
+func (o *state) checkPTY() error {
+	for _, x := range []struct {
+		name  string
+		given bool
+	}{
+		{"--setpgid", o.setpgid != nil}, {"--foreground", o.foreground}, {"--ctty", o.ctty != nil}, {"--detach-tty", o.detachTTY},
+	} {
+		if o.pty && x.given {
+			return errors.New("--pty: contradicts " + x.name + ": the program leads a session with a terminal of its own")
+		}
+	}
+	return nil
 }
 
 // terminal is that of the caller.

@@ -115,6 +115,15 @@ URG, PROF and the signals of faults.
 SIGNALS are names or numbers, "all" or "none". As pid 1, as in a container, spawn
 also reaps orphans.
 
+With --pty the program leads a session of its own and has a new terminal, also as
+the standard streams that no flag is about. Standard input is copied to it, and what
+is written to it to standard output, all of it also at the end. A terminal on standard
+input is raw meanwhile, so all keys are the program's; its modes and its size are those
+of the new one. The end of another input is typed as the key for it (^D). The terminal
+belongs to the user of spawn, whatever --user says. What still has it when the program
+has ended gets HUP, as the program does when nobody reads standard output. KILL leaves
+the own terminal raw; stty sane helps.
+
 --ctty needs --setsid. --foreground needs --setpgid, and that spawn is in the
 foreground itself; when the program is stopped, as by ^Z, it keeps the terminal,
 and no shell gets it back. --stopped tells the process id on standard error, and

@@ -71,6 +71,7 @@ func command(args []string) int {
 func (o *options) perform() (*ending, error) {
 	defer o.close()
 	defer o.closeTree()
+	defer func() { o.screen.close() }()
 	s, err := o.spec()
 	if err != nil {
 		return nil, err

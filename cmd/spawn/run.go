@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -61,6 +62,7 @@ func run(p *spawn.Program, o *options) (*ending, error) {
 	defer pid.remove()
 	r := newRelay(o)
 	defer r.close()
+	defer o.screen.restore()
 	defer reapAsInit()()
 	if o.foreground {
 		tty := openTerminal()
@@ -85,6 +87,7 @@ func run(p *spawn.Program, o *options) (*ending, error) {
 	if o.stopped {
 		fmt.Fprintf(os.Stderr, "spawn: process %d is stopped; CONT, to it or to spawn, lets it go\n", proc.Pid())
 	}
+	o.screen.begin()
 	r.memory, r.progress = watchMemory(proc, o.stats != ""), showProgress(o.progress, proc, o.program[0])
 	timedOut := r.wait(ctx, proc)
 	state, err := proc.Wait(context.Background())
@@ -92,6 +95,7 @@ func run(p *spawn.Program, o *options) (*ending, error) {
 		return nil, err
 	}
 	e := &ending{state: state, wall: time.Since(begin), timedOut: timedOut, preserve: o.preserveStatus}
+	o.screen.finish(r, timedOut)
 	if o.stats != "" {
 		e.seen, e.group, e.tree = r.memory.seen(), cgroupPeak(o.cgroup), o.usage()
 	}
@@ -134,6 +138,7 @@ type relay struct {
 	signals  chan os.Signal
 	held     []os.Signal // came before the program was running
 	tty      *terminal   // nil where none is shared with the program
+	screen   *screen     // of --pty, or nil
 	stopped  bool        // the program was started stopped
 	tree     *spawn.Tree // nil where there is none
 	steps    []spawn.StopStep
@@ -143,7 +148,7 @@ type relay struct {
 }
 
 func newRelay(o *options) *relay {
-	r := &relay{signals: make(chan os.Signal, 16), stopped: o.stopped, tree: o.held, steps: o.stopSteps()}
+	r := &relay{signals: make(chan os.Signal, 16), stopped: o.stopped, tree: o.held, screen: o.screen, steps: o.stopSteps()}
 	if o.killAfter != nil {
 		r.kill = *o.killAfter
 	}
@@ -151,10 +156,13 @@ func newRelay(o *options) *relay {
 	if o.stopped {
 		list = append(list, resuming...)
 	}
+	if o.screen != nil {
+		list = append(list, stopping...)
+	}
 	if len(list) > 0 {
 		signal.Notify(r.signals, list...)
 	}
-	if !o.setsid && o.setpgid == nil && !o.ownGroups() {
+	if !o.setsid && !o.pty && o.setpgid == nil && !o.ownGroups() {
 		r.tty = openTerminal()
 	}
 	return r
@@ -265,6 +273,9 @@ func (r *relay) stop(proc *spawn.Process, steps []spawn.StopStep) {
 // pass passes one signal on, unless the program has got it by itself. A program
 // that is stopped has to go on to be ended by it, as with timeout(1).
 func (r *relay) pass(proc *spawn.Process, sig os.Signal) {
+	if r.screen.takes(sig) || !r.stopped && slices.Contains(resuming, sig) {
+		return
+	}
 	var send []os.Signal
 	sent := r.tty.sends(sig)
 	if !sent {

@@ -25,7 +25,13 @@ func (o *options) spec() (*spawn.Spec, error) {
 	if o.argv0 != nil {
 		s.Args = append([]string{*o.argv0}, o.program[1:]...)
 	}
-	err := o.actions(&s.Actions)
+	err := o.checkPTY()
+	if err == nil && o.pty {
+		o.screen, err = newScreen()
+	}
+	if err == nil {
+		err = o.actions(&s.Actions)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -147,6 +153,9 @@ func (o *options) actions(a *spawn.FileActions) error {
 		return errors.New("--append: needs --stdout or --stderr")
 	}
 	users := map[int]bool{}
+	if o.pty {
+		o.onScreen(a, opens)
+	}
 	for _, f := range opens {
 		if users[f.fd] {
 			return fmt.Errorf("descriptor %d is redirected twice", f.fd)
@@ -174,6 +183,16 @@ func (o *options) actions(a *spawn.FileActions) error {
 		a.Chdir(o.chdir)
 	}
 	return nil
+}
+
+// onScreen gives the program its terminal for the standard streams that no flag is about.
+func (o *options) onScreen(a *spawn.FileActions, opens []opening) {
+	for fd := range 3 {
+		redirected := slices.ContainsFunc(opens, func(f opening) bool { return f.fd == fd })
+		if !redirected && !slices.Contains(o.keep, fd) && (fd != 2 || !o.stderrToStdout()) {
+			a.File(o.screen.file(), fd)
+		}
+	}
 }
 
 func (o *options) stderrToStdout() bool { return o.stderr == "stdout" }
