@@ -91,7 +91,7 @@ var parsers = map[string]valueParser{
 	},
 	"filter": {
 		parse: func(s string) (any, error) { return parseFilter([]byte(s)) },
-		good:  map[string]string{string(allowAll()): "{[{6 0 0 2147418112}] 0}"},
+		good:  map[string]string{string(allowAll()): "{[{6 0 0 2147418112}] 0 <nil>}"},
 		bad:   []string{"", "1234567", strings.Repeat("12345678", 4097)},
 	},
 	"death": {parse: anyOf(parseParentDeath), good: map[string]string{"9": "9"}, bad: []string{"", "all", "65"}},
