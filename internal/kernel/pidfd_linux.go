@@ -30,7 +30,8 @@ func IsPidfd(fd, pid int) bool {
 	case unix.ESRCH:
 		return true // whosever it was, nobody gets a signal by it
 	}
-	return SaysPidfd(fd, pid)
+	// Others may have reaped the process by the time that /proc is read.
+	return SaysPidfd(fd, pid) || unix.PidfdSendSignal(fd, 0, nil, 0) == unix.ESRCH
 }
 
 // SaysPidfd reports whether fd is a pidfd of a process, as far as /proc tells.
