@@ -28,7 +28,9 @@ func firstMount(fsType, option string) string {
 	for line := range strings.Lines(string(text)) {
 		f := strings.Fields(line)
 		if len(f) > 3 && f[2] == fsType && (option == "" || strings.Contains(","+f[3]+",", ","+option+",")) {
-			return f[1]
+			if _, err := os.Stat(f[1]); err == nil { // else another mount hides it
+				return f[1]
+			}
 		}
 	}
 	return ""
