@@ -455,6 +455,10 @@ func (c *child) poll() bool {
 		c.copied = true
 	}
 	if err := unix.SetNonblock(fd, true); err != nil {
+		if c.copied {
+			unix.Close(fd)
+			c.copied = false
+		}
 		return false
 	}
 	c.file = os.NewFile(uintptr(fd), "pidfd")

@@ -55,9 +55,11 @@ func (d *nullDevice) get() (*os.File, error) {
 }
 
 // intact reports whether the number still is the null device's: other code may have
-// closed it, and opened something else.
+// closed it, and opened something else. A look that fails for another reason says nothing.
 func (d *nullDevice) intact() bool {
 	var is unix.Stat_t
-	return unix.Fstat(int(d.file.Fd()), &is) == nil &&
-		is.Dev == d.was.Dev && is.Ino == d.was.Ino && is.Rdev == d.was.Rdev && is.Mode == d.was.Mode
+	if err := unix.Fstat(int(d.file.Fd()), &is); err != nil {
+		return err != unix.EBADF
+	}
+	return is.Dev == d.was.Dev && is.Ino == d.was.Ino && is.Rdev == d.was.Rdev && is.Mode == d.was.Mode
 }

@@ -191,7 +191,15 @@ func (c *Cmd) signal(sig os.Signal) error {
 	if c.fake != nil {
 		return c.fake.signal(sig)
 	}
-	return c.Process.Signal(sig)
+	err := c.Process.Signal(sig)
+	if err == nil || errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	// The one call that package os makes may be refused, as by a filter.
+	if p := c.child.spawned(); p != nil {
+		return p.Signal(sig)
+	}
+	return err
 }
 
 // hasEnded reports whether the process has ended, as far as that is known before Wait.

@@ -21,12 +21,16 @@ func DupBlocking(fd int) (int, error) {
 // it does: an end of a pipe, a FIFO or a terminal. Package os makes those it opens
 // non-blocking, which is a property of the open file and so of all that share it.
 func BlocksAnew(fd int) bool {
-	fl, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+	var fl int
+	err := insist(func() (err error) {
+		fl, err = unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+		return err
+	})
 	if err != nil || fl&unix.O_NONBLOCK == 0 || fl&unix.O_PATH != 0 {
 		return false
 	}
 	var st unix.Stat_t
-	if unix.Fstat(fd, &st) != nil {
+	if insist(func() error { return unix.Fstat(fd, &st) }) != nil {
 		return false
 	}
 	switch st.Mode & unix.S_IFMT {
@@ -36,6 +40,15 @@ func BlocksAnew(fd int) bool {
 		return isTerminal(uint64(st.Rdev))
 	}
 	return false
+}
+
+// insist looks once more where a look fails that should not.
+func insist(look func() error) error {
+	err := look()
+	if err != nil && err != unix.EBADF {
+		err = look()
+	}
+	return err
 }
 
 // isTerminal knows the kernel's numbers of terminals. To open the multiplexer anew

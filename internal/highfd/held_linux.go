@@ -57,10 +57,14 @@ func (h *Held) With(f func(fd int) error) error {
 	})
 }
 
-// Is reports whether a descriptor is one of the file.
+// Is reports whether a descriptor is one of the file. A look that fails, but for there being
+// no such descriptor, says nothing.
 func (h *Held) Is(fd int) bool {
 	var st unix.Stat_t
-	return unix.Fstat(fd, &st) == nil && st.Dev == h.dev && st.Ino == h.ino
+	if err := unix.Fstat(fd, &st); err != nil {
+		return err != unix.EBADF
+	}
+	return st.Dev == h.dev && st.Ino == h.ino
 }
 
 // Close closes the file. Nil has none.

@@ -223,7 +223,7 @@ func TestAttackers(t *testing.T) {
 			letGo()
 		}
 	})
-	if d := dumpable(t); d != 1 {
+	if d := testenv.Dumpable(t); d != 1 {
 		t.Errorf("dumpable is %d", d)
 	}
 }

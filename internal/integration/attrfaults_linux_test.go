@@ -319,7 +319,7 @@ func isDenied(dir string, prepare func(s *spawn.Spec) (spawntest.Want, error)) e
 // failsWith wants an error that names the attribute, no program to have run that
 // would make a marker, and nothing to have changed here.
 func failsWith(s *spawn.Spec, marker string, w spawntest.Want) error {
-	before, err := takePortrait()
+	before, err := testenv.TakePortrait()
 	if err != nil {
 		return err
 	}
@@ -333,11 +333,11 @@ func failsWith(s *spawn.Spec, marker string, w spawntest.Want) error {
 	if testenv.HasZombie() {
 		return errors.New("a zombie")
 	}
-	after, err := takePortrait()
+	after, err := testenv.TakePortrait()
 	if err != nil {
 		return err
 	}
-	if changed := before.changes(after); len(changed) > 0 {
+	if changed := before.Changes(after); len(changed) > 0 {
 		return errors.New(strings.Join(changed, "\n"))
 	}
 	return nil

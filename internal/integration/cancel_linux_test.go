@@ -190,7 +190,7 @@ func startShortly(s *spawn.Spec, d time.Duration) (ended bool, err error) {
 func TestHeldWithOtherIDs(t *testing.T) {
 	quick := credentialSpec(t)
 	spawntest.EachEngine(t, func(t *testing.T) {
-		if dumpable(t) != 1 {
+		if testenv.Dumpable(t) != 1 {
 			testenv.Skip(t, "this process is not dumpable")
 		}
 		fifo := filepath.Join(testenv.PublicDir(t), "fifo")
@@ -207,18 +207,18 @@ func TestHeldWithOtherIDs(t *testing.T) {
 		defer cancel()
 		result := spawntest.StartHeld(ctx, &held)
 		shared := spawn.Features().Has(spawn.FeatureSharedMemory)
-		testenv.Eventually(t, "the child has changed its ids", func() bool { return !shared || dumpable(t) != 1 })
+		testenv.Eventually(t, "the child has changed its ids", func() bool { return !shared || testenv.Dumpable(t) != 1 })
 		for range 3 {
 			if state, err := spawn.Run(context.Background(), quick); err != nil || state.ExitCode() != 7 {
 				t.Errorf("%v, %v", state, err)
 			}
-			if d := dumpable(t); shared && d == 1 {
+			if d := testenv.Dumpable(t); shared && d == 1 {
 				t.Error("dumpable again while a child shares the memory")
 			}
 		}
 		cancel()
 		testenv.Await(t, "start", result)
-		if d := dumpable(t); d != 1 {
+		if d := testenv.Dumpable(t); d != 1 {
 			t.Errorf("dumpable is %d", d)
 		}
 	})

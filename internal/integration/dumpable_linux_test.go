@@ -24,7 +24,7 @@ import (
 // TestDumpableBesideOSExec has a child of os/exec, with other ids, that is held up
 // before execve, and so shares memory, while others start and end.
 func TestDumpableBesideOSExec(t *testing.T) {
-	if dumpable(t) != 1 {
+	if testenv.Dumpable(t) != 1 {
 		testenv.Skip(t, "this process is not dumpable")
 	}
 	quick := credentialSpec(t)
@@ -45,14 +45,14 @@ func TestDumpableBesideOSExec(t *testing.T) {
 		defer close(done)
 		for range 3 {
 			run()
-			if d := dumpable(t); d == 1 {
+			if d := testenv.Dumpable(t); d == 1 {
 				t.Error("dumpable while a child of os/exec may share the memory")
 			}
 		}
 	}()
 	<-done
 	syscall.ForkLock.Unlock()
-	for dumpable(t) != 1 {
+	for testenv.Dumpable(t) != 1 {
 		runtime.Gosched()
 	}
 
@@ -71,7 +71,7 @@ func TestDumpableBesideOSExec(t *testing.T) {
 	} else if _, err := r.Process.Wait(context.Background()); err != nil {
 		t.Error(err)
 	}
-	if d := dumpable(t); d != 1 {
+	if d := testenv.Dumpable(t); d != 1 {
 		t.Errorf("dumpable is %d", d)
 	}
 }
@@ -96,7 +96,7 @@ func letOpen(t *testing.T, fifo string) {
 // other times.
 func TestSetDumpable(t *testing.T) {
 	testenv.NeedRoot(t)
-	was := dumpable(t) == 1
+	was := testenv.Dumpable(t) == 1
 	defer func() { _ = spawn.SetDumpable(was) }()
 	fifo := filepath.Join(testenv.PublicDir(t), "fifo")
 	if err := errors.Join(unix.Mkfifo(fifo, 0), os.Chmod(fifo, 0o666)); err != nil {
@@ -105,8 +105,8 @@ func TestSetDumpable(t *testing.T) {
 	number := map[bool]int{false: 0, true: 1}
 	for _, before := range []bool{false, true} {
 		for _, then := range []bool{false, true} {
-			if err := spawn.SetDumpable(before); err != nil || dumpable(t) != number[before] {
-				t.Fatalf("%v: %v, dumpable is %d", before, err, dumpable(t))
+			if err := spawn.SetDumpable(before); err != nil || testenv.Dumpable(t) != number[before] {
+				t.Fatalf("%v: %v, dumpable is %d", before, err, testenv.Dumpable(t))
 			}
 			result := spawntest.StartHeld(context.Background(), waitsForFIFO(t, fifo, attr.NoCapabilities()))
 			if spawntest.HeldOpening() == 0 {
@@ -115,7 +115,7 @@ func TestSetDumpable(t *testing.T) {
 			if err := spawn.SetDumpable(then); err != nil {
 				t.Error(err)
 			}
-			if d := dumpable(t); d != 0 && spawn.Features().Has(spawn.FeatureSharedMemory) {
+			if d := testenv.Dumpable(t); d != 0 && spawn.Features().Has(spawn.FeatureSharedMemory) {
 				t.Errorf("%v, then %v: dumpable is %d beside the child", before, then, d)
 			}
 			letOpen(t, fifo)
@@ -124,7 +124,7 @@ func TestSetDumpable(t *testing.T) {
 			} else if _, err := r.Process.Wait(context.Background()); err != nil {
 				t.Error(err)
 			}
-			if d := dumpable(t); d != number[then] {
+			if d := testenv.Dumpable(t); d != number[then] {
 				t.Errorf("%v, then %v: dumpable is %d", before, then, d)
 			}
 		}
@@ -202,7 +202,7 @@ var _ = testenv.RegisterHelper("prctl refused", func([]string) int {
 
 // TestDumpableStress has starts that clear the flag, beside others of os/exec.
 func TestDumpableStress(t *testing.T) {
-	if dumpable(t) != 1 {
+	if testenv.Dumpable(t) != 1 {
 		testenv.Skip(t, "this process is not dumpable")
 	}
 	s := credentialSpec(t)
@@ -235,7 +235,7 @@ func TestDumpableStress(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	testenv.Eventually(t, "the flag is set", func() bool { return dumpable(t) == 1 })
+	testenv.Eventually(t, "the flag is set", func() bool { return testenv.Dumpable(t) == 1 })
 }
 
 func init() { spawntest.Unprivileged("hidden", hiddenOfUser) }

@@ -47,7 +47,7 @@ var mayBeUnsafe = []string{"internal/raw", "internal/raw/rawtest", "internal/nof
 
 // forTests reports whether a package is for tests only.
 func forTests(pkg string) bool {
-	return strings.HasPrefix(pkg, "internal/testenv") || pkg == "internal/integration" || pkg == "internal/raw/rawtest"
+	return strings.HasPrefix(pkg, "internal/testenv") || pkg == "internal/integration" || pkg == "internal/faults" || pkg == "internal/raw/rawtest"
 }
 
 // source is a file of this module, for any system.

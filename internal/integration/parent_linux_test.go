@@ -71,7 +71,7 @@ func TestParentStaysAsItIs(t *testing.T) {
 	testenv.Settled()
 	spawntest.EachEngine(t, func(t *testing.T) {
 		testenv.OnThread(func() {
-			before := paint(t)
+			before := testenv.Paint(t)
 			for i, s := range specs {
 				state, err := spawn.Run(context.Background(), s)
 				if failing := i%4 == 1 || i%4 == 2; failing != errors.Is(err, os.ErrNotExist) {
@@ -79,12 +79,12 @@ func TestParentStaysAsItIs(t *testing.T) {
 				} else if !failing && (err != nil || state.ExitCode() != 7) {
 					t.Errorf("%d: %v, %v", i, state, err)
 				}
-				before.compare(t, paint(t))
+				before.Compare(t, testenv.Paint(t))
 			}
 			ctx, cancel := context.WithTimeout(context.Background(), time.Microsecond)
 			defer cancel()
 			_, _ = spawn.Run(ctx, specs[0])
-			before.compare(t, paint(t))
+			before.Compare(t, testenv.Paint(t))
 		})
 	})
 }
@@ -128,7 +128,7 @@ func credentialSpec(t testing.TB) *spawn.Spec {
 
 func TestDumpable(t *testing.T) {
 	s := credentialSpec(t)
-	if dumpable(t) != 1 {
+	if testenv.Dumpable(t) != 1 {
 		testenv.Skip(t, "this process is not dumpable")
 	}
 	missing := *s
@@ -149,7 +149,7 @@ func TestDumpable(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if d := dumpable(t); d != 1 {
+		if d := testenv.Dumpable(t); d != 1 {
 			t.Errorf("dumpable is %d", d)
 		}
 	})
@@ -166,7 +166,7 @@ func TestNotDumpable(t *testing.T) {
 		if _, err := spawn.Run(context.Background(), s); err != nil {
 			t.Error(err)
 		}
-		if d := dumpable(t); d != 0 {
+		if d := testenv.Dumpable(t); d != 0 {
 			t.Errorf("dumpable is %d", d)
 		}
 	})

@@ -116,7 +116,7 @@ func TestParentStaysWithEach(t *testing.T) {
 	testenv.Settled()
 	spawntest.EachEngine(t, func(t *testing.T) {
 		testenv.OnThread(func() {
-			kinds, before := threads(t), paint(t)
+			kinds, before := testenv.Threads(t), testenv.Paint(t)
 			for name, s := range specs {
 				state, err := runOnce(s)
 				if err == nil && state.ExitCode() != 7 || err != nil && !mayFail(name, err) {
@@ -127,11 +127,11 @@ func TestParentStaysWithEach(t *testing.T) {
 				if _, err := runOnce(&missing); err == nil {
 					t.Errorf("%s: no error", name)
 				}
-				for _, changed := range before.changes(paint(t)) {
+				for _, changed := range before.Changes(testenv.Paint(t)) {
 					t.Errorf("%s: %s", name, changed)
 				}
 			}
-			for _, kind := range threads(t) {
+			for _, kind := range testenv.Threads(t) {
 				if !slices.Contains(kinds, kind) {
 					t.Errorf("a thread became\n%s\nnone was before:\n%s", kind, kinds)
 				}

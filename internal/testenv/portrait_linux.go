@@ -1,6 +1,4 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
-
-package integration_test
+package testenv
 
 import (
 	"errors"
@@ -14,12 +12,10 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/safespawn/spawn/internal/testenv"
 )
 
-// portrait is all that a spawn must leave as it is in this process.
-type portrait map[string]string
+// Portrait is all that a spawn must leave as it is in this process.
+type Portrait map[string]string
 
 // lasting are the lines of /proc/self/status that only the process itself
 // changes.
@@ -39,18 +35,19 @@ var asked = map[string]int{
 // stored is what prctl stores at an address.
 var stored = map[string]int{"subreaper": unix.PR_GET_CHILD_SUBREAPER, "parent-death signal": unix.PR_GET_PDEATHSIG}
 
-func paint(t testing.TB) portrait {
+// Paint is TakePortrait in a test.
+func Paint(t testing.TB) Portrait {
 	t.Helper()
-	p, err := takePortrait()
+	p, err := TakePortrait()
 	if err != nil {
 		t.Error(err)
 	}
 	return p
 }
 
-// takePortrait is for a thread that the caller has locked.
-func takePortrait() (p portrait, err error) {
-	p = portrait{}
+// TakePortrait is for a thread that the caller has locked.
+func TakePortrait() (p Portrait, err error) {
+	p = Portrait{}
 	note := func(e error) { err = errors.Join(err, e) }
 	read := func(path string) string {
 		b, err := os.ReadFile(path)
@@ -62,7 +59,7 @@ func takePortrait() (p portrait, err error) {
 		note(err)
 		p[name] = target
 	}
-	status := testenv.ParseSeen(read("/proc/thread-self/status")).Status
+	status := ParseSeen(read("/proc/thread-self/status")).Status
 	for _, key := range lasting {
 		p["status "+key] = status[key]
 	}
@@ -103,7 +100,7 @@ func takePortrait() (p portrait, err error) {
 	var uts unix.Utsname
 	note(unix.Uname(&uts))
 	p["names"] = fmt.Sprintf("%s %s", uts.Nodename, uts.Domainname)
-	for fd, target := range testenv.OpenFDs() {
+	for fd, target := range OpenFDs() {
 		p["descriptor "+fd] = target + "\n" + fdFlags(fd)
 	}
 	return p, err
@@ -115,15 +112,15 @@ func schedulingOf(tid int) string {
 	b, _ := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/stat", tid))
 	_, rest, _ := strings.Cut(string(b), ") ")
 	f := strings.Fields(rest)
-	if len(f) <= testenv.StatPolicy {
+	if len(f) <= StatPolicy {
 		return "" // it has ended
 	}
 	io, _, _ := unix.RawSyscall(unix.SYS_IOPRIO_GET, 1, uintptr(tid), 0)
-	return fmt.Sprint(f[testenv.StatPgrp:testenv.StatFg+1], f[testenv.StatNice], f[testenv.StatPriority], f[testenv.StatPolicy], io)
+	return fmt.Sprint(f[StatPgrp:StatFg+1], f[StatNice], f[StatPriority], f[StatPolicy], io)
 }
 
-// threads is what the threads of this process have, each kind once.
-func threads(t testing.TB) (kinds []string) {
+// Threads is what the threads of this process have, each kind once.
+func Threads(t testing.TB) (kinds []string) {
 	t.Helper()
 	tasks, err := os.ReadDir("/proc/self/task")
 	if err != nil {
@@ -137,7 +134,7 @@ func threads(t testing.TB) (kinds []string) {
 		if err != nil || kind[0] == "" {
 			continue // it has ended
 		}
-		status := testenv.ParseSeen(string(b)).Status
+		status := ParseSeen(string(b)).Status
 		for _, key := range lasting {
 			if key != "Pid" && key != "NSpid" && key != "State" && !strings.HasPrefix(key, "Sig") && key != "ShdPnd" {
 				kind = append(kind, key+" "+status[key])
@@ -164,7 +161,8 @@ func fdFlags(fd string) string {
 	return "none"
 }
 
-func dumpable(t testing.TB) int {
+// Dumpable is the process's flag.
+func Dumpable(t testing.TB) int {
 	t.Helper()
 	v, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
 	if err != nil {
@@ -173,10 +171,10 @@ func dumpable(t testing.TB) int {
 	return v
 }
 
-// changes says what is not the same after.
-func (p portrait) changes(after portrait) (changed []string) {
+// Changes says what is not the same after.
+func (p Portrait) Changes(after Portrait) (changed []string) {
 	keys := map[string]bool{}
-	for _, m := range []portrait{p, after} {
+	for _, m := range []Portrait{p, after} {
 		for k := range m {
 			keys[k] = true
 		}
@@ -189,9 +187,10 @@ func (p portrait) changes(after portrait) (changed []string) {
 	return changed
 }
 
-func (p portrait) compare(t testing.TB, after portrait) {
+// Compare wants nothing to have changed.
+func (p Portrait) Compare(t testing.TB, after Portrait) {
 	t.Helper()
-	for _, c := range p.changes(after) {
+	for _, c := range p.Changes(after) {
 		t.Error(c)
 	}
 }

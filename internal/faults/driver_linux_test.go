@@ -1,0 +1,426 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package faults_test
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	osexec "os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/raw"
+	"github.com/safespawn/spawn/internal/raw/rawtest"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/tiny"
+)
+
+var (
+	every = flag.Int("every", 0, "make one experiment of so many; 0 is the usual sample")
+	only  = flag.String("case", "", "only cases with this in their names")
+	where = flag.Int("where", 0, "say which goroutines there are at this position, and end the case")
+)
+
+// errnos are what calls fail with.
+var errnos = []syscall.Errno{unix.ENOSYS, unix.EPERM, unix.EINTR, unix.EAGAIN, unix.ENOMEM, unix.EMFILE, unix.EBADF, unix.EINVAL}
+
+// bound is how long an experiment may take: more than any does on a busy machine.
+const bound = 30 * time.Second
+
+// counts are a row of the table.
+type counts struct {
+	experiments, faults, errors, successes int
+	survivors, leaks, wrong                int
+}
+
+func (c *counts) findings() int { return c.survivors + c.leaks + c.wrong }
+
+func (c *counts) add(d counts) {
+	c.experiments += d.experiments
+	c.faults += d.faults
+	c.errors += d.errors
+	c.successes += d.successes
+	c.survivors += d.survivors
+	c.leaks += d.leaks
+	c.wrong += d.wrong
+}
+
+func (c counts) String() string {
+	return fmt.Sprintf("%11d %7d %7d %9d %9d %6d %6d", c.experiments, c.faults, c.errors, c.successes, c.survivors, c.leaks, c.wrong)
+}
+
+// call is a place where a fault is possible: a call, and whether the parent makes it.
+type call struct {
+	nr     int
+	parent bool
+}
+
+func (c call) String() string {
+	role := "child"
+	if c.parent {
+		role = "parent"
+	}
+	return role + "'s " + nameOf(c.nr)
+}
+
+// otherCalls are some that the parent makes, and no child.
+var otherCalls = map[int]string{
+	unix.SYS_PIPE2: "pipe2", unix.SYS_EPOLL_CTL: "epoll_ctl", unix.SYS_FSTAT: "fstat", unix.SYS_NEWFSTATAT: "newfstatat",
+	unix.SYS_GETDENTS64: "getdents64", unix.SYS_PPOLL: "ppoll", unix.SYS_MEMFD_CREATE: "memfd_create",
+}
+
+// nameOf is a call's name, where the library makes it, else its number.
+func nameOf(nr int) string {
+	if name, ok := otherCalls[nr]; ok {
+		return name
+	}
+	for s := range raw.Write + 1 {
+		if s.Args() > 0 && s.Number() == nr {
+			return s.Name()
+		}
+	}
+	return "call " + strconv.Itoa(nr)
+}
+
+// driver makes the experiments of a case, with a helper that it starts again where one
+// does not survive.
+type driver struct {
+	t      *testing.T
+	name   string
+	dir    string
+	step   int // one experiment of so many is made
+	counts counts
+	left   string // why the case was left out
+
+	calls []call // those of the case without a fault
+	next  int    // number of the next experiment
+
+	helper   *osexec.Cmd
+	listener int
+	out      bytes.Buffer
+
+	open    bool // between askBegin and askEnd
+	at      int  // calls since askBegin
+	fails   int  // position of the call that is to fail, 0 for none
+	errno   syscall.Errno
+	hit     call
+	hits    int
+	waiting bool // the helper is in an experiment
+	begun   time.Time
+}
+
+func newDriver(t *testing.T, name string, step int) *driver {
+	dir := testenv.PublicDir(t)
+	testenv.Program(t, filepath.Join(dir, "program"), 7)
+	if err := errors.Join(tiny.WriteWaiter(filepath.Join(dir, "waiter")), unix.Mkfifo(filepath.Join(dir, "fifo"), 0o600),
+		os.Mkdir(filepath.Join(dir, "helpers"), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	for helper, file := range map[string]string{"newuidmap": "uid_map", "newgidmap": "gid_map"} {
+		script := "#!/bin/sh\nfile=" + file + " pid=$1\nshift\n[ $file != gid_map ] || echo deny >/proc/$pid/setgroups\necho $* >/proc/$pid/$file\n"
+		testenv.Write(t, filepath.Join(dir, "helpers", helper), script, 0o755)
+	}
+	return &driver{t: t, name: name, dir: dir, step: step, next: step, listener: -1}
+}
+
+// run makes the experiments of the case.
+func (d *driver) run() {
+	for d.left == "" && (d.calls == nil || d.next <= len(d.calls)*len(errnos)) && d.counts.findings() < maxFindings {
+		d.start()
+		d.serve()
+		d.finish()
+	}
+}
+
+// hangs is the finding of a helper that takes too long.
+const hangs = "hangs"
+
+// maxFindings is more than one wants to read of a case.
+const maxFindings = 20
+
+func (d *driver) start() {
+	d.helper = &osexec.Cmd{
+		Path: testenv.Self(d.t), Args: testenv.HelperArgs("faults", d.name, d.dir), Stdout: &d.out, Stderr: &d.out,
+		Env:         append(os.Environ(), "GODEBUG=asyncpreemptoff=1", "GOMAXPROCS=2"),
+		SysProcAttr: &syscall.SysProcAttr{Setpgid: true},
+	}
+	d.out.Reset()
+	if err := d.helper.Start(); err != nil {
+		d.t.Fatal(err)
+	}
+	d.waiting = false
+	d.listener = d.findListener()
+}
+
+// findListener takes the helper's listener, once there is one.
+func (d *driver) findListener() int {
+	pid := d.helper.Process.Pid
+	pidfd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer unix.Close(pidfd)
+	listener := -1
+	testenv.Soon(func() bool {
+		links, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+		for _, link := range links {
+			if target, _ := os.Readlink(link); target == "anon_inode:seccomp notify" {
+				n, _ := strconv.Atoi(filepath.Base(link))
+				listener, err = unix.PidfdGetfd(pidfd, n, 0)
+				return true
+			}
+		}
+		var info unix.Siginfo
+		werr := unix.Waitid(unix.P_PID, pid, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+		return werr != nil || info.Signo != 0
+	})
+	if err != nil {
+		d.t.Error(err)
+	}
+	return listener
+}
+
+// serve answers calls until the helper has ended, or takes too long.
+func (d *driver) serve() {
+	if d.listener < 0 {
+		return
+	}
+	defer unix.Close(d.listener)
+	rawtest.Hasten(d.listener)
+	d.begun = time.Now()
+	for {
+		fds := []unix.PollFd{{Fd: int32(d.listener), Events: unix.POLLIN}}
+		n, err := unix.Poll(fds, 1000)
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			d.t.Error(err)
+			return
+		case n == 1 && fds[0].Revents&unix.POLLIN != 0:
+			c, err := rawtest.Receive(d.listener)
+			if err == nil {
+				d.answer(&c)
+			} // else the caller has died meanwhile
+		case n == 1:
+			return
+		case time.Since(d.begun) > bound:
+			d.stuck()
+			return
+		}
+	}
+}
+
+// stuck reports a helper that takes too long, and has it say where it is.
+func (d *driver) stuck() {
+	d.finding(hangs, "")
+	_ = d.helper.Process.Signal(syscall.SIGQUIT)
+	for end := time.Now().Add(time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		fds := []unix.PollFd{{Fd: int32(d.listener), Events: unix.POLLIN}}
+		if n, _ := unix.Poll(fds, 10); n == 1 && fds[0].Revents&unix.POLLIN != 0 {
+			if c, err := rawtest.Receive(d.listener); err == nil {
+				_ = c.Continue(d.listener)
+			}
+		}
+	}
+}
+
+// finish ends the helper and its children.
+func (d *driver) finish() {
+	pid := d.helper.Process.Pid
+	var info unix.Siginfo
+	stuck := d.listener < 0 || !testenv.Soon(func() bool {
+		return unix.Waitid(unix.P_PID, pid, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil) == nil && info.Signo != 0 || d.waiting
+	}) || d.waiting
+	_ = unix.Kill(-pid, unix.SIGKILL) // not reaped yet: the number is the helper's
+	err := d.helper.Wait()
+	switch {
+	case d.calls == nil && d.left == "":
+		d.t.Fatalf("%s: the helper did not begin: %v\n%s", d.name, err, d.out.Bytes())
+	case d.waiting && !stuck:
+		d.finding("ends the process", d.out.String())
+	case d.waiting:
+		d.t.Logf("%s", d.out.Bytes())
+		if d.counts.findings() == 0 || info.Signo != 0 {
+			d.finding("ends the process", fmt.Sprint(err))
+		}
+	}
+}
+
+// answer lets a call pass, or fail, or answers what the helper asks.
+func (d *driver) answer(c *rawtest.Notified) {
+	if c.NR == unix.SYS_PRCTL && c.Args[0] >= askNext && c.Args[0] <= askReady {
+		_ = c.Return(d.listener, d.reply(c), 0)
+		return
+	}
+	parent := int(c.PID) == d.helper.Process.Pid || isThread(d.helper.Process.Pid, c.PID)
+	if !d.open || parent && c.NR == unix.SYS_CLOSE {
+		_ = c.Continue(d.listener)
+		return
+	}
+	d.at++
+	this := call{int(c.NR), parent}
+	if d.fails == 0 {
+		d.calls = append(d.calls, this)
+	}
+	if *where == d.at && d.fails == 0 {
+		d.t.Logf("%s: position %d is the %v", d.name, d.at, this)
+		d.stuck()
+		d.t.Fatalf("%s", d.out.Bytes())
+	}
+	if d.at != d.fails {
+		_ = c.Continue(d.listener)
+		return
+	}
+	d.hit, d.hits = this, d.hits+1
+	_ = c.Return(d.listener, 0, d.errno)
+}
+
+// isThread reports whether a number is that of a thread of a process. A child that shares
+// its descriptors is none.
+func isThread(pid int, tid uint32) bool {
+	_, err := os.Stat(fmt.Sprintf("/proc/%d/task/%d", pid, tid))
+	return err == nil
+}
+
+// reply is what the helper is told.
+func (d *driver) reply(c *rawtest.Notified) int64 {
+	d.begun = time.Now()
+	switch c.Args[0] {
+	case askReady:
+		if c.Args[3] != 0 {
+			d.left, _ = c.Text()
+		}
+	case askNext:
+		return d.choose()
+	case askBegin:
+		d.open, d.at, d.hits, d.waiting = true, 0, 0, true
+		if d.fails == 0 {
+			d.calls = []call{}
+		}
+	case askEnd:
+		d.open = false
+		return int64(d.kind())
+	case askResult:
+		d.result(int(c.Args[1]), c)
+	}
+	return 0
+}
+
+// kind is that of the fault that there was.
+func (d *driver) kind() int {
+	switch {
+	case d.hits == 0:
+		return noFault
+	case d.hit.parent && d.errno == unix.EBADF, d.hit.parent && d.hit.nr == unix.SYS_IOCTL && d.errno == unix.EINVAL:
+		return theft
+	}
+	return refusal
+}
+
+// choose is the next experiment. The first of all is that which counts.
+func (d *driver) choose() int64 {
+	d.waiting = true
+	d.fails, d.errno = 0, 0
+	if d.calls == nil {
+		return 0
+	}
+	n := d.next
+	for n <= len(d.calls)*len(errnos) && d.lies(n) {
+		n++
+	}
+	d.next = n + d.step
+	if n > len(d.calls)*len(errnos) || d.counts.findings() >= maxFindings {
+		d.waiting = false
+		return over
+	}
+	d.fails, d.errno = (n-1)/len(errnos)+1, errnos[(n-1)%len(errnos)]
+	return int64(d.fails)<<16 | int64(d.errno)
+}
+
+// lies reports whether an experiment would break what a poller promises: that EAGAIN of a
+// read or write means that the file will tell when it is ready.
+func (d *driver) lies(n int) bool {
+	c, errno := d.calls[(n-1)/len(errnos)], errnos[(n-1)%len(errnos)]
+	return c.parent && (c.nr == unix.SYS_READ || c.nr == unix.SYS_WRITE) && errno == unix.EAGAIN
+}
+
+func (d *driver) result(outcome int, c *rawtest.Notified) {
+	d.waiting = false
+	if d.fails != 0 {
+		d.counts.experiments++
+		d.counts.faults += d.hits
+	}
+	switch {
+	case outcome == succeeded && d.fails != 0:
+		d.counts.successes++
+	case outcome == failedClearly:
+		d.counts.errors++
+	case outcome == found, outcome == flawed:
+		text, err := c.Text()
+		d.finding(text, fmt.Sprint(err))
+	}
+}
+
+func (d *driver) finding(what, more string) {
+	switch {
+	case what == hangs:
+		d.counts.survivors++
+	case strings.HasPrefix(what, leftBehind):
+		d.counts.leaks++
+	default:
+		d.counts.wrong++
+	}
+	where := "without a fault"
+	if d.fails != 0 {
+		where = fmt.Sprintf("position %d, %v, %s", d.fails, d.hit, unix.ErrnoName(d.errno))
+	}
+	d.t.Errorf("%s: %s: %s %s", d.name, where, what, strings.TrimSuffix(more, "<nil>"))
+}
+
+// sample is which cases are tried, and one of how many experiments is made.
+func sample() (names []string, step int) {
+	switch {
+	case *every > 0:
+		return cases(), *every | 1 // or it would be the same few errnos
+	case testenv.Long():
+		return cases(), 1
+	}
+	return []string{"nothing: many files", "nothing: suspended", "nothing: output", "shared_memory: missing"}, 31
+}
+
+// TestFaults has each call of each case fail once with each errno, or a sample of that.
+func TestFaults(t *testing.T) {
+	names, step := sample()
+	var total counts
+	var table strings.Builder
+	fmt.Fprintf(&table, "%-32s %5s %11s %7s %7s %9s %9s %6s %6s\n",
+		"case", "calls", "experiments", "faults", "errors", "successes", "survivors", "leaks", "wrong")
+	for _, name := range names {
+		if !strings.Contains(name, *only) {
+			continue
+		}
+		d := newDriver(t, name, step)
+		d.run()
+		if d.left != "" {
+			fmt.Fprintf(&table, "%-32s left out: %s\n", name, d.left)
+			continue
+		}
+		fmt.Fprintf(&table, "%-32s %5d %s\n", name, len(d.calls), d.counts)
+		total.add(d.counts)
+	}
+	fmt.Fprintf(&table, "%-32s %5s %s\n", "all", "", total)
+	t.Logf("\n%s", table.String())
+	testenv.Hostile{
+		Experiments: total.experiments, Spawns: 2 * total.experiments, Faults: total.faults,
+		Survivors: total.survivors, Leaks: total.leaks, Wrong: total.wrong,
+	}.Print(t, "each call fails once")
+}

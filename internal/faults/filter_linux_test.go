@@ -1,0 +1,106 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package faults_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/raw/rawtest"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
+)
+
+// callers are the functions whose system calls may be made to fail: that of package
+// syscall, and the child's assembly, whose first part the parent runs.
+var callers = []string{"internal/runtime/syscall.Syscall6", "internal/runtime/syscall/linux.Syscall6", ".child"}
+
+// codeRange is where a function is in memory.
+type codeRange struct{ first, end uint32 }
+
+// codeRanges finds the callers. A program that runs above 4 GiB can't be told apart by
+// the low half of addresses alone, and is not asked for.
+func codeRanges() (list []codeRange, err error) {
+	var first, end uint64
+	maps, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(string(maps)) {
+		if strings.Contains(line, " r-xp ") {
+			_, err = fmt.Sscanf(line, "%x-%x", &first, &end)
+			break
+		}
+	}
+	if err != nil || end > 1<<32 {
+		return nil, errors.Join(err, errors.New("the program's code is not in the low 4 GiB"))
+	}
+	const alignment = 16
+	for pc := first; pc < end; pc += alignment {
+		f := runtime.FuncForPC(uintptr(pc))
+		if f == nil || !isCaller(f.Name()) {
+			continue
+		}
+		if last := len(list) - 1; last >= 0 && uint64(list[last].end) == pc {
+			list[last].end += alignment
+		} else {
+			list = append(list, codeRange{uint32(pc), uint32(pc) + alignment})
+		}
+	}
+	if len(list) < 2 {
+		return nil, fmt.Errorf("found only %v", list)
+	}
+	return list, nil
+}
+
+func isCaller(name string) bool {
+	for _, c := range callers {
+		if name == c || c[0] == '.' && strings.HasSuffix(name, "internal/raw"+c) {
+			return true
+		}
+	}
+	return false
+}
+
+// never fail: the listener is not asked about them.
+var never = []int{
+	unix.SYS_EXIT, unix.SYS_EXIT_GROUP, unix.SYS_RT_SIGRETURN, unix.SYS_EPOLL_PWAIT, unix.SYS_EPOLL_CREATE1, unix.SYS_EVENTFD2,
+}
+
+// listen gives this process a filter that asks a listener about the callers' system calls.
+func listen() (listener int, err error) {
+	ranges, err := codeRanges()
+	if err != nil {
+		return -1, err
+	}
+	load := func(offset uint32) attr.SockFilter {
+		return spawntest.BPF(unix.BPF_LD|unix.BPF_W|unix.BPF_ABS, 0, 0, offset)
+	}
+	jump := func(test uint16, yes, no uint8, k uint32) attr.SockFilter {
+		return spawntest.BPF(unix.BPF_JMP|test|unix.BPF_K, yes, no, k)
+	}
+	result := func(k uint32) attr.SockFilter { return spawntest.BPF(unix.BPF_RET|unix.BPF_K, 0, 0, k) }
+	const number, pointer = 0, 8
+	list := []attr.SockFilter{load(pointer + 4), jump(unix.BPF_JEQ, 1, 0, 0), result(unix.SECCOMP_RET_ALLOW), load(number)}
+	for _, nr := range never {
+		list = append(list, jump(unix.BPF_JEQ, 0, 1, uint32(nr)), result(unix.SECCOMP_RET_ALLOW))
+	}
+	list = append(list, load(pointer))
+	for _, r := range ranges {
+		list = append(list, jump(unix.BPF_JGE, 0, 2, r.first), jump(unix.BPF_JGT, 1, 0, r.end), result(unix.SECCOMP_RET_USER_NOTIF))
+	}
+	list = append(list, result(unix.SECCOMP_RET_ALLOW))
+	filter := make([]unix.SockFilter, len(list))
+	for i, x := range list {
+		filter[i] = unix.SockFilter(x)
+	}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); os.Geteuid() != 0 && err != nil {
+		return -1, err
+	}
+	return rawtest.AddListenerToAll(filter)
+}

@@ -1,0 +1,498 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package faults_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/exec"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
+)
+
+// scene makes a case: what it returns starts children, waits for them, and returns the
+// first error, or one of the type wrong.
+type scene func(l *life) (run func() error, err error)
+
+// scenes are the cases. In the directory are ./program, which exits with 7, and ./fifo.
+var scenes = map[string]scene{
+	"plain":       specs(spawn.Spec{}),
+	"environment": specs(spawn.Spec{Args: []string{"a", "b"}, Env: []string{"A=b"}, PIDVariable: "PID"}),
+	"files":       actions(someFiles),
+	"many files":  actions(manyFiles),
+	"inherit all": actions(func(a *spawn.FileActions) { a.InheritAll() }),
+	"made files": actions(func(a *spawn.FileActions) {
+		a.Open(0, "/dev/null", os.O_RDONLY, 0)
+		a.OpenAt2(4, -100, "/dev/null", os.O_RDONLY, 0, 0)
+		a.Chdir(".")
+	}),
+	"file":      fileScene,
+	"missing":   failing(spawn.Spec{Path: "./missing"}),
+	"directory": failing(spawn.Spec{Path: "/"}),
+
+	"signals": list(attr.SigMask{syscall.SIGUSR1}, attr.SigIgnore{syscall.SIGHUP}),
+	"session": list(attr.Setsid{}),
+	"group":   list(attr.Setpgid{}),
+	"scheduling": list(attr.Nice(5), attr.IOPrio{Class: attr.IOPrioBestEffort, Level: 6}, attr.TimerSlack(77_000),
+		attr.SchedPolicy{Policy: attr.SchedBatch}, attr.CPUAffinity{0}),
+	"limits":     list(attr.NoFile{Soft: 64, Hard: 64}, attr.Umask(0o27), attr.Rlimit{Resource: unix.RLIMIT_CORE}),
+	"memory":     list(attr.NoHugePages{}, attr.MemoryDenyWriteExec{}, attr.PersonalityNoASLR),
+	"score":      list(attr.OOMScoreAdj(500)),
+	"sandbox":    sandbox,
+	"ids":        root(attr.Credential{UID: 65534, GID: 65534}, attr.NoCapabilities(), attr.SecureBits(0xef)),
+	"subreaper":  list(attr.ChildSubreaper{}, attr.ParentDeathSignal(unix.SIGKILL)),
+	"guarded":    list(attr.DieWithParent{}),
+	"namespaces": root(attr.Namespaces{Flags: unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC}, attr.Hostname("here")),
+	"unshared":   root(attr.Unshare{Flags: unix.CLONE_NEWNS | unix.CLONE_NEWUTS}, attr.Hostname("here")),
+	"mounts": root(attr.Namespaces{Flags: unix.CLONE_NEWNS},
+		attr.Mounts{{FSType: "tmpfs", Target: "/mnt", Flags: unix.MS_NOSUID}}),
+	"pid namespace": list(attr.Namespaces{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWPID}, attr.MapRoot()),
+	"id map":        list(attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.MapRoot()),
+	"own id map":    list(attr.Unshare{Flags: unix.CLONE_NEWUSER}, attr.MapRoot()),
+	"id helpers":    idHelpers,
+	"chroot":        chrooted,
+	"tree":          treeScene,
+	"suspended":     suspended,
+	"ptrace":        traced,
+	"canceled":      canceled,
+	"not canceled":  notCanceled,
+	"killed":        killed,
+	"released":      released,
+
+	"cmd":      cmds(func(context.Context) *exec.Cmd { return exec.Command("./program") }, (*exec.Cmd).Run),
+	"output":   output,
+	"in":       input,
+	"pipes":    pipes,
+	"pipeline": pipeline,
+	"cmd tree": cmdTree,
+	"timeout":  timeout,
+	"terminal": terminal,
+	"cmd group": cmds(func(context.Context) *exec.Cmd {
+		c := exec.Command("./program")
+		c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		return c
+	}, (*exec.Cmd).Run),
+}
+
+// cases are the scenes, some of them with other ways of the engine.
+func cases() (names []string) {
+	for name := range scenes {
+		names = append(names, "nothing: "+name)
+	}
+	for _, engine := range spawntest.Engines() {
+		if engine == "nothing" {
+			continue
+		}
+		for _, name := range []string{"plain", "many files"} {
+			names = append(names, engine+": "+name)
+		}
+	}
+	for _, name := range []string{"ids", "id map", "tree", "suspended", "canceled", "cmd tree", "output", "missing", "score", "limits"} {
+		names = append(names, "anything: "+name, "shared_memory: "+name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// specs is a scene of one Spec.
+func specs(s spawn.Spec) scene {
+	return func(*life) (func() error, error) { return func() error { return runOf(s) }, nil }
+}
+
+func list(attrs ...attr.Attr) scene { return specs(spawn.Spec{Attr: attrs}) }
+
+// root is list for a privileged user.
+func root(attrs ...attr.Attr) scene {
+	return func(*life) (func() error, error) {
+		if os.Geteuid() != 0 {
+			return nil, errors.New("needs root")
+		}
+		return func() error { return runOf(spawn.Spec{Attr: attrs}) }, nil
+	}
+}
+
+func actions(add func(a *spawn.FileActions)) scene {
+	return func(*life) (func() error, error) {
+		return func() error {
+			var s spawn.Spec
+			add(&s.Actions)
+			return runOf(s)
+		}, nil
+	}
+}
+
+// runOf compiles, starts and waits for ./program.
+func runOf(s spawn.Spec) error {
+	s.Path = "./program"
+	p, err := spawn.Start(context.Background(), &s)
+	if err != nil {
+		return err
+	}
+	return ended(p.Wait(context.Background()))
+}
+
+// failing is a scene of a Spec that can't be started. Any clear error will do.
+func failing(s spawn.Spec) scene {
+	return func(*life) (func() error, error) {
+		return func() error {
+			p, err := spawn.Start(context.Background(), &s)
+			var e *spawn.Error
+			switch {
+			case p != nil:
+				state, werr := p.Wait(context.Background())
+				return wrongf("it was started, and ended: %v, %v", state, werr)
+			case !errors.As(err, &e) || e.Step == "":
+				return wrongf("an unclear error: %v (%#v)", err, err)
+			}
+			return nil
+		}, nil
+	}
+}
+
+// ended wants the status of ./program.
+func ended(state *spawn.ProcessState, err error) error {
+	if err == nil && state.ExitCode() != 7 {
+		return wrongf("%v", state)
+	}
+	return err
+}
+
+func someFiles(a *spawn.FileActions) {
+	a.File(os.Stderr, 5)
+	a.Dup2(5, 0)
+	a.Open(6, "/dev/null", os.O_RDWR, 0)
+	a.Close(5)
+	a.CloseFrom(7)
+}
+
+// manyFiles makes descriptors with numbers that need a place in a table.
+func manyFiles(a *spawn.FileActions) {
+	for i := range 20 {
+		a.File(os.Stderr, 3+i)
+	}
+	a.File(os.Stderr, 900)
+	a.Open(901, "/dev/null", os.O_RDONLY, 0)
+}
+
+// fileScene runs an open file.
+func fileScene(*life) (func() error, error) {
+	return func() error {
+		f, err := os.Open("program")
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		p, err := spawn.Start(context.Background(), &spawn.Spec{File: f})
+		if err != nil {
+			return err
+		}
+		return ended(p.Wait(context.Background()))
+	}, nil
+}
+
+func sandbox(l *life) (func() error, error) {
+	attrs := attr.List{attr.NoNewPrivs{}, spawntest.Refuse(unix.EPERM, unix.SYS_CHROOT)}
+	if !spawntest.HasLandlock() {
+		return func() error { return runOf(spawn.Spec{Attr: attrs}) }, nil
+	}
+	return func() error {
+		r, err := attr.NewLandlock(attr.LandlockRules{Execute: []string{"/"}, BestEffort: true})
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		return runOf(spawn.Spec{Attr: append(attrs[:2:2], r.Attr())})
+	}, nil
+}
+
+// chrooted has its program in the new root directory.
+func chrooted(*life) (func() error, error) {
+	dir, err := os.Getwd()
+	if os.Geteuid() != 0 {
+		err = errors.New("needs root")
+	}
+	return func() error { return runOf(spawn.Spec{Attr: attr.List{attr.Chroot(dir)}}) }, err
+}
+
+// idHelpers are scripts in the place of newuidmap and newgidmap, in ./helpers.
+func idHelpers(*life) (func() error, error) {
+	os.Setenv("PATH", must(os.Getwd())+"/helpers:/usr/bin:/bin")
+	m := attr.MapRoot()
+	m.Helpers = true
+	return func() error {
+		return runOf(spawn.Spec{Attr: attr.List{attr.Namespaces{Flags: unix.CLONE_NEWUSER}, m}})
+	}, nil
+}
+
+func must(dir string, err error) string {
+	if err != nil {
+		panic(err)
+	}
+	return dir
+}
+
+func treeScene(*life) (func() error, error) {
+	return func() (err error) {
+		t, err := spawn.NewTree(spawn.Limits{})
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, t.Close()) }()
+		p, err := spawn.Start(context.Background(), &spawn.Spec{Path: "./program", Attr: attr.List{t.Attr()}})
+		if err != nil {
+			return err
+		}
+		if err := ended(p.Wait(context.Background())); err != nil {
+			return err
+		}
+		p, err = spawn.Start(context.Background(), &spawn.Spec{Path: "./waiter", Attr: attr.List{t.Attr()}})
+		if err != nil {
+			return err
+		}
+		_, kerr := t.Kill()
+		if kerr != nil {
+			_ = p.Kill()
+		}
+		state, err := p.Wait(context.Background())
+		if err == nil && state.Signal() != syscall.SIGKILL {
+			return wrongf("%v", state)
+		}
+		return errors.Join(kerr, err)
+	}, nil
+}
+
+func suspended(*life) (func() error, error) {
+	return func() error {
+		p, err := spawn.Start(context.Background(), &spawn.Spec{Path: "./program", Attr: attr.List{attr.StartSuspended{}}})
+		if err != nil {
+			return err
+		}
+		if serr := p.Signal(unix.SIGCONT); serr != nil {
+			_ = p.Kill()
+			_, err := p.Wait(context.Background())
+			return errors.Join(serr, err)
+		}
+		return ended(p.Wait(context.Background()))
+	}, nil
+}
+
+func traced(*life) (func() error, error) {
+	return func() error {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		p, err := spawn.Start(context.Background(), &spawn.Spec{Path: "./program", Attr: attr.List{attr.Ptrace{}}})
+		if err != nil {
+			return err
+		}
+		var status unix.WaitStatus
+		_, werr := unix.Wait4(p.Pid(), &status, 0, nil)
+		if err := errors.Join(werr, unix.PtraceDetach(p.Pid())); err != nil {
+			_ = p.Kill()
+			_ = unix.PtraceDetach(p.Pid())
+			_, werr := p.Wait(context.Background())
+			return errors.Join(err, werr)
+		}
+		return ended(p.Wait(context.Background()))
+	}, nil
+}
+
+// canceled holds a child before execve until the context ends.
+func canceled(*life) (func() error, error) {
+	return func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Millisecond)
+		defer cancel()
+		s := &spawn.Spec{Path: "./program"}
+		s.Actions.Open(0, "fifo", os.O_RDONLY, 0)
+		p, err := spawn.Start(ctx, s)
+		if p != nil {
+			_ = p.Kill()
+			_, _ = p.Wait(context.Background())
+			return wrongf("it was started")
+		}
+		if errors.Is(err, context.DeadlineExceeded) {
+			return nil
+		}
+		return err
+	}, nil
+}
+
+func notCanceled(*life) (func() error, error) {
+	return func() error {
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		p, err := spawn.Start(ctx, &spawn.Spec{Path: "./program", Attr: attr.List{attr.Umask(0)}})
+		if err != nil {
+			return err
+		}
+		if werr := p.WaitExited(ctx); werr != nil {
+			return errors.Join(werr, ended(p.Wait(context.Background())))
+		}
+		return ended(p.Wait(ctx))
+	}, nil
+}
+
+func killed(*life) (func() error, error) {
+	return func() error {
+		p, err := spawn.Start(context.Background(), &spawn.Spec{Path: "./waiter"})
+		if err != nil {
+			return err
+		}
+		done := p.Done()
+		kerr := p.Kill()
+		if kerr != nil {
+			if again := p.Kill(); again != nil {
+				return wrongf("Kill failed twice: %v, %v", kerr, again)
+			}
+		}
+		<-done
+		state, err := p.Wait(context.Background())
+		if err == nil && state.Signal() != syscall.SIGKILL {
+			return wrongf("%v", state)
+		}
+		return errors.Join(kerr, err)
+	}, nil
+}
+
+func released(*life) (func() error, error) {
+	return func() error {
+		p, err := spawn.Start(context.Background(), &spawn.Spec{Path: "./program"})
+		if err != nil {
+			return err
+		}
+		return p.Release()
+	}, nil
+}
+
+// cmds is a scene of a Cmd that exits with 7.
+func cmds(make func(ctx context.Context) *exec.Cmd, run func(c *exec.Cmd) error) scene {
+	return func(*life) (func() error, error) {
+		return func() error { return exits7(run(make(context.Background()))) }, nil
+	}
+}
+
+// exits7 wants the status of ./program.
+func exits7(err error) error {
+	var e *exec.ExitError
+	if errors.As(err, &e) {
+		if e.ExitCode() == 7 {
+			return nil
+		}
+		return wrongf("%v", err)
+	}
+	if err == nil {
+		return wrongf("a status of 0")
+	}
+	return err
+}
+
+func output(*life) (func() error, error) {
+	return func() error {
+		out, err := exec.Command("/bin/echo", "hello").Output()
+		if err == nil && string(out) != "hello\n" {
+			return wrongf("%q", out)
+		}
+		return err
+	}, nil
+}
+
+func input(*life) (func() error, error) {
+	return func() error {
+		c := exec.Command("/bin/cat")
+		c.Stdin = strings.NewReader("hello")
+		var out bytes.Buffer
+		c.Stdout, c.Stderr = &out, io.Discard
+		err := c.Run()
+		if err == nil && out.String() != "hello" {
+			return wrongf("%q", out.String())
+		}
+		return err
+	}, nil
+}
+
+func pipes(*life) (func() error, error) {
+	return func() error {
+		c := exec.Command("/bin/cat")
+		in, err := c.StdinPipe()
+		if err != nil {
+			return err
+		}
+		out, err := c.StdoutPipe()
+		if err != nil {
+			in.Close()
+			return err
+		}
+		if err := c.Start(); err != nil {
+			return err
+		}
+		_, werr := io.WriteString(in, "hello")
+		cerr := in.Close()
+		text, rerr := io.ReadAll(out)
+		err = errors.Join(werr, cerr, rerr, c.Wait())
+		if err == nil && string(text) != "hello" {
+			return wrongf("%q", text)
+		}
+		return err
+	}, nil
+}
+
+func pipeline(*life) (func() error, error) {
+	return func() error {
+		out, err := exec.Pipe(exec.Command("/bin/echo", "hello"), exec.Command("/bin/cat")).Output()
+		if err == nil && string(out) != "hello\n" {
+			return wrongf("%q", out)
+		}
+		return err
+	}, nil
+}
+
+func cmdTree(*life) (func() error, error) {
+	return func() error {
+		c := exec.Command("./program")
+		c.Tree = true
+		return exits7(c.Run())
+	}, nil
+}
+
+func timeout(*life) (func() error, error) {
+	return func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Millisecond)
+		defer cancel()
+		err := exec.CommandContext(ctx, "./waiter").Run()
+		var e *exec.ExitError
+		switch {
+		case err == nil:
+			return wrongf("it ended")
+		case errors.As(err, &e) && e.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL, errors.Is(err, context.DeadlineExceeded):
+			return nil
+		}
+		return err
+	}, nil
+}
+
+func terminal(*life) (func() error, error) {
+	return func() error {
+		c := exec.Command("/bin/echo", "hello")
+		c.PTY = &exec.PTY{}
+		if err := c.Start(); err != nil {
+			return err
+		}
+		text, rerr := io.ReadAll(c.Terminal())
+		err := errors.Join(rerr, c.Wait(), c.Terminal().Close())
+		if err == nil && string(text) != "hello\r\n" {
+			return wrongf("%q", text)
+		}
+		return err
+	}, nil
+}

@@ -1,0 +1,161 @@
+package testenv
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Whole is what belongs to this process, whichever thread looks: signal dispositions,
+// umask, limits, directories, descriptors with their flags and positions, children, control
+// groups that the library has made for it, and what its threads have, masks included. It
+// is part of a Portrait.
+func Whole() Portrait {
+	p := Portrait{}
+	status := statusOf("/proc/self/status")
+	for _, key := range []string{"Umask", "SigIgn", "SigCgt", "THP_enabled", "CoreDumping"} {
+		p[key] = status[key]
+	}
+	for _, name := range []string{"limits", "cgroup", "oom_score_adj", "coredump_filter", "personality"} {
+		b, _ := os.ReadFile("/proc/self/" + name)
+		p[name] = string(b)
+	}
+	for _, name := range []string{"cwd", "root", "ns/pid_for_children"} {
+		p[name], _ = os.Readlink("/proc/self/" + name)
+	}
+	dumpable, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
+	p["dumpable"] = fmt.Sprint(dumpable, err)
+	keyring, err := unix.KeyctlGetKeyringID(unix.KEY_SPEC_SESSION_KEYRING, false)
+	p["session keyring"] = fmt.Sprint(keyring, err)
+	p["environment"] = strings.Join(os.Environ(), "\n")
+	for fd, target := range OpenFDs() {
+		p["descriptor "+fd] = target + " " + fdInfo(fd)
+	}
+	if HasChild() {
+		p["child"] = "there is one"
+	}
+	for _, dir := range ownCgroups() {
+		p["control group "+dir] = "there"
+	}
+	wholeThreads(p)
+	return p
+}
+
+// statusOf is a file of /proc by its lines.
+func statusOf(path string) map[string]string {
+	b, _ := os.ReadFile(path)
+	return ParseSeen(string(b)).Status
+}
+
+// wholeThreads notes what the threads have, each kind once.
+func wholeThreads(p Portrait) {
+	tasks, _ := filepath.Glob("/proc/self/task/*")
+	for _, dir := range tasks {
+		status := statusOf(dir + "/status")
+		if status["SigBlk"] == "" || strings.HasPrefix(status["State"], "Z") || strings.HasPrefix(status["State"], "X") {
+			continue // it has ended
+		}
+		for _, key := range []string{
+			"SigBlk", "Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb",
+			"NoNewPrivs", "Seccomp", "Seccomp_filters", "Cpus_allowed",
+		} {
+			p["a thread with "+key+" "+status[key]] = "there"
+		}
+		for _, name := range []string{"cwd", "ns/mnt", "ns/net", "ns/user", "ns/uts"} {
+			if target, err := os.Readlink(dir + "/" + name); err == nil {
+				p["a thread with "+name+" "+target] = "there"
+			}
+		}
+	}
+}
+
+// fdInfo is what the kernel tells of an open file: where it is read or written, and how.
+func fdInfo(fd string) string {
+	info, _ := os.ReadFile("/proc/self/fdinfo/" + fd)
+	var kept []string
+	for line := range strings.Lines(string(info)) {
+		if strings.HasPrefix(line, "flags:") || strings.HasPrefix(line, "pos:") && fd != "0" && fd != "1" && fd != "2" {
+			kept = append(kept, strings.Join(strings.Fields(line), " "))
+		}
+	}
+	return strings.Join(kept, " ")
+}
+
+// ownCgroups are the control groups whose names say that this process has made them.
+func ownCgroups() []string {
+	own, _ := os.ReadFile("/proc/self/cgroup")
+	mounts, _ := os.ReadFile("/proc/self/mountinfo")
+	for line := range strings.Lines(string(mounts)) {
+		before, after, _ := strings.Cut(line, " - ")
+		f := strings.Fields(before)
+		if !strings.HasPrefix(after, "cgroup2 ") || len(f) < 5 {
+			continue
+		}
+		for group := range strings.Lines(string(own)) {
+			if path, ok := strings.CutPrefix(strings.TrimSpace(group), "0::"); ok {
+				dirs, _ := filepath.Glob(filepath.Join(f[4], path, fmt.Sprintf("spawn-*-%d-*", os.Getpid())))
+				return dirs
+			}
+		}
+	}
+	return nil
+}
+
+// SettledWhole is Whole once it does not change any more.
+func SettledWhole() Portrait {
+	last, same := Portrait{}, 0
+	within(shortly, func() bool {
+		runtime.GC()
+		if now := Whole(); maps.Equal(now, last) {
+			same++
+		} else {
+			last, same = now, 0
+		}
+		return same == 2
+	})
+	return last
+}
+
+// Forget takes over what there is now of all whose names begin with a prefix.
+func (p Portrait) Forget(prefix string) {
+	now := SettledWhole()
+	for key := range p {
+		if strings.HasPrefix(key, prefix) {
+			delete(p, key)
+		}
+	}
+	for key, value := range now {
+		if strings.HasPrefix(key, prefix) {
+			p[key] = value
+		}
+	}
+}
+
+// Since is what differs from an earlier portrait, and goes on to do so: what is garbage is
+// let go of by the collector, and threads of the runtime change their masks for a moment.
+// That there are other threads no more does not count.
+func (p Portrait) Since() error {
+	var changed []string
+	look := func() bool {
+		now := Whole()
+		for key := range p {
+			if _, still := now[key]; !still && strings.HasPrefix(key, "a thread ") {
+				now[key] = p[key]
+			}
+		}
+		changed = p.Changes(now)
+		return len(changed) == 0
+	}
+	if look() || within(shortly, func() bool { runtime.GC(); return look() }) {
+		return nil
+	}
+	slices.Sort(changed)
+	return errors.New(strings.Join(changed, "; "))
+}
