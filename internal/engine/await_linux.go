@@ -90,13 +90,50 @@ func (a *attempt) over(limit time.Duration) bool {
 const forkNoExec = 0x40
 
 // pastExec reports whether a child has had an execve, as far as /proc tells.
-func pastExec(pid int) bool {
+func pastExec(pid int) (past bool) {
+	past, known := hadExec(pid)
+	return past && known
+}
+
+// hadExec is pastExec, and whether /proc tells.
+func hadExec(pid int) (past, known bool) {
 	fields, err := kernel.Stat(strconv.Itoa(pid))
 	if err != nil || !kernel.OurIDs() {
-		return false
+		return false, false
 	}
 	flags, err := strconv.ParseUint(string(fields[6]), 10, 64)
-	return err == nil && flags&forkNoExec == 0
+	return flags&forkNoExec == 0, err == nil
+}
+
+// failedMutely reports whether a child that has a record to write has failed without that: a
+// filter of its own may refuse the write. It is not past execve, and its pipe is closed, so
+// it is about to end.
+func (a *attempt) failedMutely() bool {
+	if a.way != copyWay || a.tracing != nil {
+		return false
+	}
+	if past, known := hadExec(a.child.PID); past || !known {
+		return false
+	}
+	var x raw.Exit
+	for begin := time.Now(); a.child.Ask(unix.WNOWAIT, &x) == 0 && x.PID == 0 && time.Since(begin) < killTime; {
+		time.Sleep(restTime / 100)
+	}
+	if !a.feat.Waitid { // wait4 would reap it
+		return statusInProc(a.child.PID) == raw.FailedStatus<<8
+	}
+	return x.PID != 0 && x.Status.Exited() && x.Status.ExitStatus() == raw.FailedStatus
+}
+
+// statusInProc is the status of a zombie as far as /proc tells, else 0.
+func statusInProc(pid int) int {
+	const exitCode = 49
+	fields, err := kernel.Stat(strconv.Itoa(pid))
+	if err != nil || len(fields) <= exitCode {
+		return 0
+	}
+	n, _ := strconv.Atoi(string(fields[exitCode]))
+	return n
 }
 
 // watcher kills a child that is still on its way to execve when a context ends.

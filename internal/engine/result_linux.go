@@ -4,6 +4,7 @@ package engine
 
 import (
 	"errors"
+	"fmt"
 
 	"golang.org/x/sys/unix"
 
@@ -19,7 +20,8 @@ func (a *attempt) result(killed bool, refused error) error {
 		killed = a.child.kill() != unix.EPERM
 	}
 	died := !failed && a.tracing == nil && a.child.diedSilently() // one that is traced is always waited for
-	if !failed && !killed && refused == nil && !died {
+	mute := !failed && !killed && !died && refused == nil && a.failedMutely()
+	if !failed && !killed && refused == nil && !died && !mute {
 		a.child.Leads = a.leads
 		a.child.Traced = a.tracing != nil && !a.tracing.Suspend
 		return nil
@@ -30,6 +32,9 @@ func (a *attempt) result(killed bool, refused error) error {
 	}
 	if refused != nil {
 		return a.parentError(refused)
+	}
+	if mute {
+		return plan.StartError(plan.StepPipe, fmt.Errorf("the child has failed and could not say why: %w", unix.EPIPE))
 	}
 	if died {
 		return killedBefore("the program ran")

@@ -343,3 +343,18 @@ var _ = testenv.RegisterHelper("probe is unseen", func([]string) int {
 	}
 	return 0
 })
+
+// TestRecordRefused has a child fail that may not write any more, not even why.
+func TestRecordRefused(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
+		before := testenv.Settled()
+		p, err := spawn.Start(t.Context(), &spawn.Spec{
+			Path: "/missing", Attr: attr.List{attr.NoNewPrivs{}, spawntest.Refuse(unix.EPERM, unix.SYS_WRITE)},
+		})
+		var e *spawn.Error
+		if p != nil || !errors.As(err, &e) {
+			t.Errorf("%v, %v", p, err)
+		}
+		testenv.CheckFDs(t, before)
+	})
+}

@@ -348,5 +348,5 @@ func (b *Builder) build(p *Program) {
 		p.info = append(p.info, opInfo{op.sys, op.phase, op.relocs, op.texts})
 	}
 	// Falling off the end must end the child, too.
-	p.ops = append(p.ops, Op{nr: uint32(ExitGroup.Number()), args: [6]uint64{exitStatus}, step: -1})
+	p.ops = append(p.ops, Op{nr: uint32(ExitGroup.Number()), args: [6]uint64{FailedStatus}, step: -1})
 }

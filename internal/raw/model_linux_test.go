@@ -192,7 +192,7 @@ func interpret(ops []modelOp, vars [modelVars + 1]uint64) outcome {
 		pos += 1 + m.perform(order[pos], &ops[order[pos]])
 	}
 	if !m.ended {
-		m.status = exitStatus
+		m.status = FailedStatus
 	}
 	return m.outcome
 }
@@ -220,7 +220,7 @@ func (m *model) perform(i int, op *modelOp) (skip int) {
 		return int(op.skip)
 	}
 	if !op.ignore && !slices.Contains(op.tolerate, uint8(errno)) {
-		m.failed, m.errno, m.status, m.ended = i, errno, exitStatus, true
+		m.failed, m.errno, m.status, m.ended = i, errno, FailedStatus, true
 	}
 	return 0
 }

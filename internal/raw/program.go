@@ -6,9 +6,9 @@ import (
 	"unsafe"
 )
 
-// exitStatus is what a child that failed before execve exits with. Nobody sees
+// FailedStatus is what a child that failed before execve exits with. Nobody sees
 // it: the parent reaps such a child and reports the failure record.
-const exitStatus = 127
+const FailedStatus = 127
 
 // Program is what a child does between clone and execve. It is immutable and
 // may be run any number of times at once.

@@ -190,7 +190,7 @@ report:
 	SYSCALL
 
 exit:
-	MOVL	$const_exitStatus, DI
+	MOVL	$const_FailedStatus, DI
 	MOVL	$const_sysExitGroup, AX
 	SYSCALL
 	JMP	exit // can't be reached, and must not fall through

@@ -165,7 +165,7 @@ report:
 	SVC
 
 exit:
-	MOVD	$const_exitStatus, R0
+	MOVD	$const_FailedStatus, R0
 	MOVD	$const_sysExitGroup, R8
 	SVC
 	B	exit // can't be reached, and must not fall through

@@ -229,7 +229,7 @@ func TestFailureRecord(t *testing.T) {
 	if !got.failed || got.step != want || got.errno != unix.ENOENT {
 		t.Errorf("%+v", got)
 	}
-	if !got.status.Exited() || got.status.ExitStatus() != exitStatus {
+	if !got.status.Exited() || got.status.ExitStatus() != FailedStatus {
 		t.Errorf("status %#x", got.status)
 	}
 }
@@ -240,7 +240,7 @@ func TestFallingOffTheEnd(t *testing.T) {
 		for range n {
 			p.call(Umask, Int(0))
 		}
-		if got := perform(t, p.Build(), nil); !got.exited(exitStatus) {
+		if got := perform(t, p.Build(), nil); !got.exited(FailedStatus) {
 			t.Errorf("%d operations: %+v", n, got)
 		}
 	}
