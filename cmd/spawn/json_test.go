@@ -194,6 +194,12 @@ func TestExplainJSONHasAll(t *testing.T) {
 	if !slices.Equal(e.Maps, want) {
 		t.Errorf("%+v", e.Maps)
 	}
+	line[0] = "--explain"
+	for _, text := range []string{e.Clone.Call + "(", "CLONE_NEWUSER", "/proc/PID/uid_map", `"0 1000 5\n"`} {
+		if out := must(t, append(line, "true")...); !strings.Contains(out, text) {
+			t.Errorf("no %q in %s", text, out)
+		}
+	}
 	found := map[string]string{}
 	for _, a := range e.Attributes {
 		for _, n := range a.Needs {

@@ -178,11 +178,14 @@ func (s *screen) output() {
 	}
 }
 
+// mostLeft is more than the kernel keeps of what was written to a terminal.
+const mostLeft = 1 << 20
+
 // drain copies what is left when the program has ended. Others that have the terminal may
-// go on to write.
+// go on to write, for ever.
 func (s *screen) drain(buf []byte) {
-	for {
-		n := 0
+	for n, left := 0, mostLeft; left > 0; left -= n {
+		n = 0
 		_ = highfd.WithNumber(s.master, func(fd int) (err error) { // an error is the end
 			n, err = unix.Read(fd, buf)
 			return err

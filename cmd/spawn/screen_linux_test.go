@@ -112,6 +112,9 @@ func TestPTYBesideOtherFlags(t *testing.T) {
 	if r := withPTY(t, "", "--tree", "sh", "-c", "trap '' HUP; sleep 600 & exit 3"); r.status != 3 {
 		t.Errorf("%+v", r)
 	}
+	if r := withPTY(t, "", "sh", "-c", "trap '' HUP; yes & exit 3"); r.status != 3 {
+		t.Errorf("beside one who writes on: %d, %q", r.status, r.errOut)
+	}
 	if r := withPTY(t, "", "--explain", "true"); r.status != 0 || !strings.Contains(r.out, "TIOCSCTTY") && hasEngine() {
 		t.Errorf("%+v", r)
 	}
