@@ -99,6 +99,7 @@ func TestEveryCapability(t *testing.T) {
 	because := map[string]string{
 		"ControllingTTY": "only who has two terminals can steal one",
 		"DieWithParent":  "does less instead",
+		"Landlock":       "needs a ruleset, and TestWithoutPrivilege has one",
 		"RlimitToHard":   "raises nothing",
 		"NoFile":         "is Rlimit",
 		"NoFilePolicy":   "is Rlimit", "IDs": "is Credential",
