@@ -1,0 +1,146 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package attr_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
+)
+
+// listens has a program be started by a notified execve, with more attributes, and wants
+// its status to be 7.
+func listens(s *spawn.Spec, list ...attr.Attr) error {
+	var l attr.SeccompListener
+	defer l.Close()
+	c := *s
+	c.Attr = append(notifying(&l, unix.SYS_EXECVE), list...)
+	calls := 0
+	end := answering(&l, func(c *attr.SeccompCall) error {
+		calls++
+		return c.Continue()
+	})
+	p, err := spawn.Start(context.Background(), &c)
+	if err != nil {
+		return err
+	}
+	_ = p.Signal(unix.SIGCONT) // for StartSuspended
+	state, err := p.Wait(context.Background())
+	if err != nil || state.ExitCode() != 7 {
+		return fmt.Errorf("%v, %w", state, err)
+	}
+	if err := <-end; err != io.EOF || calls != 1 {
+		return fmt.Errorf("%d calls, %w", calls, err)
+	}
+	return nil
+}
+
+// TestListenerWith has a listener together with what makes the engine make the child in
+// another way.
+func TestListenerWith(t *testing.T) {
+	s := &spawn.Spec{Path: testenv.Program(t, filepath.Join(testenv.PublicDir(t), "program"), 7)}
+	lists := map[string]attr.List{
+		"nothing":    {},
+		"a score":    {attr.OOMScoreAdj(500)},
+		"a copy":     {attr.NoHugePages{}},
+		"suspended":  {attr.StartSuspended{}},
+		"death":      {attr.ParentDeathSignal(unix.SIGTERM)},
+		"mask, file": {attr.SigMask{unix.SIGTERM}, attr.NoFile{Soft: 20, Hard: 20}, attr.Setsid{}},
+	}
+	if os.Geteuid() == 0 {
+		lists["ids"] = attr.List{attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody}}
+		lists["dies"] = attr.List{attr.DieWithParent{}}
+		lists["ids, a score"] = attr.List{attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody}, attr.OOMScoreAdj(500)}
+	}
+	tree, err := spawn.NewTree(spawn.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tree.Close()
+	lists["a tree"] = attr.List{tree.Attr()}
+	eachListening(t, func(t *testing.T) {
+		for name, list := range lists {
+			if err := listens(s, list...); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		all := *s
+		all.Actions.InheritAll()
+		if err := listens(&all, attr.OOMScoreAdj(500)); err != nil {
+			t.Errorf("all descriptors, a score: %v", err)
+		}
+	})
+}
+
+// TestListenerInUserNamespace needs CAP_SYS_PTRACE, as the child is not dumpable.
+func TestListenerInUserNamespace(t *testing.T) {
+	uid, gid := spawntest.MapOwn()
+	s := spawntest.Exits(t, 7)
+	spawntest.NeedNamespaces(t, unix.CLONE_NEWUSER)
+	list := attr.List{attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: uid, GID: gid}}
+	eachListening(t, func(t *testing.T) {
+		err := listens(s, list...)
+		if testenv.HasCap(unix.CAP_SYS_PTRACE) {
+			if err != nil {
+				t.Error(err)
+			}
+			return
+		}
+		spawntest.CheckFault(t, err, spawntest.Fails("seccomp", 1, "the listener", unix.EPERM))
+		var e *spawn.Error
+		if !errors.As(err, &e) || e.Hint == "" {
+			t.Errorf("no hint: %v", err)
+		}
+	})
+}
+
+// TestListenerNeedsNumber has no number for the listener in the child.
+func TestListenerNeedsNumber(t *testing.T) {
+	var l attr.SeccompListener
+	defer l.Close()
+	s := spawntest.Exits(t, 7)
+	s.Actions.Open(0, os.DevNull, os.O_RDONLY, 0)
+	s.Actions.Open(1, os.DevNull, os.O_RDONLY, 0)
+	s.Actions.Open(2, os.DevNull, os.O_RDONLY, 0)
+	s.Attr = append(notifying(&l, unix.SYS_MKDIRAT), attr.NoFile{Soft: 3, Hard: 3})
+	eachListening(t, func(t *testing.T) {
+		_, err := spawn.Start(context.Background(), s)
+		var e *spawn.Error
+		if !errors.As(err, &e) || e.Step != spawn.StepSeccomp || e.Index != 1 || !errors.Is(err, unix.EMFILE) || e.Hint == "" {
+			t.Error(err)
+		}
+	})
+}
+
+// TestListenerOfTheDead has a child that is killed before it has the listener.
+func TestListenerOfTheDead(t *testing.T) {
+	eachListening(t, func(t *testing.T) {
+		var l attr.SeccompListener
+		defer l.Close()
+		s, _ := spawntest.Held(t)
+		s.Attr = notifying(&l, unix.SYS_MKDIRAT)
+		before := testenv.Settled()
+		started := spawntest.StartHeld(context.Background(), s)
+		pid := spawntest.HeldOpening()
+		if pid == 0 {
+			t.Fatal("no child on its way")
+		}
+		if err := unix.Kill(pid, unix.SIGKILL); err != nil {
+			t.Error(err)
+		}
+		got := testenv.Await(t, "the start", started)
+		spawntest.CheckFault(t, got.Err, spawntest.Fails("seccomp", 1, "the listener", unix.ECANCELED))
+		testenv.CheckFDs(t, before)
+	})
+}

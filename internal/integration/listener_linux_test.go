@@ -1,0 +1,88 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package integration_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
+)
+
+// listenerBeside are filters of this process, and what becomes of a start with a listener.
+var listenerBeside = map[string]struct {
+	filter attr.Seccomp
+	want   spawntest.Want
+}{
+	"refused": {spawntest.Refuse(unix.EPERM, unix.SYS_PIDFD_GETFD), spawntest.Fails("seccomp", 1, "the listener", unix.EPERM)},
+	"missing": {spawntest.Refuse(unix.ENOSYS, unix.SYS_PIDFD_GETFD), spawntest.Fails("seccomp", 1, "the listener", unix.ENOSYS)},
+	"killed": {spawntest.Filter(unix.SECCOMP_RET_KILL_PROCESS, unix.SECCOMP_RET_ALLOW, unix.SYS_PIDFD_GETFD),
+		spawntest.Fails("seccomp", 1, "the listener", unix.EPERM)},
+	"older": {spawntest.Refuse(unix.EINVAL, unix.SYS_SECCOMP), spawntest.Fails("seccomp", 1, "4 instructions", unix.EINVAL)},
+}
+
+// startListening starts a program with a listener, and wants an error. A filter of this
+// process is nothing that the kernel lacks, unless it says so.
+func startListening(want spawntest.Want) error {
+	var l attr.SeccompListener
+	defer l.Close()
+	f := spawntest.Filter(unix.SECCOMP_RET_USER_NOTIF, unix.SECCOMP_RET_ALLOW, unix.SYS_MKDIRAT)
+	f.Listener = &l
+	_, err := spawn.Start(context.Background(), &spawn.Spec{Path: "/bin/true", Attr: attr.List{attr.NoNewPrivs{}, f}})
+	if how := want.Differs(err); how != "" {
+		return fmt.Errorf("%w: %s, want %+v", err, how, want)
+	}
+	var e *spawn.Error
+	if errors.As(err, &e); e.Hint == "" && !errors.Is(err, errors.ErrUnsupported) {
+		return fmt.Errorf("%w: no hint", err)
+	}
+	return nil
+}
+
+var _ = testenv.RegisterHelper("listener beside a filter", func(args []string) int {
+	runtime.LockOSThread()
+	c := listenerBeside[args[0]]
+	err := install(c.filter, false)
+	if err == nil {
+		err = startListening(c.want)
+	}
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	return 0
+})
+
+// TestListenerBesideFilters can't take the listener, and says so.
+func TestListenerBesideFilters(t *testing.T) {
+	for name := range listenerBeside {
+		t.Run(name, func(t *testing.T) { spawntest.Succeeds(t, spawntest.Helper(t, "listener beside a filter", name)) })
+	}
+}
+
+var _ = testenv.RegisterHelper("second listener", func([]string) int {
+	if err := startListening(spawntest.Fails("seccomp", 1, "4 instructions", unix.EBUSY)); err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	return 0
+})
+
+// TestSecondListener has a program with a listener that wants one for its own child.
+func TestSecondListener(t *testing.T) {
+	var l attr.SeccompListener
+	defer l.Close()
+	f := spawntest.Filter(unix.SECCOMP_RET_USER_NOTIF, unix.SECCOMP_RET_ALLOW, unix.SYS_MKDIRAT)
+	f.Listener = &l
+	s := spawntest.Helper(t, "second listener")
+	s.Attr = attr.List{attr.NoNewPrivs{}, f}
+	spawntest.Succeeds(t, s)
+}
