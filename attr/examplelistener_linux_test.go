@@ -1,0 +1,49 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package attr_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/attr"
+)
+
+// The filter notifies of uname, and this process answers: the program is told that the call
+// is not permitted.
+func ExampleSeccompListener() {
+	arch := map[string]uint32{"amd64": unix.AUDIT_ARCH_X86_64, "arm64": unix.AUDIT_ARCH_AARCH64}[runtime.GOARCH]
+	filter := []attr.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 4}, // the architecture
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 3, K: arch},
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}, // the number of the call
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 1, K: unix.SYS_UNAME},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_USER_NOTIF},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+	}
+	var l attr.SeccompListener
+	defer l.Close()
+	go func() {
+		for {
+			call, err := l.Recv(context.Background())
+			if err != nil {
+				return // io.EOF: the last process with the filter has ended
+			}
+			_ = call.Deny(unix.EPERM) // or the caller is dead
+		}
+	}()
+	state, err := spawn.Run(context.Background(), &spawn.Spec{
+		Path: "/bin/sh", Args: []string{"sh", "-c", "uname 2>/dev/null || exit 7"},
+		Attr: attr.List{attr.NoNewPrivs{}, attr.Seccomp{Filter: filter, Listener: &l}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(state.ExitCode())
+	// Output: 7
+}
