@@ -18,6 +18,7 @@ type Lowered struct {
 	Calls   []raw.Call
 	Unshare raw.Var
 	High    raw.Var
+	Dir     raw.Var
 	ErrFD   raw.Var
 	Lent    []LentFD
 	Slot    raw.Var
@@ -84,7 +85,7 @@ func LowerForTest(list []plan.Action, files []int, reopen func(fd int) bool, tty
 		return nil, err
 	}
 	l := &Lowered{
-		Unshare: t.vars.unshare, High: t.vars.high, ErrFD: t.vars.errFD, Slot: t.vars.slot, Slots: t.slots, Top: t.top,
+		Unshare: t.vars.unshare, High: t.vars.high, Dir: t.vars.dir, ErrFD: t.vars.errFD, Slot: t.vars.slot, Slots: t.slots, Top: t.top,
 		Vars: int(p.Builder().Var()) + 1, prog: p.Build(), table: t, named: slices.Clone(f.named),
 	}
 	for _, x := range t.lent {

@@ -70,6 +70,7 @@ func (k *fakeKernel) begin(c *fdCase, l *fdtable.Lowered, v fdVariant) (ok bool)
 		high = max(high, n|63+1)
 	}
 	k.set(l.High, uint64(high))
+	k.set(l.Dir, 1<<64-1)
 	k.shared = l.Unshare != 0
 	if !v.sharedMemory {
 		k.tab[k.free(3)] = heldFD{readPipe, true}
@@ -168,7 +169,7 @@ func (k *fakeKernel) run(l *fdtable.Lowered) (failed int, errno syscall.Errno) {
 		if errno != 0 {
 			return l.Action(c), errno
 		}
-		if c.Keep != 0 {
+		if c.Keep != 0 && x >= 0 {
 			k.vars[c.Keep] = uint64(x)
 		}
 		if l.ErrFD != 0 && k.tab[int(k.vars[l.ErrFD])].id != errPipe {
@@ -201,11 +202,11 @@ func (k *fakeKernel) call(c raw.Call, a [6]int) (result int, errno syscall.Errno
 		k.change()
 		k.closeRange(a[0], a[1])
 	case raw.Close:
-		if a[0] < 0 {
-			return 0, unix.EBADF
+		if a[0] < 0 && c.When != nil {
+			return 0, unix.EBADF // it is to fail; elsewhere EBADF is ignored
 		}
 		k.change()
-		delete(k.tab, a[0]) // EBADF is ignored
+		delete(k.tab, a[0])
 	case raw.Dup3:
 		k.change()
 		return k.dup3(a[0], a[1], a[2])
@@ -230,6 +231,9 @@ func (k *fakeKernel) call(c raw.Call, a [6]int) (result int, errno syscall.Errno
 		}
 		return 0, k.chdir(fd.id, 0)
 	case raw.Lseek:
+		if fd, ok := k.tab[a[0]]; ok && fd.id != fdDir {
+			k.wrong = "the offset of a file was moved"
+		}
 		k.offset = a[1]
 	case raw.Getdents64:
 		k.set(c.Args[1].Var, k.entry(a[0]))
@@ -243,7 +247,7 @@ func (k *fakeKernel) call(c raw.Call, a [6]int) (result int, errno syscall.Errno
 	return 0, 0
 }
 
-// openFDs opens the directory of descriptors, or returns the errno that does not matter.
+// openFDs opens the directory of descriptors, or returns an errno that is ignored.
 func (k *fakeKernel) openFDs() int {
 	to := k.free(0)
 	if to >= k.limit {

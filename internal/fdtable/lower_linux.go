@@ -122,7 +122,7 @@ func (f *Lowering) Lower(o Options) (Table, error) {
 	f.lowerExtras(false)
 	f.lend()
 	if !f.feat.CloseRange {
-		f.vars.high = f.Builder().Var()
+		f.vars.high, f.vars.dir = f.Builder().Var(), f.Builder().Var()
 	}
 	f.prepare()
 	f.lookBeyond()
@@ -237,17 +237,20 @@ func (f *Lowering) lookBeyond() {
 		return
 	}
 	b := f.Builder()
-	dir, entry := b.Var(), b.Vars(entrySize/8)
-	at := raw.VarArg(dir, 0)
+	entry := b.Vars(entrySize / 8)
+	at := raw.VarArg(f.vars.dir, 0)
 	b.Step(raw.Step{Name: plan.StepFileTable, Part: uint8(plan.PartStart), Index: -1, Object: beside})
 	open := raw.Int(unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC)
-	f.Call(plan.FileTable, raw.Openat, raw.Int(unix.AT_FDCWD), b.String("/proc/self/fd"), open).Keep(dir).Ignore()
+	f.Call(plan.FileTable, raw.Openat, raw.Int(unix.AT_FDCWD), b.String("/proc/self/fd"), open).Keep(f.vars.dir).Ignore()
 	// The directory's offset of a descriptor is its number and 2, for "." and "..".
 	f.Call(plan.FileTable, raw.Lseek, at, raw.VarArg(f.vars.high, 1+2), raw.Int(unix.SEEK_SET)).Ignore()
 	f.Call(plan.FileTable, raw.Getdents64, at, b.AddrOf(entry), raw.Int(entrySize)).Ignore()
 	f.Call(plan.FileTable, raw.Close, at).Ignore()
 	f.Call(plan.FileTable, raw.Close, raw.Int(-1)).SkipEqual(entry, 0) // EBADF; an entry begins with an inode
 }
+
+// noFD is where there is no directory. 0 would be a file of the caller's.
+const noFD = 1<<64 - 1
 
 // entrySize has room for one entry of the directory: an inode, an offset, a length, a type
 // and a number.

@@ -5,6 +5,7 @@ package fdtable_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -284,6 +285,48 @@ var _ = testenv.RegisterHelper("opened beside the start", func(args []string) in
 	}
 	if looks := args[1] == "close_range" || args[1] == "anything"; looks && opened != 3 {
 		complain("%d files were opened", opened)
+	}
+	return 0
+})
+
+// TestLooksNowhere has no /proc: a child that can't look for files beyond the end of its table
+// leaves its standard input and the offset of that alone.
+func TestLooksNowhere(t *testing.T) {
+	testenv.NeedRoot(t)
+	inHelper(t, "looks nowhere")
+}
+
+var _ = testenv.RegisterHelper("looks nowhere", func(args []string) int {
+	defer spawntest.Force(args[1])()
+	name := filepath.Join(args[0], "input")
+	if err := os.WriteFile(name, []byte("some text"), 0o600); err != nil {
+		complain("%v", err)
+	}
+	in, err := os.Open(name)
+	if err == nil {
+		_, err = in.Seek(5, io.SeekStart)
+	}
+	if err == nil {
+		err = unix.Dup3(int(in.Fd()), 0, 0)
+	}
+	if err == nil {
+		err = unix.Chroot(args[0])
+	}
+	if err != nil {
+		complain("%v", err)
+	}
+	s := &spawn.Spec{Path: "/" + waiterName, Env: []string{}}
+	p, err := spawn.Start(context.Background(), s)
+	if err != nil {
+		complain("%v", err)
+	}
+	offset, err := in.Seek(0, io.SeekCurrent)
+	if err != nil || offset != 5 {
+		complain("offset %d, %v", offset, err)
+	}
+	_ = p.Kill()
+	if _, err := p.Wait(context.Background()); err != nil {
+		complain("%v", err)
 	}
 	return 0
 })

@@ -30,6 +30,7 @@ type Table struct {
 type vars struct {
 	unshare raw.Var // flags of the first close_range
 	high    raw.Var // above all descriptors that were open before the clone; only without close_range
+	dir     raw.Var // the directory of descriptors; the same
 	errFD   raw.Var // failure record's descriptor; only without shared memory
 	slot    raw.Var // first slot; only with files that are on slots
 	gate    raw.Var // where the child waits for its id maps; only with these
@@ -62,6 +63,7 @@ func (t *Table) Check(actions []plan.Action) error {
 func (t *Table) Flags(r *raw.Run) (flags uint64) {
 	if t.vars.high != 0 {
 		r.Set(t.vars.high, uint64(max(tableSize(), t.top)))
+		r.Set(t.vars.dir, noFD)
 		if onTableSize != nil {
 			onTableSize()
 		}
@@ -192,6 +194,8 @@ func (t *Table) VarName(v raw.Var) string {
 		return "CLOSE_RANGE_UNSHARE"
 	case t.vars.high:
 		return "beyond the last fd"
+	case t.vars.dir:
+		return "fd of the directory of fds"
 	case t.vars.errFD:
 		return "error fd"
 	case t.vars.above:
