@@ -45,7 +45,7 @@ func everyFlag(t *testing.T) [][]string {
 		{
 			"--reset-ids", "--caps", "none", "--coredump-filter", "none", "--deny-write-exec", "--no-huge-pages", "--merge-pages",
 			"--selinux-context", "a", "--apparmor-profile", "b", "--die-with-parent",
-			"--sha256", strings.Repeat("0a", 32), "--argv0", "a", "--unset-env", "A", "--add-nice", "1", "--new", "user", "--map-self",
+			"--sha256", strings.Repeat("0a", 32), "--argv0", "a", "--unset-env", "A", "--add-nice", "1", "--new", "user", "--map-self", "--pty", "--status-fd", "1",
 		},
 	}
 }
