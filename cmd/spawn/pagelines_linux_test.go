@@ -91,6 +91,9 @@ func TestPageCommands(t *testing.T) {
 		}
 		if !seen[l.line] {
 			seen[l.line] = true
+			if testing.Short() && len(seen)%4 != 0 {
+				continue // the lines have little to do with how this was built
+			}
 			t.Run(l.line, func(t *testing.T) {
 				t.Parallel()
 				env.run(t, l)
