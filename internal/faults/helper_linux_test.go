@@ -145,7 +145,7 @@ func (l *life) try(errno syscall.Errno) (outcome int, why string) {
 		return found, err.Error()
 	case kind == noFault:
 		return found, "an error without a fault: " + err.Error()
-	case !clear(err, errno):
+	case kind != theft && !clear(err, errno):
 		return found, fmt.Sprintf("an unclear error: %v (%#v)", err, err)
 	}
 	return failedClearly, ""

@@ -21,11 +21,7 @@ func DupBlocking(fd int) (int, error) {
 // it does: an end of a pipe, a FIFO or a terminal. Package os makes those it opens
 // non-blocking, which is a property of the open file and so of all that share it.
 func BlocksAnew(fd int) bool {
-	var fl int
-	err := insist(func() (err error) {
-		fl, err = unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
-		return err
-	})
+	fl, err := flagsOf(fd)
 	if err != nil || fl&unix.O_NONBLOCK == 0 || fl&unix.O_PATH != 0 {
 		return false
 	}
@@ -42,11 +38,20 @@ func BlocksAnew(fd int) bool {
 	return false
 }
 
-// insist looks once more where a look fails that should not.
-func insist(look func() error) error {
-	err := look()
+// flagsOf are the flags of an open file.
+func flagsOf(fd int) (flags int, err error) {
+	err = insist(func() error {
+		flags, err = unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+		return err
+	})
+	return flags, err
+}
+
+// insist makes a call once more that has failed and should not.
+func insist(call func() error) error {
+	err := call()
 	if err != nil && err != unix.EBADF {
-		err = look()
+		err = call()
 	}
 	return err
 }
@@ -67,7 +72,7 @@ func isTerminal(rdev uint64) bool {
 // FIFO's end that nobody has the other end of can't be opened, nor what belongs to
 // other users, and nothing where there is no /proc.
 func reopenBlocking(fd int) (int, error) {
-	fl, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+	fl, err := flagsOf(fd)
 	if err != nil {
 		return -1, err
 	}
@@ -76,7 +81,10 @@ func reopenBlocking(fd int) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	_, err = unix.FcntlInt(uintptr(n), unix.F_SETFL, fl&^unix.O_NONBLOCK)
+	err = insist(func() error {
+		_, err := unix.FcntlInt(uintptr(n), unix.F_SETFL, fl&^unix.O_NONBLOCK)
+		return err
+	})
 	if err == nil && !Same(fd, n) {
 		err = unix.EBADF
 	}

@@ -13,7 +13,8 @@ import (
 
 // Main is what TestMain of a package does: it runs a helper, or the tests and then
 // looks at what they have left behind: what inventory, such as Leftovers, finds then and
-// did not find before, and goroutines.
+// did not find before, goroutines, and what else is not as it was of the whole process. With
+// -portrait it looks after each test, and then at all of the process.
 func Main(m *testing.M, inventory func() []string) {
 	runHelper()
 	// Else every helper sleeps for a second at its end, under the race detector.
@@ -24,7 +25,10 @@ func Main(m *testing.M, inventory func() []string) {
 	if testing.Short() {
 		os.Setenv(short, "yes")
 	}
-	before := inventory()
+	if *portraits {
+		os.Exit(runEach(m))
+	}
+	before, changes := inventory(), wholeChanges(notListed)
 	code := m.Run()
 	if testing.Verbose() {
 		for _, line := range skipped() {
@@ -32,7 +36,7 @@ func Main(m *testing.M, inventory func() []string) {
 		}
 	}
 	if code == 0 {
-		code = report(leftBehind(before, inventory))
+		code = report(append(leftBehind(before, inventory), changes()...))
 	}
 	os.Exit(code)
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -22,6 +23,10 @@ func Whole() Portrait {
 	status := statusOf("/proc/self/status")
 	for _, key := range []string{"Umask", "SigIgn", "SigCgt", "THP_enabled", "CoreDumping"} {
 		p[key] = status[key]
+	}
+	for _, key := range []string{"SigIgn", "SigCgt"} {
+		set, _ := strconv.ParseUint(p[key], 16, 64)
+		p[key] = fmt.Sprintf("%x", set&^stuck)
 	}
 	for _, name := range []string{"limits", "cgroup", "oom_score_adj", "coredump_filter", "personality"} {
 		b, _ := os.ReadFile("/proc/self/" + name)
@@ -48,11 +53,20 @@ func Whole() Portrait {
 	return p
 }
 
+// stuck are SIGHUP and SIGINT, which stay ignored for good once os/signal has ignored them
+// and somebody has asked for them since.
+const stuck = 1<<(unix.SIGHUP-1) | 1<<(unix.SIGINT-1)
+
 // statusOf is a file of /proc by its lines.
 func statusOf(path string) map[string]string {
 	b, _ := os.ReadFile(path)
 	return ParseSeen(string(b)).Status
 }
+
+// signalThread begins the mask of the runtime's thread for os/signal, which is there from
+// the first use of that and blocks what nobody asks for. The engine blocks all signals, and
+// two more that Go leaves to the C library.
+const signalThread = "fffffffc"
 
 // wholeThreads notes what the threads have, each kind once.
 func wholeThreads(p Portrait) {
@@ -62,11 +76,16 @@ func wholeThreads(p Portrait) {
 		if status["SigBlk"] == "" || strings.HasPrefix(status["State"], "Z") || strings.HasPrefix(status["State"], "X") {
 			continue // it has ended
 		}
+		if strings.HasPrefix(status["SigBlk"], signalThread) {
+			delete(status, "SigBlk")
+		}
 		for _, key := range []string{
 			"SigBlk", "Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb",
 			"NoNewPrivs", "Seccomp", "Seccomp_filters", "Cpus_allowed",
 		} {
-			p["a thread with "+key+" "+status[key]] = "there"
+			if value, ok := status[key]; ok {
+				p["a thread with "+key+" "+value] = "there"
+			}
 		}
 		for _, name := range []string{"cwd", "ns/mnt", "ns/net", "ns/user", "ns/uts"} {
 			if target, err := os.Readlink(dir + "/" + name); err == nil {
@@ -158,4 +177,22 @@ func (p Portrait) Since() error {
 	}
 	slices.Sort(changed)
 	return errors.New(strings.Join(changed, "; "))
+}
+
+// notListed are parts of a whole that the inventories of Main are about, as far as a package
+// leaves them as they are.
+var notListed = []string{"descriptor ", "dumpable", "child"}
+
+// wholeChanges returns a function that says what has changed since, but for some parts.
+func wholeChanges(without []string) func() []string {
+	before := SettledWhole()
+	return func() []string {
+		for _, prefix := range without {
+			before.Forget(prefix)
+		}
+		if err := before.Since(); err != nil {
+			return strings.Split(err.Error(), "; ")
+		}
+		return nil
+	}
 }
