@@ -148,7 +148,6 @@ func TestPTYWithoutReader(t *testing.T) {
 
 // outer is a terminal with spawn --pty in its foreground.
 type outer struct {
-	*session
 	master, tty *os.File
 	before      unix.Termios
 }
