@@ -69,7 +69,7 @@ func TestNeedsAreThoseOfThePage(t *testing.T) {
 	}
 	row := regexp.MustCompile("(?m)^\\| ([^|\n]*) \\|[^|\n]*\\|[^|\n]*\\|([^|\n]*)\\|([^|\n]*)\\|$")
 	name := regexp.MustCompile("`([A-Z][A-Za-z]*)`")
-	inFlags := strings.NewReplacer("`NoNewPrivs`", "--no-new-privs", "`Helpers`", "--map-helpers")
+	inFlags := strings.NewReplacer("`NoNewPrivs`", "--no-new-privs", "`Helpers`", "--map-helpers", "`Listener`", "listener")
 	want := map[string][]need{"Tree.Attr": needs["Tree.Attr"]}
 	for _, r := range row.FindAllStringSubmatch(string(text), -1) {
 		_, use, _ := strings.Cut(r[1][strings.LastIndexByte(r[1], '`')+1:], ", ")

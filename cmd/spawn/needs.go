@@ -44,7 +44,7 @@ var needs = map[string][]need{
 	"Rlimit":              {{"", "", "to raise a hard limit: CAP_SYS_RESOURCE"}},
 	"SELinuxContext":      {{"", "SELinux", "setexec and transition, by its policy"}},
 	"SchedPolicy":         {{"", "", "FIFO and RR: CAP_SYS_NICE or RLIMIT_RTPRIO"}, {"deadline", "3.14", "CAP_SYS_NICE, and all CPUs allowed"}, {"utilisation", "5.3, CONFIG_UCLAMP_TASK", ""}},
-	"Seccomp":             {{"", "3.17", "CAP_SYS_ADMIN, or --no-new-privs"}},
+	"Seccomp":             {{"", "3.17; listener: 5.6", "CAP_SYS_ADMIN, or --no-new-privs; listener: to trace the child"}},
 	"SecureBits":          {{"", "", "CAP_SETPCAP"}},
 	"SessionKeyring":      {{"", "CONFIG_KEYS", ""}},
 	"StartSuspended":      {{"", "3.11", "to be allowed to trace"}},
