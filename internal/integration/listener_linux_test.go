@@ -86,3 +86,35 @@ func TestSecondListener(t *testing.T) {
 	s.Attr = attr.List{attr.NoNewPrivs{}, f}
 	spawntest.Succeeds(t, s)
 }
+
+var _ = testenv.RegisterHelper("listener that is silent", func([]string) int {
+	var l attr.SeccompListener
+	f := spawntest.Filter(unix.SECCOMP_RET_USER_NOTIF, unix.SECCOMP_RET_ALLOW, unix.SYS_EXECVE)
+	f.Listener = &l
+	list := attr.List{attr.NoNewPrivs{}, f, attr.ParentDeathSignal(unix.SIGKILL)}
+	go spawn.Start(context.Background(), &spawn.Spec{Path: "/bin/true", Attr: list})
+	call, err := l.Recv(context.Background())
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	fmt.Println(call.TID)
+	select {}
+})
+
+// TestListenerOrphan kills this process while its child waits for an answer to its execve. The
+// child has a descriptor of the listener itself, so it is the signal that ends it.
+func TestListenerOrphan(t *testing.T) {
+	p, out := spawntest.StartSaying(t, spawntest.Helper(t, "listener that is silent"))
+	var pid int
+	if _, err := fmt.Fscan(out, &pid); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Kill(); err != nil {
+		t.Error(err)
+	}
+	if _, err := p.Wait(context.Background()); err != nil {
+		t.Error(err)
+	}
+	testenv.Eventually(t, "the end of the child", func() bool { return testenv.IsOver(pid) })
+}
