@@ -1,7 +1,6 @@
 package testenv
 
 import (
-	"fmt"
 	"testing"
 )
 
@@ -17,5 +16,5 @@ type Hostile struct {
 // Print prints the row, which the script finds by its first word.
 func (h Hostile) Print(t testing.TB, name string) {
 	t.Helper()
-	t.Log(fmt.Sprintf("HOSTILE %q %d %d %d %d %d %d", name, h.Experiments, h.Spawns, h.Faults, h.Survivors, h.Leaks, h.Wrong))
+	t.Logf("HOSTILE %q %d %d %d %d %d %d", name, h.Experiments, h.Spawns, h.Faults, h.Survivors, h.Leaks, h.Wrong)
 }
