@@ -3,7 +3,6 @@
 package raw
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -58,13 +57,12 @@ func TestThreadMaskIsRestored(t *testing.T) {
 	fail.fails()
 	exec.exec(path)
 	programs := []*Program{exit.Build(), fail.Build(), exec.Build()}
-	for _, legacy := range []bool{false, true} {
+	for _, legacy := range ways() {
 		for _, p := range programs {
 			withMask(t, 1<<(unix.SIGUSR2-1), func(uint64) {
 				r := NewRun(p)
 				defer r.Free()
 				if _, err := finish(r, Clone{Flags: vfork, Legacy: legacy, ErrFD: -1}); err != nil {
-					skipWithoutClone3(t, err)
 					t.Error(err)
 				}
 			})
@@ -73,7 +71,7 @@ func TestThreadMaskIsRestored(t *testing.T) {
 			r := NewRun(programs[0])
 			defer r.Free()
 			const contradiction = unix.CLONE_SIGHAND // needs CLONE_VM
-			if _, errno := r.Start(Clone{Flags: contradiction, Legacy: legacy, ErrFD: -1}); errno != unix.EINVAL && errno != unix.ENOSYS {
+			if _, errno := r.Start(Clone{Flags: contradiction, Legacy: legacy, ErrFD: -1}); errno != unix.EINVAL {
 				t.Errorf("got %v", errno)
 			}
 			if r.Kill() || r.Pidfd() >= 0 {
@@ -96,9 +94,8 @@ func TestProgramWithoutSharedMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := NewRun(p.Build())
-		got, err := finish(r, Clone{ErrFD: int(writer.Fd())})
+		got, err := finish(r, usable(Clone{ErrFD: int(writer.Fd())}))
 		writer.Close()
-		skipWithoutClone3(t, err)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,13 +115,6 @@ func TestProgramWithoutSharedMemory(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 		r.Free()
-	}
-}
-
-func skipWithoutClone3(t *testing.T, err error) {
-	t.Helper()
-	if err != nil && errors.Is(err, unix.ENOSYS) {
-		testenv.Skip(t, "no clone3")
 	}
 }
 
@@ -153,7 +143,7 @@ func runMany(p *Program, in, out Var, g int) error {
 		want := (g*50 + i) % 256
 		r := NewRun(p)
 		r.Set(in, uint64(want))
-		got, err := finish(r, Clone{Flags: vfork | unix.CLONE_PIDFD, ErrFD: -1})
+		got, err := finish(r, usable(Clone{Flags: vfork | unix.CLONE_PIDFD, ErrFD: -1}))
 		r.Free()
 		if err != nil {
 			return err
@@ -166,14 +156,12 @@ func runMany(p *Program, in, out Var, g int) error {
 }
 
 func TestPidfd(t *testing.T) {
-	for _, legacy := range []bool{false, true} {
+	needPidfdWait(t)
+	for _, legacy := range ways() {
 		var p program
 		p.exit(9)
 		r := NewRun(p.Build())
 		pid, errno := r.Start(Clone{Flags: vfork | unix.CLONE_PIDFD, Legacy: legacy, ErrFD: -1})
-		if errno == unix.ENOSYS {
-			testenv.Skip(t, "no clone3")
-		}
 		if errno != 0 {
 			t.Fatal(errno)
 		}
@@ -211,7 +199,7 @@ func TestKillBeforeExec(t *testing.T) {
 				time.Sleep(time.Millisecond)
 			}
 		}()
-		got, err := finish(r, c)
+		got, err := finish(r, usable(c))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -242,10 +230,7 @@ func TestAwait(t *testing.T) {
 		p.exec(path)
 		withMask(t, 1<<(unix.SIGUSR2-1), func(mask uint64) {
 			r := NewRun(p.Build())
-			pid, errno := r.Start(c)
-			if errno == unix.ENOSYS {
-				testenv.Skip(t, "no clone3")
-			}
+			pid, errno := r.Start(usable(c))
 			if errno != 0 {
 				t.Fatal(errno)
 			}
@@ -271,7 +256,7 @@ func TestAwait(t *testing.T) {
 			}
 			unix.Close(w)
 			var x Exit
-			if errno := Waitid(unix.P_PID, pid, unix.WEXITED, &x); errno != 0 || x.Status.ExitStatus() != 6 {
+			if errno := waitPid(pid, unix.WEXITED, &x); errno != 0 || x.Status.ExitStatus() != 6 {
 				t.Errorf("%+v: %v, %+v", c, errno, x)
 			}
 			if fd := r.Pidfd(); fd >= 0 {
@@ -301,7 +286,7 @@ func TestAwaitFailure(t *testing.T) {
 		t.Error("no failure")
 	}
 	var x Exit
-	Waitid(unix.P_PID, pid, unix.WEXITED, &x)
+	waitPid(pid, unix.WEXITED, &x)
 	if _, errno := r.Start(Clone{Flags: unix.CLONE_VM | unix.CLONE_THREAD, Legacy: true, ErrFD: -1}); errno != unix.EINVAL || !r.Await(time.Minute) {
 		t.Errorf("%v", errno)
 	}
@@ -362,10 +347,11 @@ func TestStartDoesNotAllocate(t *testing.T) {
 	r := NewRun(p.Build())
 	defer r.Free()
 	var x Exit
+	c := usable(Clone{Flags: vfork, ErrFD: -1})
 	n := testing.AllocsPerRun(200, func() {
-		pid, errno := r.Start(Clone{Flags: vfork, ErrFD: -1})
+		pid, errno := r.Start(c)
 		if errno == 0 {
-			errno = Waitid(unix.P_PID, pid, unix.WEXITED, &x)
+			errno = waitPid(pid, unix.WEXITED, &x)
 		}
 		if errno != 0 {
 			t.Fatal(errno)

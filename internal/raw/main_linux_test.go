@@ -96,7 +96,7 @@ func perform(t testing.TB, p *Program, vars map[Var]uint64) result {
 	for v, x := range vars {
 		r.Set(v, x)
 	}
-	res, err := finish(r, Clone{Flags: vfork, ErrFD: -1})
+	res, err := finish(r, usable(Clone{Flags: vfork, ErrFD: -1}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,8 +114,10 @@ func finish(r *Run, c Clone) (res result, err error) {
 	if r.prog.relay.there {
 		options |= unix.WALL // it may not have come to execve
 	}
-	if errno := Waitid(unix.P_PID, pid, options, &x); errno != 0 && pid != 0 {
-		return res, fmt.Errorf("waitid: %w", errno)
+	if pid != 0 {
+		if errno := waitPid(pid, options, &x); errno != 0 {
+			return res, fmt.Errorf("waitid: %w", errno)
+		}
 	}
 	for !r.Await(time.Second) || !r.AwaitRelay(time.Second) {
 	}

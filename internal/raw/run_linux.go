@@ -213,9 +213,11 @@ func (r *Run) Kill() bool {
 	if tid == 0 && atomic.LoadInt32(&r.runs) == 0 {
 		return false // what is in pidfd may never be the child's
 	}
+	err := error(unix.ENOSYS)
 	if fd := atomic.LoadInt32(&r.pidfd); fd >= 0 {
-		_ = unix.PidfdSendSignal(int(fd), unix.SIGKILL, nil, 0)
-	} else if tid > 0 {
+		err = unix.PidfdSendSignal(int(fd), unix.SIGKILL, nil, 0)
+	}
+	if tid > 0 && (err == unix.ENOSYS || err == unix.EPERM) { // EPERM: a filter
 		_ = unix.Kill(int(tid), unix.SIGKILL)
 	}
 	return true

@@ -303,7 +303,7 @@ func TestRetryUntilFileIsNoLongerBusy(t *testing.T) {
 		r := NewRun(b.Build())
 		done := make(chan result)
 		go func() {
-			res, err := finish(r, Clone{Flags: vfork, ErrFD: -1})
+			res, err := finish(r, usable(Clone{Flags: vfork, ErrFD: -1}))
 			if err != nil {
 				t.Error(err)
 			}

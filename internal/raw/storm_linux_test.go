@@ -183,6 +183,9 @@ func (p *stormPrograms) spawn(n, g int, group bool) error {
 func (p *stormPrograms) spawnOne(i int, group bool) (ran bool, err error) {
 	c := Clone{Flags: vfork | unix.CLONE_CLEAR_SIGHAND, ErrFD: -1}
 	legacy := i & 1
+	if noClone3() {
+		legacy = 1
+	}
 	if legacy == 1 {
 		c = Clone{Flags: vfork, Legacy: true, ErrFD: -1}
 	}

@@ -99,7 +99,7 @@ func IsSlot(fd string) bool {
 // HasChild reports whether there is any child, running or a zombie.
 func HasChild() bool {
 	var info unix.Siginfo
-	return unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT|unix.WALL, nil) != unix.ECHILD
+	return unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT|unix.WALL, nil) == nil
 }
 
 // HasZombie reports whether a child has ended and was not reaped.

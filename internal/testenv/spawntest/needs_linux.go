@@ -1,0 +1,33 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package spawntest
+
+import (
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/kernel"
+	"github.com/safespawn/spawn/internal/testenv"
+)
+
+// NeedPidfd skips a test of what only pidfds make possible.
+func NeedPidfd(t testing.TB) {
+	t.Helper()
+	if !kernel.Current().Pidfd {
+		testenv.Skip(t, "no pidfds")
+	}
+	testenv.NeedCall(t, "pidfd_open", unix.SYS_PIDFD_OPEN)
+	testenv.NeedCall(t, "pidfd_send_signal", unix.SYS_PIDFD_SEND_SIGNAL)
+}
+
+// NeedBest skips a test of what is promised where the engine has all that it needs for
+// speed.
+func NeedBest(t testing.TB) {
+	t.Helper()
+	f := kernel.Current()
+	if !f.Clone3 || !f.CloseRange || !f.Cgroup || !f.SharedMemory || !f.Waitid {
+		testenv.Skip(t, "the engine has not all that it needs for speed")
+	}
+	NeedPidfd(t)
+}
