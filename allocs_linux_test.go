@@ -13,10 +13,12 @@ import (
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // TestAllocations bounds what a spawn allocates, with a nil Logger.
 func TestAllocations(t *testing.T) {
+	spawntest.NeedBest(t)
 	ctx := context.Background()
 	s := &spawn.Spec{Path: testenv.Program(t, filepath.Join(t.TempDir(), "program"), 0)}
 	p, err := spawn.Compile(s)

@@ -67,6 +67,7 @@ func TestOpenFaults(t *testing.T) {
 }
 
 func TestDescriptorFaults(t *testing.T) {
+	testenv.NeedCall(t, "openat2", unix.SYS_OPENAT2)
 	file, err := os.Open(testenv.Write(t, filepath.Join(t.TempDir(), "file"), "", 0o600))
 	if err != nil {
 		t.Fatal(err)
@@ -126,6 +127,7 @@ func TestAttributeFaults(t *testing.T) {
 
 // TestNoDescriptorLeft is about the pidfd and the pipe of failure records.
 func TestNoDescriptorLeft(t *testing.T) {
+	spawntest.NeedPidfd(t)
 	spawntest.Output(t, spawntest.Helper(t, "no descriptor left"))
 }
 

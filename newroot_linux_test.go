@@ -17,6 +17,7 @@ import (
 // TestMakeDirectories makes directories, links and a file in them, with the child's
 // umask.
 func TestMakeDirectories(t *testing.T) {
+	testenv.NeedCall(t, "openat2", unix.SYS_OPENAT2)
 	spawntest.EachEngine(t, func(t *testing.T) {
 		dir := t.TempDir()
 		s := spawntest.Exits(t, 0)
@@ -40,6 +41,7 @@ func TestMakeDirectories(t *testing.T) {
 
 // TestOpenBeneath wants nothing outside of a directory to be opened.
 func TestOpenBeneath(t *testing.T) {
+	testenv.NeedCall(t, "openat2", unix.SYS_OPENAT2)
 	dir := t.TempDir()
 	testenv.Write(t, filepath.Join(dir, "in"), "inside", 0o600)
 	if err := os.Symlink("/etc/passwd", filepath.Join(dir, "out")); err != nil {

@@ -282,6 +282,7 @@ func TestWithPidfd(t *testing.T) {
 
 // TestA9A12Dropped forgets processes, that have ended and that will.
 func TestA9A12Dropped(t *testing.T) {
+	spawntest.NeedPidfd(t)
 	spawntest.EachEngine(t, func(t *testing.T) {
 		before := testenv.Settled()
 		for range testenv.Rounds(10, 1200) {

@@ -22,6 +22,7 @@ import (
 	"github.com/safespawn/spawn/internal/orphans"
 	"github.com/safespawn/spawn/internal/raw"
 	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // reap runs a helper in which orphans are reaped, so that this process becomes nobody's
@@ -65,6 +66,7 @@ func untilSubreaper() error {
 // TestA10ReapBesideOthers has orphans by the thousand be reaped, and children of all
 // kinds tell their true status to those who wait for them.
 func TestA10ReapBesideOthers(t *testing.T) {
+	spawntest.NeedPidfd(t)
 	dir := t.TempDir()
 	for i := range 8 {
 		testenv.Program(t, filepath.Join(dir, strconv.Itoa(i)), i)
@@ -155,6 +157,7 @@ func wait4(pid int) (int, error) {
 
 // TestReapLeavesLateWaiters has somebody wait for a child long after its end.
 func TestReapLeavesLateWaiters(t *testing.T) {
+	spawntest.NeedPidfd(t)
 	reap(t, "late", testenv.Program(t, filepath.Join(t.TempDir(), "program"), 7))
 }
 
@@ -218,7 +221,10 @@ func zombies() (n int) {
 }
 
 // TestReapTwice wants a second call to wait for the first, and to do its work then.
-func TestReapTwice(t *testing.T) { reap(t, "twice") }
+func TestReapTwice(t *testing.T) {
+	spawntest.NeedPidfd(t)
+	reap(t, "twice")
+}
 
 var _ = testenv.RegisterHelper("twice", func([]string) int {
 	defer orphans.GraceForTest(100 * time.Millisecond)()

@@ -83,6 +83,7 @@ func eachTree(t *testing.T, f func(t *testing.T)) {
 		})
 	}
 	t.Run("pid namespace", func(t *testing.T) {
+		testenv.NeedCall(t, "pidfd_send_signal", unix.SYS_PIDFD_SEND_SIGNAL)
 		noCgroup(t)
 		if newTree(t, spawn.Limits{}).Holds().By != spawn.HeldByPIDNamespace {
 			testenv.Skip(t, "no pid namespace can be made")

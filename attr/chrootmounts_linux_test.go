@@ -44,6 +44,7 @@ func inChroot(dir string, f func()) (mounts string, err error) {
 // TestMountsInChroot wants mounts to work where the root is no mount point, and none
 // of them to be seen outside.
 func TestMountsInChroot(t *testing.T) {
+	testenv.NeedCall(t, "pidfd_open", unix.SYS_PIDFD_OPEN)
 	testenv.NeedRoot(t)
 	spawntest.NeedNamespaces(t, unix.CLONE_NEWNS)
 	dir := testenv.PublicDir(t)

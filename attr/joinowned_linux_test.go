@@ -37,6 +37,7 @@ func lives(t *testing.T, list ...attr.Attr) *spawn.Process {
 // TestJoinOwnedElsewhere enters a user namespace, and others that belong to it or to
 // ours, named in any order, by kind or not, and by one pidfd.
 func TestJoinOwnedElsewhere(t *testing.T) {
+	testenv.NeedCall(t, "pidfd_open", unix.SYS_PIDFD_OPEN)
 	testenv.NeedRoot(t)
 	spawntest.NeedNamespaces(t, unix.CLONE_NEWUSER|unix.CLONE_NEWNET)
 	maps := attr.IDMap{UID: []attr.IDMapEntry{{HostID: 1000, Size: 1}}, GID: []attr.IDMapEntry{{HostID: 1000, Size: 1}}}

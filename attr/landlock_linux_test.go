@@ -186,6 +186,7 @@ func TestClosedRuleset(t *testing.T) {
 
 // TestRulesFaults wants no descriptor left behind.
 func TestRulesFaults(t *testing.T) {
+	testenv.NeedCall(t, "Landlock", unix.SYS_LANDLOCK_CREATE_RULESET)
 	before := testenv.Settled()
 	missing := filepath.Join(t.TempDir(), "missing")
 	for _, c := range []struct {

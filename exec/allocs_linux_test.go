@@ -8,11 +8,13 @@ import (
 
 	"github.com/safespawn/spawn/exec"
 	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // TestAllocations bounds those of Run, of which os.Process has six. The test is
 // not for the slow path of a child that runs longer than Wait looks.
 func TestAllocations(t *testing.T) {
+	spawntest.NeedBest(t)
 	path := testenv.Program(t, filepath.Join(t.TempDir(), "program"), 0)
 	got := testenv.Allocations(func() {
 		if err := exec.Command(path).Run(); err != nil {

@@ -23,6 +23,7 @@ import (
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/exec"
 	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // TestErrors wants the step beneath the error of os/exec. TestFailures compares.
@@ -184,6 +185,7 @@ func TestContextAtStart(t *testing.T) {
 }
 
 func TestLogger(t *testing.T) {
+	spawntest.NeedBest(t)
 	core, logs := observer.New(zap.DebugLevel)
 	c := exec.Command("/bin/sh", "-c", "exit 3", "secret")
 	c.Logger = zap.New(core)

@@ -141,6 +141,7 @@ func dropAlive(t *testing.T, n int) (pids []int, end func()) {
 // TestA9A12Dropped forgets children, some of which end before they are collected, and
 // others later. No zombie and no descriptor is left.
 func TestA9A12Dropped(t *testing.T) {
+	spawntest.NeedPidfd(t)
 	before := settledPidfds()
 	for _, tree := range []bool{false, true} {
 		n, living := testenv.Rounds(20, 10_000), 5
@@ -216,6 +217,7 @@ func TestDroppedCmdOnly(t *testing.T) {
 
 // TestSpawned waits by the Cmd and by its spawn.Process, in any order. There is one pidfd.
 func TestSpawned(t *testing.T) {
+	spawntest.NeedPidfd(t)
 	byCmd := func(c *exec.Cmd) (int, error) {
 		var exit *exec.ExitError
 		if err := c.Wait(); !errors.As(err, &exit) {

@@ -434,6 +434,7 @@ func perEngine(full int) int {
 }
 
 func TestRandomFDsOfRealChildren(t *testing.T) {
+	testenv.NeedCall(t, "openat2", unix.SYS_OPENAT2)
 	runRealParents(t, "random", perEngine(testenv.Rounds(800, 40_000)))
 }
 

@@ -67,6 +67,7 @@ var (
 // TestHighFiles passes files with high numbers: the child has them, the copy of
 // the table is a short one, and the slots are as before.
 func TestHighFiles(t *testing.T) {
+	testenv.NeedCall(t, "close_range", unix.SYS_CLOSE_RANGE)
 	openMany(t, 400)
 	in, inw := highPipe(t)
 	out, outw := highPipe(t)

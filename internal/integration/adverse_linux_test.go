@@ -74,6 +74,9 @@ func TestAdverse(t *testing.T) {
 			if s.name == situations[1].name && os.Getenv("SPAWN_TEST_VM") == "" {
 				testenv.Skip(t, "concerns the whole system")
 			}
+			if strings.HasPrefix(s.name, "RLIMIT_NOFILE") {
+				spawntest.NeedPidfd(t) // else a start needs no descriptor
+			}
 			program := testenv.Program(t, filepath.Join(testenv.PublicDir(t), "program"), 0)
 			for _, who := range adverseStarters {
 				dir := ""

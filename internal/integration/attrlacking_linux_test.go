@@ -15,6 +15,7 @@ import (
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/kernel"
+	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
@@ -158,6 +159,9 @@ func (m missing) try() error {
 	}
 	defer kernel.NoNamespacesForTest()()
 	if j, ok := m.list[1].(attr.JoinNamespace); ok {
+		if testenv.Lacks(unix.SYS_PIDFD_OPEN) {
+			return nil
+		}
 		fd, err := unix.PidfdOpen(os.Getpid(), 0)
 		if err != nil {
 			return err

@@ -82,6 +82,7 @@ func byNobodyIn(t *testing.T, dir *os.File, binary, name string, args ...string)
 // TestDieGuardedAtRandomMoments kills parents without privilege, with SIGKILL, while they
 // start trees. Nothing survives, and no guardian. The next parent removes the groups.
 func TestDieGuardedAtRandomMoments(t *testing.T) {
+	spawntest.NeedBest(t)
 	dir, binary := delegated(t), spawntest.PublicBinary(t)
 	for i := range testenv.Rounds(12, 1000) {
 		after := time.Duration(rand.Int64N(int64(20 * time.Millisecond)))
@@ -167,6 +168,7 @@ func hasOneGuardian() error {
 
 // Any number of starts have one guardian, which is replaced when somebody kills it.
 func TestDieGuardedHasOneGuardian(t *testing.T) {
+	spawntest.NeedBest(t)
 	spawntest.Succeeds(t, byNobodyIn(t, delegated(t), spawntest.PublicBinary(t), "has one guardian"))
 }
 
@@ -202,6 +204,7 @@ var _ = testenv.RegisterHelper("has a guarded tree", func(args []string) int {
 
 // A Tree has a guardian of its own, which is not in it, and ends with it.
 func TestDieGuardedTree(t *testing.T) {
+	spawntest.NeedBest(t)
 	dir, binary := delegated(t), spawntest.PublicBinary(t)
 	spawntest.Succeeds(t, byNobodyIn(t, dir, binary, "has a guarded tree", "close"))
 	if left := subgroups(dir); len(left) != 0 {
@@ -251,6 +254,7 @@ var _ = testenv.RegisterHelper("drops a guarded tree", func([]string) int {
 
 // The guardian of a Tree that is garbage ends when the last in the tree has ended.
 func TestDieGuardedTreeDropped(t *testing.T) {
+	spawntest.NeedBest(t)
 	spawntest.Succeeds(t, byNobodyIn(t, delegated(t), spawntest.PublicBinary(t), "drops a guarded tree"))
 }
 
@@ -274,6 +278,7 @@ var _ = testenv.RegisterHelper("has Cmds with trees", func([]string) int {
 
 // The trees of any number of Cmds have one guardian, whose group they are in.
 func TestDieGuardedCmdTrees(t *testing.T) {
+	spawntest.NeedBest(t)
 	dir := delegated(t)
 	link := killedSpec(t, 0, byNobodyIn(t, dir, spawntest.PublicBinary(t), "has Cmds with trees"))
 	testenv.Eventually(t, "no survivors", func() bool { return len(withUTS(link)) == 0 })
@@ -338,6 +343,7 @@ var _ = testenv.RegisterHelper("is moved", func([]string) int {
 // A process that is moved to another control group has a guardian in the new one, where
 // that is possible, and else none.
 func TestDieGuardedMoved(t *testing.T) {
+	spawntest.NeedBest(t)
 	first, second := delegated(t), delegated(t)
 	none, _ := testenv.NewCgroup(t)
 	r, w, err := os.Pipe()
@@ -380,6 +386,7 @@ func TestDieGuardedMoved(t *testing.T) {
 
 // The groups of a parent that has died are removed at the next use.
 func TestDieGuardedLeavesNothing(t *testing.T) {
+	spawntest.NeedBest(t)
 	dir, binary := delegated(t), spawntest.PublicBinary(t)
 	link := killedSpec(t, 0, byNobodyIn(t, dir, binary, "starts until it is killed", "strict"))
 	testenv.Eventually(t, "no survivors", func() bool { return len(withUTS(link)) == 0 })

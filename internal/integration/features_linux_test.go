@@ -25,6 +25,7 @@ var _ = testenv.RegisterHelper("features", func([]string) int {
 
 // TestFeaturesOfAttributes wants what attributes need to be what they get.
 func TestFeaturesOfAttributes(t *testing.T) {
+	testenv.NeedCall(t, "clone3", unix.SYS_CLONE3)
 	has := spawn.Features()
 	ruleset, err := attr.NewLandlock(attr.LandlockRules{})
 	if err == nil {

@@ -198,6 +198,7 @@ func TestSwappedFiles(t *testing.T) {
 
 // TestSwappedMounts is about paths of mounts, and whose they are.
 func TestSwappedMounts(t *testing.T) {
+	testenv.NeedCall(t, "pidfd_open", unix.SYS_PIDFD_OPEN)
 	testenv.NeedPivotRoot(t)
 	testenv.NeedRoot(t)
 	spawntest.NeedNamespaces(t, unix.CLONE_NEWNS)

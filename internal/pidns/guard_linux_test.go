@@ -68,6 +68,7 @@ var _ = testenv.RegisterHelper("has a guardian", func(args []string) int {
 // TestGuard kills a process that has a guardian: nothing is left of the group, and no
 // guardian. Signals but SIGKILL don't end the guardian before.
 func TestGuard(t *testing.T) {
+	spawntest.NeedBest(t)
 	dir, _ := guardedGroup(t)
 	p, r := spawntest.StartSaying(t, spawntest.Helper(t, "has a guardian", dir.Name()))
 	if line, err := bufio.NewReader(r).ReadString('\n'); line != "started\n" {
@@ -99,6 +100,7 @@ func TestGuard(t *testing.T) {
 
 // The guardian has nothing of its parent's but what it waits by and the group's file.
 func TestGuardHasNothing(t *testing.T) {
+	spawntest.NeedBest(t)
 	dir, kill := guardedGroup(t)
 	g, err := pidns.NewGuard(int(kill.Fd()), int(dir.Fd()))
 	if err != nil {
@@ -149,6 +151,7 @@ func refusedGuard(kill, group int, what string) error {
 
 // A descriptor that is no group's is no refusal: nothing is missing.
 func TestGuardInNoGroup(t *testing.T) {
+	spawntest.NeedBest(t)
 	_, kill := guardedGroup(t)
 	before := testenv.Settled()
 	var r *pidns.Refusal
@@ -182,6 +185,7 @@ var _ = testenv.RegisterHelper("may not guard", func(args []string) int {
 
 // A guardian that may not be in a group is a refusal.
 func TestGuardRefused(t *testing.T) {
+	spawntest.NeedBest(t)
 	dir, _ := guardedGroup(t)
 	if err := os.Chmod(dir.Name(), 0o711); err != nil {
 		t.Fatal(err)
@@ -198,6 +202,7 @@ var pollCall = map[string]int{"amd64": 7, "arm64": unix.SYS_PPOLL}[runtime.GOARC
 // A filter that refuses poll is a refusal: a guardian could only take that for the end of
 // this process, and an init would end its namespace.
 func TestPollRefused(t *testing.T) {
+	spawntest.NeedBest(t)
 	for _, errno := range []syscall.Errno{unix.EPERM, unix.ENOSYS} {
 		for _, name := range []string{"may not guard", "may have no namespace"} {
 			s := spawntest.Helper(t, name, "poll")

@@ -72,6 +72,7 @@ func hiddenMembers([]string) int {
 
 // A member whose files in /proc are closed to this process is a member.
 func TestHiddenMembers(t *testing.T) {
+	testenv.NeedCall(t, "pidfd_send_signal", unix.SYS_PIDFD_SEND_SIGNAL)
 	const capSetuid = 7
 	testenv.NeedCap(t, capSysAdmin)
 	testenv.NeedCap(t, capSetuid)

@@ -47,6 +47,7 @@ func foreignProc([]string) int {
 
 // A member gets its signal where /proc has other numbers than this process.
 func TestSignalWithForeignProc(t *testing.T) {
+	testenv.NeedCall(t, "pidfd_send_signal", unix.SYS_PIDFD_SEND_SIGNAL)
 	testenv.NeedCap(t, capSysAdmin)
 	cmd := &exec.Cmd{
 		Path: testenv.Self(t), Args: testenv.HelperArgs("namespace with a foreign proc"),
