@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
@@ -22,7 +23,11 @@ import (
 func TestFirstElsewhere(t *testing.T) {
 	testenv.NeedRoot(t)
 	spawntest.NeedNamespaces(t, unix.CLONE_NEWPID)
-	spawntest.Succeeds(t, spawntest.Helper(t, "first elsewhere"))
+	for _, list := range []attr.List{nil, {attr.NoNewPrivs{}, ownFilter("ENOSYS pidfd_open")}} {
+		s := spawntest.Helper(t, "first elsewhere")
+		s.Attr = list
+		spawntest.Succeeds(t, s)
+	}
 }
 
 var _ = testenv.RegisterHelper("first elsewhere", func([]string) int {

@@ -5,6 +5,7 @@
 package kernel
 
 import (
+	"errors"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -123,10 +124,16 @@ func maybeElsewhere() bool {
 }
 
 // ChildrenElsewhere reports whether children of the calling thread are to be in
-// another pid namespace than it, as far as that is known.
+// another pid namespace than it, as far as that is known. The link to a namespace whose
+// init is not made yet is there, and can't be read.
 func ChildrenElsewhere() (elsewhere, known bool) {
+	const children = "/proc/thread-self/ns/pid_for_children"
 	own, err := os.Readlink("/proc/thread-self/ns/pid")
-	theirs, cerr := os.Readlink("/proc/thread-self/ns/pid_for_children")
+	theirs, cerr := os.Readlink(children)
+	if err == nil && errors.Is(cerr, os.ErrNotExist) {
+		_, lerr := os.Lstat(children)
+		return lerr == nil, lerr == nil
+	}
 	known = err == nil && cerr == nil
 	return known && own != theirs, known
 }
