@@ -220,6 +220,42 @@ func TestDeadWritesNothing(t *testing.T) {
 	}
 }
 
+// TestDeadReadsNothing has a program that reads when a signal has ended it.
+func TestDeadReadsNothing(t *testing.T) {
+	begun, late := make(chan struct{}), make(chan error)
+	c, _ := command(t, anyArgs().Do(func(r *exectest.Run) int {
+		_, _ = io.ReadFull(r.Stdin, make([]byte, 2))
+		close(begun)
+		<-r.Done
+		for {
+			if _, err := r.Stdin.Read(make([]byte, 1)); err != nil {
+				late <- err
+				return 0
+			}
+		}
+	}))
+	in := strings.NewReader("ab" + strings.Repeat("c", 1<<20))
+	c.Stdin = in
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-begun
+	if err := c.Kill(); err != nil {
+		t.Error(err)
+	}
+	var exit *exec.ExitError
+	if err := c.Wait(); !errors.As(err, &exit) {
+		t.Errorf("got %v", err)
+	}
+	left := in.Len()
+	if err := <-late; !errors.Is(err, os.ErrClosed) {
+		t.Errorf("got %v", err)
+	}
+	if in.Len() != left {
+		t.Errorf("%d bytes were left, and then %d", left, in.Len())
+	}
+}
+
 // stuck is a writer that does not return until somebody lets it go.
 type stuck struct{ begun, free chan struct{} }
 

@@ -1,6 +1,7 @@
 package exectest
 
 import (
+	"bytes"
 	"io"
 	"os"
 	"sync"
@@ -39,4 +40,38 @@ func (g *gate) Write(b []byte) (int, error) {
 func (g *gate) await() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+}
+
+// source is a reader of the caller, as the program has it. Nothing is read by it after the end of
+// the program.
+type source struct {
+	from io.Reader
+	file bool // from is a file: a Read may take until somebody writes
+	over atomic.Bool
+	mu   sync.Mutex // held in Read of a from that is no file
+}
+
+func newSource(from io.Reader) *source {
+	if from == nil {
+		from = bytes.NewReader(nil)
+	}
+	_, file := from.(*os.File)
+	return &source{from: from, file: file}
+}
+
+func (s *source) Read(b []byte) (int, error) {
+	if !s.file {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+	}
+	if s.over.Load() {
+		return 0, os.ErrClosed
+	}
+	return s.from.Read(b)
+}
+
+// await waits until a Read that began before over has returned.
+func (s *source) await() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 }

@@ -1,7 +1,6 @@
 package exectest
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"os"
@@ -19,7 +18,7 @@ type process struct {
 	pid    int
 	rule   *Rule
 	delay  time.Duration // WaitDelay of the Cmd
-	stdin  io.Reader
+	stdin  *source
 	stdout *gate
 	stderr *gate
 
@@ -30,11 +29,8 @@ type process struct {
 }
 
 func newProcess(c *exec.Cmd) *process {
-	p := &process{pid: newPID(), delay: c.WaitDelay, stdin: c.Stdin, over: make(chan struct{})}
+	p := &process{pid: newPID(), delay: c.WaitDelay, stdin: newSource(c.Stdin), over: make(chan struct{})}
 	p.call = Call{Args: slices.Clone(argv(c)), Dir: c.Dir, Env: slices.Clone(c.Env)}
-	if p.stdin == nil {
-		p.stdin = bytes.NewReader(nil)
-	}
 	p.stdout = newGate(c.Stdout)
 	if p.stderr = p.stdout; !same(c.Stdout, c.Stderr) {
 		p.stderr = newGate(c.Stderr)
@@ -120,12 +116,14 @@ func (p *process) Wait() (*os.ProcessState, error) {
 	return state, err
 }
 
-// shut ends the writing, and reports whether that was possible before WaitDelay was over.
+// shut ends the reading and the writing, and reports whether that was possible before WaitDelay was over.
 func (p *process) shut() bool {
+	p.stdin.over.Store(true)
 	p.stdout.over.Store(true)
 	p.stderr.over.Store(true)
 	done := make(chan struct{})
 	go func() {
+		p.stdin.await()
 		p.stdout.await()
 		p.stderr.await()
 		close(done)

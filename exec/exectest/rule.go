@@ -130,8 +130,8 @@ type Run struct {
 }
 
 // Do makes f the program: it is called after the output of Out and Err, and returns the exit
-// code. If a signal ends the program, it ends, and f may go on for as long as it has to: what f
-// writes from then on is not written, and the error is [os.ErrClosed].
+// code. If a signal ends the program, it ends, and f may go on for as long as it has to: f then
+// reads and writes nothing, and the error of a Read and of a Write is [os.ErrClosed].
 func (r *Rule) Do(f func(*Run) int) *Rule { r.do = f; return r }
 
 // Fail makes Start return an error.

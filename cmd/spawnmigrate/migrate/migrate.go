@@ -70,6 +70,7 @@ func run(pass *analysis.Pass) (any, error) {
 	}
 	c.checkForeign()
 	if len(c.imports) == 0 {
+		c.checkIgnored()
 		return nil, nil
 	}
 	c.checkFunctions()
@@ -165,9 +166,16 @@ func (c *checker) imported(name string) bool {
 
 // checkIgnored names files for other systems, which nobody has looked at.
 func (c *checker) checkIgnored() {
+	if len(c.Files) == 0 {
+		return
+	}
+	var at ast.Node = c.Files[0].Name
+	if len(c.imports) > 0 {
+		at = c.imports[0].Path
+	}
 	for _, name := range c.IgnoredFiles {
 		if strings.HasSuffix(name, ".go") && c.imported(name) {
-			c.report(c.imports[0].Path, "import", "%s imports os/exec and was not looked at: run with its GOOS, GOARCH and -tags, too", filepath.Base(name))
+			c.report(at, "import", "%s imports os/exec and was not looked at: run with its GOOS, GOARCH and -tags, too", filepath.Base(name))
 		}
 	}
 }

@@ -14,7 +14,7 @@ func TestFindings(t *testing.T) {
 	own = "keeps"
 	delete(knownSysFields, "Chroot")
 	defer func() { own, knownSysFields["Chroot"] = "", true }()
-	packages := []string{"hands", "keeps/user", "errs", "vals"}
+	packages := []string{"hands", "keeps/user", "errs", "vals", "elsewhere"}
 	if runtime.GOOS == "linux" {
 		packages = append(packages, "fds", "attrs")
 	}

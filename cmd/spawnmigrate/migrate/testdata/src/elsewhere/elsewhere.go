@@ -1,0 +1,1 @@
+package elsewhere // want "elsewhere_plan9.go imports os/exec and was not looked at"

@@ -1,0 +1,5 @@
+package elsewhere
+
+import "os/exec"
+
+var _ = exec.ErrDot
