@@ -208,11 +208,13 @@ func TestAttributesAgainstModel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range testenv.Rounds(60, 20_000) {
+	rounds := testenv.Rounds(60, 20_000)
+	for range rounds {
 		if err := checkDrawn(rand.Uint64(), plain); err != nil {
 			t.Fatal(err)
 		}
 	}
+	testenv.Hostile{Experiments: rounds, Spawns: rounds}.Print(t, "attributes by chance")
 }
 
 func FuzzAttributes(f *testing.F) {

@@ -48,6 +48,7 @@ func TestStorms(t *testing.T) {
 	if !testenv.Long() {
 		engines = []string{"nothing", "anything"}
 	}
+	row := testenv.Hostile{}
 	for _, engine := range engines {
 		t.Run("without "+engine, func(t *testing.T) {
 			s := spawntest.Helper(t, "storm of everything", engine, d.String(), t.TempDir())
@@ -64,8 +65,25 @@ func TestStorms(t *testing.T) {
 				t.Fatalf("%v, %v: %s", state, err, said)
 			}
 			t.Logf("%s, stop and continue %d", said, stops)
+			row.Experiments++
+			row.Spawns += counted(string(said), "children")
+			row.Faults += counted(string(said), "") - counted(string(said), "children") + stops
 		})
 	}
+	if !t.Failed() { // else it is known that it did
+		row.Print(t, "storms")
+	}
+}
+
+// counted is a number of what run has said, or the sum of all where there is no name.
+func counted(said, name string) (sum int) {
+	for part := range strings.SplitSeq(said, ", ") {
+		at := strings.LastIndexByte(part, ' ')
+		if n, err := strconv.Atoi(part[at+1:]); err == nil && (name == "" || part[:at] == name) {
+			sum += n
+		}
+	}
+	return sum
 }
 
 // stopAndGo stops a group and has it go on, again and again. The leader is not reaped
