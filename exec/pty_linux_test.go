@@ -124,6 +124,49 @@ func TestPTY(t *testing.T) {
 	}
 }
 
+func init() {
+	testenv.RegisterHelper("resizes", func([]string) int {
+		for n := range uint16(500) {
+			if err := unix.IoctlSetWinsize(1, unix.TIOCSWINSZ, &unix.Winsize{Row: n, Col: 500 - n}); err != nil {
+				return status(err)
+			}
+		}
+		fmt.Println("done")
+		fmt.Scanln() // until both have
+		if err := unix.IoctlSetWinsize(1, unix.TIOCSWINSZ, &unix.Winsize{Row: 11, Col: 22}); err != nil {
+			return status(err)
+		}
+		fmt.Println("smaller")
+		return 0
+	})
+}
+
+// TestPTYResizedByProgram has the program change the size, too, at the same time and last.
+func TestPTYResizedByProgram(t *testing.T) {
+	c := helperCmd(t, "resizes")
+	term, lines := startPTY(t, c, exec.PTY{Rows: 17, Cols: 71})
+	for n := range uint16(500) {
+		if err := term.Resize(n, n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantLine(t, lines, "done")
+	if _, err := term.Write([]byte("\n")); err != nil {
+		t.Fatal(err)
+	}
+	wantLine(t, lines, "smaller")
+	testenv.Control(t, term.File(), func(fd int) error {
+		size, err := unix.IoctlGetWinsize(fd, unix.TIOCGWINSZ)
+		if err == nil && (size.Row != 11 || size.Col != 22) {
+			err = fmt.Errorf("the size is %d by %d", size.Row, size.Col)
+		}
+		return err
+	})
+	if err := c.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestPTYEnd wants all that was written to be read after the program has ended, and
 // then io.EOF, again and again.
 func TestPTYEnd(t *testing.T) {
