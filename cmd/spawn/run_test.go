@@ -111,7 +111,7 @@ func TestTimeoutWithoutKill(t *testing.T) {
 	t.Parallel()
 	for _, flags := range [][]string{{}, {"--tree"}} {
 		fifo := filepath.Join(t.TempDir(), "fifo")
-		if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		if err := unix.Mkfifo(fifo, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		end, err := os.OpenFile(fifo, os.O_RDWR, 0) // what is left ends with it
