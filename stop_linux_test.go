@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -308,10 +307,7 @@ func TestStopOfOthers(t *testing.T) {
 	testenv.NeedRoot(t)
 	for _, list := range []attr.List{nil, {attr.Setpgid{}}} {
 		p := script(t, loop, list...)
-		lost := make(chan struct{})
-		go func() {
-			defer close(lost)
-			runtime.LockOSThread() // which ends with the goroutine, and its ids
+		testenv.OnThread(func() { // which ends with its ids
 			if _, _, errno := syscall.RawSyscall(syscall.SYS_SETRESUID, testenv.Nobody, testenv.Nobody, testenv.Nobody); errno != 0 {
 				t.Error(errno)
 				return
@@ -320,8 +316,7 @@ func TestStopOfOthers(t *testing.T) {
 			if !errors.Is(err, spawn.ErrStillAlive) || !errors.Is(err, fs.ErrPermission) || r.Step != 1 || r.Left < 1 {
 				t.Errorf("%v: %+v, %v", list, r, err)
 			}
-		}()
-		<-lost
+		})
 		if err := spawn.SetDumpable(true); err != nil { // the ids have cleared it
 			t.Error(err)
 		}

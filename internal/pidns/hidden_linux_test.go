@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"runtime"
 	"syscall"
 	"testing"
 
@@ -90,15 +89,11 @@ func TestHiddenMembers(t *testing.T) {
 
 // withoutPtrace runs a command without CAP_SYS_PTRACE.
 func withoutPtrace(cmd *exec.Cmd) (out []byte, err error) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // for good: the thread is without, too
+	testenv.OnThread(func() { // which is without, too
 		if err = unix.Prctl(unix.PR_CAPBSET_DROP, unix.CAP_SYS_PTRACE, 0, 0, 0); err == nil {
 			out, err = cmd.CombinedOutput()
 		}
-	}()
-	<-done
+	})
 	return out, err
 }
 

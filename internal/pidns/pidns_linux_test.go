@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -46,17 +45,13 @@ func inside(t *testing.T, n *pidns.Namespace, cmd *exec.Cmd) {
 	}
 }
 
-func startInside(n *pidns.Namespace, cmd *exec.Cmd) error {
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // for good: its children are in the namespace
-		err := unix.Setns(int(n.File().Fd()), unix.CLONE_NEWPID)
-		if err == nil {
+func startInside(n *pidns.Namespace, cmd *exec.Cmd) (err error) {
+	testenv.OnThread(func() { // whose children are in the namespace
+		if err = unix.Setns(int(n.File().Fd()), unix.CLONE_NEWPID); err == nil {
 			err = cmd.Start()
 		}
-		done <- err
-	}()
-	return <-done
+	})
+	return err
 }
 
 // insideScript is the output of a script in the namespace.
