@@ -61,11 +61,13 @@ type SeccompListener struct {
 
 // Recv waits for a system call. It returns the error of ctx when ctx ends, os.ErrClosed when
 // the listener is closed, and io.EOF when all processes with the filter have ended and were
-// waited for. Before Linux 5.9 there is no io.EOF. It can be called by any number of
-// goroutines, and each call is received by one of them.
+// waited for. Before Linux 5.9 there is no io.EOF. The end of a child whose start fails is no
+// io.EOF: Recv waits for the next start. It can be called by any number of goroutines, and
+// each call is received by one of them.
 func (l *SeccompListener) Recv(ctx context.Context) (*SeccompCall, error) {
+	var ended *os.File
 	for {
-		f, turns, err := l.await(ctx)
+		f, turns, err := l.await(ctx, ended)
 		if err != nil {
 			return nil, err
 		}
@@ -76,7 +78,10 @@ func (l *SeccompListener) Recv(ctx context.Context) (*SeccompCall, error) {
 		}
 		call, err := receive(ctx, f)
 		<-turns
-		if !errors.Is(err, os.ErrClosed) {
+		switch {
+		case err == io.EOF:
+			ended = f // which the start may survive, by another child, or fail with
+		case !errors.Is(err, os.ErrClosed):
 			return call, err
 		}
 		// It was closed, or the start has failed and another may follow.
@@ -110,8 +115,8 @@ func (l *SeccompListener) wake() {
 	}
 }
 
-// await waits for the file.
-func (l *SeccompListener) await(ctx context.Context) (f *os.File, turns chan struct{}, err error) {
+// await waits for the file, or for another one than that whose processes have all ended.
+func (l *SeccompListener) await(ctx context.Context, ended *os.File) (f *os.File, turns chan struct{}, err error) {
 	for {
 		l.mu.Lock()
 		if l.receives == nil {
@@ -126,7 +131,7 @@ func (l *SeccompListener) await(ctx context.Context) (f *os.File, turns chan str
 		switch {
 		case closed:
 			return nil, nil, os.ErrClosed
-		case f != nil:
+		case f != nil && f != ended:
 			return f, turns, nil
 		case over:
 			return nil, nil, io.EOF

@@ -195,6 +195,37 @@ func TestListenerOfExecve(t *testing.T) {
 	})
 }
 
+// TestListenerOfTwoStarts has a goroutine receive the calls of a start that fails, and of the
+// next, which has the same listener.
+func TestListenerOfTwoStarts(t *testing.T) {
+	eachListening(t, func(t *testing.T) {
+		for range 10 {
+			var l attr.SeccompListener
+			defer l.Close()
+			s := spawntest.Exits(t, 7)
+			s.Attr = notifying(&l, unix.SYS_EXECVE)
+			calls := 0
+			end := answering(&l, func(c *attr.SeccompCall) error {
+				if calls++; calls == 1 {
+					return c.Deny(unix.EXDEV)
+				}
+				return c.Continue()
+			})
+			if _, err := spawn.Run(context.Background(), s); !errors.Is(err, unix.EXDEV) {
+				t.Error(err)
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), testenv.Patience)
+			defer cancel()
+			if state, err := spawn.Run(ctx, s); err != nil || state.ExitCode() != 7 {
+				t.Errorf("%v, %v", state, err)
+			}
+			if err := testenv.Await(t, "the end of all processes", end); err != io.EOF {
+				t.Error(err)
+			}
+		}
+	})
+}
+
 // TestListenerCanceled ends the context while the child waits for an answer to its execve.
 func TestListenerCanceled(t *testing.T) {
 	eachListening(t, func(t *testing.T) {
