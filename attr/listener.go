@@ -89,7 +89,8 @@ func (l *SeccompListener) Recv(ctx context.Context) (*SeccompCall, error) {
 }
 
 // Close closes the listener, and ends Recv. Calls that wait fail with ENOSYS, and so do all
-// that the filter notifies of from then on. Close it also if there was no start. It can be
+// that the filter notifies of from then on. A start whose child still waits for an answer
+// fails: its error matches os.ErrClosed. Close it also if there was no start. It can be
 // called again.
 func (l *SeccompListener) Close() error {
 	l.mu.Lock()
@@ -168,6 +169,12 @@ func (l *SeccompListener) deliver(f *os.File) {
 		return
 	}
 	l.file = f
+}
+
+func (l *SeccompListener) isClosed() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.closed
 }
 
 // end says that the start is over.
@@ -269,7 +276,7 @@ var rendezvous = []SockFilter{
 func (s Seccomp) lowerListener(p *plan.Plan, prog raw.Arg) {
 	number := p.Builder().Var()
 	l := s.Listener
-	p.SetListener(plan.Listener{Begin: l.begin, Deliver: l.deliver, End: l.end, Number: number})
+	p.SetListener(plan.Listener{Begin: l.begin, Deliver: l.deliver, Closed: l.isClosed, End: l.end, Number: number})
 	if action, known := verdict(s.Filter, raw.Nanosleep); known && action == seccompNotify {
 		p.NoPause = true
 	}

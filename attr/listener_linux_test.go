@@ -342,6 +342,33 @@ func TestListenerClosed(t *testing.T) {
 	}
 }
 
+// TestListenerClosedInStart has a listener closed while the child waits for an answer to its
+// execve, whether anybody has received the call or not.
+func TestListenerClosedInStart(t *testing.T) {
+	eachListening(t, func(t *testing.T) {
+		for _, received := range []bool{false, true} {
+			var l attr.SeccompListener
+			s := spawntest.Exits(t, 7)
+			s.Attr = notifying(&l, unix.SYS_EXECVE)
+			ctx, cancel := context.WithTimeout(context.Background(), testenv.Patience)
+			defer cancel()
+			go func() {
+				if received {
+					_, _ = l.Recv(ctx)
+				} else {
+					time.Sleep(time.Millisecond)
+				}
+				l.Close()
+			}()
+			_, err := spawn.Start(ctx, s)
+			var e *spawn.Error
+			if !errors.As(err, &e) || e.Step != spawn.StepSeccomp || !errors.Is(err, os.ErrClosed) {
+				t.Errorf("received %v: %v", received, err)
+			}
+		}
+	})
+}
+
 // TestListenersAtOnce has many starts at once, each with its own listener.
 func TestListenersAtOnce(t *testing.T) {
 	const n = 100

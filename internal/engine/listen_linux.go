@@ -109,7 +109,10 @@ func (a *attempt) listen() (left bool, err error) {
 	case err != nil:
 	case f != nil:
 		a.listens.Deliver(f)
-		return false, nil
+		if !a.abandoned() {
+			return false, nil
+		}
+		err = os.ErrClosed
 	case a.watch.gaveUp():
 		return false, nil
 	case a.ctx.Err() != nil:
@@ -147,6 +150,19 @@ func (a *attempt) takeListener() (*os.File, error) {
 		return nil, err
 	}
 	return os.NewFile(uintptr(fd), "seccomp listener"), nil
+}
+
+// abandoned waits for the child to be past execve or dead, and reports whether it is neither,
+// with its listener closed here. Nobody answers its calls then, and they wait all the same: it
+// has a descriptor of the listener itself.
+func (a *attempt) abandoned() bool {
+	for !a.over(restTime) && !a.watch.gaveUp() {
+		// The program may have been the reason to close it. The second look sees to that.
+		if a.listens.Closed() && !a.over(restTime) {
+			return true
+		}
+	}
+	return false
 }
 
 // announced reports whether the child is about to have a listener, or has it.

@@ -14,6 +14,8 @@ type Listener struct {
 	// Deliver gets the listener, and has to close it. A start that makes a second child,
 	// as its first one has failed, delivers a second one in place of the first.
 	Deliver func(*os.File)
+	// Closed reports whether the user has closed it.
+	Closed func() bool
 	// End is called when the start is over, and told whether it has failed.
 	End func(failed bool)
 
