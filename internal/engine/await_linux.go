@@ -81,8 +81,18 @@ func (a *attempt) over(limit time.Duration) bool {
 	case futexWay, relayWay:
 		return (a.r.Await(limit) || a.child.over()) && a.r.AwaitRelay(limit)
 	case copyWay:
-		return (a.record.await(limit) || a.child.over() || pastExec(a.child.PID)) && a.r.AwaitRelay(limit)
+		return (a.record.await(limit) || a.ended()) && a.r.AwaitRelay(limit)
 	}
+	return true
+}
+
+// ended is over for a child with a record, whose pipe may be open elsewhere, too. What it has
+// written since somebody has last looked is read.
+func (a *attempt) ended() bool {
+	if !a.child.over() && !pastExec(a.child.PID) {
+		return false
+	}
+	a.record.look()
 	return true
 }
 
