@@ -113,6 +113,26 @@ func TestStatusFDWithoutReader(t *testing.T) {
 	}
 }
 
+// TestStatusOnStreamWithoutReader wants no broken pipe to end spawn before the program has
+// ended.
+func TestStatusOnStreamWithoutReader(t *testing.T) {
+	t.Parallel()
+	for _, fd := range []string{"1", "2"} {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Close()
+		cmd := spawnCmd(t, "--status-fd", fd, "sh", "-c", "exit 3")
+		cmd.Stdout, cmd.Stderr = w, w
+		_ = cmd.Run() // the state tells
+		w.Close()
+		if got := shellStatus(cmd.ProcessState); got != 3 {
+			t.Errorf("%s: status %d", fd, got)
+		}
+	}
+}
+
 // TestStatusFDFull has a reader that reads nothing: signals are passed on all the same.
 func TestStatusFDFull(t *testing.T) {
 	r, w, err := os.Pipe()

@@ -64,6 +64,7 @@ func run(p *spawn.Program, o *options) (*ending, error) {
 	defer r.close()
 	defer o.screen.restore()
 	defer reapAsInit()()
+	outliveReaders()
 	if o.foreground {
 		tty := openTerminal()
 		defer tty.close()
@@ -118,6 +119,14 @@ func reapAsInit() (stop func()) {
 	return func() {
 		cancel()
 		reaper.Wait()
+	}
+}
+
+// outliveReaders makes a write to standard output or standard error fail if nobody reads
+// it. Package os would end this process by SIGPIPE, and the program would go on alone.
+func outliveReaders() {
+	if !signal.Ignored(syscall.SIGPIPE) {
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	}
 }
 

@@ -19,7 +19,6 @@ import (
 type screen struct {
 	master *os.File
 	tty    *os.File // the program's end; it is open here, too, so that master has no end before
-	out    *os.File // standard output
 	isTerm bool     // whether standard input is a terminal
 
 	copied chan struct{} // closed when all output was copied
@@ -48,13 +47,6 @@ func newScreen() (*screen, error) {
 		}
 		err = unix.IoctlSetTermios(peer, unix.TCSETS, modes)
 	}
-	if err == nil {
-		// A broken pipe would end this process if its number were 1.
-		var out int
-		if out, err = highfd.Dup(1); err == nil {
-			s.out = os.NewFile(uintptr(out), "standard output")
-		}
-	}
 	if err != nil {
 		s.close()
 		return nil, fmt.Errorf("--pty: %w", err)
@@ -69,11 +61,8 @@ func (s *screen) close() {
 		return
 	}
 	s.restore()
-	for _, f := range []*os.File{s.master, s.tty, s.out} {
-		if f != nil {
-			_ = f.Close() // the kernel has what was written
-		}
-	}
+	_ = s.master.Close() // the kernel has what was written
+	_ = s.tty.Close()
 }
 
 // file is what the program has for standard streams.
@@ -199,7 +188,7 @@ func (s *screen) drain(buf []byte) {
 // put writes to standard output. If nobody reads that any more, or if it is full, it hangs
 // up, and returns false.
 func (s *screen) put(b []byte) bool {
-	_, err := s.out.Write(b)
+	_, err := os.Stdout.Write(b)
 	if err == nil {
 		return true
 	}

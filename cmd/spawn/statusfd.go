@@ -19,6 +19,7 @@ import (
 // statusWriter writes lines of JSON to the descriptor of --status-fd: that the program
 // runs, and how it has ended, or why it does not run. A nil one writes nothing.
 type statusWriter struct {
+	file  *os.File // the collector would close a file that nobody has
 	lines chan []byte
 	done  chan struct{}
 }
@@ -64,12 +65,11 @@ func newStatusWriter(fd *int) (*statusWriter, error) {
 	if err := checkInherited(*fd); err != nil {
 		return nil, fmt.Errorf("--status-fd %d: %w", *fd, err)
 	}
-	w := &statusWriter{make(chan []byte, 2), make(chan struct{})}
-	file := os.NewFile(uintptr(*fd), "status")
+	w := &statusWriter{os.NewFile(uintptr(*fd), "status"), make(chan []byte, 2), make(chan struct{})}
 	go func() {
 		defer close(w.done)
 		for line := range w.lines {
-			if _, err := file.Write(line); err != nil {
+			if _, err := w.file.Write(line); err != nil {
 				fmt.Fprintf(os.Stderr, "spawn: --status-fd %d: %v\n", *fd, errors.Unwrap(err))
 				break
 			}
