@@ -133,20 +133,27 @@ func TestStatusOnStreamWithoutReader(t *testing.T) {
 	}
 }
 
-// TestStatusFDFull has a reader that reads nothing: signals are passed on all the same.
-func TestStatusFDFull(t *testing.T) {
+// fullPipe is a pipe that takes no more.
+func fullPipe(t *testing.T) (r, w *os.File) {
+	t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
-	defer w.Close()
 	if err := w.SetWriteDeadline(time.Now().Add(10 * time.Millisecond)); err != nil {
 		t.Fatal(err)
 	}
 	for err == nil {
 		_, err = w.Write(make([]byte, 4096))
 	}
+	return r, w
+}
+
+// TestStatusFDFull has a reader that reads nothing: signals are passed on all the same.
+func TestStatusFDFull(t *testing.T) {
+	r, w := fullPipe(t)
+	defer r.Close()
+	defer w.Close()
 	cmd := spawnCmd(t, "--status-fd", "3", testenv.Self(t), as("signals"))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.ExtraFiles = []*os.File{w}

@@ -238,9 +238,9 @@ func (s *screen) endOfInput(last byte) {
 	_, _ = s.master.Write(keys) // it fails when there is nobody to read
 }
 
-// timedOutDrain is how long a program that --timeout has ended has for its last output to
-// be taken.
-const timedOutDrain = time.Second
+// lastDrain is how long the last output of a program may take until keys send signals again.
+// If --timeout has ended the program, the rest of the output is then lost.
+const lastDrain = time.Second
 
 // finish waits until the output of the program, which has ended, is copied, or until a
 // signal says that nobody wants it.
@@ -249,10 +249,7 @@ func (s *screen) finish(r *relay, timedOut bool) {
 		return
 	}
 	_ = s.master.SetReadDeadline(time.Now()) // it fails when it is closed
-	var late <-chan time.Time
-	if timedOut {
-		late = time.After(timedOutDrain)
-	}
+	late := time.After(lastDrain)
 	for {
 		select {
 		case <-s.copied:
@@ -262,7 +259,10 @@ func (s *screen) finish(r *relay, timedOut bool) {
 				return
 			}
 		case <-late:
-			return
+			if timedOut {
+				return
+			}
+			s.restore()
 		}
 	}
 }

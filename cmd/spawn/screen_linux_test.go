@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"syscall"
@@ -288,6 +289,44 @@ func TestPTYStops(t *testing.T) {
 	o.awaitRaw(t)
 	s.expect()
 	s.end()
+	o.restored(t, "after the end")
+}
+
+// TestPTYFullInTerminal wants ^C to end spawn though nobody takes the last output.
+func TestPTYFullInTerminal(t *testing.T) {
+	t.Parallel()
+	r, w := fullPipe(t)
+	defer r.Close()
+	defer w.Close()
+	cmd := spawnCmd(t, "--pty", "--stderr", "pid", "sh", "-c", "echo output; echo $$ >&2; kill -INT $$")
+	o := inTerminal(t, cmd)
+	cmd.Stdout = w
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	testenv.Eventually(t, "the program to end", func() bool {
+		text, _ := os.ReadFile(filepath.Join(cmd.Dir, "pid")) // it may not be there yet
+		var pid int
+		n, _ := fmt.Sscanln(string(text), &pid)
+		return n == 1 && testenv.IsOver(pid)
+	})
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait() // the state tells
+	}()
+	testenv.Eventually(t, "spawn to end by ^C", func() bool {
+		_, _ = o.master.Write([]byte{3}) // those in the first second do nothing
+		select {
+		case <-ended:
+			return true
+		default:
+			return false
+		}
+	})
+	if got := shellStatus(cmd.ProcessState); got != statusSignal+int(syscall.SIGINT) {
+		t.Errorf("status %d", got)
+	}
 	o.restored(t, "after the end")
 }
 
