@@ -25,7 +25,6 @@ type screen struct {
 
 	mu   sync.Mutex
 	mode *term.State // of standard input as it was; nil while it is not raw
-	over bool
 }
 
 // newScreen makes a terminal like that of standard input. Without one it does not echo.
@@ -91,7 +90,7 @@ func (s *screen) resize() bool {
 func (s *screen) raw() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.isTerm || s.over || !inputIsOurs() {
+	if !s.isTerm || !inputIsOurs() {
 		return nil
 	}
 	mode, err := term.MakeRaw(0)
