@@ -147,7 +147,7 @@ func explainedAttr(index int, a attr.Attr) attrExplained {
 func explainedStep(s *spawn.Step) stepExplained {
 	e := stepExplained{
 		Part: s.Part.String(), Step: s.Name, Object: s.Object, By: "child", Call: s.Syscall, Number: s.Number,
-		Optional: s.Optional, Repeated: s.Repeated, Note: s.Note,
+		Args: []argExplained{}, Optional: s.Optional, Repeated: s.Repeated, Note: s.Note,
 	}
 	if s.Parent {
 		e.By = "parent"

@@ -195,6 +195,9 @@ func TestExplainJSON(t *testing.T) {
 		t.Errorf("%s", out)
 	}
 	text := strings.Split(strings.TrimSuffix(must(t, "--explain", "--setsid", "--stdin", "/dev/null", "sh", "-c", "a & b"), "\n"), "\n")
+	if strings.Contains(out, ":null") {
+		t.Errorf("a list that is empty is not one: %s", out)
+	}
 	if len(text)-1 != len(e.Steps) {
 		t.Errorf("%d steps, and %d lines of text", len(e.Steps), len(text)-1)
 	}
