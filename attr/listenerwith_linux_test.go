@@ -15,6 +15,7 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/pidns"
 	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
@@ -61,6 +62,7 @@ func TestListenerWith(t *testing.T) {
 	if os.Geteuid() == 0 {
 		lists["ids"] = attr.List{attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody}}
 		lists["dies"] = attr.List{attr.DieWithParent{}}
+		t.Cleanup(pidns.EndForTest) // other tests look at an only child
 		lists["ids, a score"] = attr.List{attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody}, attr.OOMScoreAdj(500)}
 	}
 	tree, err := spawn.NewTree(spawn.Limits{})
