@@ -122,14 +122,6 @@ func reapAsInit() (stop func()) {
 	}
 }
 
-// outliveReaders makes a write to standard output or standard error fail if nobody reads
-// it. Package os would end this process by SIGPIPE, and the program would go on alone.
-func outliveReaders() {
-	if !signal.Ignored(syscall.SIGPIPE) {
-		signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	}
-}
-
 // wanted are the signals to be passed on, but for those that are ignored: the
 // program ignores them, too, unless it changes that.
 func wanted() []os.Signal {

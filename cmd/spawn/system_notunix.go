@@ -39,6 +39,9 @@ func isTerminal(*os.File) bool { return false }
 
 func inForeground() bool { return false }
 
+// outliveReaders has nothing to do without SIGPIPE.
+func outliveReaders() {}
+
 const noFollow = 0
 
 // lockFile locks nothing.

@@ -96,6 +96,14 @@ func (t *terminal) restore(group int) {
 	}
 }
 
+// outliveReaders makes a write to standard output or standard error fail if nobody reads
+// it. Package os would end this process by SIGPIPE, and the program would go on alone.
+func outliveReaders() {
+	if !signal.Ignored(syscall.SIGPIPE) {
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	}
+}
+
 // isTerminal reports whether a file is a terminal.
 func isTerminal(f *os.File) bool {
 	_, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
