@@ -96,8 +96,11 @@ func (a *attempt) ended() bool {
 	return true
 }
 
-// forkNoExec is PF_FORKNOEXEC among the flags in /proc/PID/stat.
-const forkNoExec = 0x40
+// Flags of a process in /proc/PID/stat.
+const (
+	exiting    = 0x4  // PF_EXITING: it ends, and may have no memory any more
+	forkNoExec = 0x40 // PF_FORKNOEXEC
+)
 
 // pastExec reports whether a child has had an execve, as far as /proc tells.
 func pastExec(pid int) (past bool) {
@@ -107,12 +110,18 @@ func pastExec(pid int) (past bool) {
 
 // hadExec is pastExec, and whether /proc tells.
 func hadExec(pid int) (past, known bool) {
+	flags, known := flagsOf(pid)
+	return flags&forkNoExec == 0, known
+}
+
+// flagsOf are the flags of a child, as far as /proc tells.
+func flagsOf(pid int) (flags uint64, known bool) {
 	fields, err := kernel.Stat(strconv.Itoa(pid))
 	if err != nil || !kernel.OurIDs() {
-		return false, false
+		return 0, false
 	}
-	flags, err := strconv.ParseUint(string(fields[6]), 10, 64)
-	return flags&forkNoExec == 0, err == nil
+	flags, err = strconv.ParseUint(string(fields[6]), 10, 64)
+	return flags, err == nil
 }
 
 // failedMutely reports whether a child that has a record to write has failed without that: a

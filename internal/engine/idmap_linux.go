@@ -95,7 +95,7 @@ func (g *mapGate) pass(a *attempt) error {
 			err = plan.AttrError(plan.StepIDMap, g.Index, "", err)
 		}
 	}
-	if err != nil && a.child.over() {
+	if err != nil && a.child.ending() {
 		err = nil // somebody has killed the child
 	}
 	if err != nil {
@@ -103,6 +103,13 @@ func (g *mapGate) pass(a *attempt) error {
 		_ = a.child.kill() // another child may have a copy of the gate's end
 	}
 	return err
+}
+
+// ending reports whether a child has ended, or is about to. The files in /proc of one without memory
+// are root's, so only root can open them.
+func (c *Child) ending() bool {
+	flags, _ := flagsOf(c.PID)
+	return c.over() || flags&exiting != 0
 }
 
 // shut lets the child read the end of the file.
