@@ -120,7 +120,7 @@ func (f *Lowering) Lower(o Options) (Table, error) {
 	f.vars.gate = o.Gate
 	f.lowerExtras(false)
 	f.lend()
-	if !f.feat.CloseRange {
+	if !f.feat.CloseRange && f.closesAbove() {
 		f.vars.high, f.vars.dir = f.Builder().Var(), f.Builder().Var()
 	}
 	f.prepare()
@@ -212,6 +212,11 @@ func (f *Lowering) closeBetween(from, to int) {
 	for i, fd := range s.files {
 		f.saved = append(f.saved, savedFile{fd: fd, at: i, v: f.vars.slot})
 	}
+}
+
+// closesAbove reports whether the child closes all descriptors from some number on.
+func (f *Lowering) closesAbove() bool {
+	return !f.all || slices.ContainsFunc(f.actions, func(a plan.Action) bool { return a.Kind == plan.ActCloseFrom })
 }
 
 // closeAbove closes everything from n on, but for what is lent.
