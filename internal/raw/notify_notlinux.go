@@ -7,24 +7,6 @@ import (
 	"time"
 )
 
-// Notification is a call that waits for an answer. Only Linux has it.
-type Notification struct {
-	ID   uint64
-	PID  uint32
-	NR   int32
-	Arch uint32
-	IP   uint64
-	Args [6]uint64
-}
-
-// Answer is the answer to a Notification.
-type Answer struct {
-	ID    uint64
-	Value int64
-	Errno int32
-	Flags uint32
-}
-
 // NotifyReady says that there is nothing to be received.
 func NotifyReady(int, time.Duration) (ready, over bool) { return false, true }
 

@@ -23,8 +23,8 @@ const (
 	sigSetmask       = unix.SIG_SETMASK
 	sigsetSize       = 8
 	errnoFloor       = -4096 // results above it, unsigned, are errors
-	recordSize       = 16
-	maskTries        = 1000 // of restoring the mask, should a filter refuse it for a time
+	RecordSize       = 16    // of a failure record
+	maskTries        = 1000  // of restoring the mask, should a filter refuse it for a time
 )
 
 // stackSize is the size of the region that the child's stack pointer points
@@ -66,7 +66,7 @@ type run struct {
 func _() {
 	var x [1]struct{}
 	_ = x[unsafe.Offsetof(run{}.errno)-unsafe.Offsetof(run{}.failed)-8]
-	_ = x[unsafe.Sizeof(run{}.failed)+unsafe.Sizeof(run{}.errno)-recordSize]
+	_ = x[unsafe.Sizeof(run{}.failed)+unsafe.Sizeof(run{}.errno)-RecordSize]
 	_ = x[unsafe.Sizeof(run{}.pause)-unsafe.Sizeof(unix.Timespec{})]
 }
 
@@ -371,12 +371,9 @@ func (r *Run) Failure() (s Step, err syscall.Errno, ok bool) {
 	return s, syscall.Errno(r.errno), true
 }
 
-// RecordSize is the size of a failure record.
-const RecordSize = recordSize
-
 // SetRecord stores a failure record that the child wrote to Clone.ErrFD.
 func (r *Run) SetRecord(b []byte) bool {
-	if len(b) != recordSize {
+	if len(b) != RecordSize {
 		return false
 	}
 	r.failed = *(*uint64)(unsafe.Pointer(&b[0]))

@@ -185,7 +185,7 @@ report:
 	TESTQ	DI, DI
 	JLT	exit
 	LEAQ	run_failed(R13), SI
-	MOVL	$const_recordSize, DX
+	MOVL	$const_RecordSize, DX
 	MOVL	$const_sysWrite, AX
 	SYSCALL
 

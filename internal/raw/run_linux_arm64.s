@@ -160,7 +160,7 @@ report:
 	MOVD	run_errFD(R20), R0
 	TBNZ	$63, R0, exit
 	ADD	$run_failed, R20, R1
-	MOVD	$const_recordSize, R2
+	MOVD	$const_RecordSize, R2
 	MOVD	$const_sysWrite, R8
 	SVC
 
