@@ -12,8 +12,8 @@
 // code has closed it. The library then leaves the number alone for good, so a descriptor
 // may stay open.
 //
-// These calls never fail: reads and writes by the parent with EAGAIN, which is what a file
-// says that tells later when it is ready; those that the runtime makes on its own, with instructions of
-// its own, as a Go program does not survive that; close by the parent, which closes the
-// descriptor whatever it returns; the end of a process.
+// These calls never fail: reads and writes by the parent with EAGAIN, which promises that
+// the file tells when it is ready; calls that the runtime makes for itself, as a Go program
+// does not survive that; close by the parent, which closes the descriptor whatever it
+// returns; the end of a process.
 package faults

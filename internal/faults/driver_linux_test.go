@@ -33,9 +33,6 @@ var (
 // errnos are what calls fail with.
 var errnos = []syscall.Errno{unix.ENOSYS, unix.EPERM, unix.EINTR, unix.EAGAIN, unix.ENOMEM, unix.EMFILE, unix.EBADF, unix.EINVAL}
 
-// bound is how long an experiment may take: more than any does on a busy machine.
-const bound = 30 * time.Second
-
 // counts are a row of the table.
 type counts struct {
 	experiments, faults, errors, successes int
@@ -114,7 +111,7 @@ type driver struct {
 	errno   syscall.Errno
 	hit     call
 	hits    int
-	waiting bool // the helper is in an experiment
+	waiting bool // the helper is in an experiment, or before the first
 	begun   time.Time
 }
 
@@ -136,8 +133,7 @@ func newDriver(t *testing.T, name string, step int) *driver {
 func (d *driver) run() {
 	for d.left == "" && (d.calls == nil || d.next <= len(d.calls)*len(errnos)) && d.counts.findings() < maxFindings {
 		d.start()
-		d.serve()
-		d.finish()
+		d.finish(d.serve())
 	}
 }
 
@@ -157,7 +153,7 @@ func (d *driver) start() {
 	if err := d.helper.Start(); err != nil {
 		d.t.Fatal(err)
 	}
-	d.waiting = false
+	d.open, d.waiting, d.fails = false, true, 0
 	d.listener = d.findListener()
 }
 
@@ -179,9 +175,7 @@ func (d *driver) findListener() int {
 				return true
 			}
 		}
-		var info unix.Siginfo
-		werr := unix.Waitid(unix.P_PID, pid, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
-		return werr != nil || info.Signo != 0
+		return testenv.IsOver(pid)
 	})
 	if err != nil {
 		d.t.Error(err)
@@ -189,10 +183,10 @@ func (d *driver) findListener() int {
 	return listener
 }
 
-// serve answers calls until the helper has ended, or takes too long.
-func (d *driver) serve() {
+// serve answers calls until the helper has ended, or reports that it goes on for too long.
+func (d *driver) serve() (late bool) {
 	if d.listener < 0 {
-		return
+		return true
 	}
 	defer unix.Close(d.listener)
 	rawtest.Hasten(d.listener)
@@ -204,17 +198,17 @@ func (d *driver) serve() {
 		case err == unix.EINTR:
 		case err != nil:
 			d.t.Error(err)
-			return
+			return true
 		case n == 1 && fds[0].Revents&unix.POLLIN != 0:
 			c, err := rawtest.Receive(d.listener)
 			if err == nil {
 				d.answer(&c)
 			} // else the caller has died meanwhile
 		case n == 1:
-			return
-		case time.Since(d.begun) > bound:
+			return false
+		case time.Since(d.begun) > testenv.Patience:
 			d.stuck()
-			return
+			return true
 		}
 	}
 }
@@ -234,24 +228,20 @@ func (d *driver) stuck() {
 }
 
 // finish ends the helper and its children.
-func (d *driver) finish() {
+func (d *driver) finish(late bool) {
 	pid := d.helper.Process.Pid
-	var info unix.Siginfo
-	stuck := d.listener < 0 || !testenv.Soon(func() bool {
-		return unix.Waitid(unix.P_PID, pid, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil) == nil && info.Signo != 0 || d.waiting
-	}) || d.waiting
+	if !late {
+		testenv.Soon(func() bool { return testenv.IsOver(pid) })
+	}
 	_ = unix.Kill(-pid, unix.SIGKILL) // not reaped yet: the number is the helper's
 	err := d.helper.Wait()
 	switch {
-	case d.calls == nil && d.left == "":
+	case d.listener < 0, d.calls == nil && d.left == "":
 		d.t.Fatalf("%s: the helper did not begin: %v\n%s", d.name, err, d.out.Bytes())
-	case d.waiting && !stuck:
-		d.finding("ends the process", d.out.String())
-	case d.waiting:
+	case late:
 		d.t.Logf("%s", d.out.Bytes())
-		if d.counts.findings() == 0 || info.Signo != 0 {
-			d.finding("ends the process", fmt.Sprint(err))
-		}
+	case d.waiting:
+		d.finding("ends the process", fmt.Sprintf("%v\n%s", err, d.out.Bytes()))
 	}
 }
 
@@ -298,6 +288,7 @@ func (d *driver) reply(c *rawtest.Notified) int64 {
 	case askReady:
 		if c.Args[3] != 0 {
 			d.left, _ = c.Text()
+			d.waiting = false
 		}
 	case askNext:
 		return d.choose()
@@ -415,6 +406,9 @@ func TestFaults(t *testing.T) {
 	}
 	fmt.Fprintf(&table, "%-32s %5s %s\n", "all", "", total)
 	t.Logf("\n%s", table.String())
+	if total.faults == 0 {
+		t.Error("no call has failed")
+	}
 	testenv.Hostile{
 		Experiments: total.experiments, Spawns: 2 * total.experiments, Faults: total.faults,
 		Survivors: total.survivors, Leaks: total.leaks, Wrong: total.wrong,
