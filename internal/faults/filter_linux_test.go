@@ -11,9 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/raw/rawtest"
-	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // callers are the functions whose system calls may be made to fail: that of package
@@ -78,15 +76,15 @@ func listen() (listener int, err error) {
 	if err != nil {
 		return -1, err
 	}
-	load := func(offset uint32) attr.SockFilter {
-		return spawntest.BPF(unix.BPF_LD|unix.BPF_W|unix.BPF_ABS, 0, 0, offset)
+	load := func(offset uint32) unix.SockFilter {
+		return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: offset}
 	}
-	jump := func(test uint16, yes, no uint8, k uint32) attr.SockFilter {
-		return spawntest.BPF(unix.BPF_JMP|test|unix.BPF_K, yes, no, k)
+	jump := func(test uint16, yes, no uint8, k uint32) unix.SockFilter {
+		return unix.SockFilter{Code: unix.BPF_JMP | test | unix.BPF_K, Jt: yes, Jf: no, K: k}
 	}
-	result := func(k uint32) attr.SockFilter { return spawntest.BPF(unix.BPF_RET|unix.BPF_K, 0, 0, k) }
+	result := func(k uint32) unix.SockFilter { return unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: k} }
 	const number, pointer = 0, 8
-	list := []attr.SockFilter{load(pointer + 4), jump(unix.BPF_JEQ, 1, 0, 0), result(unix.SECCOMP_RET_ALLOW), load(number)}
+	list := []unix.SockFilter{load(pointer + 4), jump(unix.BPF_JEQ, 1, 0, 0), result(unix.SECCOMP_RET_ALLOW), load(number)}
 	for _, nr := range never {
 		list = append(list, jump(unix.BPF_JEQ, 0, 1, uint32(nr)), result(unix.SECCOMP_RET_ALLOW))
 	}
@@ -95,12 +93,8 @@ func listen() (listener int, err error) {
 		list = append(list, jump(unix.BPF_JGE, 0, 2, r.first), jump(unix.BPF_JGT, 1, 0, r.end), result(unix.SECCOMP_RET_USER_NOTIF))
 	}
 	list = append(list, result(unix.SECCOMP_RET_ALLOW))
-	filter := make([]unix.SockFilter, len(list))
-	for i, x := range list {
-		filter[i] = unix.SockFilter(x)
-	}
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); os.Geteuid() != 0 && err != nil {
 		return -1, err
 	}
-	return rawtest.AddListenerToAll(filter)
+	return rawtest.AddListenerToAll(list)
 }

@@ -29,11 +29,7 @@ type answer struct {
 // AddListenerToAll gives all threads of the process a filter that asks a listener, which
 // is the descriptor. Only a fatal signal interrupts a call that the listener has received.
 func AddListenerToAll(f []unix.SockFilter) (listener int, err error) {
-	prog := unix.SockFprog{Len: uint16(len(f)), Filter: &f[0]}
-	flags := unix.SECCOMP_FILTER_FLAG_TSYNC | unix.SECCOMP_FILTER_FLAG_TSYNC_ESRCH |
-		unix.SECCOMP_FILTER_FLAG_NEW_LISTENER | unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
-	fd, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(flags), uintptr(unsafe.Pointer(&prog)))
-	return int(fd), asError(0, 0, errno)
+	return addToAll(f, unix.SECCOMP_FILTER_FLAG_TSYNC_ESRCH|unix.SECCOMP_FILTER_FLAG_NEW_LISTENER|unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)
 }
 
 // Hasten has a caller run at once where the listener that answers it would wait next;

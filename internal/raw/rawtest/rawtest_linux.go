@@ -36,6 +36,12 @@ func asError(_, _ uintptr, errno syscall.Errno) error {
 
 // AddFilterToAll is AddFilter for all threads of the process.
 func AddFilterToAll(f []unix.SockFilter) error {
+	_, err := addToAll(f, 0)
+	return err
+}
+
+func addToAll(f []unix.SockFilter, flags uintptr) (result int, err error) {
 	prog := unix.SockFprog{Len: uint16(len(f)), Filter: &f[0]}
-	return asError(unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&prog))))
+	n, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC|flags, uintptr(unsafe.Pointer(&prog)))
+	return int(n), asError(0, 0, errno)
 }
