@@ -13,10 +13,7 @@ import (
 )
 
 // noClone3 reports whether the kernel lacks clone3, or a filter is against it.
-var noClone3 = sync.OnceValue(func() bool {
-	_, _, errno := unix.RawSyscall(unix.SYS_CLONE3, 0, 0, 0) // EINVAL where it is there
-	return refused(errno)
-})
+var noClone3 = sync.OnceValue(func() bool { return testenv.Lacks(unix.SYS_CLONE3) })
 
 // noLegacyPidfd reports whether clone makes no pidfd.
 var noLegacyPidfd = sync.OnceValue(func() bool {
@@ -29,10 +26,7 @@ var noLegacyPidfd = sync.OnceValue(func() bool {
 })
 
 // noPidfdSignal reports whether nobody gets signals by a pidfd.
-var noPidfdSignal = sync.OnceValue(func() bool {
-	err := unix.PidfdSendSignal(-1, 0, nil, 0)
-	return err == unix.ENOSYS || err == unix.EPERM
-})
+var noPidfdSignal = sync.OnceValue(func() bool { return testenv.Lacks(unix.SYS_PIDFD_SEND_SIGNAL) })
 
 // usable is a way to make children, or the next best where the kernel has it not.
 func usable(c Clone) Clone {
