@@ -369,35 +369,11 @@ func TestListenerClosedInStart(t *testing.T) {
 	})
 }
 
-// TestListenersAtOnce has many starts at once, each with its own listener.
+// TestListenersAtOnce has many starts at once, each with its own listener, and has each program be
+// notified of its own execve, too.
 func TestListenersAtOnce(t *testing.T) {
-	const n = 100
-	failed := make(chan error, n)
-	for range n {
-		go func() {
-			failed <- func() error {
-				var l attr.SeccompListener
-				defer l.Close()
-				s := spawntest.Shell("exec /bin/true")
-				s.Attr = notifying(&l, unix.SYS_EXECVE)
-				calls := 0
-				end := answering(&l, func(c *attr.SeccompCall) error {
-					calls++
-					return c.Continue()
-				})
-				if state, err := spawn.Run(context.Background(), s); err != nil || !state.Success() {
-					return fmt.Errorf("%v, %w", state, err)
-				}
-				if err := <-end; err != io.EOF || calls != 2 {
-					return fmt.Errorf("%d calls, %w", calls, err)
-				}
-				return nil
-			}()
-		}()
-	}
-	for range n {
-		if err := testenv.Await(t, "a start", failed); err != nil {
-			t.Error(err)
-		}
+	s := spawntest.Shell("exec " + spawntest.Exits(t, 7).Path)
+	if err := testenv.AtOnce(100, func() error { return listens(s, 2) }); err != nil {
+		t.Error(err)
 	}
 }
