@@ -184,6 +184,22 @@ func TestContextEnds(t *testing.T) {
 	}
 }
 
+// killed starts a program, kills it once it has begun, and waits for it.
+func killed(t *testing.T, c *exec.Cmd, begun <-chan struct{}) {
+	t.Helper()
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-begun
+	if err := c.Kill(); err != nil {
+		t.Error(err)
+	}
+	var exit *exec.ExitError
+	if err := c.Wait(); !errors.As(err, &exit) {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestDeadWritesNothing has a program that goes on when a signal has ended it.
 func TestDeadWritesNothing(t *testing.T) {
 	begun, late := make(chan struct{}), make(chan error)
@@ -200,17 +216,7 @@ func TestDeadWritesNothing(t *testing.T) {
 		}
 	}))
 	c.Stdout = &out
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	<-begun
-	if err := c.Kill(); err != nil {
-		t.Error(err)
-	}
-	var exit *exec.ExitError
-	if err := c.Wait(); !errors.As(err, &exit) {
-		t.Errorf("got %v", err)
-	}
+	killed(t, c, begun)
 	got := out.String()
 	if err := <-late; !errors.Is(err, os.ErrClosed) {
 		t.Errorf("got %v", err)
@@ -236,17 +242,7 @@ func TestDeadReadsNothing(t *testing.T) {
 	}))
 	in := strings.NewReader("ab" + strings.Repeat("c", 1<<20))
 	c.Stdin = in
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	<-begun
-	if err := c.Kill(); err != nil {
-		t.Error(err)
-	}
-	var exit *exec.ExitError
-	if err := c.Wait(); !errors.As(err, &exit) {
-		t.Errorf("got %v", err)
-	}
+	killed(t, c, begun)
 	left := in.Len()
 	if err := <-late; !errors.Is(err, os.ErrClosed) {
 		t.Errorf("got %v", err)
