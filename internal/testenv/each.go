@@ -22,7 +22,7 @@ func runEach(m *testing.M) (code int) {
 	}
 	changed := 0
 	for _, name := range names {
-		changes := wholeChanges(nil)
+		changes := wholeChanges()
 		if err := flag.Set("test.run", "^"+regexp.QuoteMeta(name)+"$"); err != nil {
 			panic(err)
 		}

@@ -35,15 +35,22 @@ func FilesAndChildren() []string {
 // Settled is what is open once the collector has closed the files of earlier tests that
 // are garbage, and reaped their children.
 func Settled() map[string]string {
-	last, same := OpenFDs(), 0
+	return settled(3, func() (map[string]string, bool) { return OpenFDs(), !HasZombie() })
+}
+
+// settled is what there is once the collector has run so often and it has not changed, and
+// was final each time.
+func settled[M ~map[string]string](times int, look func() (now M, final bool)) M {
+	last, _ := look()
+	same := 0
 	within(shortly, func() bool {
 		runtime.GC()
-		if now := OpenFDs(); maps.Equal(now, last) && !HasZombie() {
+		if now, final := look(); final && maps.Equal(now, last) {
 			same++
 		} else {
 			last, same = now, 0
 		}
-		return same == 3
+		return same == times
 	})
 	return last
 }

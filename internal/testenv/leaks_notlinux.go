@@ -6,11 +6,8 @@ package testenv
 // is looked at.
 func Leftovers() []string { return nil }
 
-// notListed is of no use here.
-var notListed []string
-
 // wholeChanges finds nothing.
-func wholeChanges([]string) func() []string { return func() []string { return nil } }
+func wholeChanges(...string) func() []string { return func() []string { return nil } }
 
 // FilesAndChildren is as Leftovers.
 func FilesAndChildren() []string { return nil }

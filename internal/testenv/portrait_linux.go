@@ -26,6 +26,9 @@ var lasting = []string{
 	"Cpus_allowed", "Mems_allowed",
 }
 
+// processFiles are files of /proc/self about the process, each compared as it is.
+var processFiles = []string{"limits", "cgroup", "oom_score_adj", "coredump_filter", "personality"}
+
 // asked is what prctl tells of a thread or its process.
 var asked = map[string]int{
 	"timer slack": unix.PR_GET_TIMERSLACK, "securebits": unix.PR_GET_SECUREBITS, "keepcaps": unix.PR_GET_KEEPCAPS,
@@ -69,7 +72,7 @@ func TakePortrait() (p Portrait, err error) {
 		note(err)
 		p["status "+key] = fmt.Sprintf("%x", set&^(1<<(unix.SIGURG-1)|1<<(unix.SIGCHLD-1)))
 	}
-	for _, name := range []string{"limits", "cgroup", "oom_score_adj", "coredump_filter", "personality"} {
+	for _, name := range processFiles {
 		p[name] = read("/proc/self/" + name)
 	}
 	p["environment"] = strings.Join(os.Environ(), "\n")
@@ -95,8 +98,7 @@ func TakePortrait() (p Portrait, err error) {
 	if serr == nil {
 		p["owner of /proc files"] = fmt.Sprint(st.Sys().(*syscall.Stat_t).Uid)
 	}
-	keyring, kerr := unix.KeyctlGetKeyringID(unix.KEY_SPEC_SESSION_KEYRING, false)
-	p["session keyring"] = fmt.Sprint(keyring, kerr)
+	p["session keyring"] = sessionKeyring()
 	var uts unix.Utsname
 	note(unix.Uname(&uts))
 	p["names"] = fmt.Sprintf("%s %s", uts.Nodename, uts.Domainname)
@@ -104,6 +106,11 @@ func TakePortrait() (p Portrait, err error) {
 		p["descriptor "+fd] = target + "\n" + fdFlags(fd)
 	}
 	return p, err
+}
+
+func sessionKeyring() string {
+	keyring, err := unix.KeyctlGetKeyringID(unix.KEY_SPEC_SESSION_KEYRING, false)
+	return fmt.Sprint(keyring, err)
 }
 
 // schedulingOf is what /proc and the kernel tell of a thread: session, group and

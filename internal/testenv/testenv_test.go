@@ -34,7 +34,9 @@ func TestHelper(t *testing.T) {
 
 // TestLeaks runs tests of this package that leave something behind.
 func TestLeaks(t *testing.T) {
-	for name, what := range map[string]string{"File": "fd ", "Child": "a child", "Goroutine": "unexpected goroutine"} {
+	for name, what := range map[string]string{
+		"File": "fd ", "Child": "a child", "Goroutine": "unexpected goroutine", "Environment": "environment was",
+	} {
 		if runtime.GOOS != "linux" && name != "Goroutine" {
 			continue
 		}
@@ -47,6 +49,21 @@ func TestLeaks(t *testing.T) {
 				t.Errorf("%v: %s", cmd.ProcessState, got)
 			}
 		})
+	}
+}
+
+// TestPortrait looks after each test, by -portrait.
+func TestPortrait(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		testenv.Skip(t, "needs Linux")
+	}
+	for name, what := range map[string]string{"File": "descriptor ", "Environment": "environment "} {
+		cmd := exec.Command(testenv.Self(t), "-test.run=^TestLeave$", "-portrait")
+		cmd.Env = append(os.Environ(), "LEAVE="+name)
+		out, _ := cmd.CombinedOutput()
+		if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), "TestLeave has changed this process: "+what) {
+			t.Errorf("%s: %v: %s", name, cmd.ProcessState, out)
+		}
 	}
 }
 
@@ -68,6 +85,8 @@ func TestLeave(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
+	case "Environment":
+		os.Setenv("LEFT", "behind")
 	case "Goroutine":
 		go func() { select {} }()
 	}

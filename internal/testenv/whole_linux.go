@@ -17,7 +17,7 @@ import (
 // Whole is what belongs to this process, whichever thread looks: signal dispositions,
 // umask, limits, directories, descriptors with their flags and positions, children, control
 // groups that the library has made for it, and what its threads have, masks included. It
-// is part of a Portrait.
+// is a Portrait, but for what belongs to the calling thread alone.
 func Whole() Portrait {
 	p := Portrait{}
 	status := statusOf("/proc/self/status")
@@ -28,7 +28,7 @@ func Whole() Portrait {
 		set, _ := strconv.ParseUint(p[key], 16, 64)
 		p[key] = fmt.Sprintf("%x", set&^stuck)
 	}
-	for _, name := range []string{"limits", "cgroup", "oom_score_adj", "coredump_filter", "personality"} {
+	for _, name := range processFiles {
 		b, _ := os.ReadFile("/proc/self/" + name)
 		p[name] = string(b)
 	}
@@ -37,8 +37,7 @@ func Whole() Portrait {
 	}
 	dumpable, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
 	p["dumpable"] = fmt.Sprint(dumpable, err)
-	keyring, err := unix.KeyctlGetKeyringID(unix.KEY_SPEC_SESSION_KEYRING, false)
-	p["session keyring"] = fmt.Sprint(keyring, err)
+	p["session keyring"] = sessionKeyring()
 	p["environment"] = strings.Join(os.Environ(), "\n")
 	for fd, target := range OpenFDs() {
 		p["descriptor "+fd] = target + " " + fdInfo(fd)
@@ -129,29 +128,21 @@ func ownCgroups() []string {
 
 // SettledWhole is Whole once it does not change any more.
 func SettledWhole() Portrait {
-	last, same := Portrait{}, 0
-	within(shortly, func() bool {
-		runtime.GC()
-		if now := Whole(); maps.Equal(now, last) {
-			same++
-		} else {
-			last, same = now, 0
-		}
-		return same == 2
-	})
-	return last
+	return settled(2, func() (Portrait, bool) { return Whole(), true })
 }
 
-// Forget takes over what there is now of all whose names begin with a prefix.
-func (p Portrait) Forget(prefix string) {
-	now := SettledWhole()
-	for key := range p {
-		if strings.HasPrefix(key, prefix) {
-			delete(p, key)
-		}
+// Forget takes over what there is now of all whose names begin with one of some prefixes.
+func (p Portrait) Forget(prefixes ...string) {
+	if len(prefixes) == 0 {
+		return
 	}
+	isForgotten := func(key, _ string) bool {
+		return slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(key, prefix) })
+	}
+	now := SettledWhole()
+	maps.DeleteFunc(p, isForgotten)
 	for key, value := range now {
-		if strings.HasPrefix(key, prefix) {
+		if isForgotten(key, value) {
 			p[key] = value
 		}
 	}
@@ -179,17 +170,11 @@ func (p Portrait) Since() error {
 	return errors.New(strings.Join(changed, "; "))
 }
 
-// notListed are parts of a whole that the inventories of Main are about, as far as a package
-// leaves them as they are.
-var notListed = []string{"descriptor ", "dumpable", "child"}
-
 // wholeChanges returns a function that says what has changed since, but for some parts.
-func wholeChanges(without []string) func() []string {
+func wholeChanges(without ...string) func() []string {
 	before := SettledWhole()
 	return func() []string {
-		for _, prefix := range without {
-			before.Forget(prefix)
-		}
+		before.Forget(without...)
 		if err := before.Since(); err != nil {
 			return strings.Split(err.Error(), "; ")
 		}
