@@ -14,11 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Whole is what belongs to this process, whichever thread looks: signal dispositions,
+// whole is what belongs to this process, whichever thread looks: signal dispositions,
 // umask, limits, directories, descriptors with their flags and positions, children, control
 // groups that the library has made for it, and what its threads have, masks included. It
 // is a Portrait, but for what belongs to the calling thread alone.
-func Whole() Portrait {
+func whole() Portrait {
 	p := Portrait{}
 	status := statusOf("/proc/self/status")
 	for _, key := range []string{"Umask", "SigIgn", "SigCgt", "THP_enabled", "CoreDumping"} {
@@ -126,9 +126,9 @@ func ownCgroups() []string {
 	return nil
 }
 
-// SettledWhole is Whole once it does not change any more.
+// SettledWhole is the whole once it does not change any more.
 func SettledWhole() Portrait {
-	return settled(2, func() (Portrait, bool) { return Whole(), true })
+	return settled(2, func() (Portrait, bool) { return whole(), true })
 }
 
 // Forget takes over what there is now of all whose names begin with one of some prefixes.
@@ -154,7 +154,7 @@ func (p Portrait) Forget(prefixes ...string) {
 func (p Portrait) Since() error {
 	var changed []string
 	look := func() bool {
-		now := Whole()
+		now := whole()
 		for key := range p {
 			if _, still := now[key]; !still && strings.HasPrefix(key, "a thread ") {
 				now[key] = p[key]

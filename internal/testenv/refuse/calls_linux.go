@@ -68,7 +68,6 @@ var calls = map[string]call{
 	"set_mempolicy":           {number: unix.SYS_SET_MEMPOLICY},
 	"userfaultfd":             {number: unix.SYS_USERFAULTFD},
 	"copy_file_range":         {number: unix.SYS_COPY_FILE_RANGE},
-	"personality":             {number: unix.SYS_PERSONALITY},
 }
 
 // filter is the program for rules such as "ENOSYS:clone3,close_range".
