@@ -135,9 +135,8 @@ var rootDraws = []func(r *rand.Rand) drawn{
 		uid, gid := 1000+r.Uint32N(1000), 1000+r.Uint32N(1000)
 		groups := []uint32{100 + r.Uint32N(10), 200 + r.Uint32N(10)}
 		none := strings.Repeat("0", 16)
-		four := func(n uint32) string { return strings.TrimSuffix(strings.Repeat(fmt.Sprint(n)+"\t", 4), "\t") }
 		return drawn{attr.Credential{UID: uid, GID: gid, Groups: groups}, settings{
-			"Uid": four(uid), "Gid": four(gid), "Groups": strings.Trim(fmt.Sprint(groups), "[]"), "CapEff": none, "CapPrm": none,
+			"Uid": testenv.FourIDs(int(uid)), "Gid": testenv.FourIDs(int(gid)), "Groups": strings.Trim(fmt.Sprint(groups), "[]"), "CapEff": none, "CapPrm": none,
 		}}
 	},
 }

@@ -136,10 +136,14 @@ func (s Seen) Signals(t testing.TB, key string) uint64 {
 	return set
 }
 
+// FourIDs is how Status has real, effective, saved and filesystem ids that are the same.
+func FourIDs(id int) string {
+	return strings.TrimSuffix(strings.Repeat(strconv.Itoa(id)+"\t", 4), "\t")
+}
+
 // HasIDs compares real, effective, saved and filesystem ids.
 func (s Seen) HasIDs(uid, gid int) error {
-	four := func(id int) string { return strings.TrimSuffix(strings.Repeat(strconv.Itoa(id)+"\t", 4), "\t") }
-	if s.Status["Uid"] != four(uid) || s.Status["Gid"] != four(gid) {
+	if s.Status["Uid"] != FourIDs(uid) || s.Status["Gid"] != FourIDs(gid) {
 		return fmt.Errorf("uid %q, gid %q; want %d, %d", s.Status["Uid"], s.Status["Gid"], uid, gid)
 	}
 	return nil
