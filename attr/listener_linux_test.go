@@ -22,13 +22,6 @@ import (
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
-// notifying notifies of some calls, and allows all others.
-func notifying(l *attr.SeccompListener, calls ...int) attr.List {
-	f := spawntest.Filter(unix.SECCOMP_RET_USER_NOTIF, unix.SECCOMP_RET_ALLOW, calls...)
-	f.Listener = l
-	return attr.List{attr.NoNewPrivs{}, f}
-}
-
 // answering answers all calls until the listener ends, which closes the channel.
 func answering(l *attr.SeccompListener, answer func(c *attr.SeccompCall) error) <-chan error {
 	done := make(chan error, 1)
@@ -54,7 +47,7 @@ func eachListening(t *testing.T, f func(t *testing.T)) {
 		if !spawn.Features().Has(spawn.FeaturePidfd) {
 			var l attr.SeccompListener
 			s := spawntest.Exits(t, 7)
-			s.Attr = notifying(&l, unix.SYS_MKDIRAT)
+			s.Attr = spawntest.Notify(&l, unix.SYS_MKDIRAT)
 			_, err := spawn.Start(context.Background(), s)
 			spawntest.CheckFault(t, err, spawntest.Fails("seccomp", 1, "the listener", unix.ENOSYS))
 			if !errors.Is(err, errors.ErrUnsupported) {
@@ -101,7 +94,7 @@ func TestListener(t *testing.T) {
 		var l attr.SeccompListener
 		defer l.Close()
 		s := spawntest.Helper(t, "notified calls", "mkdir", dir+"/x", "pid", "", "fds", "", "meet", "", "mkdir", dir+"/y")
-		s.Attr = notifying(&l, unix.SYS_MKDIRAT, unix.SYS_GETPGID)
+		s.Attr = spawntest.Notify(&l, unix.SYS_MKDIRAT, unix.SYS_GETPGID)
 		end := answering(&l, func(c *attr.SeccompCall) error {
 			if c.Number == unix.SYS_GETPGID {
 				return c.Return(-5 + 4716)
@@ -128,7 +121,7 @@ func TestListenerAddFD(t *testing.T) {
 		var l attr.SeccompListener
 		defer l.Close()
 		s := spawntest.Helper(t, "notified calls", "read", "/nowhere/one", "read", "/nowhere/two")
-		s.Attr = notifying(&l, unix.SYS_OPENAT)
+		s.Attr = spawntest.Notify(&l, unix.SYS_OPENAT)
 		end := answering(&l, func(c *attr.SeccompCall) error {
 			path := make([]byte, 12)
 			n, err := c.ReadMemory(c.Args[1], path)
@@ -170,7 +163,7 @@ func TestListenerOfExecve(t *testing.T) {
 		for _, deny := range []syscall.Errno{0, unix.EXDEV} {
 			var l attr.SeccompListener
 			s := spawntest.Exits(t, 7)
-			s.Attr = notifying(&l, unix.SYS_EXECVE)
+			s.Attr = spawntest.Notify(&l, unix.SYS_EXECVE)
 			end := answering(&l, func(c *attr.SeccompCall) error {
 				path := make([]byte, len(s.Path))
 				if _, err := c.ReadMemory(c.Args[0], path); err != nil || string(path) != s.Path {
@@ -203,7 +196,7 @@ func TestListenerOfTwoStarts(t *testing.T) {
 			var l attr.SeccompListener
 			defer l.Close()
 			s := spawntest.Exits(t, 7)
-			s.Attr = notifying(&l, unix.SYS_EXECVE)
+			s.Attr = spawntest.Notify(&l, unix.SYS_EXECVE)
 			calls := 0
 			end := answering(&l, func(c *attr.SeccompCall) error {
 				if calls++; calls == 1 {
@@ -232,7 +225,7 @@ func TestListenerCanceled(t *testing.T) {
 		var l attr.SeccompListener
 		defer l.Close()
 		s := spawntest.Exits(t, 7)
-		s.Attr = notifying(&l, unix.SYS_EXECVE)
+		s.Attr = spawntest.Notify(&l, unix.SYS_EXECVE)
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
 		calls := make(chan *attr.SeccompCall, 1)
@@ -249,7 +242,7 @@ func TestListenerCanceled(t *testing.T) {
 			t.Error(err)
 		}
 		// A failed start lets go of it.
-		s.Attr = notifying(&l, unix.SYS_MKDIRAT)
+		s.Attr = spawntest.Notify(&l, unix.SYS_MKDIRAT)
 		if state, err := spawn.Run(context.Background(), s); err != nil || state.ExitCode() != 7 {
 			t.Errorf("%v, %v", state, err)
 		}
@@ -271,7 +264,7 @@ func TestListenerRecvEnds(t *testing.T) {
 		t.Errorf("without a start: %v", err)
 	}
 	s := spawntest.Helper(t, "notified calls", "mkdir", "/nowhere/x")
-	s.Attr = notifying(&l, unix.SYS_MKDIRAT)
+	s.Attr = spawntest.Notify(&l, unix.SYS_MKDIRAT)
 	p := spawntest.Start(t, s)
 	c, err := l.Recv(context.Background())
 	if err != nil {
@@ -323,7 +316,7 @@ func second[T any](_ T, err error) error { return err }
 func TestListenerClosed(t *testing.T) {
 	var l attr.SeccompListener
 	s := spawntest.Helper(t, "notified calls", "mkdir", "/nowhere/x", "mkdir", "/nowhere/y")
-	s.Attr = notifying(&l, unix.SYS_MKDIRAT)
+	s.Attr = spawntest.Notify(&l, unix.SYS_MKDIRAT)
 	received, ended := make(chan error, 1), make(chan error, 1)
 	go func() {
 		received <- second(l.Recv(context.Background()))
@@ -349,7 +342,7 @@ func TestListenerClosedInStart(t *testing.T) {
 		for _, received := range []bool{false, true} {
 			var l attr.SeccompListener
 			s := spawntest.Exits(t, 7)
-			s.Attr = notifying(&l, unix.SYS_EXECVE)
+			s.Attr = spawntest.Notify(&l, unix.SYS_EXECVE)
 			ctx, cancel := context.WithTimeout(context.Background(), testenv.Patience)
 			defer cancel()
 			go func() {

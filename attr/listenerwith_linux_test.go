@@ -26,7 +26,7 @@ func listens(s *spawn.Spec, want int, list ...attr.Attr) error {
 	var l attr.SeccompListener
 	defer l.Close()
 	c := *s
-	c.Attr = append(notifying(&l, unix.SYS_EXECVE), list...)
+	c.Attr = append(spawntest.Notify(&l, unix.SYS_EXECVE), list...)
 	calls := 0
 	end := answering(&l, func(c *attr.SeccompCall) error {
 		calls++
@@ -115,7 +115,7 @@ func TestListenerNeedsNumber(t *testing.T) {
 	s.Actions.Open(0, os.DevNull, os.O_RDONLY, 0)
 	s.Actions.Open(1, os.DevNull, os.O_RDONLY, 0)
 	s.Actions.Open(2, os.DevNull, os.O_RDONLY, 0)
-	s.Attr = append(notifying(&l, unix.SYS_MKDIRAT), attr.NoFile{Soft: 3, Hard: 3})
+	s.Attr = append(spawntest.Notify(&l, unix.SYS_MKDIRAT), attr.NoFile{Soft: 3, Hard: 3})
 	eachListening(t, func(t *testing.T) {
 		_, err := spawn.Start(context.Background(), s)
 		var e *spawn.Error
@@ -131,7 +131,7 @@ func TestListenerOfTheDead(t *testing.T) {
 		var l attr.SeccompListener
 		defer l.Close()
 		s, _ := spawntest.Held(t)
-		s.Attr = notifying(&l, unix.SYS_MKDIRAT)
+		s.Attr = spawntest.Notify(&l, unix.SYS_MKDIRAT)
 		before := testenv.Settled()
 		started := spawntest.StartHeld(context.Background(), s)
 		pid := spawntest.HeldOpening()

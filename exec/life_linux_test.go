@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -44,26 +43,13 @@ func trueStatus(rounds int) (found, taken int, err error) {
 }
 
 var _ = testenv.RegisterHelper("status beside", func(args []string) int {
-	end := make(chan struct{})
-	var thief sync.WaitGroup
 	switch args[0] {
 	case "a thief":
-		thief.Go(func() {
-			for {
-				select {
-				case <-end:
-					return
-				default:
-					_, _ = syscall.Wait4(-1, nil, syscall.WNOHANG, nil) // whatever there is
-				}
-			}
-		})
+		defer spawntest.Thieves(1)()
 	case "ignored":
 		signal.Ignore(syscall.SIGCHLD)
 	}
 	found, taken, err := trueStatus(number(args[1]))
-	close(end)
-	thief.Wait()
 	fmt.Println(found, taken > 0, err)
 	return 0
 })

@@ -34,9 +34,7 @@ var listenerBeside = map[string]struct {
 func startListening(want spawntest.Want) error {
 	var l attr.SeccompListener
 	defer l.Close()
-	f := spawntest.Filter(unix.SECCOMP_RET_USER_NOTIF, unix.SECCOMP_RET_ALLOW, unix.SYS_MKDIRAT)
-	f.Listener = &l
-	_, err := spawn.Start(context.Background(), &spawn.Spec{Path: "/bin/true", Attr: attr.List{attr.NoNewPrivs{}, f}})
+	_, err := spawn.Start(context.Background(), &spawn.Spec{Path: "/bin/true", Attr: spawntest.Notify(&l, unix.SYS_MKDIRAT)})
 	if how := want.Differs(err); how != "" {
 		return fmt.Errorf("%w: %s, want %+v", err, how, want)
 	}
@@ -80,18 +78,14 @@ var _ = testenv.RegisterHelper("second listener", func([]string) int {
 func TestSecondListener(t *testing.T) {
 	var l attr.SeccompListener
 	defer l.Close()
-	f := spawntest.Filter(unix.SECCOMP_RET_USER_NOTIF, unix.SECCOMP_RET_ALLOW, unix.SYS_MKDIRAT)
-	f.Listener = &l
 	s := spawntest.Helper(t, "second listener")
-	s.Attr = attr.List{attr.NoNewPrivs{}, f}
+	s.Attr = spawntest.Notify(&l, unix.SYS_MKDIRAT)
 	spawntest.Succeeds(t, s)
 }
 
 var _ = testenv.RegisterHelper("listener that is silent", func([]string) int {
 	var l attr.SeccompListener
-	f := spawntest.Filter(unix.SECCOMP_RET_USER_NOTIF, unix.SECCOMP_RET_ALLOW, unix.SYS_EXECVE)
-	f.Listener = &l
-	list := attr.List{attr.NoNewPrivs{}, f, attr.ParentDeathSignal(unix.SIGKILL)}
+	list := append(spawntest.Notify(&l, unix.SYS_EXECVE), attr.ParentDeathSignal(unix.SIGKILL))
 	go spawn.Start(context.Background(), &spawn.Spec{Path: "/bin/true", Attr: list})
 	call, err := l.Recv(context.Background())
 	if err != nil {

@@ -179,22 +179,7 @@ func stolenAtLowNumbers(path string) error {
 	if _, err := spawn.Run(ctx, &spawn.Spec{Path: path}); err != nil {
 		return err
 	}
-	done := make(chan struct{})
-	var thieves sync.WaitGroup
-	defer thieves.Wait()
-	defer close(done)
-	for range 2 {
-		thieves.Go(func() {
-			for {
-				select {
-				case <-done:
-					return
-				default:
-					_, _ = unix.Wait4(-1, nil, unix.WNOHANG, nil)
-				}
-			}
-		})
-	}
+	defer spawntest.Thieves(2)()
 	for i := range testenv.Rounds(300, 10_000) {
 		p, err := spawn.Start(ctx, &spawn.Spec{Path: path})
 		if err != nil {

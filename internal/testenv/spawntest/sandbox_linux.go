@@ -36,6 +36,13 @@ func Refuse(errno syscall.Errno, calls ...int) attr.Seccomp {
 	return Filter(unix.SECCOMP_RET_ERRNO|uint32(errno), unix.SECCOMP_RET_ALLOW, calls...)
 }
 
+// Notify is a filter that notifies a listener of some system calls, and allows all others.
+func Notify(l *attr.SeccompListener, calls ...int) attr.List {
+	f := Filter(unix.SECCOMP_RET_USER_NOTIF, unix.SECCOMP_RET_ALLOW, calls...)
+	f.Listener = l
+	return attr.List{attr.NoNewPrivs{}, f}
+}
+
 // HasLandlock reports whether the kernel has it.
 func HasLandlock() bool {
 	_, errno := raw.LandlockABI()

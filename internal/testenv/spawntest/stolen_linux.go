@@ -5,12 +5,37 @@ package spawntest
 import (
 	"errors"
 	"fmt"
+	"sync"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn"
 )
 
 // HasStolen reports whether a status that somebody else took can be found.
 func HasStolen() bool { return spawn.Features().Has("pidfd") && spawn.Features().Has("pidfd_info") }
+
+// Thieves are threads that reap all children of this process, until stop.
+func Thieves(n int) (stop func()) {
+	done := make(chan struct{})
+	var thieves sync.WaitGroup
+	for range n {
+		thieves.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+					_, _ = unix.Wait4(-1, nil, unix.WNOHANG, nil) // whatever there is
+				}
+			}
+		})
+	}
+	return func() {
+		close(done)
+		thieves.Wait()
+	}
+}
 
 // StolenStatus says what is wrong with the result of Wait for a child that
 // exited with 7.
