@@ -192,19 +192,13 @@ func (d *driver) serve() (late bool) {
 	rawtest.Hasten(d.listener)
 	d.begun = time.Now()
 	for {
-		fds := []unix.PollFd{{Fd: int32(d.listener), Events: unix.POLLIN}}
-		n, err := unix.Poll(fds, 1000)
-		switch {
-		case err == unix.EINTR:
-		case err != nil:
-			d.t.Error(err)
-			return true
-		case n == 1 && fds[0].Revents&unix.POLLIN != 0:
-			c, err := rawtest.Receive(d.listener)
-			if err == nil {
+		switch ready, over := raw.NotifyReady(d.listener, time.Second); {
+		case ready:
+			var c raw.Notification
+			if raw.NotifyReceive(d.listener, &c) == 0 {
 				d.answer(&c)
 			} // else the caller has died meanwhile
-		case n == 1:
+		case over:
 			return false
 		case time.Since(d.begun) > testenv.Patience:
 			d.stuck()
@@ -218,11 +212,9 @@ func (d *driver) stuck() {
 	d.finding(hangs, "")
 	_ = d.helper.Process.Signal(syscall.SIGQUIT)
 	for end := time.Now().Add(time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		fds := []unix.PollFd{{Fd: int32(d.listener), Events: unix.POLLIN}}
-		if n, _ := unix.Poll(fds, 10); n == 1 && fds[0].Revents&unix.POLLIN != 0 {
-			if c, err := rawtest.Receive(d.listener); err == nil {
-				_ = c.Continue(d.listener)
-			}
+		var c raw.Notification
+		if ready, _ := raw.NotifyReady(d.listener, 10*time.Millisecond); ready && raw.NotifyReceive(d.listener, &c) == 0 {
+			d.pass(&c)
 		}
 	}
 }
@@ -246,14 +238,14 @@ func (d *driver) finish(late bool) {
 }
 
 // answer lets a call pass, or fail, or answers what the helper asks.
-func (d *driver) answer(c *rawtest.Notified) {
+func (d *driver) answer(c *raw.Notification) {
 	if c.NR == unix.SYS_PRCTL && c.Args[0] >= askNext && c.Args[0] <= askReady {
-		_ = c.Return(d.listener, d.reply(c), 0)
+		_ = raw.NotifyAnswer(d.listener, raw.Answer{ID: c.ID, Value: d.reply(c)})
 		return
 	}
 	parent := int(c.PID) == d.helper.Process.Pid || isThread(d.helper.Process.Pid, c.PID)
 	if !d.open || parent && c.NR == unix.SYS_CLOSE {
-		_ = c.Continue(d.listener)
+		d.pass(c)
 		return
 	}
 	d.at++
@@ -267,11 +259,23 @@ func (d *driver) answer(c *rawtest.Notified) {
 		d.t.Fatalf("%s", d.out.Bytes())
 	}
 	if d.at != d.fails || this.lies(d.errno) {
-		_ = c.Continue(d.listener)
+		d.pass(c)
 		return
 	}
 	d.hit, d.hits = this, d.hits+1
-	_ = c.Return(d.listener, 0, d.errno)
+	_ = raw.NotifyAnswer(d.listener, raw.Answer{ID: c.ID, Errno: -int32(d.errno)})
+}
+
+// pass has the kernel perform a call.
+func (d *driver) pass(c *raw.Notification) {
+	_ = raw.NotifyAnswer(d.listener, raw.Answer{ID: c.ID, Flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE})
+}
+
+// textOf is the text that the helper asks about.
+func textOf(c *raw.Notification) (string, error) {
+	b := make([]byte, c.Args[3])
+	n, err := raw.ReadMemoryOf(int(c.PID), c.Args[2], b)
+	return string(b[:max(n, 0)]), err
 }
 
 // isThread reports whether a number is that of a thread of a process. A child that shares
@@ -282,12 +286,12 @@ func isThread(pid int, tid uint32) bool {
 }
 
 // reply is what the helper is told.
-func (d *driver) reply(c *rawtest.Notified) int64 {
+func (d *driver) reply(c *raw.Notification) int64 {
 	d.begun = time.Now()
 	switch c.Args[0] {
 	case askReady:
 		if c.Args[3] != 0 {
-			d.left, _ = c.Text()
+			d.left, _ = textOf(c)
 			d.waiting = false
 		}
 	case askNext:
@@ -340,7 +344,7 @@ func (c call) lies(errno syscall.Errno) bool {
 	return c.parent && (c.nr == unix.SYS_READ || c.nr == unix.SYS_WRITE) && errno == unix.EAGAIN
 }
 
-func (d *driver) result(outcome int, c *rawtest.Notified) {
+func (d *driver) result(outcome int, c *raw.Notification) {
 	d.waiting = false
 	if d.fails != 0 {
 		d.counts.experiments++
@@ -352,7 +356,7 @@ func (d *driver) result(outcome int, c *rawtest.Notified) {
 	case outcome == failedClearly:
 		d.counts.errors++
 	case outcome == found, outcome == flawed:
-		text, err := c.Text()
+		text, err := textOf(c)
 		d.finding(text, fmt.Sprint(err))
 	}
 }
