@@ -66,7 +66,6 @@ func live(name, dir string) error {
 		_, err = rawtest.Ask(askReady, 0, err.Error())
 		return err
 	}
-	defer l.end()
 	if _, err := rawtest.Ask(askReady, 0, ""); err != nil {
 		return err
 	}
@@ -88,7 +87,6 @@ const over = 1 << 40
 // life is a case, and the state that it must leave.
 type life struct {
 	run        func() error
-	clean      func()
 	before     testenv.Portrait
 	goroutines goroutines
 	plain      *spawn.Program
@@ -100,16 +98,16 @@ func newLife(name string) (*life, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &life{plain: plain, clean: func() {}}
+	l := &life{plain: plain}
 	engine, name, _ := strings.Cut(name, ": ")
 	spawntest.Force(engine)
 	scene := scenes[name]
-	if l.run, err = scene(l); err != nil {
+	if l.run, err = scene(); err != nil {
 		return nil, err
 	}
 	for range 3 { // what is made once, threads and slots included
-		if err := l.run(); err != nil {
-			l.clean()
+		var w wrong // which the first experiment finds
+		if err := l.run(); err != nil && !errors.As(err, &w) {
 			return nil, fmt.Errorf("without a fault: %w", err)
 		}
 	}
@@ -121,8 +119,6 @@ func newLife(name string) (*life, error) {
 
 // unlimit forbids core files, which a killed child may make.
 func unlimit() { _ = unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}) }
-
-func (l *life) end() { l.clean() }
 
 // try runs the case once, and looks at what it has left.
 func (l *life) try(errno syscall.Errno) (outcome int, why string) {

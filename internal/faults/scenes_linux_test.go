@@ -24,7 +24,7 @@ import (
 
 // scene makes a case: what it returns starts children, waits for them, and returns the
 // first error, or one of the type wrong.
-type scene func(l *life) (run func() error, err error)
+type scene func() (run func() error, err error)
 
 // scenes are the cases. In the directory are ./program, which exits with 7, and ./fifo.
 var scenes = map[string]scene{
@@ -108,14 +108,14 @@ func cases() (names []string) {
 
 // specs is a scene of one Spec.
 func specs(s spawn.Spec) scene {
-	return func(*life) (func() error, error) { return func() error { return runOf(s) }, nil }
+	return func() (func() error, error) { return func() error { return runOf(s) }, nil }
 }
 
 func list(attrs ...attr.Attr) scene { return specs(spawn.Spec{Attr: attrs}) }
 
 // root is list for a privileged user.
 func root(attrs ...attr.Attr) scene {
-	return func(*life) (func() error, error) {
+	return func() (func() error, error) {
 		if os.Geteuid() != 0 {
 			return nil, errors.New("needs root")
 		}
@@ -124,7 +124,7 @@ func root(attrs ...attr.Attr) scene {
 }
 
 func actions(add func(a *spawn.FileActions)) scene {
-	return func(*life) (func() error, error) {
+	return func() (func() error, error) {
 		return func() error {
 			var s spawn.Spec
 			add(&s.Actions)
@@ -145,7 +145,7 @@ func runOf(s spawn.Spec) error {
 
 // failing is a scene of a Spec that can't be started. Any clear error will do.
 func failing(s spawn.Spec) scene {
-	return func(*life) (func() error, error) {
+	return func() (func() error, error) {
 		return func() error {
 			p, err := spawn.Start(context.Background(), &s)
 			var e *spawn.Error
@@ -187,7 +187,7 @@ func manyFiles(a *spawn.FileActions) {
 }
 
 // fileScene runs an open file.
-func fileScene(*life) (func() error, error) {
+func fileScene() (func() error, error) {
 	return func() error {
 		f, err := os.Open("program")
 		if err != nil {
@@ -202,7 +202,7 @@ func fileScene(*life) (func() error, error) {
 	}, nil
 }
 
-func sandbox(l *life) (func() error, error) {
+func sandbox() (func() error, error) {
 	attrs := attr.List{attr.NoNewPrivs{}, spawntest.Refuse(unix.EPERM, unix.SYS_CHROOT)}
 	if !spawntest.HasLandlock() {
 		return func() error { return runOf(spawn.Spec{Attr: attrs}) }, nil
@@ -218,7 +218,7 @@ func sandbox(l *life) (func() error, error) {
 }
 
 // chrooted has its program in the new root directory.
-func chrooted(*life) (func() error, error) {
+func chrooted() (func() error, error) {
 	dir, err := os.Getwd()
 	if os.Geteuid() != 0 {
 		err = errors.New("needs root")
@@ -227,7 +227,7 @@ func chrooted(*life) (func() error, error) {
 }
 
 // idHelpers are scripts in the place of newuidmap and newgidmap, in ./helpers.
-func idHelpers(*life) (func() error, error) {
+func idHelpers() (func() error, error) {
 	os.Setenv("PATH", must(os.Getwd())+"/helpers:/usr/bin:/bin")
 	m := attr.MapRoot()
 	m.Helpers = true
@@ -243,7 +243,7 @@ func must(dir string, err error) string {
 	return dir
 }
 
-func treeScene(*life) (func() error, error) {
+func treeScene() (func() error, error) {
 	return func() (err error) {
 		t, err := spawn.NewTree(spawn.Limits{})
 		if err != nil {
@@ -273,7 +273,7 @@ func treeScene(*life) (func() error, error) {
 	}, nil
 }
 
-func suspended(*life) (func() error, error) {
+func suspended() (func() error, error) {
 	return func() error {
 		p, err := spawn.Start(context.Background(), &spawn.Spec{Path: "./program", Attr: attr.List{attr.StartSuspended{}}})
 		if err != nil {
@@ -288,7 +288,7 @@ func suspended(*life) (func() error, error) {
 	}, nil
 }
 
-func traced(*life) (func() error, error) {
+func traced() (func() error, error) {
 	return func() error {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
@@ -309,7 +309,7 @@ func traced(*life) (func() error, error) {
 }
 
 // canceled holds a child before execve until the context ends.
-func canceled(*life) (func() error, error) {
+func canceled() (func() error, error) {
 	return func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Millisecond)
 		defer cancel()
@@ -328,7 +328,7 @@ func canceled(*life) (func() error, error) {
 	}, nil
 }
 
-func notCanceled(*life) (func() error, error) {
+func notCanceled() (func() error, error) {
 	return func() error {
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
@@ -343,7 +343,7 @@ func notCanceled(*life) (func() error, error) {
 	}, nil
 }
 
-func killed(*life) (func() error, error) {
+func killed() (func() error, error) {
 	return func() error {
 		p, err := spawn.Start(context.Background(), &spawn.Spec{Path: "./waiter"})
 		if err != nil {
@@ -365,7 +365,7 @@ func killed(*life) (func() error, error) {
 	}, nil
 }
 
-func released(*life) (func() error, error) {
+func released() (func() error, error) {
 	return func() error {
 		p, err := spawn.Start(context.Background(), &spawn.Spec{Path: "./program"})
 		if err != nil {
@@ -377,7 +377,7 @@ func released(*life) (func() error, error) {
 
 // cmds is a scene of a Cmd that exits with 7.
 func cmds(make func(ctx context.Context) *exec.Cmd, run func(c *exec.Cmd) error) scene {
-	return func(*life) (func() error, error) {
+	return func() (func() error, error) {
 		return func() error { return exits7(run(make(context.Background()))) }, nil
 	}
 }
@@ -397,7 +397,7 @@ func exits7(err error) error {
 	return err
 }
 
-func output(*life) (func() error, error) {
+func output() (func() error, error) {
 	return func() error {
 		out, err := exec.Command("/bin/echo", "hello").Output()
 		if err == nil && string(out) != "hello\n" {
@@ -407,7 +407,7 @@ func output(*life) (func() error, error) {
 	}, nil
 }
 
-func input(*life) (func() error, error) {
+func input() (func() error, error) {
 	return func() error {
 		c := exec.Command("/bin/cat")
 		c.Stdin = strings.NewReader("hello")
@@ -421,7 +421,7 @@ func input(*life) (func() error, error) {
 	}, nil
 }
 
-func pipes(*life) (func() error, error) {
+func pipes() (func() error, error) {
 	return func() error {
 		c := exec.Command("/bin/cat")
 		in, err := c.StdinPipe()
@@ -447,7 +447,7 @@ func pipes(*life) (func() error, error) {
 	}, nil
 }
 
-func pipeline(*life) (func() error, error) {
+func pipeline() (func() error, error) {
 	return func() error {
 		out, err := exec.Pipe(exec.Command("/bin/echo", "hello"), exec.Command("/bin/cat")).Output()
 		if err == nil && string(out) != "hello\n" {
@@ -457,7 +457,7 @@ func pipeline(*life) (func() error, error) {
 	}, nil
 }
 
-func cmdTree(*life) (func() error, error) {
+func cmdTree() (func() error, error) {
 	return func() error {
 		c := exec.Command("./program")
 		c.Tree = true
@@ -465,7 +465,7 @@ func cmdTree(*life) (func() error, error) {
 	}, nil
 }
 
-func timeout(*life) (func() error, error) {
+func timeout() (func() error, error) {
 	return func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Millisecond)
 		defer cancel()
@@ -481,7 +481,7 @@ func timeout(*life) (func() error, error) {
 	}, nil
 }
 
-func terminal(*life) (func() error, error) {
+func terminal() (func() error, error) {
 	return func() error {
 		c := exec.Command("/bin/echo", "hello")
 		c.PTY = &exec.PTY{}
