@@ -29,6 +29,9 @@ func lockWithin(ctx context.Context, try func() bool, lock, unlock func()) error
 	}
 	locked := make(chan struct{})
 	go func() {
+		if ctx.Err() != nil {
+			return // beside a writer that waits, readers wait
+		}
 		lock()
 		select {
 		case locked <- struct{}{}:

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn"
@@ -205,6 +206,7 @@ func TestForkLockHolders(t *testing.T) {
 		if n := len(strings.Fields(out)); n != 4 { // 0, 1, 2 and that of ls
 			t.Errorf("the child has %q", out)
 		}
+		before := goleak.IgnoreCurrent()
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Millisecond)
 		defer cancel()
 		if p, err := spawn.Start(ctx, all); err != context.DeadlineExceeded {
@@ -223,6 +225,11 @@ func TestForkLockHolders(t *testing.T) {
 			}
 		}
 		syscall.ForkLock.Unlock()
+		// A writer that has given up and still waits would hold up the next round, which
+		// reads twice.
+		if err := goleak.Find(before); err != nil {
+			t.Error(err)
+		}
 		if state, err := spawn.Run(context.Background(), all); err != nil || !state.Success() {
 			t.Errorf("afterwards: %v, %v", state, err)
 		}
