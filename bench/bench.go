@@ -22,15 +22,18 @@ type bench struct {
 	programs programs
 	machine  machine
 	langs    []language
+	other    string // version of the library to compare with, if any: its name
 	progress *progress
 
 	// What was found.
-	skipped []string
-	series  []*series
-	live    []liveResult
-	parent  []*parentSeries
-	linked  []*linkedProgram // os/exec is the first; nil where it was left out
-	facts   facts
+	skipped  []string
+	series   []*series
+	live     []liveResult
+	parent   []*parentSeries
+	linked   []*linkedProgram // os/exec is the first; nil where it was left out
+	attrs    []*attrResult    // the first is of none
+	compiled []compiledResult
+	facts    facts
 }
 
 // facts are results that aren't times of spawns. A negative one is unknown.
@@ -49,12 +52,15 @@ type size struct {
 	rounds, block int   // rounds with the tiny program, spawns in a block
 	sweepRounds   int   // rounds of every other scenario
 	heaps         []int // GiB
-	files         []int // 0 stands for the limit
+	files         []int
 	spawners      []int
 	live          []int
 	parentRounds  int   // with a server
 	parentMS      int   // of such a round
 	sleeps        []int // µs that children live
+	mapped        []int // GiB
+	programs      []int // compiled Programs
+	attrMS        int   // of spawns with each attribute, for their processor time
 	leak          int   // spawns after which nothing may be left
 }
 
@@ -66,20 +72,26 @@ var quickSize = size{
 	live:     []int{10, 100, 1000, 5000},
 
 	parentRounds: 6, parentMS: 600,
-	sleeps: []int{20, 100, 500},
-	leak:   10_000,
+	sleeps:   []int{10, 100, 500, 5000},
+	mapped:   []int{0, 64},
+	programs: []int{10_000},
+	attrMS:   300,
+	leak:     10_000,
 }
 
 var fullSize = size{
 	rounds: 150, block: 100, sweepRounds: 80,
 	heaps:    []int{0, 1, 4, 8},
-	files:    []int{10, 100, 1000, 5000, 15000, 0},
+	files:    []int{10, 100, 1000, 5000, 15000, 1_000_000},
 	spawners: []int{1, 2, 4, 8, 16, 32, 64},
-	live:     []int{10, 100, 500, 1000, 2000, 5000},
+	live:     []int{10, 100, 500, 1000, 2000, 5000, 20_000},
 
 	parentRounds: 30, parentMS: 1000,
-	sleeps: []int{20, 50, 100, 200, 500, 2000},
-	leak:   1_000_000,
+	sleeps:   []int{10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 100_000},
+	mapped:   []int{0, 64},
+	programs: []int{10, 1000, 10_000},
+	attrMS:   2000,
+	leak:     1_000_000,
 }
 
 // newBench finds peers and makes everything ready in dir.
@@ -145,6 +157,10 @@ var scenarios = []scenario{
 	{"live children", liveSteps, (*bench).runLive},
 	{"server", parentSteps, (*bench).runParent},
 	{"waiting", sweepSteps, (*bench).runWaits},
+	{largeScenario, sweepSteps, (*bench).runLarge},
+	{attrScenario, attrSteps, (*bench).runAttributes},
+	{mappedScenario, sweepSteps, (*bench).runMapped},
+	{"compiled", compiledSteps, (*bench).runCompiled},
 	{"leaks", leakSteps, (*bench).runLeaks},
 	{linkedScenario, linkedSteps, (*bench).runLinked},
 }

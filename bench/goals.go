@@ -30,6 +30,7 @@ const (
 	batch  = "batch"
 	parent = "parent"
 	both   = design + ", " + engine
+	second = "second round"
 )
 
 func (g goal) reached() bool {
@@ -91,6 +92,7 @@ func (b *bench) goals() []goal {
 	g = append(g, b.liveGoal())
 	g = append(g, b.parentGoals()...)
 	g = append(g, b.linkedGoals()...)
+	g = append(g, b.secondGoals()...)
 	return append(g, b.factGoals()...)
 }
 

@@ -58,6 +58,11 @@ func languages() []language {
 			methods: []method{{"subprocess", "Python subprocess"}, {"posix_spawn", "Python os.posix_spawn"}},
 		},
 		{
+			name: "Python 3.13", tool: "python3.13", version: []string{"--version"}, source: "peer.py",
+			resolve: []string{"-c", "import sys; print(sys.executable)"},
+			methods: []method{{"subprocess", "Python 3.13 subprocess"}},
+		},
+		{
 			name: "Node", tool: "node", version: []string{"--version"}, source: "peer.js",
 			methods: []method{{"spawn", "Node child_process"}},
 		},

@@ -3,12 +3,15 @@
 // Command bench compares the cost of a spawn with that of other ways of making
 // one, side by side in one run.
 //
-//	go run . [-quick] [-only REGEXP] [-check] [-out DIR]
+//	go run . [-quick] [-only REGEXP] [-check] [-out DIR] [-against NAME=PROGRAM]
 //
 // It builds every peer that it finds tools for (cc, rustc, python3, node) and
 // says which it leaves out. The results, a Markdown page, CSV files and SVG
 // plots, go to DIR. On stdout it prints the main table and, for each goal,
 // PASS, or SHORT and by how much.
+//
+// With -against it measures programs only, of this version of the library and of another,
+// whose benchmark PROGRAM is, and prints what got slower.
 //
 // With -soak N it measures nothing. It spawns N times by 8 goroutines, in many ways: half
 // of the starts fail, in different ways, and a tenth is canceled. Then it says what is
@@ -35,11 +38,15 @@ func main() {
 	var o options
 	flag.BoolVar(&o.quick, "quick", false, "measure less: about four minutes")
 	flag.BoolVar(&o.check, "check", false, "exit with 1 when a goal is missed")
-	flag.Func("only", "measure the scenarios that match a `regexp`: programs, heap, combined, open files, spawners, live children, server, waiting, leaks, linked",
+	flag.Func("only", "measure the scenarios that match a `regexp`: programs, heap, combined, open files, spawners, live children, server, waiting, large output, attributes, mapped, compiled, leaks, linked",
 		func(s string) (err error) {
 			o.only, err = regexp.Compile(s)
 			return err
 		})
+	flag.Func("against", "compare with another version of the library, by its own benchmark: `NAME=PROGRAM`", func(s string) (err error) {
+		o.against, err = parseVersion(s)
+		return err
+	})
 	soak := flag.Int("soak", 0, "measure nothing, spawn a `number` of times and look at what is left; at least 1000")
 	flag.StringVar(&o.out, "out", "out", "`directory` for the results")
 	flag.Parse()
@@ -68,6 +75,7 @@ func main() {
 type options struct {
 	quick, check bool
 	only         *regexp.Regexp // nil: all scenarios
+	against      *version       // nil: no other version
 	out          string
 }
 
@@ -87,8 +95,14 @@ func (o options) run(ctx context.Context) (missed bool, err error) {
 		return false, err
 	}
 	b.only = o.only
+	b.compareWith(o.against)
 	if err := b.run(); err != nil {
 		return false, err
+	}
+	if b.other != "" {
+		table, slower := b.versionTable()
+		fmt.Print(table)
+		return slower, nil
 	}
 	goals := b.goals()
 	fmt.Print(strings.TrimPrefix(b.peerTable(tinyScenario), "\n"), "\n", goalLines(goals))

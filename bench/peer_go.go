@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/safespawn/spawn"
 )
 
@@ -28,6 +30,9 @@ import (
 //	serve                      start an HTTP server; answer: its port
 //	spawnat METHOD KIND PATH RATE MS  spawn so often a second; answer: number, p50 and p99 of run queue and GC pause in ns
 //	cgroup DIR                 in which the method "combined" starts children; may be empty
+//	map BYTES                  map as much memory, and touch none of it
+//	cpu METHOD KIND PATH MS    spawn for so long; answer: spawns, and ns of processor time outside of and in the kernel
+//	compile PATH N             answer: resident bytes before and with N compiled Programs
 //	left                       answer: open files, goroutines, children and threads of this process
 const peerArg = "go-peer"
 
@@ -67,6 +72,9 @@ func (g *worker) spawn(method, kind, path string) (spawnFunc, error) {
 	f, err := newSpawn(method, kind, path)
 	if method == goCombined.id {
 		f, err = combinedSpawn(path, g.cgroup)
+	}
+	if name, ok := strings.CutPrefix(method, attrPrefix); ok {
+		f, err = attrSpawn(name, path, g.cgroup)
 	}
 	if err == nil {
 		g.spawns[k] = f
@@ -127,6 +135,17 @@ func (g *worker) perform(request []string) ([]int64, error) {
 			return nil, err
 		}
 		return spawnAt(f, number(3), number(4))
+	case request[0] == "map" && len(args) == 1:
+		_, err := unix.Mmap(-1, 0, number(0), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
+		return nil, err
+	case request[0] == "cpu" && len(args) == 4 && number(3) > 0:
+		f, err := g.spawn(args[0], args[1], args[2])
+		if err != nil {
+			return nil, err
+		}
+		return processorTime(time.Duration(number(3))*time.Millisecond, f)
+	case request[0] == "compile" && len(args) == 2:
+		return compiled(args[0], number(1))
 	case request[0] == "left" && len(args) == 0:
 		return inventory()
 	}

@@ -99,6 +99,10 @@ func newSpawn(method, kind, path string) (spawnFunc, error) {
 		return func() error { _, err := dropin.Command(path).Output(); return err }, nil
 	case "exec output":
 		return func() error { _, err := exec.Command(path).Output(); return err }, nil
+	case "cmd large":
+		return func() error { return large(dropin.Command(path, largeArgs...).Output()) }, nil
+	case "exec large":
+		return func() error { return large(exec.Command(path, largeArgs...).Output()) }, nil
 	case "exec inherit":
 		return func() error { return command(path, os.Stdin, os.Stdout, os.Stderr).Run() }, nil
 	case "exec null":

@@ -110,20 +110,32 @@ var sleepCode = map[string][]byte{
 	),
 }
 
-// napCode sleeps for a time in µs.
+// napCode sleeps for a time in µs, and not for the timer slack in addition.
 func napCode(arch string, us int) []byte {
 	var t []byte // struct timespec
 	t = binary.LittleEndian.AppendUint64(t, uint64(us/1e6))
 	t = binary.LittleEndian.AppendUint64(t, uint64(us%1e6*1000))
 	if arch == "amd64" {
-		return slices.Concat([]byte{0xeb, 16}, t, []byte{ // jmp over the time
+		return slices.Concat([]byte{
+			0xb8, 157, 0, 0, 0, // mov eax, SYS_prctl
+			0xbf, 29, 0, 0, 0, // mov edi, PR_SET_TIMERSLACK
+			0xbe, 1, 0, 0, 0, // mov esi, 1
+			0x0f, 0x05, // syscall
+			0xeb, 16, // jmp over the time
+		}, t, []byte{
 			0xb8, 35, 0, 0, 0, // mov eax, SYS_nanosleep
 			0x48, 0x8d, 0x3d, 0xe4, 0xff, 0xff, 0xff, // lea rdi, [rip-28]
 			0x31, 0xf6, // xor esi, esi
 			0x0f, 0x05, // syscall
 		})
 	}
-	return slices.Concat(words(0x14000005), t, words( // b over the time
+	return slices.Concat(words(
+		0xd2800000|167<<5|8, // mov x8, SYS_prctl
+		0xd2800000|29<<5,    // mov x0, PR_SET_TIMERSLACK
+		0xd2800000|1<<5|1,   // mov x1, 1
+		0xd4000001,          // svc 0
+		0x14000005,          // b over the time
+	), t, words(
 		0xd2800000|101<<5|8,     // mov x8, SYS_nanosleep
 		0x10000000|(1<<19-5)<<5, // adr x0, .-20
 		0xd2800001,              // mov x1, 0

@@ -58,6 +58,10 @@ func (b *bench) report(command string, goals []goal, plots []string) string {
 	t.WriteString(b.liveTable())
 	t.WriteString(b.parentTable())
 	t.WriteString(b.sweepTable(waitScenario))
+	t.WriteString(b.peerTable(largeScenario))
+	t.WriteString(b.attrTable())
+	t.WriteString(b.sweepTable(mappedScenario))
+	t.WriteString(b.compiledTable())
 	t.WriteString(b.linkedTable())
 	t.WriteString("\n## Allocations of a spawn\n\n" + table([][]string{
 		{"", "allocations"},
@@ -156,7 +160,7 @@ func (b *bench) sweepTable(name string) string {
 // unit is what a scenario varies.
 var unit = map[string]string{
 	heapScenario: "GiB", combinedScenario: "GiB", filesScenario: "files", pipesScenario: "files", spawnersScenario: "goroutines",
-	waitScenario: "µs of the child",
+	waitScenario: "µs of the child", mappedScenario: "GiB",
 }
 
 func (b *bench) liveTable() string {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestMain(m *testing.M) {
@@ -31,7 +32,7 @@ func TestRun(t *testing.T) {
 	size := size{
 		rounds: 2, block: 2, sweepRounds: 1,
 		heaps: []int{0}, files: []int{10, 100}, spawners: []int{1, 3}, live: []int{5},
-		parentRounds: 1, parentMS: 30, sleeps: []int{20}, leak: leakPart,
+		parentRounds: 1, parentMS: 30, sleeps: []int{20}, mapped: []int{0, 1}, programs: []int{10}, attrMS: 20, leak: leakPart,
 	}
 	b, err := newBench(context.Background(), size, t.TempDir(), testLog{t})
 	if err != nil {
@@ -167,5 +168,49 @@ func TestSoak(t *testing.T) {
 		if !ok && strings.HasPrefix(line, "SHORT") && !strings.Contains(line, "memory") {
 			t.Error(line)
 		}
+	}
+}
+
+// TestVersions compares this version with itself.
+func TestVersions(t *testing.T) {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := newBench(context.Background(), size{rounds: 4, block: 2, sweepRounds: 1}, t.TempDir(), testLog{t})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := parseVersion("before=" + exe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.compareWith(v)
+	if err := b.run(); err != nil {
+		t.Fatal(err)
+	}
+	text, _ := b.versionTable()
+	t.Log("\n" + text)
+	rows := strings.Count(text, "\n") - 2
+	want := 3 + 1 + 2 + 2 // the tiny program, Output, other streams, captured output
+	if b.programs.dynamic != "" {
+		want += 3
+	}
+	if rows != want {
+		t.Errorf("%d rows, not %d", rows, want)
+	}
+	for _, s := range b.series {
+		if other := b.find(s.scenario, 0, b.ofOther(s.title)); other != nil {
+			for i := range s.blocks {
+				s.blocks[i].each = []time.Duration{120}
+				other.blocks[i].each = []time.Duration{100}
+			}
+		}
+	}
+	if text, slower := b.versionTable(); !slower || strings.Count(text, "slower") != rows {
+		t.Errorf("a fifth more is not slower:\n%s", text)
+	}
+	if _, err := parseVersion("=x"); err == nil {
+		t.Error("no error")
 	}
 }

@@ -83,14 +83,14 @@ func (b *bench) tinySeries(peers map[string]*peer) []*series {
 		all = append(all, &series{scenario: tinyScenario, title: m.title + nullStdio, method: m.id, peer: peers["Go"],
 			job: job{kind: "null", path: b.programs.tiny, n: b.size.block, spawners: 1}})
 	}
-	return all
+	return append(all, b.otherSeries(peers)...)
 }
 
 // captureSeries leaves out the methods that have nothing to do with pipes.
 func (b *bench) captureSeries(peers map[string]*peer) []*series {
 	var all []*series
 	for _, s := range b.eachMethod(peers, captureScenario, "capture", b.programs.writer) {
-		if s.title != goProgram.title && s.title != goForkExec.title {
+		if s.method != goProgram.id && s.method != goForkExec.id {
 			all = append(all, s)
 		}
 	}

@@ -9,6 +9,7 @@ const (
 	pipesScenario    = "open files, pipes as stdio"
 	spawnersScenario = "spawners"
 	waitScenario     = "waiting" // µs
+	mappedScenario   = "mapped"  // GiB
 )
 
 // runHeaps compares peers with heaps of different sizes that live side by side.
@@ -78,9 +79,6 @@ const spareFiles = 64
 func (b *bench) runFiles() error {
 	var all []*series
 	for _, n := range b.size.files {
-		if n == 0 {
-			n = min(int(b.machine.noFile)-spareFiles, 200_000)
-		}
 		if n+spareFiles > int(b.machine.noFile) {
 			b.skip("%d open files: RLIMIT_NOFILE is %d", n, b.machine.noFile)
 			continue
@@ -134,12 +132,18 @@ func (b *bench) runSpawners() error {
 	return b.runRounds(b.size.sweepRounds, all)
 }
 
-// The ways of waiting that are compared. All start the same Program.
+// The ways of waiting that are compared. The first three start the same Program.
 var waitMethods = []method{
-	{"program", "Process.Wait: a short look, then the poller"},
+	{"program", waitsProgram},
 	{"waitblock", "a thread in waitid"},
 	{"waitpark", "Process.Done: the poller at once"},
+	goCmd, goExec,
 }
+
+const waitsProgram = "Process.Wait: a short look, then the poller"
+
+// waitBlock is how long a block of waits may take, in µs of the children's lives.
+const waitBlock = 100_000
 
 // runWaits compares ways of waiting for children that live for different times.
 func (b *bench) runWaits() error {
@@ -151,10 +155,11 @@ func (b *bench) runWaits() error {
 	var all []*series
 	for _, us := range append([]int{0}, b.size.sleeps...) {
 		for _, s := range b.sweep(waitScenario, float64(us), p, "inherit", waitMethods...) {
+			s.job.n = min(s.job.n, 30)
 			if us > 0 {
 				s.job.path = b.programs.sleeps[us]
+				s.job.n = max(1, min(s.job.n, waitBlock/us))
 			}
-			s.job.n = min(s.job.n, 30)
 			all = append(all, s)
 		}
 	}

@@ -78,15 +78,27 @@ func ratio(s, base *series) float64 { return ratioOf(s.costs(), base.costs()) }
 func meanRatio(s, base *series) float64 { return ratioOf(s.means(), base.means()) }
 
 // ratioOf is the median of the ratios round by round, so that what slows the
-// machine down for a while slows both. A round without a base is left out.
-func ratioOf(a, b []float64) float64 {
+// machine down for a while slows both.
+func ratioOf(a, b []float64) float64 { return quartilesOf(ratiosOf(a, b)).median }
+
+// ratiosOf are the ratios round by round. A round without a base is left out.
+func ratiosOf(a, b []float64) []float64 {
 	var r []float64
 	for i := range min(len(a), len(b)) {
 		if b[i] != 0 {
 			r = append(r, a[i]/b[i])
 		}
 	}
-	return quartilesOf(r).median
+	return r
 }
 
 func microseconds(ns float64) float64 { return ns / float64(time.Microsecond) }
+
+// differenceOf is the median of the differences round by round.
+func differenceOf(a, b []float64) float64 {
+	var d []float64
+	for i := range min(len(a), len(b)) {
+		d = append(d, a[i]-b[i])
+	}
+	return quartilesOf(d).median
+}
