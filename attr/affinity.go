@@ -94,8 +94,31 @@ func (l CPUAffinity) lower(p *plan.Plan) {
 	p.Call(plan.Affinity, raw.SchedSetaffinity, raw.Int(0), raw.Int(int64(8*len(mask))), p.Builder().Words(mask...))
 }
 
+// Modes and flags have the names of numactl(8) and of tmpfs(5).
+var (
+	numaModeNames = []string{"default", "preferred", "bind", "interleave", "local", "preferred-many", "weighted-interleave"}
+	numaFlagNames = []string{"balancing", "relative", "static"} // from NUMABalancing on
+)
+
 func (n NUMAPolicy) object() string {
-	return fmt.Sprintf("mode=%#x nodes=%d", uint(n.Mode)|n.Flags, n.Nodes)
+	mode := nameAt(numaModeNames, n.Mode)
+	for i, name := range numaFlagNames {
+		if n.Flags&(NUMABalancing<<i) != 0 {
+			mode += "+" + name
+		}
+	}
+	if len(n.Nodes) == 0 {
+		return "mode=" + mode
+	}
+	return fmt.Sprintf("mode=%s nodes=%d", mode, n.Nodes)
+}
+
+// nameAt is the name of a number, or where it has none its digits.
+func nameAt(names []string, n int) string {
+	if n < 0 || n >= len(names) {
+		return strconv.Itoa(n)
+	}
+	return names[n]
 }
 
 func (n NUMAPolicy) check(c *plan.Claims) error {

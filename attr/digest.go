@@ -30,7 +30,7 @@ type Digest struct{ SHA256 [32]byte }
 
 func (d Digest) check(c *plan.Claims) error {
 	if d.SHA256 == [32]byte{} {
-		return invalid(plan.StepDigest, "", "no SHA256")
+		return invalid(plan.StepDigest, "", "all zeros, which is the hash of no program")
 	}
 	return c.Claim("the digest of the program", "attr.Digest")
 }

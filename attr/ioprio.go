@@ -31,7 +31,12 @@ const (
 	ioprioLevels     = 8
 )
 
-func (i IOPrio) object() string { return fmt.Sprintf("class=%d level=%d", i.Class, i.Level) }
+// ioprioClassNames are those of ionice(1).
+var ioprioClassNames = []string{"none", "realtime", "best-effort", "idle"}
+
+func (i IOPrio) object() string {
+	return fmt.Sprintf("class=%s level=%d", nameAt(ioprioClassNames, i.Class), i.Level)
+}
 
 func (i IOPrio) check(c *plan.Claims) error {
 	levels := 1

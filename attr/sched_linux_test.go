@@ -344,7 +344,7 @@ func TestNUMAPolicy(t *testing.T) {
 		t.Errorf("this process has %q, had %q; %v", memoryPolicy(string(after)), memoryPolicy(string(before)), err)
 	}
 	bad := attr.NUMAPolicy{Mode: attr.NUMABind, Nodes: []int{1023}}
-	spawntest.Try(t, []spawntest.Fault{{Name: "no such node", Spec: spawntest.Shell(":", attr.Umask(0), bad), Want: spawntest.Fails("mempolicy", 1, "mode=0x2 nodes=[1023]", unix.EINVAL)}})
+	spawntest.Try(t, []spawntest.Fault{{Name: "no such node", Spec: spawntest.Shell(":", attr.Umask(0), bad), Want: spawntest.Fails("mempolicy", 1, "mode=bind nodes=[1023]", unix.EINVAL)}})
 }
 
 // TestSchedulingSteps is about arguments that this machine may have no use for: of

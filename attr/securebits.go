@@ -1,6 +1,7 @@
 package attr
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -31,7 +32,21 @@ func (s SecureBits) check(c *plan.Claims) error {
 	return c.Claim("the securebits", "attr.SecureBits")
 }
 
-func (s SecureBits) object() string { return fmt.Sprintf("%#x", uint(s)) }
+// object is the list that ParseSecureBits reads; what has no name is a number.
+func (s SecureBits) object() string {
+	var list []string
+	for i, name := range secureBitNames {
+		for j, suffix := range []string{"", "_locked"} {
+			if bit := SecureBits(1) << (2*i + j); s&bit != 0 {
+				list, s = append(list, name+suffix), s&^bit
+			}
+		}
+	}
+	if s != 0 {
+		list = append(list, fmt.Sprintf("%#x", uint(s)))
+	}
+	return cmp.Or(strings.Join(list, ","), "none")
+}
 
 // lower makes CAP_SETPCAP effective for one call, as a change of ids has cleared
 // it. Where it isn't permitted that fails, but it is the call itself that says so.

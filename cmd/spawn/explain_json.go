@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"runtime"
 	"strconv"
@@ -16,7 +15,7 @@ func (o *options) explanation(w io.Writer, s *spawn.Spec, steps []spawn.Step) er
 	if o.explain == asText {
 		return explain(w, steps)
 	}
-	_, err := w.Write(jsonLine(explanationOf(s, steps)))
+	_, err := w.Write(jsonLine(explanationOf(s, steps, &o.from)))
 	return err
 }
 
@@ -48,10 +47,10 @@ type mapExplained struct {
 
 // attrExplained is an attribute, with what it needs.
 type attrExplained struct {
-	Index int    `json:"index"` // that of the steps
-	Name  string `json:"name"`
-	Flag  string `json:"flag,omitempty"`
-	Needs []need `json:"needs,omitempty"`
+	Index int      `json:"index"` // that of the steps
+	Name  string   `json:"name"`
+	Flags []string `json:"flags"`
+	Needs []need   `json:"needs,omitempty"`
 }
 
 // featureExplained is what this kernel gives of what the start uses.
@@ -83,10 +82,10 @@ type argExplained struct {
 	Value *uint64 `json:"value,omitempty"` // where it is known before the start
 }
 
-func explanationOf(s *spawn.Spec, steps []spawn.Step) *explanation {
+func explanationOf(s *spawn.Spec, steps []spawn.Step, from *origin) *explanation {
 	e := &explanation{Program: s.Path, Args: s.Args, System: runtime.GOOS + "/" + runtime.GOARCH}
 	for i, a := range s.Attr {
-		e.Attributes = append(e.Attributes, explainedAttr(i, a))
+		e.Attributes = append(e.Attributes, explainedAttr(i, a, from))
 	}
 	for _, f := range spawn.Features() {
 		e.Features = append(e.Features, featureExplained{string(f.Name), f.Available, f.Since, f.Version, f.Use})
@@ -136,12 +135,9 @@ func cloneFlags(s *spawn.Step) []string {
 	return strings.Split(text, "|")
 }
 
-func explainedAttr(index int, a attr.Attr) attrExplained {
-	name := strings.TrimPrefix(fmt.Sprintf("%T", a), "attr.")
-	if name == "inTree" {
-		name = "Tree.Attr"
-	}
-	return attrExplained{index, name, flagOf[name], needs[name]}
+func explainedAttr(index int, a attr.Attr, from *origin) attrExplained {
+	name := attrName(a)
+	return attrExplained{index, name, from.flagsFor(name), needs[name]}
 }
 
 func explainedStep(s *spawn.Step) stepExplained {

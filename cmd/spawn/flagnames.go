@@ -1,69 +1,60 @@
 package main
 
-import (
-	"cmp"
-	"errors"
-	"strings"
-
-	"github.com/safespawn/spawn"
-	"github.com/safespawn/spawn/attr"
-)
-
-// flagOf is the flag of each attribute, for messages of the library.
-var flagOf = map[string]string{
-	"AmbientCaps": "--cap-ambient", "AppArmorProfile": "--apparmor-profile", "CPUAffinity": "--cpus",
-	"Capabilities": "--caps or --cap-*", "Cgroup": "--cgroup", "ChildSubreaper": "--subreaper", "Chroot": "--chroot",
-	"ControllingTTY": "--ctty", "CoreSched": "--core-sched", "CoredumpFilter": "--coredump-filter", "Credential": "--user",
-	"DetachTTY": "--detach-tty", "Digest": "--sha256", "DieWithParent": "--die-with-parent", "Domainname": "--domainname", "Foreground": "--foreground", "Hostname": "--hostname",
-	"IDMap": "--uid-map and --gid-map", "InheritIgnored": "--sig-default", "IDs": "--groups, --ruid and the like", "IOPrio": "--ioprio",
-	"JoinNamespace": "--join", "Landlock": "--landlock", "MemoryDenyWriteExec": "--deny-write-exec",
-	"MergePages": "--merge-pages", "Mounts": "--mount", "NUMAPolicy": "--numa",
-	"Namespaces": "--new", "Nice": "--nice", "NoFile": "--rlimit", "NoFilePolicy": "--rlimit",
-	"NoHugePages": "--no-huge-pages", "NoNewPrivs": "--no-new-privs", "OOMScoreAdj": "--oom-score-adj",
-	"ParentDeathSignal": "--parent-death", "Personality": "--personality", "PivotRoot": "--pivot-root",
-	"ResetIDs": "--reset-ids", "Rlimit": "--rlimit", "RlimitToHard": "--rlimit",
-	"SELinuxContext": "--selinux-context", "SchedPolicy": "--sched", "Seccomp": "--seccomp", "SecureBits": "--securebits",
-	"SessionKeyring": "--keyring", "Setpgid": "--setpgid", "Setsid": "--setsid", "SigDefault": "--sig-default",
-	"SigIgnore": "--sig-ignore", "SigMask": "--sig-block", "StartSuspended": "--stopped", "TimerSlack": "--timer-slack",
-	"Tree.Attr": "--tree", "Umask": "--umask", "Unshare": "--unshare",
-}
-
-// flagFor is the flag of an attribute, or where it has none its name.
-func flagFor(name string) string { return cmp.Or(flagOf[name], "attr."+name) }
-
-// inFlags is an error, with flags for attributes.
-func inFlags(err error) string {
-	var conflict *attr.ConflictError
-	var need *attr.NeedError
-	var lack *spawn.UnsupportedError
-	switch {
-	case errors.As(err, &conflict) && conflict.A == conflict.B:
-		return flagFor(conflict.A) + " twice: " + conflict.Why
-	case errors.As(err, &conflict):
-		return flagFor(conflict.A) + " contradicts " + flagFor(conflict.B) + ": " + conflict.Why
-	case errors.As(err, &need):
-		return flagFor(need.Attr) + " needs " + needed(need)
-	case errors.As(err, &lack):
-		if what, ok := strings.CutPrefix(lack.What, "attr."); ok {
-			name, how, _ := strings.Cut(what, " ")
-			return strings.TrimRight(flagFor(name)+" "+how, " ") + " needs " + lack.Since
-		}
-	}
-	return err.Error()
-}
-
-// needed is what an attribute needs, as a flag of namespaces where it is about one.
-func needed(need *attr.NeedError) string {
-	flags := make([]string, len(need.Of))
-	for i, of := range need.Of {
-		flags[i] = flagFor(of)
-	}
-	text := strings.Join(flags, " or ")
-	switch need.Namespace {
-	case "":
-		return text
-	case "mnt":
-		return text + " with mount"
-	}
-	return text + " with " + need.Namespace
+// flagsOf are the flags that an attribute may come of.
+var flagsOf = map[string][]string{
+	"AmbientCaps":         {"cap-ambient"},
+	"AppArmorProfile":     {"apparmor-profile"},
+	"CPUAffinity":         {"cpus"},
+	"Capabilities":        {"caps", "cap-effective", "cap-permitted", "cap-inheritable", "cap-ambient", "cap-bounding"},
+	"Cgroup":              {"cgroup"},
+	"ChildSubreaper":      {"subreaper"},
+	"Chroot":              {"chroot"},
+	"ControllingTTY":      {"ctty", "pty"},
+	"CoreSched":           {"core-sched"},
+	"CoredumpFilter":      {"coredump-filter"},
+	"Credential":          {"user", "groups", "keep-groups"},
+	"DetachTTY":           {"detach-tty"},
+	"DieWithParent":       {"die-with-parent"},
+	"Digest":              {"sha256"},
+	"Domainname":          {"domainname"},
+	"Foreground":          {"foreground"},
+	"Hostname":            {"hostname"},
+	"IDMap":               {"map-root", "map-self", "uid-map", "gid-map", "setgroups", "map-helpers"},
+	"IDs":                 {"groups", "ruid", "euid", "rgid", "egid", "keep-groups"},
+	"IOPrio":              {"ioprio"},
+	"InheritIgnored":      {"sig-default"},
+	"JoinNamespace":       {"join"},
+	"Landlock":            {"landlock", "allow-read", "allow-write", "allow-exec", "allow-bind", "allow-connect", "allow-tcp", "deny-signals", "deny-abstract-unix", "landlock-best-effort"},
+	"MemoryDenyWriteExec": {"deny-write-exec"},
+	"MergePages":          {"merge-pages"},
+	"Mounts":              {"mount"},
+	"NUMAPolicy":          {"numa"},
+	"Namespaces":          {"new"},
+	"Nice":                {"nice", "add-nice"},
+	"NoFile":              {"rlimit"},
+	"NoFilePolicy":        {"rlimit"},
+	"NoHugePages":         {"no-huge-pages"},
+	"NoNewPrivs":          {"no-new-privs"},
+	"OOMScoreAdj":         {"oom-score-adj"},
+	"ParentDeathSignal":   {"parent-death"},
+	"Personality":         {"personality", "no-aslr"},
+	"PivotRoot":           {"pivot-root"},
+	"ResetIDs":            {"reset-ids"},
+	"Rlimit":              {"rlimit"},
+	"RlimitToHard":        {"rlimit"},
+	"SELinuxContext":      {"selinux-context"},
+	"SchedPolicy":         {"sched", "reset-on-fork", "util"},
+	"Seccomp":             {"seccomp", "seccomp-log"},
+	"SecureBits":          {"securebits"},
+	"SessionKeyring":      {"keyring"},
+	"Setpgid":             {"setpgid"},
+	"Setsid":              {"setsid", "pty"},
+	"SigDefault":          {"sig-default"},
+	"SigIgnore":           {"sig-ignore"},
+	"SigMask":             {"sig-block"},
+	"StartSuspended":      {"stopped"},
+	"TimerSlack":          {"timer-slack"},
+	"Tree.Attr":           {"tree", "tree-strict", "limit-memory", "limit-swap", "limit-procs", "limit-cpu", "io-weight", "oom-group"},
+	"Umask":               {"umask"},
+	"Unshare":             {"unshare"},
 }

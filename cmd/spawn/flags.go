@@ -32,6 +32,7 @@ type options struct {
 	err     error       // the first value that makes no sense
 	opened  []io.Closer // what attributes name, until the start
 	dropped []string    // what the kernel can't restrict
+	from    origin      // for messages
 	screen  *screen     // of --pty, or nil
 }
 
@@ -118,6 +119,7 @@ func parse(args []string) (o *options, done bool, err error) {
 	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) { printed = write(os.Stdout, helpText(cmd)) })
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		o.program = args
+		o.from.note(cmd.Flags())
 		done, err = o.itself(cmd)
 		return err
 	}

@@ -30,11 +30,12 @@ func (o *options) fileFlags() []*pflag.Flag {
 	}
 }
 
-// opening is a value of --fd.
+// opening is a file to be opened as a descriptor.
 type opening struct {
+	by   string // the flag
 	fd   int
 	path string
-	flag int
+	mode int // of open(2)
 }
 
 // modes are the modes of --fd, as fopen(3) and shells have them.
@@ -55,11 +56,11 @@ func parseOpening(s string) (opening, error) {
 	if err != nil {
 		return opening{}, err
 	}
-	flag, ok := modes[rest[colon+1:]]
+	mode, ok := modes[rest[colon+1:]]
 	if !ok {
 		return opening{}, fmt.Errorf("mode %q is not r, w, rw or a", rest[colon+1:])
 	}
-	return opening{fd, rest[:colon], flag}, nil
+	return opening{"--fd", fd, rest[:colon], mode}, nil
 }
 
 func parseFD(s string) (int, error) {

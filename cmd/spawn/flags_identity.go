@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/user"
 
 	"github.com/spf13/pflag"
 
@@ -94,7 +95,7 @@ func (o *options) idAttributes() (list attr.List, err error) {
 	if o.user != "" {
 		cr, err := o.credential()
 		if err != nil {
-			return nil, fmt.Errorf("--user %q: %w", o.user, err)
+			return nil, fmt.Errorf("--user %q: %w", o.user, unknown(err))
 		}
 		list = append(list, cr)
 	}
@@ -143,4 +144,23 @@ func (o *options) capabilities() attr.Attr {
 	return c
 }
 
-func parseGroups(s string) ([]uint32, error) { return parseList(s, lookup.Group) }
+func parseGroups(s string) ([]uint32, error) {
+	list, err := parseList(s, lookup.Group)
+	return list, unknown(err)
+}
+
+// unknown says in simple words that a user or a group is not there.
+func unknown(err error) error {
+	var name user.UnknownUserError
+	var id user.UnknownUserIdError
+	var group user.UnknownGroupError
+	switch {
+	case errors.As(err, &name):
+		return fmt.Errorf("no such user: %q", string(name))
+	case errors.As(err, &id):
+		return errors.New("no user has this id; with a group it need not be there: USER:GROUP")
+	case errors.As(err, &group):
+		return fmt.Errorf("no such group: %q", string(group))
+	}
+	return err
+}

@@ -75,7 +75,7 @@ func (o *options) sandboxAttributes() (list attr.List, err error) {
 		}
 		r, err := attr.NewLandlock(o.rules)
 		if err != nil {
-			return nil, fmt.Errorf("--landlock: %w", errors.Unwrap(err)) // without the name of the function
+			return nil, fmt.Errorf("%s: %w", o.from.flagFor("Landlock"), errors.Unwrap(err)) // without the name of the function
 		}
 		o.opened = append(o.opened, r)
 		o.dropped = r.Dropped()
@@ -155,8 +155,8 @@ func parsePort(s string) (uint16, error) {
 
 func parsePersonality(s string) (attr.Personality, error) {
 	n, err := strconv.ParseUint(strings.TrimPrefix(s, "0x"), 16, 32)
-	if err != nil {
-		return 0, errors.New("not a hexadecimal number of 32 bits")
+	if err != nil || n == math.MaxUint32 { // which asks for the present one
+		return 0, errors.New("not a hexadecimal number below ffffffff")
 	}
 	return attr.Personality(n), nil
 }

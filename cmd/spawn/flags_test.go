@@ -184,7 +184,7 @@ func TestMessageNamesTheFlag(t *testing.T) {
 		"--setgroups: ":                                {"--setgroups", "deny", "true"},
 		"--map-helpers: ":                              {"--map-helpers", "true"},
 		"--allow-tcp: ":                                {"--allow-tcp", "--allow-connect", "1", "true"},
-		"--landlock: ":                                 {"--allow-read", "/nonexistent", "true"},
+		"--allow-read: ":                               {"--allow-read", "/nonexistent", "true"},
 		`--user "nosuch": `:                            {"--user", "nosuch", "--user-env", "true"},
 	} {
 		if got := fails(t, statusError, line...); !strings.Contains(got, "spawn: "+flag) {

@@ -45,8 +45,12 @@ func (o *options) treeAttributes() (attr.List, error) {
 		return nil, nil
 	}
 	t, err := spawn.NewTree(o.limits)
-	if err != nil {
+	var limit *spawn.TreeLimitError
+	switch {
+	case errors.As(err, &limit):
 		return nil, err
+	case err != nil:
+		return nil, &flagError{o.from.flagFor("Tree.Attr"), err}
 	}
 	o.held = t
 	if holds := t.Holds(); o.verbose {
@@ -61,7 +65,7 @@ func (o *keeping) closeTree() {
 		return
 	}
 	if err := o.held.Close(); err != nil {
-		fmt.Fprintln(os.Stderr, "spawn: --tree: "+message(err))
+		fmt.Fprintln(os.Stderr, "spawn: --tree: "+new(origin).message(err))
 	}
 }
 
@@ -113,12 +117,14 @@ func number(to *int, least, most int) func(string) error {
 	}
 }
 
+const mostProcessors = 1 << 20
+
 // processors stores a positive number that may have a fraction.
 func processors(to *float64) func(string) error {
 	return func(s string) error {
 		n, err := strconv.ParseFloat(s, 64)
-		if err != nil || !(n > 0) || math.IsInf(n, 0) {
-			return errors.New("not a positive number, as 2 or 0.5")
+		if err != nil || !(n > 0 && n <= mostProcessors) {
+			return fmt.Errorf("not a positive number up to %d, as 2 or 0.5", mostProcessors)
 		}
 		*to = n
 		return nil

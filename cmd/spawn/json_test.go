@@ -206,7 +206,7 @@ func TestExplainJSON(t *testing.T) {
 		t.Errorf("%+v", last)
 	}
 	setsid := e.Steps[slices.IndexFunc(e.Steps, func(s stepExplained) bool { return s.Step == "setsid" })]
-	if setsid.Part != "attribute" || e.Attributes[*setsid.Index].Name != "Setsid" || e.Attributes[*setsid.Index].Flag != "--setsid" {
+	if setsid.Part != "attribute" || e.Attributes[*setsid.Index].Name != "Setsid" || !slices.Equal(e.Attributes[*setsid.Index].Flags, []string{"--setsid"}) {
 		t.Errorf("%+v, %+v", setsid, e.Attributes)
 	}
 }
@@ -233,7 +233,7 @@ func TestExplainJSONHasAll(t *testing.T) {
 	found := map[string]string{}
 	for _, a := range e.Attributes {
 		for _, n := range a.Needs {
-			found[a.Flag] += n.Linux + "; " + n.Privilege + "; "
+			found[a.Flags[0]] += n.Linux + "; " + n.Privilege + "; "
 		}
 	}
 	if !strings.Contains(found["--new"], "3.8") || !strings.Contains(found["--new"], "CAP_SYS_ADMIN") || !strings.Contains(found["--sched"], "CAP_SYS_NICE") {

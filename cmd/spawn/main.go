@@ -42,20 +42,20 @@ const bySignal = 1 << 16
 func command(args []string) int {
 	o, done, err := parse(args)
 	if done || err != nil {
-		return statusOf(err)
+		return o.statusOf(err)
 	}
 	if o.features {
-		return statusOf(write(os.Stdout, spawn.Features().String()))
+		return o.statusOf(write(os.Stdout, spawn.Features().String()))
 	}
 	if o.told, err = newStatusWriter(o.statusFD); err != nil {
-		return statusOf(err)
+		return o.statusOf(err)
 	}
 	defer o.told.close()
 	end, err := o.perform()
 	switch {
 	case err != nil:
-		o.told.failed(err)
-		return statusOf(err)
+		o.told.failed(err, o.from.message(err))
+		return o.statusOf(err)
 	case end == nil:
 		return 0
 	case o.stats != "":
@@ -90,27 +90,15 @@ func (o *options) perform() (*ending, error) {
 }
 
 // statusOf is the exit status for an error of ours, which it reports.
-func statusOf(err error) int {
+func (o *options) statusOf(err error) int {
 	if err == nil {
 		return 0
 	}
 	status, silent := classify(err)
 	if !silent {
-		fmt.Fprintln(os.Stderr, "spawn: "+message(err))
+		fmt.Fprintln(os.Stderr, "spawn: "+o.from.message(err))
 	}
 	return status
-}
-
-// message is an error in one line, without the prefix of the library.
-func message(err error) string {
-	s := inFlags(err)
-	for _, prefix := range []string{"spawn: ", "spawn "} {
-		if rest, ok := strings.CutPrefix(s, prefix); ok {
-			s = rest
-			break
-		}
-	}
-	return strings.ReplaceAll(s, "\n", `\n`)
 }
 
 func write(w io.Writer, s string) error {

@@ -30,7 +30,7 @@ var parsers = map[string]valueParser{
 	"umask":    {parse: anyOf(parseUmask), good: map[string]string{"0": "0", "027": "23"}, bad: []string{"", "8", "1000", "-1"}},
 	"variable": {parse: anyOf(parseVariable), good: map[string]string{"A=b=c": "{A b=c}"}, bad: []string{"", "=", "A"}},
 	"opening": {
-		parse: anyOf(parseOpening), good: map[string]string{"3=a:b:r": "{3 a:b 0}"},
+		parse: anyOf(parseOpening), good: map[string]string{"3=a:b:r": "{--fd 3 a:b 0}"},
 		bad: []string{"", "3", "=a:r", "3=:r", "3=a", "3=a:q", "x=a:r"},
 	},
 	"setpgid": {parse: anyOf(parseSetpgid), good: map[string]string{"0": "{0}", "12": "{12}"}, bad: []string{"", "-1", "own"}},
@@ -59,8 +59,8 @@ var parsers = map[string]valueParser{
 	"groups": {parse: anyOf(parseGroups), good: map[string]string{"none": "[]", "54321,54322": "[54321 54322]"}, bad: []string{"", "54321,", "no such group"}},
 	"port":   {parse: anyOf(parsePort), good: map[string]string{"0": "0", "65535": "65535"}, bad: []string{"", "65536", "http"}},
 	"personality": {
-		parse: anyOf(parsePersonality), good: map[string]string{"8": "8", "0x0040000": "262144", "ffffffff": "4294967295"},
-		bad: []string{"", "0x", "100000000", "linux"},
+		parse: anyOf(parsePersonality), good: map[string]string{"8": "8", "0x0040000": "262144", "fffffffe": "4294967294"},
+		bad: []string{"", "0x", "ffffffff", "100000000", "linux"},
 	},
 	"keyring": {parse: anyOf(parseKeyring), good: map[string]string{"-": "", "a": "a"}, bad: []string{""}},
 	"namespaces": {
@@ -144,7 +144,7 @@ func FuzzParsers(f *testing.F) {
 			if (err == nil) != (again == nil) || err == nil && !reflect.DeepEqual(a, b) {
 				t.Errorf("%q: %v, %v and then %v, %v", s, a, err, b, again)
 			}
-			if err != nil && strings.Contains(message(err), "\n") {
+			if err != nil && strings.Contains(new(origin).message(err), "\n") {
 				t.Errorf("%q: %v", s, err)
 			}
 		}

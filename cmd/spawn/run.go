@@ -113,7 +113,7 @@ func reapAsInit() (stop func()) {
 	var reaper sync.WaitGroup
 	reaper.Go(func() {
 		if err := spawn.Reap(ctx); ctx.Err() == nil {
-			fmt.Fprintln(os.Stderr, "spawn: orphans are not reaped: "+message(err))
+			fmt.Fprintln(os.Stderr, "spawn: orphans are not reaped: "+new(origin).message(err))
 		}
 	})
 	return func() {
@@ -267,7 +267,7 @@ func (r *relay) stop(proc *spawn.Process, steps []spawn.StopStep) {
 		}()
 	}
 	if _, err := stop(ctx, steps...); err != nil && ctx.Err() == nil {
-		fmt.Fprintln(os.Stderr, "spawn: --timeout: "+message(err))
+		fmt.Fprintln(os.Stderr, "spawn: --timeout: "+new(origin).message(err))
 	}
 }
 

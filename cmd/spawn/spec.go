@@ -38,6 +38,7 @@ func (o *options) spec() (*spawn.Spec, error) {
 	if s.Attr, err = o.attributes(); err != nil {
 		return nil, err
 	}
+	o.from.attrs = s.Attr
 	// It comes after --user, which has its own messages.
 	if s.Env, err = o.environment(os.Environ()); err != nil {
 		return nil, err
@@ -114,7 +115,7 @@ func (o *options) environment(env []string) ([]string, error) {
 	if o.userEnv {
 		list, err := lookup.Env(o.user)
 		if err != nil {
-			return nil, fmt.Errorf("--user-env: %w", err)
+			return nil, fmt.Errorf("--user-env: %w", unknown(err))
 		}
 		for _, text := range list {
 			name, value, _ := strings.Cut(text, "=")
@@ -152,27 +153,33 @@ func (o *options) actions(a *spawn.FileActions) error {
 	if o.append && o.stdout == "" && (o.stderr == "" || o.stderrToStdout()) {
 		return errors.New("--append: needs --stdout or --stderr")
 	}
-	users := map[int]bool{}
 	if o.pty {
 		o.onScreen(a, opens)
 	}
-	for _, f := range opens {
-		if users[f.fd] {
-			return fmt.Errorf("descriptor %d is redirected twice", f.fd)
+	by := map[int]string{}
+	claim := func(flag string, fd int) error {
+		if first := by[fd]; first != "" {
+			return fmt.Errorf("%s: descriptor %d is that of %s already", flag, fd, first)
 		}
-		users[f.fd] = true
-		a.Open(f.fd, f.path, f.flag, 0o666)
+		by[fd] = flag
+		o.from.actions = append(o.from.actions, flag)
+		return nil
+	}
+	for _, f := range opens {
+		if err := claim(f.by, f.fd); err != nil {
+			return err
+		}
+		a.Open(f.fd, f.path, f.mode, 0o666)
 	}
 	if o.stderrToStdout() {
-		if users[2] {
-			return fmt.Errorf("descriptor 2 is redirected twice")
+		if err := claim("--stderr", 2); err != nil {
+			return err
 		}
-		users[2] = true
 		a.Dup2(1, 2)
 	}
 	for _, fd := range o.keep {
-		if users[fd] {
-			return fmt.Errorf("descriptor %d is to be kept, and redirected", fd)
+		if err := claim("--keep-fd", fd); err != nil {
+			return err
 		}
 		if err := checkInherited(fd); err != nil {
 			return fmt.Errorf("--keep-fd %d: %w", fd, err)
@@ -180,6 +187,7 @@ func (o *options) actions(a *spawn.FileActions) error {
 		a.Inherit(fd)
 	}
 	if o.chdir != "" {
+		o.from.actions = append(o.from.actions, "--chdir")
 		a.Chdir(o.chdir)
 	}
 	return nil
@@ -190,6 +198,7 @@ func (o *options) onScreen(a *spawn.FileActions, opens []opening) {
 	for fd := range 3 {
 		redirected := slices.ContainsFunc(opens, func(f opening) bool { return f.fd == fd })
 		if !redirected && !slices.Contains(o.keep, fd) && (fd != 2 || !o.stderrToStdout()) {
+			o.from.actions = append(o.from.actions, "--pty")
 			a.File(o.screen.file(), fd)
 		}
 	}
@@ -205,13 +214,13 @@ func (o *options) redirections() []opening {
 	}
 	var opens []opening
 	if o.stdin != "" {
-		opens = append(opens, opening{0, o.stdin, modes["r"]})
+		opens = append(opens, opening{"--stdin", 0, o.stdin, modes["r"]})
 	}
 	if o.stdout != "" {
-		opens = append(opens, opening{1, o.stdout, mode})
+		opens = append(opens, opening{"--stdout", 1, o.stdout, mode})
 	}
 	if o.stderr != "" && !o.stderrToStdout() {
-		opens = append(opens, opening{2, o.stderr, mode})
+		opens = append(opens, opening{"--stderr", 2, o.stderr, mode})
 	}
 	return append(opens, o.opens...)
 }

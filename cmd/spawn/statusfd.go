@@ -134,13 +134,13 @@ func shown(status int) int {
 }
 
 // failed says why the program does not run.
-func (w *statusWriter) failed(err error) {
+func (w *statusWriter) failed(err error, message string) {
 	if w == nil {
 		return
 	}
 	status, _ := classify(err)
 	status = shown(status)
-	f := failureEvent{Error: message(err)}
+	f := failureEvent{Error: message}
 	var failed *spawn.Error
 	if errors.As(err, &failed) {
 		f.Step, f.Object = failed.Step, failed.Object

@@ -164,6 +164,9 @@ func (p *Program) ofStep(step raw.Step, errno syscall.Errno) error {
 
 // hintOf is more about a step of an attribute.
 func (p *Program) hintOf(step raw.Step, errno syscall.Errno) string {
+	if hint := p.unfit(step, errno); hint != "" {
+		return hint
+	}
 	switch errno {
 	case unix.EPERM, unix.EACCES:
 		return p.diag.denied(step, errno)

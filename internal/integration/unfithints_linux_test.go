@@ -1,0 +1,55 @@
+//go:build (amd64 || arm64) && !android && !spawn_forkexec
+
+package integration_test
+
+import (
+	"os"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
+)
+
+// TestUnfitThings has attributes whose things are there, but not of the kind that the kernel
+// wants, or not for this child: the hint says so.
+func TestUnfitThings(t *testing.T) {
+	open := func(path string) *os.File {
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		return f
+	}
+	null, uts := open(os.DevNull), open("/proc/self/ns/uts")
+	noGroup := attr.Setpgid{Pgid: 1<<22 - 1} // above all pids but the last
+	spawntest.EachEngine(t, func(t *testing.T) {
+		for _, c := range []struct {
+			list attr.List
+			told
+		}{
+			{attr.List{attr.Setsid{}, attr.ControllingTTY{File: null}}, told{os.DevNull, unix.ENOTTY, []string{"not a terminal"}}},
+			{attr.List{attr.Setpgid{}, attr.Foreground{File: null}}, told{os.DevNull, unix.ENOTTY, []string{"not the controlling terminal"}}},
+			{attr.List{noGroup}, told{"4194303", unix.EPERM, []string{"no such process group"}}},
+			{attr.List{attr.CPUAffinity{60000}}, told{"[60000]", unix.EINVAL, []string{"online CPUs: 0"}}},
+			{attr.List{attr.JoinNamespace{File: null, Types: unix.CLONE_NEWNET}}, told{os.DevNull + " net", unix.EINVAL, []string{"not the file of a namespace"}}},
+			{attr.List{attr.JoinNamespace{File: uts, Types: unix.CLONE_NEWNET}}, told{"/proc/self/ns/uts net", unix.EINVAL, []string{"CLONE_NEWUTS"}}},
+		} {
+			checkTold(t, &spawn.Spec{Path: "/bin/true", Attr: c.list}, c.told)
+		}
+	})
+}
+
+// TestProcOfOtherPIDs mounts a proc file system where the pid namespace is not the child's to
+// look at.
+func TestProcOfOtherPIDs(t *testing.T) {
+	spawntest.NeedNamespaces(t, unix.CLONE_NEWUSER|unix.CLONE_NEWNS)
+	at := t.TempDir()
+	list := attr.List{attr.Namespaces{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS}, attr.MapRoot(), attr.Mounts{{FSType: "proc", Target: at}}}
+	checkTold(t, &spawn.Spec{Path: "/bin/true", Attr: list}, told{at, unix.EPERM, []string{"pid namespace"}})
+	list[2] = attr.Mounts{{FSType: "proc", Target: "/nonexistent"}}
+	checkTold(t, &spawn.Spec{Path: "/bin/true", Attr: list}, told{"/nonexistent", unix.ENOENT, []string{""}})
+}
