@@ -90,6 +90,8 @@ const (
 	StepPrivateMounts  = plan.StepPrivateMounts  // "private_mounts"
 	StepMount          = plan.StepMount          // "mount"
 	StepPivotRoot      = plan.StepPivotRoot      // "pivot_root"
+	StepNewRoot        = plan.StepNewRoot        // "new_root"
+	StepOpenTree       = plan.StepOpenTree       // "open_tree"
 	StepChroot         = plan.StepChroot         // "chroot"
 	StepSethostname    = plan.StepSethostname    // "sethostname"
 	StepSetdomainname  = plan.StepSetdomainname  // "setdomainname"

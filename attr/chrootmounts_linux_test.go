@@ -67,6 +67,8 @@ func TestMountsInChroot(t *testing.T) {
 		"pids":           {attr.List{attr.Namespaces{Flags: unix.CLONE_NEWNS | unix.CLONE_NEWPID}, mounts}, 3, "/mnt/file"},
 		"pivot":          {attr.List{attr.Unshare{Flags: unix.CLONE_NEWNS}, attr.PivotRoot("/new")}, 4, "/program"},
 		"mount, pivot":   {attr.List{attr.Namespaces{Flags: unix.CLONE_NEWNS}, attr.Mounts{{Target: "/new/mnt", FSType: "tmpfs"}}, attr.PivotRoot("new")}, 4, "/mnt/file"},
+		"new root":       {attr.List{attr.Namespaces{Flags: unix.CLONE_NEWNS}, attr.NewRoot{{Path: "/", Bind: "new"}, {Path: "/mnt", FSType: "tmpfs"}}}, 4, "/mnt/file"},
+		"empty root":     {attr.List{attr.Unshare{Flags: unix.CLONE_NEWNS}, attr.NewRoot{{Path: "/program", Bind: "/new/program"}}}, 4, "/file"},
 		"mount, chroot":  {attr.List{attr.Namespaces{Flags: unix.CLONE_NEWNS}, attr.Mounts{{Target: "/new/mnt", FSType: "tmpfs"}}, attr.Chroot("/new")}, 4, "/mnt/file"},
 	}
 	spawntest.EachEngine(t, func(t *testing.T) {

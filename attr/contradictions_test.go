@@ -48,6 +48,7 @@ var contradictions = []contradiction{
 	{a: attr.IDs{Root: true}, b: attr.IDMap{UID: ids(0, 0, 1), GID: ids(0, 0, 1)}, with: attr.List{attr.Namespaces{Flags: newUser}}},
 
 	{a: attr.Chroot("/"), b: attr.PivotRoot("/"), with: attr.List{attr.Unshare{Flags: newNS}}},
+	{a: attr.NewRoot{{Path: "/x"}}, b: attr.PivotRoot("/"), with: attr.List{attr.Unshare{Flags: newNS}}},
 	{a: attr.Namespaces{Flags: newUser}, b: attr.Unshare{Flags: newUser}},
 	{a: attr.Namespaces{Flags: newUTS}, b: attr.Unshare{Flags: newUTS | newNS}},
 	{a: attr.Namespaces{Flags: newIPC}, b: attr.Unshare{Flags: newIPC}},

@@ -228,6 +228,21 @@ func Example_container() {
 	// Output:
 }
 
+// The child sees nothing but what is named here, and needs no privilege for that.
+func ExampleNewRoot() {
+	compiles(
+		attr.Namespaces{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS},
+		attr.MapSelf(),
+		attr.NewRoot{ // all that the program sees
+			{Path: "/usr", Bind: "/usr"},
+			{Path: "/lib64", Symlink: "usr/lib64"},
+			{Path: "/tmp", FSType: "tmpfs", Data: "mode=1777"},
+			{Path: "/srv/data", Bind: "/srv/data", Writable: true},
+		},
+	)
+	// Output:
+}
+
 // The child enters the namespaces of another process.
 func Example_join() {
 	pidfd, err := unix.PidfdOpen(os.Getpid(), 0)

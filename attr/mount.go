@@ -134,11 +134,17 @@ func (d PivotRoot) lower(p *plan.Plan) {
 		privateMounts(p)
 	}
 	b := p.Builder()
-	dir, here := b.String(string(d)), b.String(".")
+	dir := b.String(string(d))
 	p.Step(plan.StepPivotRoot, string(d))
 	p.Call(plan.Root, raw.Mount, dir, dir, raw.Int(0), raw.Int(msBind|msRec), raw.Int(0))
 	p.Call(plan.Root, raw.Chdir, dir)
+	pivotHere(p)
+}
+
+// pivotHere makes the working directory, a mount point, the root.
+func pivotHere(p *plan.Plan) {
+	b := p.Builder()
 	p.PivotHere(plan.Root)
-	p.Call(plan.Root, raw.Umount2, here, raw.Int(mntDetach))
+	p.Call(plan.Root, raw.Umount2, b.String("."), raw.Int(mntDetach))
 	p.Call(plan.Root, raw.Chdir, b.String("/"))
 }

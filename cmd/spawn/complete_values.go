@@ -14,7 +14,7 @@ import (
 var pathFlags = map[string]func(path string) bool{
 	"stdin": anyFile, "stdout": anyFile, "pidfile": anyFile, "seccomp": anyFile,
 	"allow-read": anyFile, "allow-write": anyFile, "allow-exec": anyFile,
-	"chdir": isDir, "cgroup": isDir, "chroot": isDir, "pivot-root": isDir,
+	"chdir": isDir, "cgroup": isDir, "chroot": isDir, "pivot-root": isDir, "bind": anyFile, "ro-bind": anyFile, "dev-bind": anyFile,
 }
 
 // valueFlags are the flags whose values are known, and what can begin with a text.

@@ -30,6 +30,7 @@ var flagsOf = map[string][]string{
 	"Mounts":              {"mount"},
 	"NUMAPolicy":          {"numa"},
 	"Namespaces":          {"new"},
+	"NewRoot":             {"bind", "ro-bind", "dev-bind", "tmpfs", "proc", "dev", "dir", "symlink"},
 	"Nice":                {"nice", "add-nice"},
 	"NoFile":              {"rlimit"},
 	"NoFilePolicy":        {"rlimit"},

@@ -26,6 +26,7 @@ type options struct {
 	sandbox
 	memory
 	isolation
+	rooted
 	running
 
 	program []string
@@ -39,7 +40,7 @@ type options struct {
 // flags are the flags, which store into o. The help text has them in this order.
 func (o *options) flags() []*pflag.Flag {
 	return slices.Concat(o.fileFlags(), o.processFlags(), o.schedFlags(), o.limitFlags(), o.treeFlags(), o.identityFlags(),
-		o.sandboxFlags(), o.memoryFlags(), o.namespaceFlags(), o.runFlags())
+		o.sandboxFlags(), o.memoryFlags(), o.namespaceFlags(), o.rootFlags(), o.runFlags())
 }
 
 // letters are the short names of the frequent flags.

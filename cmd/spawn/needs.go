@@ -33,6 +33,7 @@ var needs = map[string][]need{
 	"Mounts":              {{"", "", "CAP_SYS_ADMIN"}},
 	"NUMAPolicy":          {{"", "CONFIG_NUMA", ""}},
 	"Namespaces":          {{"", "user: 3.8, cgroup: 4.6, time: 6.2", "CAP_SYS_ADMIN, or a user namespace with it"}},
+	"NewRoot":             {{"", "Bind: 5.12", "CAP_SYS_ADMIN, CAP_SYS_CHROOT"}},
 	"Nice":                {{"", "", "to lower it: CAP_SYS_NICE or RLIMIT_NICE"}},
 	"NoFile":              {{"", "", "to raise a hard limit: CAP_SYS_RESOURCE"}},
 	"NoFilePolicy":        {{"", "", "to raise a hard limit: CAP_SYS_RESOURCE"}},

@@ -230,7 +230,7 @@ func (o *options) attributes() (attr.List, error) {
 	var all attr.List
 	for _, group := range []func() (attr.List, error){
 		o.processAttributes, o.schedAttributes, o.limitAttributes, o.treeAttributes, o.identityAttributes,
-		o.sandboxAttributes, o.memoryAttributes, o.namespaceAttributes,
+		o.sandboxAttributes, o.memoryAttributes, o.namespaceAttributes, o.rootAttributes,
 	} {
 		list, err := group()
 		if err != nil {

@@ -54,6 +54,8 @@ var capNeeds = []struct {
 	{plan.StepMount, capNeed{unix.CAP_SYS_ADMIN, false, false, ""}},
 	{plan.StepPrivateMounts, capNeed{unix.CAP_SYS_ADMIN, false, false, ""}},
 	{plan.StepPivotRoot, capNeed{unix.CAP_SYS_ADMIN, false, false, ""}},
+	{plan.StepNewRoot, capNeed{unix.CAP_SYS_ADMIN, false, false, ""}},
+	{plan.StepOpenTree, capNeed{unix.CAP_SYS_ADMIN, false, false, ""}},
 	{plan.StepSethostname, capNeed{unix.CAP_SYS_ADMIN, false, false, ""}},
 	{plan.StepSetdomainname, capNeed{unix.CAP_SYS_ADMIN, false, false, ""}},
 	{plan.StepChroot, capNeed{unix.CAP_SYS_CHROOT, false, false, ""}},

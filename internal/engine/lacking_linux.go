@@ -89,6 +89,8 @@ var lacks = []struct {
 	{failed{plan.StepCapset, unix.ENOSYS}, multiUser},
 	{failed{plan.StepSecurebits, unix.ENOSYS}, multiUser},
 	{failed{plan.StepMount, unix.ENODEV}, lacking{"this file system in the kernel", ""}},
+	{failed{plan.StepNewRoot, unix.ENODEV}, lacking{"this file system in the kernel", ""}},
+	{failed{plan.StepOpenTree, unix.ENOSYS}, lacking{"open_tree and mount_setattr", "5.12"}},
 	{failed{plan.StepOOMScoreAdj, unix.ENOENT}, procMounted},
 	{failed{plan.StepCoredumpFilter, unix.ENOENT}, lacking{"/proc to be mounted, and CONFIG_ELF_CORE", ""}},
 	{failed{plan.StepUIDMap, unix.ENOENT}, procMounted},
@@ -152,7 +154,8 @@ func (p *Program) actionOf(step raw.Step) *plan.Action {
 // call that is about no file.
 func (p *Program) ofStep(step raw.Step, errno syscall.Errno) error {
 	switch step.Name {
-	case plan.StepMount, plan.StepPrivateMounts, plan.StepPivotRoot, plan.StepChroot, plan.StepCtty, plan.StepNoctty, plan.StepForeground,
+	case plan.StepMount, plan.StepPrivateMounts, plan.StepPivotRoot, plan.StepNewRoot, plan.StepMkdir, plan.StepSymlink, plan.StepChroot,
+		plan.StepCtty, plan.StepNoctty, plan.StepForeground,
 		plan.StepOOMScoreAdj, plan.StepCoredumpFilter, plan.StepSELinux, plan.StepAppArmor, plan.StepUIDMap, plan.StepGIDMap, plan.StepSetgroups:
 		return notLacking(errno)
 	}

@@ -155,6 +155,9 @@ func constName(c raw.Call, i int, n int64) (string, bool) {
 		{raw.Readlinkat, 0, plan.AtFdcwd}:                 "AT_FDCWD",
 		{raw.Mkdirat, 0, plan.AtFdcwd}:                    "AT_FDCWD",
 		{raw.Symlinkat, 1, plan.AtFdcwd}:                  "AT_FDCWD",
+		{raw.Mknodat, 0, plan.AtFdcwd}:                    "AT_FDCWD",
+		{raw.OpenTree, 0, plan.AtFdcwd}:                   "AT_FDCWD",
+		{raw.MoveMount, 2, plan.AtFdcwd}:                  "AT_FDCWD",
 		{raw.Fcntl, 1, unix.F_SETFD}:                      "F_SETFD",
 		{raw.Fcntl, 1, unix.F_DUPFD_CLOEXEC}:              "F_DUPFD_CLOEXEC",
 		{raw.Dup3, 2, unix.O_CLOEXEC}:                     "O_CLOEXEC",
@@ -193,7 +196,7 @@ func constName(c raw.Call, i int, n int64) (string, bool) {
 		{raw.Prctl, 0, unix.PR_SET_CHILD_SUBREAPER}:       "PR_SET_CHILD_SUBREAPER",
 		{raw.Keyctl, 0, unix.KEYCTL_JOIN_SESSION_KEYRING}: "KEYCTL_JOIN_SESSION_KEYRING",
 	}[at{c.Sys, i, n}]
-	if !ok && (c.Sys == raw.Openat && i == 2 || c.Sys == raw.Openat && i == 3 || c.Sys == raw.Mkdirat && i == 2 || c.Sys == raw.Umask) {
+	if !ok && (c.Sys == raw.Openat && i == 2 || c.Sys == raw.Openat && i == 3 || c.Sys == raw.Mkdirat && i == 2 || c.Sys == raw.Mknodat && i == 2 || c.Sys == raw.Umask) {
 		return fmt.Sprintf("%#o", n), true
 	}
 	if !ok {

@@ -58,6 +58,8 @@ var scenes = map[string]scene{
 	"unshared":   root(attr.Unshare{Flags: unix.CLONE_NEWNS | unix.CLONE_NEWUTS}, attr.Hostname("here")),
 	"mounts": root(attr.Namespaces{Flags: unix.CLONE_NEWNS},
 		attr.Mounts{{FSType: "tmpfs", Target: "/mnt", Flags: unix.MS_NOSUID}}),
+	"new root": root(attr.Namespaces{Flags: unix.CLONE_NEWNS}, attr.NewRoot{{Path: "/program", Bind: "program"},
+		{Path: "/tmp", FSType: "tmpfs"}, {Path: "/tmp/directory"}, {Path: "/tmp/link", Symlink: "/"}}),
 	"pid namespace": list(attr.Namespaces{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWPID}, attr.MapRoot()),
 	"id map":        list(attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.MapRoot()),
 	"own id map":    list(attr.Unshare{Flags: unix.CLONE_NEWUSER}, attr.MapRoot()),

@@ -33,7 +33,8 @@ var phasesOf = map[string][]plan.Phase{
 	"dumpable":   {plan.Hide, plan.Namespaces, plan.DropCaps},
 	"setns":      {plan.JoinNamespaces},
 	"unshare":    {plan.Namespaces}, "uid_map": {plan.Namespaces}, "gid_map": {plan.Namespaces},
-	"private_mounts": {plan.Namespaces, plan.Mounts}, "mount": {plan.Mounts},
+	"private_mounts": {plan.Namespaces, plan.Mounts}, "mount": {plan.Mounts, plan.Root},
+	"new_root": {plan.Root}, "open_tree": {plan.Root},
 	"chroot": {plan.Root}, "pivot_root": {plan.Root}, "sethostname": {plan.Root}, "setdomainname": {plan.Root},
 	"keepcaps": {plan.KeepCaps}, "bounding": {plan.KeepCaps},
 	"setgroups": {plan.Namespaces, plan.Credentials}, "setresgid": {plan.Credentials}, "setresuid": {plan.Credentials},
@@ -41,7 +42,7 @@ var phasesOf = map[string][]plan.Phase{
 	"pdeathsig": {plan.AfterCredentials}, "keyring": {plan.AfterCredentials},
 	"umask": {plan.Umask},
 	"open":  {plan.Files}, "openat": {plan.Files}, "dup2": {plan.Files}, "file": {plan.Files}, "close": {plan.Files},
-	"openat2": {plan.Files}, "mkdir": {plan.Files}, "symlink": {plan.Files}, "closefrom": {plan.Files}, "inherit": {plan.Files}, "chdir": {plan.Files}, "fchdir": {plan.Files}, "tcsetpgrp": {plan.Files},
+	"openat2": {plan.Files}, "mkdir": {plan.Root, plan.Files}, "symlink": {plan.Root, plan.Files}, "closefrom": {plan.Files}, "inherit": {plan.Files}, "chdir": {plan.Files}, "fchdir": {plan.Files}, "tcsetpgrp": {plan.Files},
 	"path": {plan.Terminal}, "env": {plan.HostFiles},
 	"noctty": {plan.Terminal}, "ctty": {plan.Terminal},
 	"timerslack": {plan.Lower}, "personality": {plan.Lower}, "subreaper": {plan.Lower},
@@ -99,7 +100,8 @@ func allAttributes(t *testing.T) []*spawn.Spec {
 	third := &spawn.Spec{Path: "/bin/true", Attr: attr.List{attr.Setsid{}, attr.ControllingTTY{FD: attr.FD(0)}, attr.ResetIDs{}, attr.StartSuspended{},
 		attr.CoredumpFilter(0), attr.MemoryDenyWriteExec{}, attr.NoHugePages{}, attr.MergePages{}, digestOf(t, "/bin/true")}}
 	third.Actions.File(null, 3)
-	fourth := &spawn.Spec{Path: "/bin/true", Attr: attr.List{attr.Umask(0), attr.DieWithParent{}, attr.Setsid{}}}
+	fourth := &spawn.Spec{Path: "/bin/true", Attr: attr.List{attr.Umask(0), attr.DieWithParent{}, attr.Setsid{},
+		attr.Unshare{Flags: unix.CLONE_NEWNS}, attr.NewRoot{{Path: "/x", Bind: "/bin"}, {Path: "/y"}, {Path: "/z", Symlink: "y"}}}}
 	t.Cleanup(pidns.EndForTest)
 	return []*spawn.Spec{most, other, third, fourth}
 }

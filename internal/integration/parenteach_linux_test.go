@@ -39,6 +39,7 @@ func eachAttribute(t *testing.T) map[string]*spawn.Spec {
 		{attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody, KeepGroups: true}}, {attr.ResetIDs{}},
 		{attr.IDs{RUID: attr.KeepID, EUID: testenv.Nobody, RGID: attr.KeepID, EGID: testenv.Nobody, KeepGroups: true}},
 		{attr.Chroot(dir), user}, {attr.PivotRoot(dir), mounts}, {attr.Mounts{{Target: dir + "/tmp", FSType: "tmpfs"}}, mounts},
+		{attr.NewRoot{{Path: "/", Bind: dir}, {Path: "/tmp", FSType: "tmpfs"}, {Path: "/tmp/x"}, {Path: "/tmp/y", Symlink: "x"}}, mounts},
 		{names}, {attr.Unshare{Flags: spawntest.WithUser(unix.CLONE_NEWUTS | unix.CLONE_NEWNS | unix.CLONE_NEWIPC)}},
 		{attr.JoinNamespace{File: uts}}, {attr.IDMap{UID: uid, GID: gid}, user}, {attr.Hostname("spawn"), names}, {attr.Domainname("spawn"), names},
 		{attr.AmbientCaps{0}}, {attr.NoCapabilities()}, {attr.SecureBits(0xf), attr.Credential{KeepGroups: true, Root: true}},
@@ -56,9 +57,9 @@ func eachAttribute(t *testing.T) map[string]*spawn.Spec {
 	}
 	t.Cleanup(pidns.EndForTest)
 	specs["Namespaces"].Attr = attr.List{names}
-	specs["Chroot"].Path, specs["PivotRoot"].Path = "/program", "/program"
+	specs["Chroot"].Path, specs["PivotRoot"].Path, specs["NewRoot"].Path = "/program", "/program", "/program"
 	if testenv.OnInitramfs(t) {
-		specs["PivotRoot"] = specs["Mounts"]
+		specs["PivotRoot"], specs["NewRoot"] = specs["Mounts"], specs["Mounts"]
 	}
 	specs["Landlock"] = &spawn.Spec{Path: dir + "/program", Attr: attr.List{attr.NoNewPrivs{}}}
 	if spawntest.HasLandlock() {

@@ -259,7 +259,8 @@ func (p *Plan) StartStep(name string) {
 // Call adds a system call to the step in a phase.
 func (p *Plan) Call(ph Phase, sys raw.Sys, args ...raw.Arg) raw.OpRef {
 	switch sys {
-	case raw.Chdir, raw.Fchdir, raw.Chroot, raw.Mount, raw.PivotRoot, raw.Umount2, raw.Openat2, raw.Mkdirat, raw.Symlinkat:
+	case raw.Chdir, raw.Fchdir, raw.Chroot, raw.Mount, raw.PivotRoot, raw.Umount2, raw.Openat2, raw.Mkdirat, raw.Symlinkat,
+		raw.Mknodat, raw.OpenTree, raw.MoveMount:
 		p.MayWait = true
 	}
 	return p.b.Call(uint8(ph), sys, args...)

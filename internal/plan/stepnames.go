@@ -48,6 +48,8 @@ const (
 	StepPrivateMounts  = "private_mounts"
 	StepMount          = "mount"
 	StepPivotRoot      = "pivot_root"
+	StepNewRoot        = "new_root"
+	StepOpenTree       = "open_tree"
 	StepChroot         = "chroot"
 	StepSethostname    = "sethostname"
 	StepSetdomainname  = "setdomainname"

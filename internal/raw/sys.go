@@ -36,10 +36,14 @@ const (
 	Keyctl
 	Lseek
 	Mkdirat
+	Mknodat
 	Mount
+	MountSetattr
+	MoveMount
 	Nanosleep
 	Openat
 	Openat2
+	OpenTree
 	PidfdGetfd
 	PidfdSendSignal
 	PivotRoot
