@@ -114,21 +114,25 @@ func TestStatusFDWithoutReader(t *testing.T) {
 }
 
 // TestStatusOnStreamWithoutReader wants no broken pipe to end spawn before the program has
-// ended.
+// ended, or before it is said why there is none.
 func TestStatusOnStreamWithoutReader(t *testing.T) {
 	t.Parallel()
 	for _, fd := range []string{"1", "2"} {
-		r, w, err := os.Pipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Close()
-		cmd := spawnCmd(t, "--status-fd", fd, "sh", "-c", "exit 3")
-		cmd.Stdout, cmd.Stderr = w, w
-		_ = cmd.Run() // the state tells
-		w.Close()
-		if got := shellStatus(cmd.ProcessState); got != 3 {
-			t.Errorf("%s: status %d", fd, got)
+		for status, program := range map[int][]string{
+			3: {"sh", "-c", "exit 3"}, statusNotFound: {"no-such-program"}, statusNotRun: {"/"}, statusError: {"--chdir", "/nonexistent", "true"},
+		} {
+			r, w, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Close()
+			cmd := spawnCmd(t, append([]string{"--status-fd", fd}, program...)...)
+			cmd.Stdout, cmd.Stderr = w, w
+			_ = cmd.Run() // the state tells
+			w.Close()
+			if got := shellStatus(cmd.ProcessState); got != status {
+				t.Errorf("%s, %q: status %d", fd, program, got)
+			}
 		}
 	}
 }

@@ -4,21 +4,16 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"os/exec"
 	"syscall"
 	"testing"
 
 	"github.com/safespawn/spawn"
 )
 
-// TestKilledWithProgram kills spawn by KILL, which it can't pass on. With --die-with-parent
-// nothing of the program is left: all of it has standard output open.
-func TestKilledWithProgram(t *testing.T) {
-	needEngine(t, "--die-with-parent")
-	script := "echo $PPID; exec sleep 600"
-	if spawn.Features().Has(spawn.FeatureDieWithParent) {
-		script = "sleep 600 & setsid sh -c 'sleep 600 & echo ready; exec sleep 600' & " + script
-	}
-	cmd := spawnCmd(t, "--die-with-parent", "sh", "-c", script)
+// startedSaying starts a command, and reads a line of what it says.
+func startedSaying(t *testing.T, cmd *exec.Cmd) *bufio.Reader {
+	t.Helper()
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -30,6 +25,19 @@ func TestKilledWithProgram(t *testing.T) {
 	if _, err := in.ReadString('\n'); err != nil {
 		t.Fatal(err)
 	}
+	return in
+}
+
+// TestKilledWithProgram kills spawn by KILL, which it can't pass on. With --die-with-parent
+// nothing of the program is left: all of it has standard output open.
+func TestKilledWithProgram(t *testing.T) {
+	needEngine(t, "--die-with-parent")
+	script := "echo $PPID; exec sleep 600"
+	if spawn.Features().Has(spawn.FeatureDieWithParent) {
+		script = "sleep 600 & setsid sh -c 'sleep 600 & echo ready; exec sleep 600' & " + script
+	}
+	cmd := spawnCmd(t, "--die-with-parent", "sh", "-c", script)
+	in := startedSaying(t, cmd)
 	if spawn.Features().Has(spawn.FeatureDieWithParent) {
 		if _, err := in.ReadString('\n'); err != nil { // of the other one
 			t.Fatal(err)
@@ -54,17 +62,7 @@ func TestKilledWithoutProgram(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	in := bufio.NewReader(out)
-	if _, err := in.ReadString('\n'); err != nil {
-		t.Fatal(err)
-	}
+	in := startedSaying(t, cmd)
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}

@@ -158,7 +158,7 @@ func newRelay(o *options) *relay {
 		list = append(list, resuming...)
 	}
 	if o.screen != nil {
-		list = append(list, stopping...)
+		list = append(list, stopping()...)
 	}
 	if len(list) > 0 {
 		signal.Notify(r.signals, list...)

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -266,8 +269,17 @@ func (s *screen) finish(r *relay, timedOut bool) {
 	}
 }
 
-// stopping are the signals that a screen wants to know of besides.
-var stopping = []os.Signal{syscall.SIGTSTP, syscall.SIGCONT}
+// stopping are the signals that a screen wants to know of besides, but for those that are
+// ignored, of which package os/signal knows nothing as long as nobody asks for them.
+func stopping() []os.Signal {
+	text, _ := os.ReadFile("/proc/self/status") // without it none is known to be ignored
+	_, after, _ := strings.Cut(string(text), "\nSigIgn:\t")
+	digits, _, _ := strings.Cut(after, "\n")
+	ignored, _ := strconv.ParseUint(digits, 16, 64)
+	return slices.DeleteFunc([]os.Signal{syscall.SIGTSTP, syscall.SIGCONT}, func(sig os.Signal) bool {
+		return ignored&(1<<(sig.(syscall.Signal)-1)) != 0
+	})
+}
 
 // takes does what a signal means for the terminal, and reports whether it is not for the
 // program.

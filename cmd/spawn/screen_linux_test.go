@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -369,4 +370,22 @@ func TestPTYFull(t *testing.T) {
 		}
 	}
 	w.Close()
+}
+
+// TestPTYKeepsIgnored wants the program to ignore what the caller ignores, with a terminal of
+// its own, too.
+func TestPTYKeepsIgnored(t *testing.T) {
+	needEngine(t, "--pty")
+	testenv.OpenPTY(t) // or the test is skipped
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		testenv.Skip(t, "no bash")
+	}
+	cmd := spawnCmd(t)
+	cmd.Path = bash
+	cmd.Args = []string{"bash", "-c", `trap '' TSTP; exec -a spawn "$0" "$@"`, testenv.Self(t), "--pty", "cat", "/proc/self/status"}
+	ignored, err := strconv.ParseUint(fields(ok(t, cmd))["SigIgn"], 16, 64)
+	if err != nil || ignored&(1<<(unix.SIGTSTP-1)) == 0 {
+		t.Errorf("%x, %v", ignored, err)
+	}
 }

@@ -27,4 +27,4 @@ func (*screen) finish(*relay, bool) {}
 
 func (*screen) takes(os.Signal) bool { return false }
 
-var stopping []os.Signal
+func stopping() []os.Signal { return nil }

@@ -65,6 +65,7 @@ func newStatusWriter(fd *int) (*statusWriter, error) {
 	if err := checkInherited(*fd); err != nil {
 		return nil, fmt.Errorf("--status-fd %d: %w", *fd, err)
 	}
+	outliveReaders() // the descriptor may be one of the standard streams
 	w := &statusWriter{os.NewFile(uintptr(*fd), "status"), make(chan []byte, 2), make(chan struct{})}
 	go func() {
 		defer close(w.done)

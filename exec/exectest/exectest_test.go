@@ -200,6 +200,13 @@ func killed(t *testing.T, c *exec.Cmd, begun <-chan struct{}) {
 	}
 }
 
+// untilRefused reads or writes until that fails.
+func untilRefused(use func([]byte) (int, error)) (err error) {
+	for b := []byte{'!'}; err == nil; _, err = use(b) {
+	}
+	return err
+}
+
 // TestDeadWritesNothing has a program that goes on when a signal has ended it.
 func TestDeadWritesNothing(t *testing.T) {
 	begun, late := make(chan struct{}), make(chan error)
@@ -208,12 +215,8 @@ func TestDeadWritesNothing(t *testing.T) {
 		fmt.Fprint(r.Stdout, "alive")
 		close(begun)
 		<-r.Done
-		for {
-			if _, err := r.Stdout.Write([]byte("!")); err != nil {
-				late <- err
-				return 0
-			}
-		}
+		late <- untilRefused(r.Stdout.Write)
+		return 0
 	}))
 	c.Stdout = &out
 	killed(t, c, begun)
@@ -233,12 +236,8 @@ func TestDeadReadsNothing(t *testing.T) {
 		_, _ = io.ReadFull(r.Stdin, make([]byte, 2))
 		close(begun)
 		<-r.Done
-		for {
-			if _, err := r.Stdin.Read(make([]byte, 1)); err != nil {
-				late <- err
-				return 0
-			}
-		}
+		late <- untilRefused(r.Stdin.Read)
+		return 0
 	}))
 	in := strings.NewReader("ab" + strings.Repeat("c", 1<<20))
 	c.Stdin = in
