@@ -43,7 +43,7 @@ func everyFlag(t *testing.T) [][]string {
 			"--unshare", "user,mount", "--map-root", "--pivot-root", "/", "--join", "net=/proc/self/ns/net", "--join", self + ":ipc", "--verbose",
 		},
 		{
-			"--reset-ids", "--caps", "none", "--coredump-filter", "none", "--deny-write-exec", "--no-huge-pages", "--merge-pages",
+			"--reset-ids", "--reset-env", "--caps", "none", "--coredump-filter", "none", "--deny-write-exec", "--no-huge-pages", "--merge-pages",
 			"--selinux-context", "a", "--apparmor-profile", "b", "--die-with-parent",
 			"--sha256", strings.Repeat("0a", 32), "--argv0", "a", "--unset-env", "A", "--add-nice", "1", "--new", "user,mount", "--map-self", "--bind", "/", "--ro-bind", "/a", "--dev-bind", "/dev:/b",
 			"--tmpfs", "/tmp", "--proc", "/proc", "--dev", "/dev", "--dir", "/d", "--symlink", "d:/e", "--pty", "--status-fd", "1",

@@ -17,7 +17,7 @@ type identity struct {
 	user                   string
 	groups                 []uint32 // nil where not given
 	keepGroups             bool
-	userEnv                bool
+	userEnv, resetEnv      bool
 	ruid, euid, rgid, egid *uint32
 	resetIDs               bool
 
@@ -41,6 +41,7 @@ func (o *options) identityFlags() []*pflag.Flag {
 		o.value(group, "groups", "have the supplementary groups of `LIST`, or none", gather(&o.groups, parseGroups)),
 		toggle(group, "keep-groups", "keep the supplementary groups", &o.keepGroups),
 		toggle(group, "user-env", "set HOME, USER, LOGNAME and SHELL to those of --user", &o.userEnv),
+		toggle(group, "reset-env", "have TERM, and what a login sets for --user or the caller", &o.resetEnv),
 		id("ruid", "real user", &o.ruid),
 		id("euid", "effective user", &o.euid),
 		id("rgid", "real group", &o.rgid),
@@ -89,6 +90,8 @@ func (o *options) idAttributes() (list attr.List, err error) {
 		return nil, errors.New("--keep-groups: contradicts --groups")
 	case o.keepGroups && !alone && o.user == "":
 		return nil, errors.New("--keep-groups: needs --user, or --ruid and the like")
+	case o.resetEnv && o.clearEnv:
+		return nil, errors.New("--reset-env: contradicts --clear-env, as it keeps TERM and sets others")
 	case o.userEnv && o.user == "":
 		return nil, errors.New("--user-env: needs --user")
 	}

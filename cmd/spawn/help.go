@@ -91,8 +91,8 @@ their order; --explain shows it step by step. Lists have commas.
 
 const helpAfter = `
 Of --env, --unset-env, --fd, --keep-fd, --rlimit, --join, --uid-map, --gid-map,
---mount, the flags with lists and --allow-* there may be many. --clear-env comes before
---user-env, then --unset-env, then --env.
+--mount, the flags with lists and --allow-* there may be many. --clear-env or
+--reset-env come before --user-env, then --unset-env, then --env.
 
 Files. The program has descriptors 0, 1 and 2, those of --fd and --keep-fd, and
 no others. Files are opened by the child, as the user of --user, in the

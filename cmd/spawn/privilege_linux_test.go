@@ -38,7 +38,7 @@ func TestIDFlags(t *testing.T) {
 		same(t, c.flags, statusWith(t, c.flags...), c.want)
 	}
 	for _, flags := range [][]string{
-		{"--keep-groups"}, {"--keep-groups", "--groups", "1"}, {"--user-env"}, {"--user", "1:1", "--ruid", "1"}, {"--reset-ids", "--user", "1:1"},
+		{"--keep-groups"}, {"--keep-groups", "--groups", "1"}, {"--user-env"}, {"--reset-env", "--clear-env"}, {"--user", "1:1", "--ruid", "1"}, {"--reset-ids", "--user", "1:1"},
 	} {
 		fails(t, statusError, append(flags, "true")...)
 	}

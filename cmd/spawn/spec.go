@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.uber.org/zap"
@@ -109,18 +111,25 @@ func lookupEnv(env []string, name string) (value string, ok bool) {
 
 // environment is that of the program, made from the one given.
 func (o *options) environment(env []string) ([]string, error) {
-	if o.clearEnv {
+	var sets []string
+	var err error
+	switch {
+	case o.resetEnv:
+		env = slices.DeleteFunc(env, func(e string) bool { return !strings.HasPrefix(e, "TERM=") })
+		if sets, err = o.loginEnv(); err != nil {
+			return nil, fmt.Errorf("--reset-env: %w", unknown(err))
+		}
+	case o.clearEnv:
 		env = []string{}
 	}
-	if o.userEnv {
-		list, err := lookup.Env(o.user)
-		if err != nil {
+	if o.userEnv && !o.resetEnv {
+		if sets, err = lookup.Env(o.user); err != nil {
 			return nil, fmt.Errorf("--user-env: %w", unknown(err))
 		}
-		for _, text := range list {
-			name, value, _ := strings.Cut(text, "=")
-			env = setenv(env, variable{name, value})
-		}
+	}
+	for _, text := range sets {
+		name, value, _ := strings.Cut(text, "=")
+		env = setenv(env, variable{name, value})
 	}
 	for _, name := range o.unsetEnv {
 		env = unsetenv(env, name)
@@ -129,6 +138,21 @@ func (o *options) environment(env []string) ([]string, error) {
 		env = setenv(env, v)
 	}
 	return env, nil
+}
+
+// loginEnv is what a login sets, with the PATHs of setpriv(1).
+func (o *options) loginEnv() ([]string, error) {
+	who := cmp.Or(o.user, strconv.Itoa(os.Getuid()))
+	list, err := lookup.Env(who)
+	if err != nil {
+		return nil, err
+	}
+	cr, err := lookup.Credential(who)
+	path := "/usr/local/bin:/bin:/usr/bin"
+	if cr.UID == 0 {
+		path = "/usr/local/sbin:/usr/local/bin:/sbin:/bin:/usr/sbin:/usr/bin"
+	}
+	return append(list, "PATH="+path), err
 }
 
 func setenv(env []string, v variable) []string {
