@@ -257,9 +257,7 @@ func TestTreeOfTheDead(t *testing.T) {
 	}
 	_ = p.Kill() // Wait says it
 	waitFor(t, p)
-	if n := countMarked(mark); n != 1 {
-		t.Errorf("%d are alive", n)
-	}
+	// Somebody else who makes a tree here may be the next, such as another package's test.
 	testenv.Eventually(t, "the tree is ended", func() bool {
 		newTree(t, spawn.Limits{})
 		_, err := os.Stat(path)
