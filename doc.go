@@ -101,8 +101,8 @@
 //     child, which shares the parent's memory.
 //  11. JoinNamespace. In a user namespace of its own, which is made next, the child
 //     has no rights over other namespaces.
-//  12. Unshare with its IDMap; all mounts become private. Mounts and names that are
-//     made from here on are the child's own.
+//  12. Unshare with its IDMap, TimeOffsets; all mounts become private. Mounts and
+//     names that are made from here on are the child's own.
 //  13. Mounts. The new root might not contain their sources.
 //  14. PivotRoot, Chroot or NewRoot; Hostname, Domainname. Other credentials take
 //     the privilege away.
@@ -247,7 +247,7 @@
 //   - of each start: pipe, clone, file_table, dumpable, sigmask, sigdefault,
 //     rlimit, clock, execve;
 //   - of attributes: cgroup, unshare, setns, id_map, uid_map, gid_map,
-//     private_mounts, mount, pivot_root, new_root, open_tree, chroot, sethostname,
+//     timens_offsets, private_mounts, mount, pivot_root, new_root, open_tree, chroot, sethostname,
 //     setdomainname, setsid, setpgid, ctty, noctty, foreground, sigignore, umask, nice, sched,
 //     sched_util, affinity, mempolicy, ioprio, timerslack, core_sched,
 //     oom_score_adj, coredump_filter, mdwe, thp_disable, memory_merge, setgroups,

@@ -87,6 +87,7 @@ const (
 	StepIDMap          = plan.StepIDMap          // "id_map"
 	StepUIDMap         = plan.StepUIDMap         // "uid_map"
 	StepGIDMap         = plan.StepGIDMap         // "gid_map"
+	StepTimensOffsets  = plan.StepTimensOffsets  // "timens_offsets"
 	StepPrivateMounts  = plan.StepPrivateMounts  // "private_mounts"
 	StepMount          = plan.StepMount          // "mount"
 	StepPivotRoot      = plan.StepPivotRoot      // "pivot_root"

@@ -214,12 +214,13 @@ func Example_container() {
 			UID: []attr.IDMapEntry{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
 			GID: []attr.IDMapEntry{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
 		},
-		attr.Unshare{Flags: unix.CLONE_NEWNET},
+		attr.Unshare{Flags: unix.CLONE_NEWNET | unix.CLONE_NEWTIME},
 		attr.Mounts{
 			{Source: "/srv/box", Target: "/srv/box", Flags: unix.MS_BIND | unix.MS_REC},
 			{Source: "proc", Target: "/srv/box/proc", FSType: "proc", Flags: unix.MS_NOSUID | unix.MS_NODEV},
 		},
-		attr.PivotRoot("/srv/box"), // or attr.Chroot
+		attr.PivotRoot("/srv/box"),                 // or attr.Chroot
+		attr.TimeOffsets{Boottime: 24 * time.Hour}, // with CLONE_NEWTIME
 		attr.Hostname("box"),
 		attr.Domainname("example"),
 		attr.SessionKeyring(""),

@@ -236,7 +236,7 @@ func completeJoin(text string) []completion {
 		return after(kind+"=", files(file, false, anyFile))
 	}
 	if pid, list, with := strings.Cut(text, ":"); with {
-		return after(pid+":", several(func() []string { return namesOf(namespaces) })(list))
+		return after(pid+":", several(func() []string { return append(namesOf(namespaces), "all") })(list))
 	}
 	return keys(namesOf(namespaces))
 }

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -25,6 +27,8 @@ type isolation struct {
 	chroot         *attr.Chroot
 	pivotRoot      *attr.PivotRoot
 	mounts         attr.Mounts
+	mountProc      bool
+	offsets        attr.TimeOffsets
 	hostname       *attr.Hostname
 	domainname     *attr.Domainname
 }
@@ -35,7 +39,7 @@ func (o *options) namespaceFlags() []*pflag.Flag {
 	return []*pflag.Flag{
 		o.value(group, "new", "start in new namespaces: `LIST`, as user,pid,net", gather(&o.clone, clone)),
 		o.value(group, "unshare", "start, then leave the namespaces of `LIST`", gather(&o.unshare, unshare)),
-		o.value(group, "join", "enter a namespace: `TYPE=FILE`, or several: PID:LIST", collect(&o.joins, parseJoin)),
+		o.value(group, "join", "enter a namespace: `TYPE=FILE`, or several: PID:LIST, PID:all", collect(&o.joins, parseJoin)),
 		o.value(group, "uid-map", "map COUNT user ids: `INSIDE:OUTSIDE:COUNT`", collect(&o.uidMap, attr.ParseIDMapEntry)),
 		o.value(group, "gid-map", "map COUNT group ids: `INSIDE:OUTSIDE:COUNT`", collect(&o.gidMap, attr.ParseIDMapEntry)),
 		toggle(group, "map-root", "map the ids of the caller to 0", &o.mapRoot),
@@ -46,16 +50,22 @@ func (o *options) namespaceFlags() []*pflag.Flag {
 		o.value(group, "chroot", "change the root directory to `DIR`", single(&o.chroot, text)),
 		o.value(group, "pivot-root", "change it to `DIR`, and unmount the old one", single(&o.pivotRoot, text)),
 		o.value(group, "mount", "mount: `LIST` of type=T, source=S, target=T, options", gather(&o.mounts, parseMount)),
+		toggle(group, "mount-proc", "mount a new /proc, in a mount namespace of its own", &o.mountProc),
+		o.value(group, "monotonic", "have the monotonic clock of --new time ahead by `DURATION`", clock(&o.offsets.Monotonic)),
+		o.value(group, "boottime", "have the boot time clock of --new time ahead by `DURATION`", clock(&o.offsets.Boottime)),
 		o.value(group, "hostname", "have host name `NAME`", single(&o.hostname, text)),
 		o.value(group, "domainname", "have NIS domain name `NAME`", single(&o.domainname, text)),
 	}
 }
 
 func (o *options) namespaceAttributes() (list attr.List, err error) {
+	if err := o.addProc(); err != nil {
+		return nil, err
+	}
 	when(&list, o.clone != nil, attr.Namespaces{Flags: bits(o.clone)})
 	when(&list, o.unshare != nil, attr.Unshare{Flags: bits(o.unshare)})
 	for _, j := range o.joins {
-		f, err := o.openNamespace(j)
+		f, err := o.openNamespace(&j)
 		if err != nil {
 			return nil, fmt.Errorf("--join: %w", err)
 		}
@@ -74,11 +84,45 @@ func (o *options) namespaceAttributes() (list attr.List, err error) {
 	}
 	when(&list, len(m.UID)+len(m.GID) > 0, m)
 	when(&list, o.mounts != nil, o.mounts)
+	when(&list, o.offsets != attr.TimeOffsets{}, o.offsets)
 	put(&list, o.chroot)
 	put(&list, o.pivotRoot)
 	put(&list, o.hostname)
 	put(&list, o.domainname)
 	return list, nil
+}
+
+// addProc is --mount-proc, as unshare(1) has it.
+func (o *isolation) addProc() error {
+	if !o.mountProc {
+		return nil
+	}
+	proc, err := parseMount("type=proc,source=proc,target=/proc,nosuid,nodev,noexec")
+	if err != nil {
+		return fmt.Errorf("--mount-proc: %w", err)
+	}
+	own, err := numberOf("namespace", namespaces, "mount")
+	if err == nil && (bits(o.clone)|bits(o.unshare))&own == 0 {
+		o.clone = append(o.clone, own)
+	}
+	o.mounts = append(o.mounts, proc...)
+	return err
+}
+
+// clock stores the offset of a clock.
+func clock(to *time.Duration) func(string) error {
+	return func(s string) error {
+		seconds, err := strconv.ParseInt(s, 10, 64)
+		if d, several := time.ParseDuration(s); several == nil {
+			*to = d
+			return nil
+		}
+		if err != nil || seconds > math.MaxInt64/int64(time.Second) || seconds < math.MinInt64/int64(time.Second) {
+			return errors.New("not a duration, as 86400, -1h30m or 2.5s")
+		}
+		*to = time.Duration(seconds) * time.Second
+		return nil
+	}
 }
 
 // idMap has no maps if no flag was given.
@@ -122,6 +166,7 @@ type joining struct {
 	types uint
 	file  string
 	pid   int
+	all   bool
 }
 
 func parseJoin(s string) (j joining, err error) {
@@ -135,6 +180,10 @@ func parseJoin(s string) (j joining, err error) {
 		if j.pid, err = parseRange(1, math.MaxInt32)(pid); err != nil {
 			return j, err
 		}
+		if list == "all" {
+			j.all = true
+			return j, nil
+		}
 		var types []uint
 		types, err = parseNamespaces(namespaces)(list)
 		j.types = bits(types)
@@ -145,15 +194,19 @@ func parseJoin(s string) (j joining, err error) {
 }
 
 // openNamespace opens the file, or a pidfd.
-func (o *options) openNamespace(j joining) (*os.File, error) {
+func (o *options) openNamespace(j *joining) (f *os.File, err error) {
 	if j.file != "" {
 		return o.open(j.file, os.O_RDONLY)
 	}
-	f, err := openProcess(j.pid)
+	if f, err = openProcess(j.pid); err == nil {
+		o.opened = append(o.opened, f)
+		if j.all {
+			j.types, err = allOf(j.pid)
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("process %d: %w", j.pid, err)
 	}
-	o.opened = append(o.opened, f)
 	return f, nil
 }
 

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -66,6 +68,24 @@ func restrictions(path string) uint {
 	}
 	// Their numbers are those of mount(2).
 	return uint(st.Flags) & (unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC)
+}
+
+// allOf are the namespaces of a process, as nsenter(1) has them: but for the user namespace
+// where it is that of this process, which can't be entered, and for the time namespace, which
+// a program can't be started in.
+func allOf(pid int) (types uint, err error) {
+	for _, n := range plan.NamespaceKinds {
+		theirs, err := os.Stat(fmt.Sprintf("/proc/%d/ns/%s", pid, n.Name))
+		own, unknown := os.Stat("/proc/self/ns/" + n.Name)
+		switch {
+		case unknown != nil, n.Flag == plan.CloneNewTime: // the kernel may have none
+		case err != nil:
+			return 0, errors.Unwrap(err)
+		case n.Flag != plan.CloneNewUser || !os.SameFile(own, theirs):
+			types |= uint(n.Flag)
+		}
+	}
+	return types, nil
 }
 
 // openProcess opens a pidfd.

@@ -16,4 +16,6 @@ func restrictions(string) uint { return 0 }
 
 func niceValue() (int, error) { return 0, errors.ErrUnsupported }
 
+func allOf(int) (uint, error) { return 0, errors.ErrUnsupported }
+
 func openProcess(int) (*os.File, error) { return nil, errors.ErrUnsupported }

@@ -49,6 +49,7 @@ var needs = map[string][]need{
 	"SecureBits":          {{"", "", "CAP_SETPCAP"}},
 	"SessionKeyring":      {{"", "CONFIG_KEYS", ""}},
 	"StartSuspended":      {{"", "3.11", "to be allowed to trace"}},
+	"TimeOffsets":         {{"", "6.2", "CAP_SYS_TIME"}},
 	"Unshare":             {{"", "user: 3.8, cgroup: 4.6, time: 6.2", "CAP_SYS_ADMIN, or a user namespace with it"}},
 	"Tree.Attr":           {{"", "", "write access to the own control group, or CAP_SYS_ADMIN for a pid namespace"}},
 }

@@ -51,6 +51,7 @@ var capNeeds = []struct {
 	{plan.StepClone, capNeed{unix.CAP_SYS_ADMIN, false, false, "a new user namespace with it"}},
 	{plan.StepUnshare, capNeed{unix.CAP_SYS_ADMIN, false, false, "a new user namespace with it"}},
 	{plan.StepSetns, capNeed{unix.CAP_SYS_ADMIN, false, false, ""}},
+	{plan.StepTimensOffsets, capNeed{unix.CAP_SYS_TIME, false, false, ""}},
 	{plan.StepMount, capNeed{unix.CAP_SYS_ADMIN, false, false, ""}},
 	{plan.StepPrivateMounts, capNeed{unix.CAP_SYS_ADMIN, false, false, ""}},
 	{plan.StepPivotRoot, capNeed{unix.CAP_SYS_ADMIN, false, false, ""}},

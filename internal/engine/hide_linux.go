@@ -15,7 +15,7 @@ import (
 type hiding struct {
 	early, late raw.Var
 	shared      bool // the flag is this process's, too
-	ownMaps     bool // the child writes maps once it is in its user namespace
+	ownMaps     bool // the child writes files of /proc once it is in its namespaces
 }
 
 // lowerHiding hides the memory before the first step after which others may reach
@@ -31,7 +31,7 @@ func (p *Program) lowerHiding(pl *plan.Plan) {
 	p.use.Early = pl.Clone.Bits&unix.CLONE_NEWUSER != 0
 	p.use.Changes = p.use.Early || p.feat.SharedMemory
 	b := pl.Builder()
-	h := &hiding{b.Var(), b.Var(), p.feat.SharedMemory, pl.IDMap != nil && pl.Unshare.Bits&unix.CLONE_NEWUSER != 0}
+	h := &hiding{b.Var(), b.Var(), p.feat.SharedMemory, pl.TimeOffsets != nil || pl.IDMap != nil && pl.Unshare.Bits&unix.CLONE_NEWUSER != 0}
 	clear := func(ph plan.Phase, unless raw.Var) {
 		zero := raw.Int(0)
 		pl.Call(ph, raw.Prctl, raw.Int(unix.PR_SET_DUMPABLE), zero, zero, zero, zero).SkipEqual(unless, 0)

@@ -95,6 +95,7 @@ var lacks = []struct {
 	{failed{plan.StepCoredumpFilter, unix.ENOENT}, lacking{"/proc to be mounted, and CONFIG_ELF_CORE", ""}},
 	{failed{plan.StepUIDMap, unix.ENOENT}, procMounted},
 	{failed{plan.StepGIDMap, unix.ENOENT}, procMounted},
+	{failed{plan.StepTimensOffsets, unix.ENOENT}, lacking{"/proc to be mounted, and CONFIG_TIME_NS", "5.6"}},
 	{failed{plan.StepSetgroups, unix.ENOENT}, lacking{"/proc to be mounted, with a file setgroups", "3.19"}},
 }
 
@@ -156,7 +157,7 @@ func (p *Program) ofStep(step raw.Step, errno syscall.Errno) error {
 	switch step.Name {
 	case plan.StepMount, plan.StepPrivateMounts, plan.StepPivotRoot, plan.StepNewRoot, plan.StepMkdir, plan.StepSymlink, plan.StepChroot,
 		plan.StepCtty, plan.StepNoctty, plan.StepForeground,
-		plan.StepOOMScoreAdj, plan.StepCoredumpFilter, plan.StepSELinux, plan.StepAppArmor, plan.StepUIDMap, plan.StepGIDMap, plan.StepSetgroups:
+		plan.StepOOMScoreAdj, plan.StepCoredumpFilter, plan.StepTimensOffsets, plan.StepSELinux, plan.StepAppArmor, plan.StepUIDMap, plan.StepGIDMap, plan.StepSetgroups:
 		return notLacking(errno)
 	}
 	if errno != unix.ENOSYS {
@@ -177,6 +178,10 @@ func (p *Program) hintOf(step raw.Step, errno syscall.Errno) string {
 		switch step.Name {
 		case plan.StepSetresuid, plan.StepSetresgid, plan.StepSetgroups:
 			return "an id that is not mapped in the user namespace"
+		}
+	case unix.ERANGE:
+		if step.Name == plan.StepTimensOffsets {
+			return "a clock would be negative, or beyond 146 years"
 		}
 	case unix.EBUSY, unix.EMFILE:
 		if step.Name == plan.StepSeccomp && p.listens != nil {

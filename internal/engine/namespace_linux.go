@@ -26,6 +26,7 @@ type idMaps struct {
 
 // lowerNamespaces lowers what is not a single call.
 func (p *Program) lowerNamespaces(pl *plan.Plan) error {
+	unshareTime(pl)
 	p.clone = pl.Clone
 	if p.clone.Bits&unix.CLONE_NEWTIME != 0 && !p.feat.Clone3 {
 		return plan.AttrError(plan.StepClone, pl.Clone.Index, pl.Clone.Object,
@@ -47,11 +48,31 @@ func (p *Program) lowerNamespaces(pl *plan.Plan) error {
 			writeOwn(pl, f)
 		}
 	}
+	if o := pl.TimeOffsets; o != nil {
+		fd := pl.Builder().Var()
+		pl.AttrStep(plan.StepTimensOffsets, o.Index, o.Object)
+		pl.OpenProc(plan.Namespaces, "/proc/self/timens_offsets").Keep(fd)
+		pl.WriteProc(plan.Namespaces, fd, o.Text)
+	}
 	if pl.Unshare.Bits&unix.CLONE_NEWNS != 0 {
 		pl.AttrStep(plan.StepPrivateMounts, pl.Unshare.Index, "/")
 		pl.PrivateMounts(plan.Namespaces)
 	}
 	return nil
+}
+
+// unshareTime has a time namespace with offsets made by unshare, rather than clone: with
+// a copy of the memory a child of clone would be in it at once, and the offsets fixed.
+func unshareTime(pl *plan.Plan) {
+	bits := pl.Clone.Bits & unix.CLONE_NEWTIME
+	if pl.TimeOffsets == nil || bits == 0 {
+		return
+	}
+	pl.Clone.Bits &^= bits
+	if pl.Unshare.Bits == 0 {
+		pl.Unshare.Index, pl.Unshare.Object = pl.Clone.Index, "time"
+	}
+	pl.Unshare.Bits |= bits
 }
 
 // bringJoins makes the child enter namespaces. With a user namespace among them

@@ -33,7 +33,7 @@ var phasesOf = map[string][]plan.Phase{
 	"dumpable":   {plan.Hide, plan.Namespaces, plan.DropCaps},
 	"setns":      {plan.JoinNamespaces},
 	"unshare":    {plan.Namespaces}, "uid_map": {plan.Namespaces}, "gid_map": {plan.Namespaces},
-	"private_mounts": {plan.Namespaces, plan.Mounts}, "mount": {plan.Mounts, plan.Root},
+	"timens_offsets": {plan.Namespaces}, "private_mounts": {plan.Namespaces, plan.Mounts}, "mount": {plan.Mounts, plan.Root},
 	"new_root": {plan.Root}, "open_tree": {plan.Root},
 	"chroot": {plan.Root}, "pivot_root": {plan.Root}, "sethostname": {plan.Root}, "setdomainname": {plan.Root},
 	"keepcaps": {plan.KeepCaps}, "bounding": {plan.KeepCaps},
@@ -101,7 +101,7 @@ func allAttributes(t *testing.T) []*spawn.Spec {
 		attr.CoredumpFilter(0), attr.MemoryDenyWriteExec{}, attr.NoHugePages{}, attr.MergePages{}, digestOf(t, "/bin/true")}}
 	third.Actions.File(null, 3)
 	fourth := &spawn.Spec{Path: "/bin/true", Attr: attr.List{attr.Umask(0), attr.DieWithParent{}, attr.Setsid{},
-		attr.Unshare{Flags: unix.CLONE_NEWNS}, attr.NewRoot{{Path: "/x", Bind: "/bin"}, {Path: "/y"}, {Path: "/z", Symlink: "y"}}}}
+		attr.Unshare{Flags: unix.CLONE_NEWNS | unix.CLONE_NEWTIME}, attr.TimeOffsets{}, attr.NewRoot{{Path: "/x", Bind: "/bin"}, {Path: "/y"}, {Path: "/z", Symlink: "y"}}}}
 	t.Cleanup(pidns.EndForTest)
 	return []*spawn.Spec{most, other, third, fourth}
 }

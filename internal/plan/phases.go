@@ -65,7 +65,7 @@ var Phases = [numPhases]struct{ Does, Why string }{
 		"From the next step on, processes that can't reach the parent could reach the child, which shares the parent's memory"},
 	JoinNamespaces: {"JoinNamespace",
 		"In a user namespace of its own, which is made next, the child has no rights over other namespaces"},
-	Namespaces: {"Unshare with its IDMap; all mounts become private",
+	Namespaces: {"Unshare with its IDMap, TimeOffsets; all mounts become private",
 		"Mounts and names that are made from here on are the child's own"},
 	Mounts: {"Mounts",
 		"The new root might not contain their sources"},

@@ -42,6 +42,8 @@ type Plan struct {
 	Guard Guard
 	// IDMap is for a new user namespace.
 	IDMap *IDMap
+	// TimeOffsets are for a new time namespace.
+	TimeOffsets *TimeOffsets
 	// Digest is what the program must have.
 	Digest *Digest
 	// Ruleset is that of Landlock.
@@ -145,6 +147,12 @@ type IDMap struct {
 	Index               int
 }
 
+// TimeOffsets is the contents of timens_offsets.
+type TimeOffsets struct {
+	Text, Object string
+	Index        int
+}
+
 // File is an open file that an attribute needs, and the attribute's index.
 type File struct {
 	*os.File
@@ -219,6 +227,11 @@ func (p *Plan) SetGuard(keep func() error) { p.Guard = Guard{keep, p.index} }
 func (p *Plan) SetIDMap(m IDMap) {
 	m.Index = p.index
 	p.IDMap = &m
+}
+
+// SetTimeOffsets asks for the clocks of a time namespace.
+func (p *Plan) SetTimeOffsets(text, object string) {
+	p.TimeOffsets = &TimeOffsets{text, object, p.index}
 }
 
 // SetDigest asks for a program with a hash.

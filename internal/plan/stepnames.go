@@ -45,6 +45,7 @@ const (
 	StepIDMap          = "id_map"
 	StepUIDMap         = "uid_map"
 	StepGIDMap         = "gid_map"
+	StepTimensOffsets  = "timens_offsets"
 	StepPrivateMounts  = "private_mounts"
 	StepMount          = "mount"
 	StepPivotRoot      = "pivot_root"
