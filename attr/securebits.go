@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/safespawn/spawn/internal/names"
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
 )
@@ -34,16 +35,9 @@ func (s SecureBits) check(c *plan.Claims) error {
 
 // object is the list that ParseSecureBits reads; what has no name is a number.
 func (s SecureBits) object() string {
-	var list []string
-	for i, name := range secureBitNames {
-		for j, suffix := range []string{"", "_locked"} {
-			if bit := SecureBits(1) << (2*i + j); s&bit != 0 {
-				list, s = append(list, name+suffix), s&^bit
-			}
-		}
-	}
-	if s != 0 {
-		list = append(list, fmt.Sprintf("%#x", uint(s)))
+	list := names.OfSecureBits(uint(s))
+	if unknown := s &^ allSecureBits; unknown != 0 {
+		list = append(list, fmt.Sprintf("%#x", uint(unknown)))
 	}
 	return cmp.Or(strings.Join(list, ","), "none")
 }
@@ -65,12 +59,6 @@ func (s SecureBits) lower(p *plan.Plan) {
 	p.Call(ph, raw.Capset, header, b.AddrOf(old))
 }
 
-// secureBitNames are those of capabilities(7), by number; after each is the one that
-// locks it.
-var secureBitNames = []string{
-	"noroot", "no_setuid_fixup", "keep_caps", "no_cap_ambient_raise", "exec_restrict_file", "exec_deny_interactive",
-}
-
 // ParseSecureBits reads a list with commas of flags, or "none". A flag has its name of
 // capabilities(7), in any case and with or without SECBIT_, such as noroot or
 // noroot_locked. The error matches EINVAL.
@@ -80,11 +68,11 @@ func ParseSecureBits(s string) (bits SecureBits, err error) {
 	}
 	for item := range strings.SplitSeq(s, ",") {
 		name, locked := strings.CutSuffix(strings.TrimPrefix(strings.ToLower(item), "secbit_"), "_locked")
-		i := slices.Index(secureBitNames, name)
+		i := slices.Index(names.SecureBits, name)
 		switch {
 		case i < 0 || 1<<(2*i) == secbitKeepCaps && !locked:
-			names := slices.DeleteFunc(slices.Clone(secureBitNames), func(s string) bool { return s == "keep_caps" })
-			return 0, plan.Invalid("%q is not one of %s, with _locked at the end or without", item, strings.Join(names, ", "))
+			others := slices.DeleteFunc(slices.Clone(names.SecureBits), func(s string) bool { return s == "keep_caps" })
+			return 0, plan.Invalid("%q is not one of %s, with _locked at the end or without", item, strings.Join(others, ", "))
 		case locked:
 			bits |= 2 << (2 * i)
 		default:

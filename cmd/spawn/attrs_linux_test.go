@@ -55,7 +55,7 @@ func everyFlag(t *testing.T) [][]string {
 // of a flag, and the command lines for that to have all flags.
 func TestEveryAttribute(t *testing.T) {
 	got, used := map[string]bool{}, map[string]bool{}
-	for _, name := range []string{"explain", "features", "completion", "complete", "version", "help", "short-help", "man"} {
+	for _, name := range []string{"dump", "dump-here", "explain", "features", "completion", "complete", "version", "help", "short-help", "man"} {
 		used[name] = true // it runs nothing
 	}
 	for _, line := range everyFlag(t) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"os"
 	"slices"
 	"strconv"
@@ -139,11 +140,9 @@ func capabilityNames() []string {
 	return append(list, "all", "none")
 }
 
-func secureBits() (list []string) {
-	for _, name := range []string{"noroot", "no_setuid_fixup", "no_cap_ambient_raise", "exec_restrict_file", "exec_deny_interactive"} {
-		list = append(list, name, name+"_locked")
-	}
-	return list
+// secureBits are all but keep_caps, which execve clears.
+func secureBits() []string {
+	return slices.DeleteFunc(names.OfSecureBits(math.MaxUint), func(name string) bool { return name == "keep_caps" })
 }
 
 // cpuNames are the processors of this machine, as the range and one by one.

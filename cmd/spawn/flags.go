@@ -144,6 +144,12 @@ func (o *options) itself(cmd *cobra.Command) (done bool, err error) {
 		return true, write(os.Stdout, cmd.Name()+" version "+version()+"\n")
 	case o.completion != "":
 		return true, printCompletion(os.Stdout, o.completion)
+	case o.dumpHere:
+		return true, dump(os.Stdout)
+	case o.dump && len(o.program) > 0:
+		return true, errors.New("--dump: it runs no program, and takes none")
+	case o.dump:
+		o.program = []string{cmd.Name(), "--" + dumpHere}
 	case len(o.program) == 0 && !o.features:
 		return true, errors.New("no program given; spawn --help tells more")
 	}

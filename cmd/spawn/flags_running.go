@@ -23,6 +23,7 @@ type running struct {
 	progress       bool
 
 	explain, stats format
+	dump           bool
 	verbose        bool
 	statusFD       *int
 
@@ -31,6 +32,7 @@ type running struct {
 	features, version, short, man bool
 	completion                    string
 	complete                      string // the shell that asks for completions
+	dumpHere                      bool   // this process is the program of spawn --dump
 }
 
 func (o *options) runFlags() []*pflag.Flag {
@@ -45,6 +47,7 @@ func (o *options) runFlags() []*pflag.Flag {
 		o.value(group, "status-fd", "write lines of JSON about start and end to descriptor `N`", single(&o.statusFD, parseFD)),
 		toggle(group, "progress", "show time and memory on the terminal while it runs", &o.progress),
 		o.inFormat(group, "explain", "print the child's system calls in `FORMAT`, and run nothing", &o.explain),
+		toggle(group, "dump", "print ids and privileges as a program would have them", &o.dump),
 		toggle(group, "verbose", "log what happens", &o.verbose),
 
 		toggle(itself, "features", "print what this kernel gives", &o.features),
@@ -53,6 +56,7 @@ func (o *options) runFlags() []*pflag.Flag {
 		toggle(itself, "help", "print the reference: all flags", new(bool)), // the library finds the flag of this name
 		toggle(itself, "short-help", "print the frequent flags", &o.short),
 		toggle(itself, "man", "print this as a manual page, for man(1)", &o.man),
+		hidden(toggle(itself, dumpHere, "print the own ids and privileges", &o.dumpHere)),
 		hidden(o.value(itself, "complete", "print completions of a line for `SHELL`", name(&o.complete))),
 	}
 }

@@ -45,7 +45,12 @@ func (o *options) spec() (*spawn.Spec, error) {
 	if s.Env, err = o.environment(os.Environ()); err != nil {
 		return nil, err
 	}
-	if s.Path, err = find(s, o.program[0]); err != nil {
+	if o.dump {
+		if s.File, err = o.ownProgram(); err != nil {
+			return nil, fmt.Errorf("--dump: %w", err)
+		}
+		s.Path = o.program[0]
+	} else if s.Path, err = find(s, o.program[0]); err != nil {
 		return nil, err
 	}
 	if o.verbose {

@@ -50,3 +50,21 @@ func Resource(n int) string {
 	}
 	return "RLIMIT_" + Resources[n].Name
 }
+
+// SecureBits are the flags of capabilities(7), by number; after each is the one that locks
+// it.
+var SecureBits = []string{
+	"noroot", "no_setuid_fixup", "keep_caps", "no_cap_ambient_raise", "exec_restrict_file", "exec_deny_interactive",
+}
+
+// OfSecureBits are the names of the flags that are set, as noroot and noroot_locked.
+func OfSecureBits(bits uint) (list []string) {
+	for i, name := range SecureBits {
+		for j, suffix := range []string{"", "_locked"} {
+			if bits&(1<<(2*i+j)) != 0 {
+				list = append(list, name+suffix)
+			}
+		}
+	}
+	return list
+}
