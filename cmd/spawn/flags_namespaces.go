@@ -39,7 +39,7 @@ func (o *options) namespaceFlags() []*pflag.Flag {
 	return []*pflag.Flag{
 		o.value(group, "new", "start in new namespaces: `LIST`, as user,pid,net", gather(&o.clone, clone)),
 		o.value(group, "unshare", "start, then leave the namespaces of `LIST`", gather(&o.unshare, unshare)),
-		o.value(group, "join", "enter a namespace: `TYPE=FILE`, or several: PID:LIST, PID:all", collect(&o.joins, parseJoin)),
+		o.value(group, "join", "enter namespaces: `TYPE=FILE`, PID:LIST or PID:all", collect(&o.joins, parseJoin)),
 		o.value(group, "uid-map", "map COUNT user ids: `INSIDE:OUTSIDE:COUNT`", collect(&o.uidMap, attr.ParseIDMapEntry)),
 		o.value(group, "gid-map", "map COUNT group ids: `INSIDE:OUTSIDE:COUNT`", collect(&o.gidMap, attr.ParseIDMapEntry)),
 		toggle(group, "map-root", "map the ids of the caller to 0", &o.mapRoot),
@@ -51,8 +51,8 @@ func (o *options) namespaceFlags() []*pflag.Flag {
 		o.value(group, "pivot-root", "change it to `DIR`, and unmount the old one", single(&o.pivotRoot, text)),
 		o.value(group, "mount", "mount: `LIST` of type=T, source=S, target=T, options", gather(&o.mounts, parseMount)),
 		toggle(group, "mount-proc", "mount a new /proc, in a mount namespace of its own", &o.mountProc),
-		o.value(group, "monotonic", "have the monotonic clock of --new time ahead by `DURATION`", clock(&o.offsets.Monotonic)),
-		o.value(group, "boottime", "have the boot time clock of --new time ahead by `DURATION`", clock(&o.offsets.Boottime)),
+		o.value(group, "monotonic", "put the steady clock of --new time on by `DURATION`", clock(&o.offsets.Monotonic)),
+		o.value(group, "boottime", "put its clock of the time since boot on by `DURATION`", clock(&o.offsets.Boottime)),
 		o.value(group, "hostname", "have host name `NAME`", single(&o.hostname, text)),
 		o.value(group, "domainname", "have NIS domain name `NAME`", single(&o.domainname, text)),
 	}

@@ -68,7 +68,7 @@ var parsers = map[string]valueParser{
 		good: map[string]string{"mount,mnt": "[131072 131072]", "time": "[128]", "files": "[1024]"}, bad: []string{"", "net,", "x", "none"},
 	},
 	"join": {
-		parse: anyOf(parseJoin), linux: true, good: map[string]string{"net=/a=b": "{1073741824 /a=b 0}", "7:ipc,uts": "{201326592  7}"},
+		parse: anyOf(parseJoin), linux: true, good: map[string]string{"net=/a=b": "{1073741824 /a=b 0 false}", "7:ipc,uts": "{201326592  7 false}", "7:all": "{0  7 true}"},
 		bad: []string{"", "net", "net=", "x=/a", "0:net", "7:", "7:none", "7:x", "/proc/1/ns/net"},
 	},
 	"mount": {
