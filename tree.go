@@ -125,7 +125,9 @@ func (t *Tree) Attr() attr.Attr { return t.attr }
 // the kernel takes long over them, or does not let this process kill them. Then err is
 // not nil. Zombies, which somebody has to wait for, do not count. left is -1 if the number
 // is not known: this process has no descriptor left to look, or only process groups hold
-// the tree, and a child was reaped whose group can't be looked at.
+// the tree, and one of them can't be looked at. Nobody knows the group of a child that has
+// been reaped, before Linux 6.9. Without a /proc that shows the processes nobody knows the
+// group of a child that has ended.
 //
 // No process escapes by forking meanwhile. A child that is being started meanwhile is
 // killed, too, and a later start makes new ones.

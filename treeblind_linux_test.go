@@ -18,16 +18,32 @@ import (
 	spawntree "github.com/safespawn/spawn/internal/tree"
 )
 
-var _ = testenv.RegisterHelper("stop a tree with a foreign proc", func([]string) int { return testenv.Status(stopBlindly()) })
-
-// stopBlindly stops a tree of process groups. /proc is that of another pid namespace.
-func stopBlindly() error {
+var _ = testenv.RegisterHelper("tree with a foreign proc", func(args []string) int {
 	defer cgroup.ForTest{Parent: func() (string, error) { return "", errors.ErrUnsupported }}.Force()()
 	defer spawntree.NoSpaceForTest()()
 	tree, err := spawn.NewTree(spawn.Limits{})
+	if err == nil {
+		err = map[string]func(*spawn.Tree) error{"stop": stopBlindly, "kill": killBlindly}[args[0]](tree)
+	}
+	return testenv.Status(err)
+})
+
+// killBlindly kills what a child has left that is not reaped: nobody, but that is not known.
+func killBlindly(tree *spawn.Tree) error {
+	p, err := spawn.Start(context.Background(), inTree(tree, "exit 7"))
 	if err != nil {
 		return err
 	}
+	err = p.WaitExited(context.Background())
+	if left, kerr := tree.Kill(); left != -1 || kerr != nil {
+		err = errors.Join(err, fmt.Errorf("%d are left: %w", left, kerr))
+	}
+	_, werr := p.Wait(context.Background())
+	return errors.Join(err, werr, tree.Close())
+}
+
+// stopBlindly stops a tree whose child ends when it is asked to.
+func stopBlindly(tree *spawn.Tree) error {
 	exe, err := os.Executable()
 	if err != nil {
 		return err
@@ -52,18 +68,26 @@ func stopBlindly() error {
 	return errors.Join(err, tree.Close())
 }
 
-// TestTreeStopWithoutProc stops a tree whose processes /proc does not show: they are asked
-// to end, and have their time.
-func TestTreeStopWithoutProc(t *testing.T) {
+// blindly runs a helper that has a tree of process groups, whose processes /proc does not
+// show: it is that of another pid namespace.
+func blindly(t *testing.T, what string) {
 	testenv.NeedCap(t, unix.CAP_SYS_ADMIN)
-	if !pidfdGroups() {
-		testenv.Skip(t, "no pidfd tells of the child's end")
-	}
 	c := &exec.Cmd{
-		Path: testenv.Self(t), Args: testenv.HelperArgs("stop a tree with a foreign proc"),
+		Path: testenv.Self(t), Args: testenv.HelperArgs("tree with a foreign proc", what),
 		SysProcAttr: &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID},
 	}
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Errorf("%v: %s", err, out)
 	}
 }
+
+// TestTreeStopWithoutProc wants processes to be asked to end, and to have their time.
+func TestTreeStopWithoutProc(t *testing.T) {
+	if !pidfdGroups() {
+		testenv.Skip(t, "no pidfd tells of the child's end")
+	}
+	blindly(t, "stop")
+}
+
+// TestTreeKillWithoutProc wants nobody to be said not to end of whom nothing is known.
+func TestTreeKillWithoutProc(t *testing.T) { blindly(t, "kill") }

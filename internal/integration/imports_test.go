@@ -21,7 +21,8 @@ const module = "github.com/safespawn/spawn"
 // in this list, and no others. Package spawn is the one without a name.
 var layers = [][]string{
 	{"internal/raw", "internal/nofile", "internal/highfd", "internal/names", "internal/environ", "internal/logs", "internal/stop", "slogspawn"},
-	{"internal/plan", "internal/kernel", "internal/lasting"},
+	{"internal/plan", "internal/kernel"},
+	{"internal/lasting"},
 	{"internal/cgroup", "internal/group", "internal/orphans", "internal/pidns"},
 	{"internal/tree"},
 	{"attr", "internal/fdtable"},

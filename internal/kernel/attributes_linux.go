@@ -23,7 +23,7 @@ type Attributes struct {
 // limit lets a process have may change. What a shortage keeps from being found out is
 // taken to be there.
 func ForAttributes() (a Attributes) {
-	look := func() {
+	WithOwnChildren(func() {
 		a = Attributes{
 			Landlock:         landlockVersion(),
 			Seccomp:          try(0, installFilter).succeeds(),
@@ -31,12 +31,7 @@ func ForAttributes() (a Attributes) {
 			CgroupNamespaces: HasNamespaces("cgroup"),
 			TimeNamespaces:   HasNamespaces("time"),
 		}
-	}
-	if maybeElsewhere() {
-		onOtherThread(look)
-	} else {
-		look()
-	}
+	})
 	return a
 }
 
@@ -66,7 +61,7 @@ func try(flags uint64, calls func(b *raw.Builder)) trial {
 	defer r.Free()
 	f := Here()
 	c := raw.Clone{Flags: flags, Legacy: true, ErrFD: -1, Silent: true}
-	if flags == 0 && f.SharedMemory && seccompMode() == 0 {
+	if flags == 0 && f.SharedMemory && f.mode() == 0 {
 		c.Flags = unix.CLONE_VM | unix.CLONE_VFORK
 	}
 	pid, errno := r.Start(c)

@@ -7,11 +7,14 @@ package kernel
 import (
 	"errors"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/raw"
 )
 
 // Features is what this kernel has.
@@ -45,7 +48,7 @@ type Findings struct {
 	guess      bool          // a shortage kept something from being found out
 	Failed     syscall.Errno // it kept all of it from being so
 	filters    filters       // of the thread that probed last
-	modes      [3]bool       // modes of seccomp of all threads that have probed
+	seen       []filters     // of all threads that have probed
 	noPrctl    bool          // prctl must not be called
 }
 
@@ -64,10 +67,9 @@ func Known() *Findings {
 
 func Current() Features { return Known().Features }
 
-// Here is what is known to hold for the calling thread, as far as that can be
-// seen at next to no cost.
+// Here is what is known to hold for the calling thread, as far as /proc shows its filters.
 func Here() *Findings {
-	doubt := func(f *Findings) bool { return f == nil || f.guess || !f.noPrctl && !f.modes[seccompMode()] }
+	doubt := func(f *Findings) bool { return f == nil || f.guess || !f.hold(f.threadFilters()) }
 	if f := Known(); !doubt(f) {
 		return f
 	}
@@ -77,7 +79,7 @@ func Here() *Findings {
 // FindAgain probes again where the calling thread has other filters than the one
 // that did so last.
 func FindAgain() {
-	find(func(f *Findings) bool { return f == nil || f.filters.count < 0 || f.filters != threadFilters() })
+	find(func(f *Findings) bool { return f == nil || f.filters.count < 0 || f.filters != f.threadFilters() })
 }
 
 // find probes, unless somebody else has done so meanwhile.
@@ -89,15 +91,9 @@ func find(doubt func(*Findings) bool) *Findings {
 		return was
 	}
 	var f *Findings
-	mode := 0
-	look := func() { f, mode = probe(), seccompMode() }
-	if maybeElsewhere() {
-		onOtherThread(look)
-	} else {
-		look()
-	}
+	WithOwnChildren(func() { f = probe() })
 	if was != nil {
-		f.Generation, f.modes = was.Generation, was.modes
+		f.Generation, f.seen = was.Generation, slices.Clone(was.seen)
 		if !was.guess {
 			f.Features = f.and(was.Features)
 		}
@@ -108,11 +104,21 @@ func find(doubt func(*Findings) bool) *Findings {
 			f.Generation++
 		}
 	}
-	if !f.guess && !f.noPrctl {
-		f.modes[mode] = true
+	if !f.guess && !slices.Contains(f.seen, f.filters) {
+		f.seen = append(f.seen, f.filters)
 	}
 	probed.Store(f)
 	return f
+}
+
+// WithOwnChildren calls f on a thread whose children are in the pid namespace of this
+// process. A child that is only tried would be the init of another.
+func WithOwnChildren(f func()) {
+	if maybeElsewhere() {
+		onOtherThread(f)
+	} else {
+		f()
+	}
 }
 
 // maybeElsewhere reports whether children of the calling thread may be in another pid
@@ -120,7 +126,7 @@ func find(doubt func(*Findings) bool) *Findings {
 // end. Filters are looked at on their own thread where /proc does not tell.
 func maybeElsewhere() bool {
 	elsewhere, known := ChildrenElsewhere()
-	return elsewhere || !known && seccompMode() == 0
+	return elsewhere || !known && probed.Load().mode() == 0
 }
 
 // ChildrenElsewhere reports whether children of the calling thread are to be in
@@ -149,25 +155,40 @@ func onOtherThread(f func()) {
 	<-done
 }
 
-// filters are the filters of a thread, as far as /proc shows them.
+// filters are the filters of a thread. The number is -1 where /proc does not tell, as
+// before Linux 5.9.
 type filters struct{ mode, count int }
 
-// threadFilters are those of the calling thread. The number is -1 where it can't be
-// known, as before Linux 5.9.
-func threadFilters() (f filters) {
-	const status = "/proc/thread-self/status"
-	var ok bool
-	if f.mode, ok = Number(status, "Seccomp"); !ok {
-		return filters{-1, -1}
-	}
-	if f.count, ok = Number(status, "Seccomp_filters"); !ok && f.mode != 0 {
-		f.count = -1
-	}
-	return f
+// hold reports whether what was found holds for a thread with these filters.
+func (f *Findings) hold(x filters) bool {
+	return slices.ContainsFunc(f.seen, func(y filters) bool { return x == y || x.count < 0 && x.mode == y.mode })
 }
 
-// seccompMode is 0 without filters and 2 with.
-func seccompMode() int {
+// threadFilters are those of the calling thread.
+func (f *Findings) threadFilters() filters {
+	if mode := f.mode(); mode != 0 {
+		return filters{mode, inStatus("Seccomp_filters")}
+	}
+	return filters{}
+}
+
+// inStatus is what /proc says of the calling thread; -1 where it does not.
+func inStatus(name string) int {
+	n := -1
+	raw.ReadQuickly("/proc/thread-self/status", func(text []byte) {
+		if said, ok := number(text, name); ok {
+			n = said
+		}
+	})
+	return n
+}
+
+// mode is the mode of seccomp of the calling thread: 0 without filters and 2 with. Only
+// a filter forbids to ask for it.
+func (f *Findings) mode() int {
+	if f != nil && f.noPrctl {
+		return unix.SECCOMP_MODE_FILTER
+	}
 	mode, err := unix.PrctlRetInt(unix.PR_GET_SECCOMP, 0, 0, 0, 0)
 	if err != nil || mode < 0 || mode > 2 {
 		return 0

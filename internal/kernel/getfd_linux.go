@@ -11,7 +11,7 @@ import (
 // MayGetFD reports whether no filter of the calling thread is against pidfd_getfd, which may
 // kill for it: it is tried in a child. A kernel that lacks the call does not count.
 func MayGetFD() bool {
-	if seccompMode() != 0 {
+	if Known().mode() != 0 {
 		t := try(0, func(b *raw.Builder) {
 			if zero := raw.Int(0); !Known().noPrctl {
 				b.Call(0, raw.Prctl, raw.Int(unix.PR_SET_DUMPABLE), zero, zero, zero, zero).Ignore() // for no core

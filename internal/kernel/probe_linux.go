@@ -25,9 +25,12 @@ func shortage(errno syscall.Errno) bool {
 
 // probe makes children that only store their group id and exit.
 func probe() *Findings {
-	f := &Findings{filters: threadFilters()}
+	// prctl says the mode, too, but a filter may kill for it. Filters that come meanwhile
+	// are left for the next look.
+	f := &Findings{filters: filters{inStatus("Seccomp"), 0}}
 	var kills killers
 	if f.filters.mode != 0 {
+		f.filters.count = inStatus("Seccomp_filters")
 		var errno syscall.Errno
 		if kills, errno = findKillers(); errno != 0 {
 			return f.guessed(errno)
@@ -37,6 +40,9 @@ func probe() *Findings {
 		raw.ForbidYield()
 	}
 	f.noPrctl = kills[raw.Prctl]
+	if f.filters.mode < 0 {
+		f.filters = f.threadFilters()
+	}
 	closeRange := !kills[raw.CloseRange] && unix.CloseRange(noFD, noFD, 0) == nil
 	for _, c := range []struct {
 		legacy bool

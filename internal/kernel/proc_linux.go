@@ -45,11 +45,16 @@ func Number(path, name string) (n int, ok bool) {
 	if err != nil {
 		return 0, false
 	}
+	return number(text, name)
+}
+
+// number is Number of the text of a file.
+func number(text []byte, name string) (n int, ok bool) {
 	_, rest, ok := bytes.Cut(text, []byte("\n"+name+":"))
 	if !ok {
 		return 0, false
 	}
 	line, _, _ := bytes.Cut(rest, []byte("\n"))
-	n, err = strconv.Atoi(string(bytes.TrimSpace(line)))
+	n, err := strconv.Atoi(string(bytes.TrimSpace(line)))
 	return n, err == nil
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/safespawn/spawn/internal/kernel"
 	"github.com/safespawn/spawn/internal/raw"
 )
 
@@ -77,7 +78,9 @@ func (l *threads) grow() syscall.Errno {
 	if l.n == l.most {
 		return 0
 	}
-	if errno := raw.RoomFor(threadsNeeded); errno != 0 {
+	var errno syscall.Errno
+	kernel.WithOwnChildren(func() { errno = raw.RoomFor(threadsNeeded) })
+	if errno != 0 {
 		if l.n == 0 {
 			return errno
 		}

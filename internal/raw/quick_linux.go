@@ -94,9 +94,13 @@ func LinkQuickly(path string) (string, error) {
 
 // openQuickly opens a file at a number that is not one of 0, 1 and 2.
 func openQuickly(path string) (int, error) {
-	p, err := syscall.BytePtrFromString(path)
-	if err != nil {
-		return -1, err
+	var short [64]byte // costs no allocation
+	p := &short[0]
+	if copy(short[:len(short)-1], path) < len(path) {
+		var err error
+		if p, err = syscall.BytePtrFromString(path); err != nil {
+			return -1, err
+		}
 	}
 	at := unix.AT_FDCWD
 	fd, _, errno := syscall.RawSyscall6(unix.SYS_OPENAT, uintptr(at), uintptr(unsafe.Pointer(p)), unix.O_RDONLY|unix.O_CLOEXEC, 0, 0, 0)

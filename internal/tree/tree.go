@@ -335,15 +335,27 @@ func (t *Tree) Kill() (left int, err error) {
 	gone := cgroup.Await(goneTime, func() bool {
 		last = t.KillNow()
 		left = t.Alive()
-		return left == 0 || left < 0 && last == os.ErrProcessDone
+		return left == 0 || left < 0 && (last == os.ErrProcessDone || t.lost())
 	})
-	if gone {
+	sent := last == nil || errors.Is(last, os.ErrProcessDone)
+	if gone || sent && left < 0 && !t.held() { // who got it may be a zombie
 		return left, nil
 	}
-	if last == nil || errors.Is(last, os.ErrProcessDone) {
+	if sent {
 		last = syscall.EBUSY
 	}
 	return left, fmt.Errorf("spawn: killed processes of a tree don't end: %w", last)
+}
+
+// lost reports whether the processes of whom nothing is known can't be reached, either: those
+// in groups whose numbers may be others' by now. There is no use in waiting for them.
+func (t *Tree) lost() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return !t.held() && !slices.ContainsFunc(t.members, func(m Member) bool {
+		_, known := m.Alive()
+		return !known && m.SignalTree(syscall.Signal(0)) != os.ErrProcessDone
+	})
 }
 
 // Alive is how many processes of the tree are no zombies, -1 where that can't be told.
