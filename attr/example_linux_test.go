@@ -56,7 +56,7 @@ func Example_scheduling() {
 	list := attr.List{
 		attr.Nice(10),
 		attr.SchedPolicy{Policy: attr.SchedBatch, ResetOnFork: true},
-		attr.CPUAffinity{0, 1},
+		attr.CPUAffinity{0},
 		attr.IOPrio{Class: attr.IOPrioIdle},
 		attr.NUMAPolicy{Mode: attr.NUMALocal},
 		attr.TimerSlack(50 * time.Millisecond),
@@ -164,17 +164,17 @@ func Example_sandbox() {
 		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 3, K: arch},
 		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}, // nr
 		{Code: unix.BPF_JMP | unix.BPF_JGE | unix.BPF_K, Jt: 1, K: x32},
-		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 1, K: unix.SYS_PTRACE},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 1, K: unix.SYS_UNSHARE},
 		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)},
 		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
 	}
-	output("cat /proc/self/status 2>/dev/null || echo no access to /proc", attr.List{
+	output("unshare --user true 2>/dev/null || echo no namespaces", attr.List{
 		attr.NoNewPrivs{},
 		rules.Attr(),
 		attr.Seccomp{Filter: filter},
 		attr.Personality(attr.PersonalityNoASLR),
 	})
-	// Output: no access to /proc
+	// Output: no namespaces
 }
 
 // These attributes are for debuggers, core dumps and the memory.

@@ -257,6 +257,7 @@ func TestListenerCanceled(t *testing.T) {
 
 // TestListenerRecvEnds ends Recv in all ways that there are.
 func TestListenerRecvEnds(t *testing.T) {
+	spawntest.NeedListener(t)
 	var l attr.SeccompListener
 	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 	defer cancel()
@@ -314,6 +315,7 @@ func second[T any](_ T, err error) error { return err }
 
 // TestListenerClosed has a program whose listener is closed while it waits.
 func TestListenerClosed(t *testing.T) {
+	spawntest.NeedListener(t)
 	var l attr.SeccompListener
 	s := spawntest.Helper(t, "notified calls", "mkdir", "/nowhere/x", "mkdir", "/nowhere/y")
 	s.Attr = spawntest.Notify(&l, unix.SYS_MKDIRAT)
@@ -365,6 +367,7 @@ func TestListenerClosedInStart(t *testing.T) {
 // TestListenersAtOnce has many starts at once, each with its own listener, and has each program be
 // notified of its own execve, too.
 func TestListenersAtOnce(t *testing.T) {
+	spawntest.NeedListener(t)
 	s := spawntest.Shell("exec " + spawntest.Exits(t, 7).Path)
 	if err := testenv.AtOnce(100, func() error { return listens(s, 2) }); err != nil {
 		t.Error(err)

@@ -314,6 +314,7 @@ func TestSpawnedByOS(t *testing.T) {
 // TestSpawnedStopHolds has a group be stopped, whose leader has ended. Wait reaps it when
 // that is over, because the number is the group's until then.
 func TestSpawnedStopHolds(t *testing.T) {
+	spawntest.NeedPidfd(t)
 	const script = `trap "" USR1; sleep 1000 >&- & trap "exit 5" USR1; echo ready; wait`
 	c := exec.Command("/bin/sh", "-c", script)
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

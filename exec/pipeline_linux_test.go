@@ -134,6 +134,7 @@ func testPipeGrandchild(t *testing.T, stop []spawn.StopStep, mark string) {
 // no longer watched.
 func TestPipeHolder(t *testing.T) {
 	eachHolder(t, func(t *testing.T, mark string) {
+		needReapedGroups(t)
 		ctx := newOverdue()
 		p := exec.PipeContext(ctx, exec.Command("true"), script("sleep "+mark+" & exit 0"))
 		p.Tree = true
@@ -157,6 +158,7 @@ func TestPipeHolder(t *testing.T) {
 // TestPipeTreeEnds kills what is left when all programs have ended.
 func TestPipeTreeEnds(t *testing.T) {
 	eachHolder(t, func(t *testing.T, mark string) {
+		needReapedGroups(t)
 		p := exec.Pipe(script("sleep "+mark+" >/dev/null 2>&1 & echo started"), exec.Command("cat"))
 		p.Tree = true
 		if out, err := p.Output(); string(out) != "started\n" || err != nil {
@@ -244,6 +246,7 @@ func TestPipeShutdown(t *testing.T) {
 // TestPipeKillStops kills what lets Shutdown wait, when all programs have ended.
 func TestPipeKillStops(t *testing.T) {
 	eachHolder(t, func(t *testing.T, mark string) {
+		needReapedGroups(t)
 		ready := make(chan struct{})
 		p := exec.Pipe(script(`(trap "" TERM; echo ready; exec >&- sleep ` + mark + `) & exec sleep ` + mark))
 		p.Tree, p.Stop = true, spawn.Graceful(time.Hour)

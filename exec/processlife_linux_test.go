@@ -267,6 +267,7 @@ func TestSIGCHLD(t *testing.T) {
 func TestPidFD(t *testing.T) { eachMaking(t, pidFD) }
 
 func pidFD(t *testing.T) {
+	spawntest.NeedPidfd(t)
 	for _, who := range []string{"os/exec", "here"} {
 		fd := -1
 		s := subjectsWith(&syscall.SysProcAttr{PidFD: &fd}, "/bin/sh", "-c", "exit 5")[who]

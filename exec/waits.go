@@ -78,6 +78,9 @@ func (c *Cmd) WaitContext(ctx context.Context) error {
 // Process was released before, or waited for, the error of spawn's Wait is
 // [spawn.ErrStatusTaken].
 //
+// Before Linux 5.4 there is no pidfd to share: Stop and WaitExited do not keep Wait of the
+// Cmd from reaping the child.
+//
 // Before Start, without the engine, and with a [Runner], Spawned returns nil.
 func (c *Cmd) Spawned() *spawn.Process {
 	if c.Process == nil || c.fake != nil {

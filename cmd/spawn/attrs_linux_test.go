@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/attrnames"
 )
 
@@ -19,7 +22,10 @@ var withoutFlag = map[string]string{
 // everyFlag is command lines that have all flags between them.
 func everyFlag(t *testing.T) [][]string {
 	filter := writeFile(t, filepath.Join(t.TempDir(), "filter"), string(allowAll()), 0o644)
-	self := fmt.Sprint(os.Getpid())
+	join := fmt.Sprintf("%d:ipc", os.Getpid())
+	if testenv.Lacks(unix.SYS_PIDFD_OPEN) {
+		join = "ipc=/proc/self/ns/ipc"
+	}
 	return [][]string{
 		{
 			"--stdin", "/dev/null", "--stdout", "/dev/null", "--stderr", "stdout", "--append", "--fd", "3=/dev/null:r",
@@ -40,7 +46,7 @@ func everyFlag(t *testing.T) [][]string {
 		{
 			"--setpgid", "0", "--foreground", "--rlimit", "nofile=original", "--ruid", "1", "--euid", "1", "--rgid", "1", "--egid", "1",
 			"--keep-groups", "--detach-tty", "--cap-ambient", "chown", "--allow-tcp", "--landlock-best-effort", "--personality", "8",
-			"--unshare", "user,mount", "--map-root", "--pivot-root", "/", "--join", "net=/proc/self/ns/net", "--join", self + ":ipc", "--verbose",
+			"--unshare", "user,mount", "--map-root", "--pivot-root", "/", "--join", "net=/proc/self/ns/net", "--join", join, "--verbose",
 		},
 		{
 			"--reset-ids", "--reset-env", "--caps", "none", "--coredump-filter", "none", "--deny-write-exec", "--no-huge-pages", "--merge-pages",

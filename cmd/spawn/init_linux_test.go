@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/safespawn/spawn/internal/testenv"
 )
 
@@ -13,6 +15,7 @@ import (
 func TestAsInit(t *testing.T) {
 	t.Parallel()
 	needEngine(t, "--new", "user,pid,mount", "--map-root")
+	testenv.NeedCall(t, "pidfd_open", unix.SYS_PIDFD_OPEN)
 	link := filepath.Join(t.TempDir(), "spawn")
 	if err := os.Symlink(testenv.Self(t), link); err != nil {
 		t.Fatal(err)

@@ -56,6 +56,7 @@ var lacking = []struct{ part, why string }{
 	{"--allow-", "Landlock, with its newer rights"},
 	{"--personality 8", "32 bits"},
 	{"--tree-strict", "a control group of its own"},
+	{"--join 4711:", "pidfd_open"},
 	{"--limit-", "a delegated control group"},
 	{"--cgroup ", "a control group"},
 	{"--new user", "user namespaces"},

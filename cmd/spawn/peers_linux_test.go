@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/safespawn/spawn/internal/testenv"
 )
 
@@ -62,6 +64,9 @@ func (row peerRow) compare(t *testing.T, env []string) {
 	}
 	if _, err := os.Stat("/run/systemd/system"); name == "systemd-run" && err != nil {
 		testenv.Skip(t, "no systemd")
+	}
+	if strings.Contains(row.ours, "--join $PID:") {
+		testenv.NeedCall(t, "pidfd_open", unix.SYS_PIDFD_OPEN)
 	}
 	run := func(launcher string) result {
 		cmd := exec.Command("/bin/sh", "-c", launcher+" "+row.program)

@@ -61,6 +61,7 @@ var _ = testenv.RegisterHelper("listener beside a filter", func(args []string) i
 
 // TestListenerBesideFilters can't take the listener, and says so.
 func TestListenerBesideFilters(t *testing.T) {
+	spawntest.NeedListener(t)
 	for name := range listenerBeside {
 		t.Run(name, func(t *testing.T) { spawntest.Succeeds(t, spawntest.Helper(t, "listener beside a filter", name)) })
 	}
@@ -76,6 +77,7 @@ var _ = testenv.RegisterHelper("second listener", func([]string) int {
 
 // TestSecondListener has a program with a listener that wants one for its own child.
 func TestSecondListener(t *testing.T) {
+	spawntest.NeedListener(t)
 	var l attr.SeccompListener
 	defer l.Close()
 	s := spawntest.Helper(t, "second listener")
@@ -99,6 +101,7 @@ var _ = testenv.RegisterHelper("listener that is silent", func([]string) int {
 // TestListenerOrphan kills this process while its child waits for an answer to its execve. The
 // child has a descriptor of the listener itself, so it is the signal that ends it.
 func TestListenerOrphan(t *testing.T) {
+	spawntest.NeedListener(t)
 	p, out := spawntest.StartSaying(t, spawntest.Helper(t, "listener that is silent"))
 	var pid int
 	if _, err := fmt.Fscan(out, &pid); err != nil {

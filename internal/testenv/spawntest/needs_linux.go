@@ -21,6 +21,14 @@ func NeedPidfd(t testing.TB) {
 	testenv.NeedCall(t, "pidfd_send_signal", unix.SYS_PIDFD_SEND_SIGNAL)
 }
 
+// NeedListener skips a test of a listener of a filter, which this process takes from the
+// child.
+func NeedListener(t testing.TB) {
+	t.Helper()
+	NeedPidfd(t)
+	testenv.NeedCall(t, "pidfd_getfd", unix.SYS_PIDFD_GETFD)
+}
+
 // NeedBest skips a test of what is promised where the engine has all that it needs for
 // speed.
 func NeedBest(t testing.TB) {
