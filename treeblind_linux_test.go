@@ -90,4 +90,9 @@ func TestTreeStopWithoutProc(t *testing.T) {
 }
 
 // TestTreeKillWithoutProc wants nobody to be said not to end of whom nothing is known.
-func TestTreeKillWithoutProc(t *testing.T) { blindly(t, "kill") }
+func TestTreeKillWithoutProc(t *testing.T) {
+	if !spawn.Features().Has(spawn.FeatureEngine) {
+		testenv.Skip(t, "only the engine waits without reaping")
+	}
+	blindly(t, "kill")
+}

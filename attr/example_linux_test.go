@@ -56,7 +56,7 @@ func Example_scheduling() {
 	list := attr.List{
 		attr.Nice(10),
 		attr.SchedPolicy{Policy: attr.SchedBatch, ResetOnFork: true},
-		attr.CPUAffinity{0},
+		attr.CPUAffinity{0, 1},
 		attr.IOPrio{Class: attr.IOPrioIdle},
 		attr.NUMAPolicy{Mode: attr.NUMALocal},
 		attr.TimerSlack(50 * time.Millisecond),

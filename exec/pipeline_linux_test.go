@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/exec"
 	"github.com/safespawn/spawn/internal/testenv"
@@ -87,7 +89,11 @@ func eachHolder(t *testing.T, f func(t *testing.T, mark string)) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			if name == "pidns" {
+				testenv.NeedCall(t, "pidfd_send_signal", unix.SYS_PIDFD_SEND_SIGNAL)
+			}
 			defer force()()
+			needReapedGroups(t)
 			mark := fmt.Sprintf("60.%09d", marks.Add(1)*1000000+int64(os.Getpid()%1000000))
 			f(t, mark)
 			testenv.Eventually(t, "nobody sleeps", func() bool { return !sleeps(mark) })
@@ -134,7 +140,6 @@ func testPipeGrandchild(t *testing.T, stop []spawn.StopStep, mark string) {
 // no longer watched.
 func TestPipeHolder(t *testing.T) {
 	eachHolder(t, func(t *testing.T, mark string) {
-		needReapedGroups(t)
 		ctx := newOverdue()
 		p := exec.PipeContext(ctx, exec.Command("true"), script("sleep "+mark+" & exit 0"))
 		p.Tree = true
@@ -158,7 +163,6 @@ func TestPipeHolder(t *testing.T) {
 // TestPipeTreeEnds kills what is left when all programs have ended.
 func TestPipeTreeEnds(t *testing.T) {
 	eachHolder(t, func(t *testing.T, mark string) {
-		needReapedGroups(t)
 		p := exec.Pipe(script("sleep "+mark+" >/dev/null 2>&1 & echo started"), exec.Command("cat"))
 		p.Tree = true
 		if out, err := p.Output(); string(out) != "started\n" || err != nil {
@@ -246,7 +250,6 @@ func TestPipeShutdown(t *testing.T) {
 // TestPipeKillStops kills what lets Shutdown wait, when all programs have ended.
 func TestPipeKillStops(t *testing.T) {
 	eachHolder(t, func(t *testing.T, mark string) {
-		needReapedGroups(t)
 		ready := make(chan struct{})
 		p := exec.Pipe(script(`(trap "" TERM; echo ready; exec >&- sleep ` + mark + `) & exec sleep ` + mark))
 		p.Tree, p.Stop = true, spawn.Graceful(time.Hour)
