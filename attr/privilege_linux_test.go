@@ -235,6 +235,20 @@ func TestCgroup(t *testing.T) {
 	})
 }
 
+// TestCgroupIsRoot wants the cgroup of the child to be the root of its cgroup namespace.
+func TestCgroupIsRoot(t *testing.T) {
+	spawntest.NeedNamespaces(t, unix.CLONE_NEWCGROUP)
+	dir, _ := testenv.NewCgroup(t)
+	for _, own := range []attr.Attr{attr.Namespaces{Flags: unix.CLONE_NEWCGROUP}, attr.Unshare{Flags: unix.CLONE_NEWCGROUP}} {
+		spawntest.EachEngine(t, func(t *testing.T) {
+			s := spawntest.Cat(t, attr.Cgroup{Dir: dir}, own)
+			if got := testenv.ParseSeen(spawntest.Output(t, s)).Cgroup; got != "/" {
+				t.Errorf("%T: in %q", own, got)
+			}
+		})
+	}
+}
+
 func TestRemovedCgroup(t *testing.T) {
 	dir, _ := testenv.NewCgroup(t)
 	testenv.RemoveCgroup(t, dir.Name())

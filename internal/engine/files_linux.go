@@ -127,6 +127,10 @@ func (p *Program) bringCgroup(f *fdtable.Lowering) error {
 		f.Call(plan.Cgroup, raw.Openat, fd, b.String("cgroup.procs"), raw.Int(unix.O_WRONLY), raw.Int(0)).Keep(procs)
 		f.Call(plan.Cgroup, raw.Write, raw.VarArg(procs, 0), b.String("0"), raw.Int(1))
 		f.Call(plan.Cgroup, raw.Close, raw.VarArg(procs, 0))
+		if p.clone.Bits&unix.CLONE_NEWCGROUP != 0 {
+			// The root of the namespace that clone has made is the parent's cgroup.
+			f.Call(plan.Cgroup, raw.Unshare, raw.Int(unix.CLONE_NEWCGROUP))
+		}
 	}})
 }
 
