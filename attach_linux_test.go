@@ -36,6 +36,12 @@ func needPidfds(t *testing.T) {
 	}
 }
 
+func init() {
+	if testenv.Lacks(unix.SYS_PIDFD_OPEN) {
+		testenv.OmitExample("ExampleAttach", "no pidfd_open")
+	}
+}
+
 // grandchild starts a shell that starts another, which exits with 7 when its standard
 // input ends, and that itself runs end. It returns the pid of the other.
 func grandchild(t *testing.T, end string) (pid int, release func()) {

@@ -108,7 +108,7 @@ const numbers = "numbers"
 
 // losesReaped reports whether a tree does not know the group of a child that was reaped.
 func losesReaped(t *testing.T, tree *spawn.Tree) bool {
-	return !tree.Holds().Certain() && (path.Base(t.Name()) == numbers || !pidfdGroups())
+	return !tree.Holds().Certain() && (path.Base(t.Name()) == numbers || !testenv.PidfdGroups())
 }
 
 // noneLeft wants Kill to have left nobody, as far as that can be known once a child was
@@ -267,16 +267,6 @@ func TestTreeReaped(t *testing.T) {
 			t.Errorf("%d are left, %v", left, err)
 		}
 	})
-}
-
-// pidfdGroups reports whether a pidfd is enough to signal a group.
-func pidfdGroups() bool {
-	fd, err := unix.PidfdOpen(os.Getpid(), 0)
-	if err != nil {
-		return false
-	}
-	defer unix.Close(fd)
-	return unix.PidfdSendSignal(fd, 0, nil, 4) == nil
 }
 
 // TestTreeSignal sends to all, once each.

@@ -15,6 +15,12 @@ import (
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
+func init() {
+	if testenv.Lacks(unix.SYS_PIDFD_OPEN) {
+		testenv.OmitExample("Example_join", "no pidfd_open")
+	}
+}
+
 // namespaceOf opens a namespace of a process.
 func namespaceOf(t *testing.T, p *spawn.Process, name string) *os.File {
 	t.Helper()

@@ -414,7 +414,7 @@ func testTreeReapedByUser(t *testing.T) {
 	if _, err := c.Process.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	if c.TreeHolds() != nil && !pidfdGroups(t) {
+	if c.TreeHolds() != nil && !testenv.PidfdGroups() {
 		for _, p := range pids[1:] {
 			_ = syscall.Kill(number(p), syscall.SIGKILL)
 		}
@@ -430,16 +430,6 @@ func testTreeReapedByUser(t *testing.T) {
 	mustBeGone(t, pids, 3)
 }
 
-// pidfdGroups reports whether pidfd_send_signal can send to a group.
-func pidfdGroups(t *testing.T) bool {
-	fd, err := unix.PidfdOpen(os.Getpid(), 0)
-	if err != nil {
-		return false
-	}
-	defer unix.Close(fd)
-	return unix.PidfdSendSignal(fd, 0, nil, 4) == nil
-}
-
 // needReapedGroups skips a test where nobody knows the group of a child that was reaped.
 func needReapedGroups(t *testing.T) {
 	t.Helper()
@@ -448,7 +438,7 @@ func needReapedGroups(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tree.Close()
-	if !tree.Holds().Certain() && !pidfdGroups(t) {
+	if !tree.Holds().Certain() && !testenv.PidfdGroups() {
 		testenv.Skip(t, "pidfds don't signal groups before Linux 6.9")
 	}
 }

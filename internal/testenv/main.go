@@ -22,6 +22,7 @@ func Main(m *testing.M, inventory func() []string) {
 		os.Setenv("GORACE", "atexit_sleep_ms=0")
 	}
 	flag.Parse()
+	omitExamples()
 	if testing.Short() {
 		os.Setenv(short, "yes")
 	}

@@ -1,6 +1,7 @@
 package testenv
 
 import (
+	"os"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -20,4 +21,17 @@ func NeedCall(t testing.TB, name string, number uintptr) {
 	if Lacks(number) {
 		Skip(t, "no "+name)
 	}
+}
+
+// PidfdGroups reports whether a pidfd is enough to signal the process group of a child, as from
+// Linux 6.9 on.
+func PidfdGroups() bool {
+	fd, err := unix.PidfdOpen(os.Getpid(), 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	const processGroup = 4
+	err = unix.PidfdSendSignal(fd, 0, nil, processGroup)
+	return err == nil || err == unix.ESRCH // this process may lead no group
 }

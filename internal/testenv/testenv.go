@@ -87,3 +87,29 @@ func Self(t testing.TB) string {
 	}
 	return exe
 }
+
+// omitted are names of examples.
+var omitted []string
+
+// OmitExample leaves out an example, which can't say itself that it lacks something. It is for
+// init.
+func OmitExample(name, reason string) {
+	omitted = append(omitted, name)
+	skips.Lock()
+	defer skips.Unlock()
+	skips.tests[reason] = append(skips.tests[reason], name)
+}
+
+// omitExamples does so, beside what -skip says.
+func omitExamples() {
+	if omitted == nil {
+		return
+	}
+	skip := "^(" + strings.Join(omitted, "|") + ")$"
+	if more := flag.Lookup("test.skip").Value.String(); more != "" {
+		skip += "|" + more
+	}
+	if err := flag.Set("test.skip", skip); err != nil {
+		panic(err)
+	}
+}
