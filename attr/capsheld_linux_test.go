@@ -39,7 +39,7 @@ func beforeExec(t *testing.T, wanted func(testenv.Seen) bool, list ...attr.Attr)
 		last = testenv.OnlyChild()
 		return last.Status != nil && wanted(last)
 	})
-	w, err := os.OpenFile(fifo, os.O_WRONLY, 0)
+	w, err := testenv.OpenWriter(fifo)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ package attr_test
 
 import (
 	"context"
-	"os"
 	"strconv"
 	"testing"
 
@@ -47,7 +46,7 @@ func TestSignalsWhileTraced(t *testing.T) {
 						t.Error(err)
 					}
 				}
-				w, err := os.OpenFile(fifo, os.O_WRONLY, 0)
+				w, err := testenv.OpenWriter(fifo)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -254,7 +254,7 @@ func TestSIGCHLD(t *testing.T) {
 		c := make(chan os.Signal, 1)
 		signal.Notify(c, syscall.SIGCHLD)
 		err := s.Run()
-		<-c
+		testenv.Await(t, "SIGCHLD", c)
 		signal.Stop(c)
 		got[who] = err == nil
 	}

@@ -266,6 +266,9 @@ func TestContextAfterTheEnd(t *testing.T) {
 		run := map[string]func() error{"os/exec": theirs.Run, "here": ours.Run}[who]
 		ran := make(chan error)
 		go func() { ran <- run() }()
+		if err := pidFile.SetReadDeadline(time.Now().Add(testenv.Patience)); err != nil { // this process has pidOut open
+			t.Fatal(err)
+		}
 		var pid int
 		if _, err := fmt.Fscan(pidFile, &pid); err != nil {
 			t.Fatal(err)

@@ -126,9 +126,10 @@ func lockAndFreeze(t *testing.T, group, pid string) {
 // busy machine a process takes long to be gone.
 func useUntil(t *testing.T, group string, done func() bool) {
 	t.Helper()
-	for runTree(t, group); !done(); runTree(t, group) {
-		time.Sleep(time.Millisecond)
-	}
+	testenv.Eventually(t, "what others do to a tree", func() bool {
+		runTree(t, group)
+		return done()
+	})
 }
 
 // TestTreeOfTheDeadElsewhere is the same with owners in pid namespaces of their
@@ -383,9 +384,7 @@ func TestTreeForks(t *testing.T) {
 		if err := c.Kill(); err != nil {
 			t.Error(err)
 		}
-		for exec.TreePopulated(c) {
-			time.Sleep(time.Millisecond)
-		}
+		testenv.Eventually(t, "the tree is empty", func() bool { return !exec.TreePopulated(c) })
 		if _, err := os.Stat(script + ".end"); err == nil {
 			t.Error("it has survived")
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/internal/fdtable"
+	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
@@ -101,7 +102,7 @@ func TestSlotsAstrayMeanwhile(t *testing.T) {
 			s.Actions.Open(0, fifos[0], os.O_RDONLY, 0)
 			s.Actions.Open(0, fifos[1], os.O_RDONLY, 0)
 			s.Actions.Open(2, os.DevNull, os.O_WRONLY, 0)
-			ended := make(chan error)
+			ended := make(chan error, 1)
 			go func() {
 				_, err := spawn.Run(t.Context(), s)
 				ended <- err
@@ -126,7 +127,7 @@ func TestSlotsAstrayMeanwhile(t *testing.T) {
 // openWriter opens a FIFO, and returns when somebody has opened it for reading.
 func openWriter(t *testing.T, fifo string) {
 	t.Helper()
-	f, err := os.OpenFile(fifo, os.O_WRONLY, 0)
+	f, err := testenv.OpenWriter(fifo)
 	if err != nil {
 		t.Fatal(err)
 	}

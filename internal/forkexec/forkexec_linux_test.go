@@ -61,7 +61,7 @@ func TestCancel(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	// This lets the open return, and the goroutine end.
-	w, err := os.OpenFile(fifo, os.O_WRONLY, 0)
+	w, err := testenv.OpenWriter(fifo)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -77,7 +77,7 @@ func TestReleasedInTime(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
 		result := spawntest.StartHeld(ctx, s)
-		w, err := os.OpenFile(fifo, os.O_WRONLY, 0)
+		w, err := testenv.OpenWriter(fifo)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -163,17 +163,21 @@ var _ = testenv.RegisterHelper("starts one and waits", func([]string) int {
 	if _, err := spawn.Start(context.Background(), s); err != nil {
 		return testenv.Status(err)
 	}
-	for len(withUTS(utsOfOwn())) < 6 {
-		time.Sleep(time.Millisecond)
+	if err := awaitOwn(6); err != nil {
+		return testenv.Status(err)
 	}
 	fmt.Println("started")
 	time.Sleep(time.Hour)
 	return 0
 })
 
-func utsOfOwn() string {
-	link, _ := os.Readlink("/proc/self/ns/uts")
-	return link
+// awaitOwn waits until so many processes are in this one's UTS namespace.
+func awaitOwn(n int) error {
+	link, err := os.Readlink("/proc/self/ns/uts")
+	if err == nil && !testenv.Soon(func() bool { return len(withUTS(link)) >= n }) {
+		err = fmt.Errorf("%d processes, want %d", len(withUTS(link)), n)
+	}
+	return err
 }
 
 // Without DieWithParent the same tree survives: else the test above would show nothing.
@@ -181,8 +185,8 @@ var _ = testenv.RegisterHelper("starts without", func([]string) int {
 	if _, err := spawn.Start(context.Background(), spawntest.Shell(forkTwice+"exec sleep 1000")); err != nil {
 		return testenv.Status(err)
 	}
-	for len(withUTS(utsOfOwn())) < 5 {
-		time.Sleep(time.Millisecond)
+	if err := awaitOwn(5); err != nil {
+		return testenv.Status(err)
 	}
 	fmt.Println("started")
 	time.Sleep(time.Hour)
@@ -211,8 +215,8 @@ var _ = testenv.RegisterHelper("becomes another program", func([]string) int {
 	if _, err := spawn.Start(context.Background(), spawntest.Shell(forkTwice+"exec sleep 1000", attr.DieWithParent{})); err != nil {
 		return testenv.Status(err)
 	}
-	for len(withUTS(utsOfOwn())) < 6 {
-		time.Sleep(time.Millisecond)
+	if err := awaitOwn(6); err != nil {
+		return testenv.Status(err)
 	}
 	script := "exec sleep 1000"
 	return testenv.Status(syscall.Exec("/bin/sh", []string{"sh", "-c", script}, os.Environ()))

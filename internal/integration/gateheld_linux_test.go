@@ -4,6 +4,7 @@ package integration_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -27,20 +28,17 @@ func TestUnmappedBesideFrozen(t *testing.T) {
 		testenv.Skip(t, "no cgroup.freeze: "+err.Error())
 	}
 	defer spawntest.Force("close_range")()
-	reached := filepath.Join(testenv.PublicDir(t), "fifo")
-	if err := unix.Mkfifo(reached, 0o600); err != nil {
+	in := testenv.PublicDir(t)
+	reached, goOn := filepath.Join(in, "reached"), filepath.Join(in, "go on")
+	if err := errors.Join(unix.Mkfifo(reached, 0o600), unix.Mkfifo(goOn, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	spawntest.NewIDHelpers(t, ": >"+reached+"; read line <"+reached+"; exit 1")
+	spawntest.NewIDHelpers(t, "echo >"+reached+"; read line <'"+goOn+"'; exit 1")
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	result := spawntest.StartHeld(ctx, spawntest.MappedBy(":"))
-	r, err := os.Open(reached) // waits for the helper to run
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	w, err := os.OpenFile(reached, os.O_WRONLY, 0)
+	testenv.LineFrom(t, reached) // the helper runs
+	w, err := testenv.OpenWriter(goOn)
 	if err != nil {
 		t.Fatal(err)
 	}

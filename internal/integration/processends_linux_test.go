@@ -255,8 +255,8 @@ var _ = testenv.RegisterHelper("may not kill", func([]string) int {
 		for _, f := range []*os.File{hold, ready, told} {
 			f.Close()
 		}
-		for problems := []string{""}; len(problems) > 0; time.Sleep(time.Millisecond) {
-			problems = testenv.LeftoversSince(before)
+		if !testenv.Soon(func() bool { return len(testenv.LeftoversSince(before)) == 0 }) {
+			return fmt.Errorf("left: %v", testenv.LeftoversSince(before))
 		}
 		return nil
 	})

@@ -52,8 +52,8 @@ var _ = testenv.RegisterHelper("beside held", func(args []string) int {
 		_, err := spawn.Run(context.Background(), held)
 		done <- err
 	}()
-	for !strings.HasPrefix(testenv.OnlyChild().Status["Uid"], "1000") {
-		time.Sleep(time.Millisecond)
+	if !testenv.Soon(func() bool { return strings.HasPrefix(testenv.OnlyChild().Status["Uid"], "1000") }) {
+		return testenv.Status(errors.New("no child has changed its ids"))
 	}
 	err := besideShortly()
 	waiting := make(chan error, 2)
@@ -68,7 +68,7 @@ var _ = testenv.RegisterHelper("beside held", func(args []string) int {
 		waiting <- nil
 	default:
 	}
-	w, oerr := os.OpenFile(fifo, os.O_WRONLY, 0)
+	w, oerr := testenv.OpenWriter(fifo)
 	if oerr == nil {
 		defer w.Close()
 	}

@@ -231,10 +231,7 @@ func TestParentDiedUnmapped(t *testing.T) {
 			defer r.Close()
 			p := spawntest.Start(t, spawntest.WithActions(spawntest.Helper(t, "parent of unmapped", name), func(a *spawn.FileActions) { a.File(w, 1) }))
 			w.Close()
-			line, err := os.ReadFile(reached)
-			if err != nil {
-				t.Fatal(err)
-			}
+			line := testenv.LineFrom(t, reached)
 			if err := p.Kill(); err != nil {
 				t.Error(err)
 			}
@@ -244,7 +241,7 @@ func TestParentDiedUnmapped(t *testing.T) {
 			if out, err := io.ReadAll(r); err != nil || len(out) > 0 {
 				t.Errorf("the child ran: %q, %v", out, err)
 			}
-			if pid, err := strconv.Atoi(strings.TrimSpace(string(line))); err != nil || unix.Kill(pid, unix.SIGKILL) != nil {
+			if pid, err := strconv.Atoi(line); err != nil || unix.Kill(pid, unix.SIGKILL) != nil {
 				t.Errorf("no helper %q, %v", line, err)
 			}
 		})

@@ -114,9 +114,7 @@ func TestReapedElsewhere(t *testing.T) {
 				time.AfterFunc(5*time.Millisecond, release)
 			} else {
 				release()
-				for !isZombie(p.Pid()) {
-					time.Sleep(time.Millisecond)
-				}
+				testenv.Eventually(t, "a zombie", func() bool { return isZombie(p.Pid()) })
 			}
 			if err := p.WaitExited(context.Background()); err != nil {
 				t.Error(err)

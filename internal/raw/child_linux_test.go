@@ -248,13 +248,13 @@ func TestAwait(t *testing.T) {
 			}()
 			r.Await(time.Hour)
 			<-interrupted
-			w, err := unix.Open(fifo, unix.O_WRONLY, 0)
+			w, err := testenv.OpenWriter(fifo)
 			if err != nil {
 				t.Fatal(err)
 			}
 			for !r.Await(time.Minute) {
 			}
-			unix.Close(w)
+			w.Close()
 			var x Exit
 			if errno := waitPid(pid, unix.WEXITED, &x); errno != 0 || x.Status.ExitStatus() != 6 {
 				t.Errorf("%+v: %v, %+v", c, errno, x)

@@ -143,11 +143,11 @@ func stuckRelay(t *testing.T) (r *Run, pid int, release func()) {
 		t.Fatalf("pid %d, %v", pid, errno)
 	}
 	return r, pid, func() {
-		fd, err := unix.Open(fifo, unix.O_WRONLY, 0)
+		w, err := testenv.OpenWriter(fifo)
 		if err != nil {
 			t.Error(err)
 		}
-		unix.Close(fd)
+		w.Close()
 	}
 }
 
