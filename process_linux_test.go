@@ -28,7 +28,7 @@ import (
 
 // TestA7A12WaitingCostsNoThread waits for many children at once, also without pidfds.
 func TestA7A12WaitingCostsNoThread(t *testing.T) {
-	children := testenv.Rounds(500, 10_000)
+	children := testenv.Rounds(200, 10_000)
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < uint64(children+100) {
 		testenv.Skip(t, "RLIMIT_NOFILE is too low")
@@ -422,7 +422,7 @@ func TestConcurrentRuns(t *testing.T) {
 	s := spawntest.Exits(t, 7)
 	spawntest.EachEngine(t, func(t *testing.T) {
 		before := testenv.Settled()
-		total := 2000
+		total := testenv.Rounds(640, 2000)
 		if t.Name() != "TestConcurrentRuns/without_nothing" {
 			total = 128
 		}

@@ -63,7 +63,7 @@ func untilSubreaper() error {
 	return nil
 }
 
-// TestA10ReapBesideOthers has orphans by the thousand be reaped, and children of all
+// TestA10ReapBesideOthers has many orphans be reaped, and children of all
 // kinds tell their true status to those who wait for them.
 func TestA10ReapBesideOthers(t *testing.T) {
 	spawntest.NeedPidfd(t)
@@ -71,7 +71,7 @@ func TestA10ReapBesideOthers(t *testing.T) {
 	for i := range 8 {
 		testenv.Program(t, filepath.Join(dir, strconv.Itoa(i)), i)
 	}
-	reap(t, "reap", dir, strconv.Itoa(testenv.Rounds(400, 10_000)))
+	reap(t, "reap", dir, strconv.Itoa(testenv.Rounds(200, 10_000)))
 }
 
 var _ = testenv.RegisterHelper("reap", func(args []string) int {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	osexec "os/exec"
 	"os/signal"
@@ -152,11 +153,20 @@ func TestDispositionsAsInOSExec(t *testing.T) {
 	if err := tiny.WriteWaiter(waiter); err != nil {
 		t.Fatal(err)
 	}
-	for name, ignored := range atStart {
-		for history := range signalHistories {
+	// Without -long each experiment is for one engine, and each two of name, history, when
+	// and engine meet.
+	engines, n := []string{"nothing", "clone3", "shared_memory"}, 0
+	for _, name := range slices.Sorted(maps.Keys(atStart)) {
+		ignored := atStart[name]
+		for _, history := range slices.Sorted(maps.Keys(signalHistories)) {
 			for _, when := range []string{"early", "late"} {
+				among := engines
+				if !testenv.Long() {
+					among = engines[n%len(engines):][:1]
+				}
+				n++
 				t.Run(name+"/"+history+"/"+when, func(t *testing.T) {
-					s := spawntest.Helper(t, "compare dispositions", history, when, waiter)
+					s := spawntest.Helper(t, "compare dispositions", append([]string{history, when, waiter}, among...)...)
 					s.Attr = attr.List{ignored}
 					if out := spawntest.Output(t, s); out != "" {
 						t.Error(out)
@@ -177,7 +187,7 @@ var _ = testenv.RegisterHelper("compare dispositions", func(args []string) int {
 	}
 	signalHistories[history]()
 	want := ignoredBy(waiter, byOSExec)
-	for _, name := range []string{"nothing", "clone3", "shared_memory"} {
+	for _, name := range args[3:] {
 		restore := spawntest.Force(name)
 		for what, got := range map[string]uint64{
 			"package exec": ignoredBy(waiter, byExec), "InheritIgnored": ignoredBy(waiter, byPackage(attr.List{attr.InheritIgnored{}})),

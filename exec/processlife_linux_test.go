@@ -374,7 +374,7 @@ func readProc(name string) string {
 // TestA7A12ManyLiveWithoutPidfds waits for many children where filters refuse pidfds, to
 // this library and to package os.
 func TestA7A12ManyLiveWithoutPidfds(t *testing.T) {
-	s := spawntest.Helper(t, "many without pidfds", fmt.Sprint(testenv.Rounds(500, 10_000)))
+	s := spawntest.Helper(t, "many without pidfds", fmt.Sprint(testenv.Rounds(200, 10_000)))
 	s.Attr = attr.List{attr.NoNewPrivs{}, spawntest.Refuse(unix.ENOSYS, unix.SYS_PIDFD_OPEN, unix.SYS_PIDFD_SEND_SIGNAL)}
 	if out := spawntest.Output(t, s); out != "" {
 		t.Error(out)

@@ -39,7 +39,7 @@ func atOnce(goroutines, n int, f func(worker int) error) error {
 // that have the files open for writing until they exec.
 func TestTextFileBusy(t *testing.T) {
 	dir := t.TempDir()
-	n := testenv.Rounds(400, 50_000)
+	n := testenv.Rounds(200, 50_000)
 	loop := func(run func(path string) error) error {
 		return atOnce(16, n, func(worker int) error {
 			path := filepath.Join(dir, fmt.Sprint("program", worker))

@@ -235,7 +235,7 @@ var _ = testenv.RegisterHelper("low numbers in turmoil", func(args []string) int
 func TestStartsBesideOpeners(t *testing.T) {
 	for _, mask := range []string{"0", "1", "6", "7"} {
 		t.Run("closed "+mask, func(t *testing.T) {
-			inHelper(t, "low numbers in turmoil", mask, strconv.Itoa(testenv.Rounds(6, 100)))
+			inHelper(t, "low numbers in turmoil", mask, strconv.Itoa(testenv.Rounds(3, 100)))
 		})
 	}
 }

@@ -188,7 +188,7 @@ func checkFDCase(pick chooser) (c *fdCase, want *outcome, err error) {
 // TestFDsAgainstModel runs lists of file actions by the thousand through the planner and
 // a fake kernel, and compares what the program is left with.
 func TestFDsAgainstModel(t *testing.T) {
-	cases := uint64(testenv.Rounds(20_000, 1_000_000))
+	cases := uint64(testenv.Rounds(8_000, 1_000_000))
 	if testenv.RaceEnabled() || testing.Short() {
 		cases /= 5
 	}

@@ -132,7 +132,7 @@ func TestHighFilesAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for g := range 16 {
 		wg.Go(func() {
-			for i := range 10 {
+			for i := range testenv.Rounds(4, 10) {
 				text := strings.Repeat(strconv.Itoa(g*100+i), 20)
 				out, _, err := spawntest.TryOutput(spawntest.Helper(t, "print", text))
 				if err != nil || out != text {

@@ -46,7 +46,7 @@ func TestEndStorm(t *testing.T) {
 			specs["held: "+name] = s
 		}
 	}
-	rounds := testenv.Rounds(2, 25)
+	rounds := testenv.Rounds(1, 25)
 	spawntest.EachEngine(t, func(t *testing.T) {
 		var programs []*spawn.Program
 		for name, s := range specs {

@@ -177,7 +177,7 @@ func TestBusyProgram(t *testing.T) {
 // TestBusyStorm writes programs and runs them at once, while siblings that are on
 // their way to execve may hold their files.
 func TestBusyStorm(t *testing.T) {
-	rounds := 2000
+	rounds := testenv.Rounds(800, 2000)
 	if testing.Short() {
 		rounds = 300
 	}

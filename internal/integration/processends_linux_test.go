@@ -161,7 +161,7 @@ func TestPidfdStaysBlocking(t *testing.T) {
 // TestStatusOfIgnored loses no status although the kernel reaps all children by
 // itself.
 func TestStatusOfIgnored(t *testing.T) {
-	rounds := testenv.Rounds(3000, 100_000)
+	rounds := testenv.Rounds(600, 100_000)
 	if testing.Short() {
 		rounds = 100
 	}

@@ -36,7 +36,7 @@ func TestA5ReapedGetNoSignals(t *testing.T) {
 		testenv.Skip(t, "no strace")
 	}
 	for engine, calls := range map[string]int{
-		"nothing": testenv.Rounds(1500, 50000), "pidfd": testenv.Rounds(1500, 50000), "anything": testenv.Rounds(300, 5000),
+		"nothing": testenv.Rounds(500, 50000), "pidfd": testenv.Rounds(500, 50000), "anything": testenv.Rounds(300, 5000),
 	} {
 		if testing.Short() {
 			calls = min(calls, 300)

@@ -39,7 +39,7 @@ func endThread() {
 // missing.
 func howMany(t *testing.T) int {
 	if strings.HasSuffix(t.Name(), "nothing") && !testing.Short() {
-		return 1000
+		return testenv.Rounds(300, 1000)
 	}
 	return 20
 }

@@ -8,6 +8,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
 const (
@@ -143,10 +145,9 @@ func callFromDeep(t *testing.T, depth int, f func()) {
 }
 
 func TestNothingElseIsWritten(t *testing.T) {
-	const spawns, short = 10_000, 500
-	n := spawns
+	n := testenv.Rounds(3_000, 10_000)
 	if testing.Short() {
-		n = short
+		n = 500
 	}
 	path := tinyProgram(t, 0)
 	var clean, failing, exiting *fencedProgram

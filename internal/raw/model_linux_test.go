@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/testenv"
 )
 
 // A random program is built twice from the same operations: for the child, and
@@ -280,7 +282,7 @@ func listing(ops []modelOp) string {
 }
 
 func TestRandomPrograms(t *testing.T) {
-	n := 10_000
+	n := testenv.Rounds(4_000, 10_000)
 	if testing.Short() {
 		n = 1_000
 	}

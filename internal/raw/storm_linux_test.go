@@ -24,7 +24,7 @@ import (
 // TestStorm spawns in a process of its own, which is sent signals all the time,
 // is profiled, and collects garbage almost without pause.
 func TestStorm(t *testing.T) {
-	n := 20_000
+	n := testenv.Rounds(5_000, 20_000)
 	if testing.Short() {
 		n = 2_000
 	}

@@ -12,14 +12,17 @@ func Soon(f func() bool) bool { return within(Patience, f) }
 // shortly is how long what is left behind may take to go away.
 const shortly = 2 * time.Second
 
+// within asks less often the longer it has waited, as some questions cost much.
 func within(d time.Duration, f func() bool) bool {
-	for end := time.Now().Add(d); ; time.Sleep(time.Millisecond) {
+	for start := time.Now(); ; {
 		if f() {
 			return true
 		}
-		if time.Now().After(end) {
+		waited := time.Since(start)
+		if waited > d {
 			return false
 		}
+		time.Sleep(min(max(waited/10, time.Millisecond), 20*time.Millisecond))
 	}
 }
 
