@@ -104,8 +104,8 @@
 //  12. Unshare with its IDMap, TimeOffsets; all mounts become private. Mounts and
 //     names that are made from here on are the child's own.
 //  13. Mounts. The new root might not contain their sources.
-//  14. PivotRoot, Chroot or NewRoot; Hostname, Domainname. Other credentials take
-//     the privilege away.
+//  14. PivotRoot, Chroot or NewRoot; Hostname, Domainname, Loopback. Other
+//     credentials take the privilege away.
 //  15. The bounding set; the permitted capabilities are marked to survive the
 //     change of ids. The change of ids takes away CAP_SETPCAP, and all
 //     capabilities without the mark.
@@ -248,7 +248,7 @@
 //     rlimit, clock, execve;
 //   - of attributes: cgroup, unshare, setns, id_map, uid_map, gid_map,
 //     timens_offsets, private_mounts, mount, pivot_root, new_root, open_tree, chroot, sethostname,
-//     setdomainname, setsid, setpgid, ctty, noctty, foreground, sigignore, umask, nice, sched,
+//     setdomainname, loopback, setsid, setpgid, ctty, noctty, foreground, sigignore, umask, nice, sched,
 //     sched_util, affinity, mempolicy, ioprio, timerslack, core_sched,
 //     oom_score_adj, coredump_filter, mdwe, thp_disable, memory_merge, setgroups,
 //     setresgid, setresuid, keepcaps, bounding, capset, ambient, securebits,

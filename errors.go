@@ -96,6 +96,7 @@ const (
 	StepChroot         = plan.StepChroot         // "chroot"
 	StepSethostname    = plan.StepSethostname    // "sethostname"
 	StepSetdomainname  = plan.StepSetdomainname  // "setdomainname"
+	StepLoopback       = plan.StepLoopback       // "loopback"
 	StepSetsid         = plan.StepSetsid         // "setsid"
 	StepSetpgid        = plan.StepSetpgid        // "setpgid"
 	StepCtty           = plan.StepCtty           // "ctty"

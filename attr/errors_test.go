@@ -22,6 +22,7 @@ func TestNeeds(t *testing.T) {
 		{attr.Mounts{{Target: "/mnt"}}, attr.NeedError{Attr: "Mounts", Of: namespaces, Namespace: "mnt"}},
 		{attr.PivotRoot("/mnt"), attr.NeedError{Attr: "PivotRoot", Of: namespaces, Namespace: "mnt"}},
 		{attr.IDMap{UID: ids(0, 1, 1)}, attr.NeedError{Attr: "IDMap", Of: namespaces, Namespace: "user"}},
+		{attr.Loopback{}, attr.NeedError{Attr: "Loopback", Of: namespaces, Namespace: "net"}},
 		{attr.Hostname("x"), attr.NeedError{Attr: "Hostname", Of: append(slices.Clip(namespaces), "JoinNamespace"), Namespace: "uts"}},
 	} {
 		err := check(attr.List{attr.Umask(0), x.a})

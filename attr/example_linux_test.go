@@ -223,6 +223,7 @@ func Example_container() {
 		attr.TimeOffsets{Boottime: 24 * time.Hour}, // with CLONE_NEWTIME
 		attr.Hostname("box"),
 		attr.Domainname("example"),
+		attr.Loopback{}, // of CLONE_NEWNET
 		attr.SessionKeyring(""),
 		attr.Cgroup{Dir: cgroup},
 	)

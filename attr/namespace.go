@@ -90,6 +90,7 @@ const (
 
 	userNamespace = "a new user namespace"
 	newPIDs       = "a new pid namespace"
+	newNetwork    = "a new net namespace"
 	childrensPIDs = "the pid namespace of its children"
 	mappedUIDs    = "mapped uids"
 	mappedGIDs    = "mapped gids"
@@ -128,6 +129,9 @@ func checkNamespaces(c *plan.Claims, step string, flags, allowed uint, what, by 
 	}
 	if flags&plan.CloneNewNS != 0 {
 		c.Provide(mountsOfOwn)
+	}
+	if flags&plan.CloneNewNet != 0 {
+		c.Provide(newNetwork)
 	}
 	if flags&plan.CloneNewUser != 0 {
 		if err := c.Claim(userNamespace, by); err != nil {

@@ -40,7 +40,7 @@ func everyFlag(t *testing.T) [][]string {
 			"--allow-bind", "1", "--allow-connect", "2", "--deny-signals", "--deny-abstract-unix", "--landlock-best-effort",
 			"--no-aslr", "--keyring", "-", "--new", "user,mount,pid,net,ipc,uts,cgroup", "--unshare", "files,fs,sysvsem",
 			"--uid-map", "0:0:1", "--gid-map", "0:0:1", "--setgroups", "deny", "--map-helpers", "--cgroup", "/", "--chroot", "/",
-			"--mount", "type=proc,target=/proc", "--hostname", "a", "--domainname", "b", "--timeout", "1m", "--stop-signal", "INT",
+			"--mount", "type=proc,target=/proc", "--hostname", "a", "--domainname", "b", "--loopback", "--timeout", "1m", "--stop-signal", "INT",
 			"--kill-after", "1", "--preserve-status", "--pidfile", "/nonexistent/file", "--progress", "--stats",
 		},
 		{
@@ -116,7 +116,7 @@ func TestExplainEverything(t *testing.T) {
 		"--oom-score-adj", "-1000", "--user", "root", "--groups", "1,2", "--caps", "chown,kill", "--securebits", "noroot,noroot_locked",
 		"--no-new-privs", "--seccomp", "/proc/self/fd/0", "--allow-read", "/", "--landlock-best-effort", "--no-aslr", "--keyring", "k",
 		"--new", "user,mount,uts,net", "--unshare", "ipc", "--map-root", "--setgroups", "allow", "--cgroup", "/", "--pivot-root", "/",
-		"--mount", "bind,source=/a,target=/b,ro", "--hostname", "a", "--domainname", "b", "--explain", "true",
+		"--mount", "bind,source=/a,target=/b,ro", "--hostname", "a", "--domainname", "b", "--loopback", "--explain", "true",
 	}
 	cmd := spawnCmd(t, own...)
 	f, err := os.Open(filter)
@@ -132,7 +132,7 @@ func TestExplainEverything(t *testing.T) {
 	}
 	for _, want := range []string{
 		"sigdefault", "sigignore", "setsid", "oom_score_adj", "sched", "sched_util", "nice", "affinity", "mempolicy", "ioprio", "core_sched",
-		"rlimit", "unshare", "mount", "pivot_root", "sethostname", "setdomainname", "bounding", "setgroups", "setresgid", "setresuid",
+		"rlimit", "unshare", "mount", "pivot_root", "sethostname", "setdomainname", "loopback", "bounding", "setgroups", "setresgid", "setresuid",
 		"ambient", "securebits", "capset", "pdeathsig", "keyring", "umask", "open", "chdir", "ctty", "timerslack", "personality",
 		"subreaper", "no_new_privs", "sigmask", "seccomp", "execve",
 	} {

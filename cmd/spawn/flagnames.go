@@ -25,6 +25,7 @@ var flagsOf = map[string][]string{
 	"InheritIgnored":      {"sig-default"},
 	"JoinNamespace":       {"join"},
 	"Landlock":            {"landlock", "allow-read", "allow-write", "allow-exec", "allow-bind", "allow-connect", "allow-tcp", "deny-signals", "deny-abstract-unix", "landlock-best-effort"},
+	"Loopback":            {"loopback"},
 	"MemoryDenyWriteExec": {"deny-write-exec"},
 	"MergePages":          {"merge-pages"},
 	"Mounts":              {"mount", "mount-proc"},

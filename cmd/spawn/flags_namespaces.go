@@ -31,6 +31,7 @@ type isolation struct {
 	offsets        attr.TimeOffsets
 	hostname       *attr.Hostname
 	domainname     *attr.Domainname
+	loopback       bool
 }
 
 func (o *options) namespaceFlags() []*pflag.Flag {
@@ -55,6 +56,7 @@ func (o *options) namespaceFlags() []*pflag.Flag {
 		o.value(group, "boottime", "put its clock of the time since boot on by `DURATION`", clock(&o.offsets.Boottime)),
 		o.value(group, "hostname", "have host name `NAME`", single(&o.hostname, text)),
 		o.value(group, "domainname", "have NIS domain name `NAME`", single(&o.domainname, text)),
+		toggle(group, "loopback", "bring up the loopback interface of a new net namespace", &o.loopback),
 	}
 }
 
@@ -89,6 +91,7 @@ func (o *options) namespaceAttributes() (list attr.List, err error) {
 	put(&list, o.pivotRoot)
 	put(&list, o.hostname)
 	put(&list, o.domainname)
+	when(&list, o.loopback, attr.Loopback{})
 	return list, nil
 }
 

@@ -62,6 +62,23 @@ func TestNamespaceFlags(t *testing.T) {
 	}
 }
 
+// TestLoopbackFlag looks at the addresses that the kernel gives the interface when it is up.
+func TestLoopbackFlag(t *testing.T) {
+	needEngine(t, "--new", "net")
+	addresses := func(flags ...string) string {
+		return must(t, inside(t, "net", append(flags, "cat", "/proc/net/fib_trie")...)...)
+	}
+	if s := addresses(); strings.Contains(s, "127.0.0.1") {
+		t.Errorf("it is up without the flag: %s", s)
+	}
+	if s := addresses("--loopback"); !strings.Contains(s, "127.0.0.1") {
+		t.Errorf("it is down: %q", s)
+	}
+	for _, flags := range [][]string{{}, {"--join", "net=/proc/self/ns/net"}, {"--new", "user", "--map-root"}} {
+		fails(t, statusError, append(flags, "--loopback", "true")...)
+	}
+}
+
 func TestNames(t *testing.T) {
 	needEngine(t, "--new", "uts")
 	const show = "cat /proc/sys/kernel/hostname /proc/sys/kernel/domainname"

@@ -59,6 +59,7 @@ var capNeeds = []struct {
 	{plan.StepOpenTree, capNeed{unix.CAP_SYS_ADMIN, false, false, ""}},
 	{plan.StepSethostname, capNeed{unix.CAP_SYS_ADMIN, false, false, ""}},
 	{plan.StepSetdomainname, capNeed{unix.CAP_SYS_ADMIN, false, false, ""}},
+	{plan.StepLoopback, capNeed{unix.CAP_NET_ADMIN, false, false, ""}},
 	{plan.StepChroot, capNeed{unix.CAP_SYS_CHROOT, false, false, ""}},
 }
 

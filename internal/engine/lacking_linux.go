@@ -88,6 +88,7 @@ var lacks = []struct {
 	{failed{plan.StepSetresuid, unix.ENOSYS}, multiUser},
 	{failed{plan.StepCapset, unix.ENOSYS}, multiUser},
 	{failed{plan.StepSecurebits, unix.ENOSYS}, multiUser},
+	{failed{plan.StepLoopback, unix.EAFNOSUPPORT}, lacking{"CONFIG_INET", ""}},
 	{failed{plan.StepMount, unix.ENODEV}, lacking{"this file system in the kernel", ""}},
 	{failed{plan.StepNewRoot, unix.ENODEV}, lacking{"this file system in the kernel", ""}},
 	{failed{plan.StepOpenTree, unix.ENOSYS}, lacking{"open_tree and mount_setattr", "5.12"}},

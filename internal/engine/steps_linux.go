@@ -142,6 +142,9 @@ func (p *Program) value(v raw.Value, unsigned bool) string {
 	return strconv.FormatInt(int64(v.Num), 10)
 }
 
+// datagrams is a type of sockets.
+const datagrams = unix.SOCK_DGRAM | unix.SOCK_CLOEXEC
+
 // constName is the name of a number that is a constant of the call.
 func constName(c raw.Call, i int, n int64) (string, bool) {
 	type at struct {
@@ -164,6 +167,9 @@ func constName(c raw.Call, i int, n int64) (string, bool) {
 		{raw.Ioctl, 1, unix.TIOCSCTTY}:                    "TIOCSCTTY",
 		{raw.Ioctl, 1, unix.TIOCSPGRP}:                    "TIOCSPGRP",
 		{raw.Ioctl, 1, unix.TIOCNOTTY}:                    "TIOCNOTTY",
+		{raw.Ioctl, 1, unix.SIOCSIFFLAGS}:                 "SIOCSIFFLAGS",
+		{raw.Socket, 0, unix.AF_INET}:                     "AF_INET",
+		{raw.Socket, 1, datagrams}:                        "SOCK_DGRAM|SOCK_CLOEXEC",
 		{raw.Prctl, 0, unix.PR_SET_DUMPABLE}:              "PR_SET_DUMPABLE",
 		{raw.Prctl, 0, unix.PR_SET_NO_NEW_PRIVS}:          "PR_SET_NO_NEW_PRIVS",
 		{raw.Prctl, 0, unix.PR_SET_PDEATHSIG}:             "PR_SET_PDEATHSIG",

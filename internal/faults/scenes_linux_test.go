@@ -56,6 +56,7 @@ var scenes = map[string]scene{
 	"guarded":    list(attr.DieWithParent{}),
 	"namespaces": root(attr.Namespaces{Flags: unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC}, attr.Hostname("here")),
 	"unshared":   root(attr.Unshare{Flags: unix.CLONE_NEWNS | unix.CLONE_NEWUTS}, attr.Hostname("here")),
+	"loopback":   root(attr.Namespaces{Flags: unix.CLONE_NEWNET}, attr.Loopback{}),
 	"mounts": root(attr.Namespaces{Flags: unix.CLONE_NEWNS},
 		attr.Mounts{{FSType: "tmpfs", Target: "/mnt", Flags: unix.MS_NOSUID}}),
 	"new root": root(attr.Namespaces{Flags: unix.CLONE_NEWNS}, attr.NewRoot{{Path: "/program", Bind: "program"},

@@ -350,7 +350,7 @@ func TestEveryDenied(t *testing.T) {
 			"ParentDeathSignal DieWithParent Ptrace CPUAffinity NUMAPolicy TimerSlack CoreSched Personality ChildSubreaper " +
 			"StartSuspended CoredumpFilter MemoryDenyWriteExec NoHugePages MergePages Digest",
 		"needs a security module, see TestExecLabel": "SELinuxContext AppArmorProfile",
-		"needs a namespace, which is refused":        "Mounts PivotRoot Hostname Domainname",
+		"needs a namespace, which is refused":        "Mounts PivotRoot Hostname Domainname Loopback",
 	}))
 }
 

@@ -198,7 +198,7 @@ func TestEveryMissing(t *testing.T) {
 		"done in another way, see eachEngine":                      "Cgroup",
 		"needs a security module, see TestExecLabel":               "SELinuxContext AppArmorProfile",
 		"does less instead, see TestDieWithParentWithoutPrivilege": "DieWithParent",
-		"comes with its namespace":                                 "Hostname Domainname",
+		"comes with its namespace":                                 "Hostname Domainname Loopback",
 	}))
 }
 

@@ -54,6 +54,7 @@ func capCases(net *os.File) map[string]capCase {
 		"Mounts":            {one(own, attr.Mounts{{Target: "/", FSType: "tmpfs"}}), unix.EPERM, "CAP_SYS_ADMIN"},
 		"PivotRoot":         {one(own, attr.PivotRoot("/")), unix.EPERM, "CAP_SYS_ADMIN"},
 		"Hostname":          {one(own, attr.Hostname("x")), unix.EPERM, "CAP_SYS_ADMIN"},
+		"Loopback":          {one(attr.Unshare{Flags: unix.CLONE_NEWNET}, attr.Loopback{}), unix.EPERM, "CAP_SYS_ADMIN"},
 		"Chroot":            {one(attr.Chroot("/")), unix.EPERM, "CAP_SYS_CHROOT"},
 		"IDMap": {one(attr.Namespaces{Flags: unix.CLONE_NEWUSER}, attr.IDMap{UID: []attr.IDMapEntry{{HostID: int(uid) + 1, Size: 1}}}),
 			unix.EPERM, "CAP_SETUID"},

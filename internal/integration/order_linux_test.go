@@ -35,7 +35,7 @@ var phasesOf = map[string][]plan.Phase{
 	"unshare":    {plan.Namespaces}, "uid_map": {plan.Namespaces}, "gid_map": {plan.Namespaces},
 	"timens_offsets": {plan.Namespaces}, "private_mounts": {plan.Namespaces, plan.Mounts}, "mount": {plan.Mounts, plan.Root},
 	"new_root": {plan.Root}, "open_tree": {plan.Root},
-	"chroot": {plan.Root}, "pivot_root": {plan.Root}, "sethostname": {plan.Root}, "setdomainname": {plan.Root},
+	"chroot": {plan.Root}, "pivot_root": {plan.Root}, "sethostname": {plan.Root}, "setdomainname": {plan.Root}, "loopback": {plan.Root},
 	"keepcaps": {plan.KeepCaps}, "bounding": {plan.KeepCaps},
 	"setgroups": {plan.Namespaces, plan.Credentials}, "setresgid": {plan.Credentials}, "setresuid": {plan.Credentials},
 	"ambient": {plan.Capabilities}, "capset": {plan.Capabilities, plan.DropCaps}, "securebits": {plan.SecureBits},
@@ -93,7 +93,7 @@ func allAttributes(t *testing.T) []*spawn.Spec {
 	a.Tcsetpgrp(0)
 	other := &spawn.Spec{Path: "/bin/true", Attr: attr.List{
 		attr.Setpgid{}, attr.Foreground{File: null}, attr.NoFileOriginal, attr.IDs{Root: true}, attr.PivotRoot("/"),
-		attr.Namespaces{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS}, attr.IDMap{UID: one, GID: one, Setgroups: true},
+		attr.Namespaces{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWNET}, attr.IDMap{UID: one, GID: one, Setgroups: true}, attr.Loopback{},
 		attr.OnlyCapabilities(1), attr.OOMScoreAdj(1),
 	}}
 	other.Actions.InheritAll()

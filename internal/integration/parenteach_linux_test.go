@@ -42,6 +42,7 @@ func eachAttribute(t *testing.T) map[string]*spawn.Spec {
 		{attr.NewRoot{{Path: "/", Bind: dir}, {Path: "/tmp", FSType: "tmpfs"}, {Path: "/tmp/x"}, {Path: "/tmp/y", Symlink: "x"}}, mounts},
 		{names}, {attr.Unshare{Flags: spawntest.WithUser(unix.CLONE_NEWUTS | unix.CLONE_NEWNS | unix.CLONE_NEWIPC)}},
 		{attr.JoinNamespace{File: uts}}, {attr.IDMap{UID: uid, GID: gid}, user}, {attr.Hostname("spawn"), names}, {attr.TimeOffsets{Boottime: 1}, attr.Unshare{Flags: spawntest.WithUser(unix.CLONE_NEWTIME)}}, {attr.Domainname("spawn"), names},
+		{attr.Loopback{}, attr.Namespaces{Flags: spawntest.WithUser(unix.CLONE_NEWNET)}},
 		{attr.AmbientCaps{0}}, {attr.NoCapabilities()}, {attr.SecureBits(0xf), attr.Credential{KeepGroups: true, Root: true}},
 		{attr.ParentDeathSignal(unix.SIGKILL)}, {attr.DieWithParent{}}, {attr.Ptrace{}}, {attr.SchedPolicy{Policy: attr.SchedBatch}}, {attr.CPUAffinity{testenv.SomeCPU(t)}},
 		{attr.NUMAPolicy{Mode: attr.NUMALocal}}, {attr.IOPrio{Class: attr.IOPrioIdle}}, {attr.TimerSlack(123456)}, {attr.CoreSched{}},

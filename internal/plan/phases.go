@@ -69,7 +69,7 @@ var Phases = [numPhases]struct{ Does, Why string }{
 		"Mounts and names that are made from here on are the child's own"},
 	Mounts: {"Mounts",
 		"The new root might not contain their sources"},
-	Root: {"PivotRoot, Chroot or NewRoot; Hostname, Domainname",
+	Root: {"PivotRoot, Chroot or NewRoot; Hostname, Domainname, Loopback",
 		"Other credentials take the privilege away"},
 	KeepCaps: {"The bounding set; the permitted capabilities are marked to survive the change of ids",
 		"The change of ids takes away CAP_SETPCAP, and all capabilities without the mark"},

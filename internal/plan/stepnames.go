@@ -54,6 +54,7 @@ const (
 	StepChroot         = "chroot"
 	StepSethostname    = "sethostname"
 	StepSetdomainname  = "setdomainname"
+	StepLoopback       = "loopback"
 	StepSetsid         = "setsid"
 	StepSetpgid        = "setpgid"
 	StepCtty           = "ctty"

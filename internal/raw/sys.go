@@ -65,6 +65,7 @@ const (
 	Setgroups
 	Setdomainname
 	Sethostname
+	Socket
 	Setns
 	Setpgid
 	Setpriority

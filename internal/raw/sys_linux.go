@@ -68,6 +68,7 @@ var sysTable = [numSys]struct {
 	Umask:         {unix.SYS_UMASK, "umask", 1},
 	Umount2:       {unix.SYS_UMOUNT2, "umount2", 2},
 	Unshare:       {unix.SYS_UNSHARE, "unshare", 1},
+	Socket:        {unix.SYS_SOCKET, "socket", 3},
 	SysWait4:      {unix.SYS_WAIT4, "wait4", 4},
 	SysWaitid:     {unix.SYS_WAITID, "waitid", 5},
 	Write:         {unix.SYS_WRITE, "write", 3},
