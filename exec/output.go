@@ -31,7 +31,7 @@ func (c *Cmd) Output() ([]byte, error) {
 	if ends != nil && errors.As(err, &exit) {
 		exit.Stderr = ends.bytes()
 	}
-	return out.data, err
+	return out.bytes(), err
 }
 
 // CombinedOutput runs the program and returns its standard output and its standard
@@ -46,18 +46,52 @@ func (c *Cmd) CombinedOutput() ([]byte, error) {
 	out := c.collector()
 	c.Stdout, c.Stderr = out, out
 	err := c.Run()
-	return out.data, err
+	return out.bytes(), err
 }
 
-// collector is a buffer for as much as is wanted.
+// collector is a buffer for as much as is wanted. It is a list of chunks, as to grow one
+// slice would copy what there is again and again.
 type collector struct {
-	data []byte
+	full [][]byte // chunks before the last
+	last []byte
+	size int // of all
 	max  int // 0 for all
 	over func()
 }
 
+// Chunks are as large as all before them together, within these bounds.
+const (
+	leastChunk = 512
+	mostChunk  = 1 << 20
+)
+
 func (c *Cmd) collector() *collector {
 	return &collector{max: c.MaxOutput, over: c.tooMuch}
+}
+
+// bytes is all that was added.
+func (b *collector) bytes() []byte {
+	if b.full == nil {
+		return b.last
+	}
+	return slices.Concat(append(b.full, b.last)...)
+}
+
+// free is where more is added: at least a byte.
+func (b *collector) free() []byte {
+	if len(b.last) == cap(b.last) {
+		if len(b.last) > 0 {
+			b.full = append(b.full, b.last)
+		}
+		b.last = make([]byte, 0, min(max(leastChunk, b.size), mostChunk))
+	}
+	return b.last[len(b.last):cap(b.last)]
+}
+
+// add says how much of free was filled.
+func (b *collector) add(n int) {
+	b.last = b.last[:len(b.last)+n]
+	b.size += n
 }
 
 // room is how much may be added, but not more than n.
@@ -65,7 +99,7 @@ func (b *collector) room(n int) int {
 	if b.max <= 0 {
 		return n
 	}
-	return min(n, b.max-len(b.data))
+	return min(n, b.max-b.size)
 }
 
 // exceeded is called when there is more than may be added.
@@ -76,7 +110,11 @@ func (b *collector) exceeded() error {
 
 func (b *collector) Write(p []byte) (int, error) {
 	n := b.room(len(p))
-	b.data = append(b.data, p[:n]...)
+	for rest := p[:n]; len(rest) > 0; {
+		k := copy(b.free(), rest)
+		b.add(k)
+		rest = rest[k:]
+	}
 	if n < len(p) {
 		return n, b.exceeded()
 	}
@@ -85,17 +123,15 @@ func (b *collector) Write(p []byte) (int, error) {
 
 // ReadFrom reads until the end, or until there is more than may be added.
 func (b *collector) ReadFrom(r io.Reader) (total int64, err error) {
-	const least = 512
 	for {
-		b.data = slices.Grow(b.data, least)
+		free := b.free()
 		// One byte more than is wanted tells whether there is more.
-		free := cap(b.data) - len(b.data)
-		if n := b.room(free); n < free {
-			free = n + 1
+		if n := b.room(len(free)); n < len(free) {
+			free = free[:n+1]
 		}
-		n, err := r.Read(b.data[len(b.data) : len(b.data)+free])
+		n, err := r.Read(free)
 		keep := b.room(n)
-		b.data = b.data[:len(b.data)+keep]
+		b.add(keep)
 		total += int64(keep)
 		switch {
 		case keep < n:

@@ -138,7 +138,7 @@ func (p *Pipeline) Output() ([]byte, error) {
 			}
 		}
 	}
-	return out.data, err
+	return out.bytes(), err
 }
 
 // CombinedOutput runs the programs and returns the standard output of the last together
@@ -161,7 +161,7 @@ func (p *Pipeline) CombinedOutput() ([]byte, error) {
 		c.Stderr = all
 	}
 	err = p.Run()
-	return out.data, err
+	return out.bytes(), err
 }
 
 // freeOutput is the last Cmd, whose Stdout is to be set.
