@@ -48,6 +48,7 @@ var valueFlags = map[string]func(text string) []completion{
 	"new":             several(func() []string { return namesOf(namespaces) }),
 	"unshare":         several(func() []string { return namesOf(slices.Concat(namespaces, unshareable)) }),
 	"join":            completeJoin,
+	"persist":         completeJoin,
 	"setgroups":       one(func() []string { return []string{"allow", "deny"} }),
 	"mount":           completeMount,
 	"stats":           one(formats),

@@ -54,7 +54,7 @@ var flagsOf = map[string][]string{
 	"SigDefault":          {"sig-default"},
 	"SigIgnore":           {"sig-ignore"},
 	"SigMask":             {"sig-block"},
-	"StartSuspended":      {"stopped"},
+	"StartSuspended":      {"stopped", "persist"},
 	"TimeOffsets":         {"monotonic", "boottime"},
 	"TimerSlack":          {"timer-slack"},
 	"Tree.Attr":           {"tree", "tree-strict", "limit-memory", "limit-swap", "limit-procs", "limit-cpu", "io-weight", "oom-group"},

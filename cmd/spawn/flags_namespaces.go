@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -18,6 +19,7 @@ import (
 type isolation struct {
 	clone, unshare []uint // nil where not given
 	joins          []joining
+	persists       []joining
 	uidMap, gidMap []attr.IDMapEntry
 	mapRoot        bool
 	mapSelf        bool
@@ -41,6 +43,7 @@ func (o *options) namespaceFlags() []*pflag.Flag {
 		o.value(group, "new", "start in new namespaces: `LIST`, as user,pid,net", gather(&o.clone, clone)),
 		o.value(group, "unshare", "start, then leave the namespaces of `LIST`", gather(&o.unshare, unshare)),
 		o.value(group, "join", "enter namespaces: `TYPE=FILE`, PID:LIST or PID:all", collect(&o.joins, parseJoin)),
+		o.value(group, "persist", "bind a new namespace to a file, to stay: `TYPE=FILE`", collect(&o.persists, parsePersist)),
 		o.value(group, "uid-map", "map COUNT user ids: `INSIDE:OUTSIDE:COUNT`", collect(&o.uidMap, attr.ParseIDMapEntry)),
 		o.value(group, "gid-map", "map COUNT group ids: `INSIDE:OUTSIDE:COUNT`", collect(&o.gidMap, attr.ParseIDMapEntry)),
 		toggle(group, "map-root", "map the ids of the caller to 0", &o.mapRoot),
@@ -61,7 +64,7 @@ func (o *options) namespaceFlags() []*pflag.Flag {
 }
 
 func (o *options) namespaceAttributes() (list attr.List, err error) {
-	if err := o.addProc(); err != nil {
+	if err := cmp.Or(o.addProc(), o.checkPersist()); err != nil {
 		return nil, err
 	}
 	when(&list, o.clone != nil, attr.Namespaces{Flags: bits(o.clone)})

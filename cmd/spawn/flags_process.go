@@ -81,7 +81,7 @@ func (o *options) processAttributes() (list attr.List, err error) {
 	put(&list, o.parentDeath)
 	when(&list, o.dieTogether, attr.DieWithParent{})
 	when(&list, o.subreaper, attr.ChildSubreaper{})
-	when(&list, o.stopped, attr.StartSuspended{})
+	list = append(list, o.waits()...)
 	when(&list, o.foreground, attr.Foreground{File: o.terminal()})
 	return list, nil
 }

@@ -88,6 +88,26 @@ func allOf(pid int) (types uint, err error) {
 	return types, nil
 }
 
+const pidNamespace = plan.CloneNewPID
+
+// bindNamespace mounts a namespace of a process on a file.
+func bindNamespace(pid int, kind uint, file string) error {
+	for _, n := range plan.NamespaceKinds {
+		if uint(n.Flag) != kind {
+			continue
+		}
+		err := os.NewSyscallError("mount", unix.Mount(fmt.Sprintf("/proc/%d/ns/%s", pid, n.Name), file, "", unix.MS_BIND, ""))
+		switch {
+		case errors.Is(err, unix.EPERM):
+			return fmt.Errorf("%w (needs CAP_SYS_ADMIN outside of the new namespaces)", err)
+		case errors.Is(err, unix.EINVAL) && kind == plan.CloneNewNS:
+			return fmt.Errorf("%w (a mount namespace stays on a file of a private mount)", err)
+		}
+		return err
+	}
+	return nil
+}
+
 // openProcess opens a pidfd.
 func openProcess(pid int) (*os.File, error) {
 	fd, err := unix.PidfdOpen(pid, 0)

@@ -18,4 +18,8 @@ func niceValue() (int, error) { return 0, errors.ErrUnsupported }
 
 func allOf(int) (uint, error) { return 0, errors.ErrUnsupported }
 
+const pidNamespace = 0
+
+func bindNamespace(int, uint, string) error { return errors.ErrUnsupported }
+
 func openProcess(int) (*os.File, error) { return nil, errors.ErrUnsupported }

@@ -55,7 +55,7 @@ func TestNamespaceFlags(t *testing.T) {
 	for _, flags := range [][]string{
 		{"--new", "none"}, {"--map-root"}, {"--setgroups", "allow"}, {"--hostname", "x"}, {"--pivot-root", "/"}, {"--mount", "type=proc,target=/proc"},
 		{"--new", "user", "--map-root", "--uid-map", "0:0:1"}, {"--setgroups", "x"}, {"--new", "uts", "--unshare", "user", "--new", "user"},
-		{"--join", "net=/nonexistent"}, {"--join", "net=/dev/null"}, {"--join", "2147483647:all"}, {"--monotonic", "1"}, {"--new", "time", "--boottime", "x"}, {"--new", "time", "--boottime", "9223372037"}, {"--join", "2147483647:net"}, {"--cgroup", "/nonexistent"}, {"--cgroup", "/"},
+		{"--join", "net=/nonexistent"}, {"--join", "net=/dev/null"}, {"--join", "2147483647:all"}, {"--persist", "net=/x"}, {"--persist", "1:net"}, {"--unshare", "pid", "--persist", "pid=/x"}, {"--monotonic", "1"}, {"--new", "time", "--boottime", "x"}, {"--new", "time", "--boottime", "9223372037"}, {"--join", "2147483647:net"}, {"--cgroup", "/nonexistent"}, {"--cgroup", "/"},
 		{"--chroot", "/nonexistent"}, {"--chroot", ""},
 	} {
 		fails(t, statusError, append(flags, "true")...)

@@ -38,6 +38,7 @@ var notRun = []struct{ begins, why string }{
 	{"cd bench && go run .", "takes minutes; the tests of bench run a small part of it"},
 	{"docker run ", "needs Docker's daemon and an image"},
 	{"systemd-run ", "needs systemd"},
+	{"spawn --new net --persist ", "leaves a mount; TestPersist does it, and takes the mount away"},
 	{"dir=/sys/fs/cgroup", "moves the shell into a leaf; TestTreeDelegate does it in .ci/trees"},
 }
 

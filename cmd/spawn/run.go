@@ -81,6 +81,9 @@ func run(p *spawn.Program, o *options) (*ending, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := o.persist(proc); err != nil {
+		return nil, err
+	}
 	o.told.started(proc, o)
 	if err := pid.write(fmt.Sprintln(proc.Pid())); err != nil {
 		fmt.Fprintln(os.Stderr, "spawn:", err) // the program runs

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/testenv"
+)
+
+// TestPersist has a namespace stay after its program, as unshare(1) does.
+func TestPersist(t *testing.T) {
+	needEngine(t, "--stopped")
+	dir := t.TempDir()
+	file := writeFile(t, filepath.Join(dir, "namespace"), "", 0o644)
+	began := filepath.Join(dir, "began")
+	flags := []string{"--new", "uts", "--persist", "uts=" + file, "--hostname", "spawn-stays"}
+	if os.Geteuid() != 0 {
+		fails(t, statusError, append([]string{"--map-root", "--new", "user"}, append(flags, "touch", began)...)...)
+	}
+	missing := append(inside(t, "uts"), "--persist", "uts=/no/such/file", "touch", began)
+	if r := try(t, missing...); r.status != statusError || !strings.Contains(r.errOut, "/no/such/file") {
+		t.Errorf("no file: %+v", r)
+	}
+	if _, err := os.Stat(began); err == nil {
+		t.Error("a program has begun, and its namespace does not stay")
+	}
+	if r := try(t, "--new", "uts", "true"); r.status != 0 || os.Geteuid() != 0 {
+		testenv.Skip(t, "needs root, who may mount")
+	}
+	unmount := func() {
+		if err := unix.Unmount(file, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	}
+	const show = "/proc/sys/kernel/hostname"
+	if got := must(t, append(flags, "cat", show)...); got != "spawn-stays\n" {
+		t.Errorf("in it: %q", got)
+	}
+	if got := must(t, "--join", "uts="+file, "cat", show); got != "spawn-stays\n" {
+		t.Errorf("afterwards: %q", got)
+	}
+	unmount()
+	if out, err := exec.Command("unshare", "--uts="+file, "sh", "-c", "echo spawn-stays >"+show).CombinedOutput(); err != nil {
+		testenv.Skip(t, "unshare: "+string(out))
+	}
+	if got := must(t, "--join", "uts="+file, "cat", show); got != "spawn-stays\n" {
+		t.Errorf("with unshare(1): %q", got)
+	}
+	unmount()
+}
