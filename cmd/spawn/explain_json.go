@@ -49,7 +49,7 @@ type mapExplained struct {
 type attrExplained struct {
 	Index int      `json:"index"` // that of the steps
 	Name  string   `json:"name"`
-	Flags []string `json:"flags"`
+	Flags []string `json:"flags"` // those of the command line
 	Needs []need   `json:"needs,omitempty"`
 }
 
@@ -137,7 +137,7 @@ func cloneFlags(s *spawn.Step) []string {
 
 func explainedAttr(index int, a attr.Attr, from *origin) attrExplained {
 	name := attrName(a)
-	return attrExplained{index, name, from.flagsFor(name), needs[name]}
+	return attrExplained{index, name, from.givenFor(name), needs[name]}
 }
 
 func explainedStep(s *spawn.Step) stepExplained {

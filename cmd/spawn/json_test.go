@@ -209,6 +209,9 @@ func TestExplainJSON(t *testing.T) {
 	if last.Step != "execve" || last.By != "child" || last.Call != "execve" || last.Args[0].Text != fmt.Sprintf("%q", e.Program) {
 		t.Errorf("%+v", last)
 	}
+	if inherited := e.Attributes[0]; inherited.Name != "InheritIgnored" || len(inherited.Flags) > 0 {
+		t.Errorf("%+v", inherited)
+	}
 	setsid := e.Steps[slices.IndexFunc(e.Steps, func(s stepExplained) bool { return s.Step == "setsid" })]
 	if setsid.Part != "attribute" || e.Attributes[*setsid.Index].Name != "Setsid" || !slices.Equal(e.Attributes[*setsid.Index].Flags, []string{"--setsid"}) {
 		t.Errorf("%+v, %+v", setsid, e.Attributes)
@@ -237,7 +240,7 @@ func TestExplainJSONHasAll(t *testing.T) {
 	found := map[string]string{}
 	for _, a := range e.Attributes {
 		for _, n := range a.Needs {
-			found[a.Flags[0]] += n.Linux + "; " + n.Privilege + "; "
+			found[strings.Join(a.Flags, " ")] += n.Linux + "; " + n.Privilege + "; "
 		}
 	}
 	if !strings.Contains(found["--new"], "3.8") || !strings.Contains(found["--new"], "CAP_SYS_ADMIN") || !strings.Contains(found["--sched"], "CAP_SYS_NICE") {

@@ -144,23 +144,25 @@ func attrName(a attr.Attr) string {
 	return name
 }
 
-// flagsFor are the flags that were given for an attribute; where none was, the one that
-// gives it.
-func (o *origin) flagsFor(name string) (list []string) {
+// givenFor are the flags that were given for an attribute.
+func (o *origin) givenFor(name string) []string {
+	list := []string{}
 	for _, flag := range o.given {
 		if slices.Contains(flagsOf[name], flag) {
 			list = append(list, "--"+flag)
 		}
 	}
-	if may := flagsOf[name]; len(list) == 0 && len(may) > 0 {
-		list = append(list, "--"+may[0])
-	}
 	return list
 }
 
-// flagFor is the flags of an attribute as words, or where it has none its name.
+// flagFor is the flags of an attribute as words. Where none was given it is the one that
+// gives the attribute, or where there is none its name.
 func (o *origin) flagFor(name string) string {
-	return cmp.Or(strings.Join(o.flagsFor(name), " and "), "attr."+name)
+	list := o.givenFor(name)
+	if may := flagsOf[name]; len(list) == 0 && len(may) > 0 {
+		list = append(list, "--"+may[0])
+	}
+	return cmp.Or(strings.Join(list, " and "), "attr."+name)
 }
 
 // needed is what an attribute needs, as a flag of namespaces where it is about one.
