@@ -41,7 +41,7 @@ func (f *function) learn(d *ast.FuncDecl) {
 		case *ast.CallExpr:
 			fn := f.callee(n)
 			f.commands = f.commands || fn != nil && fn.Pkg().Path() == from
-			if fn != nil && fn.Name() == "CloseOnExec" {
+			if fn != nil && ofSystem(fn) && fn.Name() == "CloseOnExec" {
 				f.closed[f.object(n.Args[0])] = true
 			}
 		case *ast.AssignStmt:
@@ -154,9 +154,15 @@ func (f *function) call(n *ast.CallExpr) {
 		if f.ofCmd[f.object(n.Args[0])] {
 			f.report(n, "error", "os.%s does not unwrap, and is false if it is not the program file or the directory that failed: use errors.Is", fn.Name())
 		}
-	case (path == "syscall" || path == "golang.org/x/sys/unix") && f.commands:
+	case ofSystem(fn) && f.commands:
 		f.descriptor(n, fn)
 	}
+}
+
+// ofSystem reports whether a function is one of system calls.
+func ofSystem(fn *types.Func) bool {
+	path := fn.Pkg().Path()
+	return path == "syscall" || path == "golang.org/x/sys/unix"
 }
 
 func (f *function) callee(e ast.Expr) *types.Func {

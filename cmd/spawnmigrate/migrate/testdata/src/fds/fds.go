@@ -22,3 +22,13 @@ func leaks(fd int) {
 func alone() {
 	_, _ = syscall.Open("x", syscall.O_RDONLY, 0)
 }
+
+// socket has a method with the name of a function of package syscall.
+type socket struct{}
+
+func (socket) CloseOnExec() {}
+
+func namesake(s socket) {
+	s.CloseOnExec()
+	_ = exec.Command("ls").Run()
+}
