@@ -72,8 +72,15 @@ func TestListenerWith(t *testing.T) {
 	defer tree.Close()
 	lists["a tree"] = attr.List{tree.Attr()}
 	eachListening(t, func(t *testing.T) {
+		// The pid namespace of a tree is entered by a child that shares the memory.
+		unable := tree.Holds().By == spawn.HeldByPIDNamespace && !spawn.Features().Has(spawn.FeatureSharedMemory)
 		for name, list := range lists {
-			if err := listens(s, 1, list...); err != nil {
+			err := listens(s, 1, list...)
+			if name == "a tree" && unable {
+				if !errors.Is(err, errors.ErrUnsupported) {
+					t.Errorf("%s: %v", name, err)
+				}
+			} else if err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
