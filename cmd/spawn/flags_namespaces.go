@@ -59,7 +59,7 @@ func (o *options) namespaceFlags() []*pflag.Flag {
 		o.value(group, "boottime", "put its clock of the time since boot on by `DURATION`", clock(&o.offsets.Boottime)),
 		o.value(group, "hostname", "have host name `NAME`", single(&o.hostname, text)),
 		o.value(group, "domainname", "have NIS domain name `NAME`", single(&o.domainname, text)),
-		toggle(group, "loopback", "bring up the loopback interface of a new net namespace", &o.loopback),
+		toggle(group, "loopback", "bring up loopback in a new net namespace", &o.loopback),
 	}
 }
 
