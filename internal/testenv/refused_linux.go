@@ -26,12 +26,16 @@ func NeedCall(t testing.TB, name string, number uintptr) {
 // PidfdGroups reports whether a pidfd is enough to signal the process group of a child, as from
 // Linux 6.9 on.
 func PidfdGroups() bool {
-	fd, err := unix.PidfdOpen(os.Getpid(), 0)
+	self, err := os.FindProcess(os.Getpid()) // package os has no pidfds where children get none
 	if err != nil {
 		return false
 	}
-	defer unix.Close(fd)
+	defer self.Release()
 	const processGroup = 4
-	err = unix.PidfdSendSignal(fd, 0, nil, processGroup)
-	return err == nil || err == unix.ESRCH // this process may lead no group
+	signals := false
+	_ = self.WithHandle(func(fd uintptr) { // else there is none
+		err := unix.PidfdSendSignal(int(fd), 0, nil, processGroup)
+		signals = err == nil || err == unix.ESRCH // this process may lead no group
+	})
+	return signals
 }
