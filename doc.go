@@ -123,7 +123,7 @@
 //  23. Spec.File, at an unused number; DetachTTY, then ControllingTTY. The descriptors are in their places, and that
 //     of the terminal is still open.
 //  24. Closing the descriptors that the program does not get; with Landlock this
-//     comes after the Landlock step. From here on the child needs no descriptor
+//     comes after the Landlock step. With InChild, making its ruleset. From here on the child needs no descriptor
 //     but the ruleset's.
 //  25. Limits that are lowered, including NoFile; TimerSlack, Personality,
 //     ChildSubreaper, MemoryDenyWriteExec, NoHugePages, MergePages. A lower

@@ -29,14 +29,21 @@ type Landlock struct {
 	FD    Descriptor
 	Flags uint
 
-	nothing bool // all rules were dropped
+	made    *plan.LandlockRules // the child makes the ruleset
+	nothing bool                // all rules were dropped
 }
 
 func (l Landlock) check(c *plan.Claims) error {
 	if uint64(l.Flags) > math.MaxUint32 {
 		return invalid(plan.StepLandlock, fmt.Sprintf("%#x", l.Flags), "no such flags")
 	}
-	if !l.nothing {
+	switch {
+	case l.nothing:
+	case l.made != nil && (l.File != nil || l.FD.given):
+		return invalid(plan.StepLandlock, "", "File or FD, with rules of InChild")
+	case l.made != nil:
+		needPrivs(c, "attr.Landlock")
+	default:
 		if err := checkFile(plan.StepLandlock, l.File, l.FD); err != nil {
 			return err
 		}
@@ -47,6 +54,10 @@ func (l Landlock) check(c *plan.Claims) error {
 
 func (l Landlock) lower(p *plan.Plan) {
 	if l.nothing {
+		return
+	}
+	if l.made != nil {
+		p.SetRules(l.made, uint64(l.Flags))
 		return
 	}
 	p.SetRuleset(l.File, l.FD.number, uint64(l.Flags))

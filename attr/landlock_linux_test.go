@@ -197,6 +197,10 @@ func TestRulesFaults(t *testing.T) {
 		{attr.LandlockRules{Execute: []string{""}, BestEffort: true}, fs.ErrNotExist},
 		{attr.LandlockRules{Write: []string{"a\x00b"}, BestEffort: true}, unix.EINVAL},
 		{attr.LandlockRules{AnyTCP: true, TCPBind: []uint16{1}}, unix.EINVAL},
+		{attr.LandlockRules{NoUDP: true, UDPBind: []uint16{1}, BestEffort: true}, unix.EINVAL},
+		{attr.LandlockRules{NoUDP: true, UDPConnect: []uint16{1}, BestEffort: true}, unix.EINVAL},
+		{attr.LandlockRules{NoPathnameUnix: true, PathnameUnix: []string{"/"}, BestEffort: true}, unix.EINVAL},
+		{attr.LandlockRules{Quiet: []string{"/"}, BestEffort: true}, unix.EINVAL},
 	} {
 		if !spawntest.HasLandlock() && !errors.Is(c.want, unix.EINVAL) {
 			continue

@@ -14,9 +14,6 @@ import (
 )
 
 func newLandlock(rules LandlockRules) (*LandlockRuleset, error) {
-	if rules.AnyTCP && len(rules.TCPBind)+len(rules.TCPConnect) > 0 {
-		return nil, plan.Invalid("AnyTCP with ports")
-	}
 	abi, errno := raw.LandlockABI()
 	if errno != 0 {
 		abi = 0 // not there, not enabled, or refused
@@ -33,66 +30,64 @@ func newLandlockFor(rules LandlockRules, abi int) (*LandlockRuleset, error) {
 	if abi == 0 {
 		return &LandlockRuleset{dropped: dropped}, nil
 	}
-	fd, errno := raw.LandlockCreate(raw.LandlockHandled{FS: h[landlockFS], Net: h[landlockNet], Scoped: h[landlockScope]})
+	if rules.InChild {
+		return &LandlockRuleset{made: &plan.LandlockRules{Handled: handledBy(h).Words(), Rules: rules.list(h)}, flags: uint(h[landlockFlags]), dropped: dropped}, nil
+	}
+	fd, errno := raw.LandlockCreate(handledBy(h))
 	if errno != 0 {
 		return nil, os.NewSyscallError("landlock_create_ruleset", errno)
 	}
 	if fd, err = highfd.Raise(fd); err != nil {
 		return nil, os.NewSyscallError("fcntl", err)
 	}
-	r := &LandlockRuleset{os.NewFile(uintptr(fd), "landlock-ruleset"), dropped}
-	if err := rules.add(fd, h); err != nil {
-		r.Close()
-		return nil, err
+	r := &LandlockRuleset{file: os.NewFile(uintptr(fd), "landlock-ruleset"), flags: uint(h[landlockFlags]), dropped: dropped}
+	for _, x := range rules.list(h) {
+		if err := addRule(fd, x); err != nil {
+			r.Close()
+			return nil, err
+		}
 	}
 	return r, nil
 }
 
-// add adds all rules to a ruleset.
-func (r LandlockRules) add(ruleset int, handled [landlockKinds]uint64) error {
-	for _, l := range []struct {
-		paths  []string
-		access uint64
-	}{{r.Read, fsRead}, {r.Write, fsWrite}, {r.Execute, fsExecute | fsReadFile}} {
-		for _, path := range l.paths {
-			if err := allowPath(ruleset, path, l.access&handled[landlockFS]); err != nil {
-				return err
-			}
-		}
+// handledBy is the attribute of a ruleset. Rules that are quiet are so about all that the
+// ruleset handles of files.
+func handledBy(h [landlockKinds]uint64) raw.LandlockHandled {
+	a := raw.LandlockHandled{FS: h[landlockFS], Net: h[landlockNet], Scoped: h[landlockScope]}
+	if h[landlockQuiet] != 0 {
+		a.QuietFS = a.FS
 	}
-	for _, l := range []struct {
-		ports  []uint16
-		access uint64
-	}{{r.TCPBind, netBind}, {r.TCPConnect, netConnect}} {
-		for _, port := range l.ports {
-			if l.access&handled[landlockNet] == 0 {
-				break // dropped
-			}
-			if errno := raw.LandlockAllowPort(ruleset, port, l.access); errno != 0 {
-				return fmt.Errorf("landlock_add_rule port %d: %w", port, errno)
-			}
-		}
+	return a
+}
+
+// addRule adds a rule to a ruleset.
+func addRule(ruleset int, x plan.LandlockRule) error {
+	if !x.IsPort {
+		return addPath(ruleset, x)
+	}
+	if errno := raw.LandlockAllowPort(ruleset, x.Port, x.Access); errno != 0 {
+		return fmt.Errorf("landlock_add_rule port %d: %w", x.Port, errno)
 	}
 	return nil
 }
 
-// allowPath adds a rule for a path. A file that is no directory has no rights of
-// one.
-func allowPath(ruleset int, path string, access uint64) error {
-	fd, err := highfd.Open(path, unix.O_PATH, 0)
+// addPath adds a rule for a path. A file that is no directory has no rights of one.
+func addPath(ruleset int, x plan.LandlockRule) error {
+	fd, err := highfd.Open(x.Path, unix.O_PATH, 0)
 	if err != nil {
-		return &os.PathError{Op: "open", Path: path, Err: err}
+		return &os.PathError{Op: "open", Path: x.Path, Err: err}
 	}
 	defer unix.Close(fd)
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
-		return &os.PathError{Op: "stat", Path: path, Err: err}
+		return &os.PathError{Op: "stat", Path: x.Path, Err: err}
 	}
+	access := x.Access
 	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
-		access &= fsOfFile
+		access = x.OfFile
 	}
-	if errno := raw.LandlockAllowPath(ruleset, fd, access); errno != 0 {
-		return &os.PathError{Op: "landlock_add_rule", Path: path, Err: errno}
+	if errno := raw.LandlockAllowPath(ruleset, fd, access, x.Flags); errno != 0 {
+		return &os.PathError{Op: "landlock_add_rule", Path: x.Path, Err: errno}
 	}
 	return nil
 }

@@ -37,7 +37,8 @@ func everyFlag(t *testing.T) [][]string {
 			"--user", "0:0", "--groups", "none", "--user-env", "--cap-effective", "none", "--cap-permitted", "none",
 			"--cap-inheritable", "none", "--cap-ambient", "none", "--cap-bounding", "all", "--securebits", "noroot", "--no-new-privs",
 			"--seccomp", filter, "--seccomp-log", "--landlock", "--allow-read", "/", "--allow-write", "/", "--allow-exec", "/",
-			"--allow-bind", "1", "--allow-connect", "2", "--deny-signals", "--deny-abstract-unix", "--landlock-best-effort",
+			"--allow-bind", "1", "--allow-connect", "2", "--allow-udp-bind", "3", "--allow-udp-connect", "4", "--allow-unix", "/",
+			"--landlock-log", "--landlock-quiet", "/", "--deny-signals", "--deny-abstract-unix", "--landlock-best-effort",
 			"--no-aslr", "--keyring", "-", "--new", "user,mount,pid,net,ipc,uts,cgroup", "--unshare", "files,fs,sysvsem",
 			"--uid-map", "0:0:1", "--gid-map", "0:0:1", "--setgroups", "deny", "--map-helpers", "--cgroup", "/", "--chroot", "/",
 			"--mount", "type=proc,target=/proc", "--hostname", "a", "--domainname", "b", "--loopback", "--timeout", "1m", "--stop-signal", "INT",
@@ -45,7 +46,7 @@ func everyFlag(t *testing.T) [][]string {
 		},
 		{
 			"--setpgid", "0", "--foreground", "--rlimit", "nofile=original", "--ruid", "1", "--euid", "1", "--rgid", "1", "--egid", "1",
-			"--keep-groups", "--detach-tty", "--cap-ambient", "chown", "--allow-tcp", "--landlock-best-effort", "--personality", "8",
+			"--keep-groups", "--detach-tty", "--cap-ambient", "chown", "--allow-tcp", "--deny-udp", "--deny-pathname-unix", "--landlock-best-effort", "--personality", "8",
 			"--unshare", "user,mount", "--map-root", "--pivot-root", "/", "--join", "net=/proc/self/ns/net", "--join", join, "--verbose",
 		},
 		{

@@ -14,7 +14,7 @@ import (
 // pathFlags are the flags whose values are paths, and of which files.
 var pathFlags = map[string]func(path string) bool{
 	"stdin": anyFile, "stdout": anyFile, "pidfile": anyFile, "seccomp": anyFile,
-	"allow-read": anyFile, "allow-write": anyFile, "allow-exec": anyFile,
+	"allow-read": anyFile, "allow-write": anyFile, "allow-exec": anyFile, "allow-unix": anyFile, "landlock-quiet": anyFile,
 	"chdir": isDir, "cgroup": isDir, "chroot": isDir, "pivot-root": isDir, "bind": anyFile, "ro-bind": anyFile, "dev-bind": anyFile,
 }
 

@@ -24,7 +24,7 @@ var flagsOf = map[string][]string{
 	"IOPrio":              {"ioprio"},
 	"InheritIgnored":      {"sig-default"},
 	"JoinNamespace":       {"join"},
-	"Landlock":            {"landlock", "allow-read", "allow-write", "allow-exec", "allow-bind", "allow-connect", "allow-tcp", "deny-signals", "deny-abstract-unix", "landlock-best-effort"},
+	"Landlock":            {"landlock", "allow-read", "allow-write", "allow-exec", "allow-bind", "allow-connect", "allow-tcp", "allow-udp-bind", "allow-udp-connect", "deny-udp", "allow-unix", "deny-pathname-unix", "deny-signals", "deny-abstract-unix", "landlock-log", "landlock-quiet", "landlock-best-effort"},
 	"Loopback":            {"loopback"},
 	"MemoryDenyWriteExec": {"deny-write-exec"},
 	"MergePages":          {"merge-pages"},

@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -43,8 +44,15 @@ func (o *options) sandboxFlags() []*pflag.Flag {
 		o.value(group, "allow-bind", "binding TCP sockets to `PORT`", collect(&o.rules.TCPBind, parsePort)),
 		o.value(group, "allow-connect", "connecting TCP sockets to `PORT`", collect(&o.rules.TCPConnect, parsePort)),
 		toggle(group, "allow-tcp", "all of TCP", &o.rules.AnyTCP),
+		o.value(group, "allow-udp-bind", "of UDP nothing but binding to `PORT`, 0 for any free one", collect(&o.rules.UDPBind, parsePort)),
+		o.value(group, "allow-udp-connect", "of UDP nothing but sending to `PORT`", collect(&o.rules.UDPConnect, parsePort)),
+		toggle(group, "deny-udp", "no UDP", &o.rules.NoUDP),
+		o.value(group, "allow-unix", "of Unix sockets in files nothing but those beneath `PATH`", collect(&o.rules.PathnameUnix, text)),
+		toggle(group, "deny-pathname-unix", "connect to no Unix socket in a file out of the sandbox", &o.rules.NoPathnameUnix),
 		toggle(group, "deny-signals", "send no signals out of the sandbox", &o.rules.NoSignals),
 		toggle(group, "deny-abstract-unix", "connect to no abstract socket out of the sandbox", &o.rules.NoAbstractUnix),
+		toggle(group, "landlock-log", "have audit records of what the program is refused", &o.rules.Log),
+		o.value(group, "landlock-quiet", "have none about files beneath `PATH`", collect(&o.rules.Quiet, text)),
 		toggle(group, "landlock-best-effort", "drop what this kernel can't restrict, and say so", &o.rules.BestEffort),
 		toggle(group, "no-aslr", "have the same addresses in each run", &o.noASLR),
 		o.value(group, "personality", "have execution domain and flags `HEX`", single(&o.personality, parsePersonality)),
@@ -70,9 +78,10 @@ func (o *options) sandboxAttributes() (list attr.List, err error) {
 		return nil, errors.New("--seccomp-log: needs --seccomp")
 	}
 	if o.restricts() {
-		if o.rules.AnyTCP && len(o.rules.TCPBind)+len(o.rules.TCPConnect) > 0 {
-			return nil, errors.New("--allow-tcp: contradicts --allow-bind and --allow-connect")
+		if err := o.rulesContradict(); err != nil {
+			return nil, err
 		}
+		o.rules.InChild = o.otherFiles()
 		r, err := attr.NewLandlock(o.rules)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", o.from.flagFor("Landlock"), errors.Unwrap(err)) // without the name of the function
@@ -96,11 +105,35 @@ func (o *options) sandboxAttributes() (list attr.List, err error) {
 	return list, nil
 }
 
+// rulesContradict says in flags what NewLandlock would refuse.
+func (o *options) rulesContradict() error {
+	switch r := o.rules; {
+	case r.AnyTCP && len(r.TCPBind)+len(r.TCPConnect) > 0:
+		return errors.New("--allow-tcp: contradicts --allow-bind and --allow-connect")
+	case r.NoUDP && len(r.UDPBind)+len(r.UDPConnect) > 0:
+		return errors.New("--deny-udp: contradicts --allow-udp-bind and --allow-udp-connect")
+	case r.NoPathnameUnix && len(r.PathnameUnix) > 0:
+		return errors.New("--deny-pathname-unix: contradicts --allow-unix")
+	case len(r.Quiet) > 0 && !r.Log:
+		return errors.New("--landlock-quiet: needs --landlock-log")
+	}
+	return nil
+}
+
+// otherFiles reports whether paths lead the program to other files than spawn: rules are then
+// about those.
+func (o *options) otherFiles() bool {
+	mount, err := numberOf("namespace", namespaces, "mount")
+	joins := slices.ContainsFunc(o.joins, func(j joining) bool { return j.types == 0 || err == nil && j.types&mount != 0 })
+	return joins || o.mounts != nil || o.mountProc || o.chroot != nil || o.pivotRoot != nil || o.entries != nil
+}
+
 // restricts reports whether Landlock is asked for: each of its flags does so.
 func (o *options) restricts() bool {
 	r := o.rules
-	return o.landlock || r.AnyTCP || r.NoSignals || r.NoAbstractUnix || r.BestEffort ||
-		len(r.Read)+len(r.Write)+len(r.Execute)+len(r.TCPBind)+len(r.TCPConnect) > 0
+	return o.landlock || r.AnyTCP || r.NoSignals || r.NoAbstractUnix || r.NoUDP || r.NoPathnameUnix || r.Log || r.BestEffort ||
+		len(r.Read)+len(r.Write)+len(r.Execute)+len(r.PathnameUnix)+len(r.Quiet) > 0 ||
+		len(r.TCPBind)+len(r.TCPConnect)+len(r.UDPBind)+len(r.UDPConnect) > 0
 }
 
 const (

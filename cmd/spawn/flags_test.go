@@ -184,6 +184,9 @@ func TestMessageNamesTheFlag(t *testing.T) {
 		"--setgroups: ":                                {"--setgroups", "deny", "true"},
 		"--map-helpers: ":                              {"--map-helpers", "true"},
 		"--allow-tcp: ":                                {"--allow-tcp", "--allow-connect", "1", "true"},
+		"--deny-udp: ":                                 {"--deny-udp", "--allow-udp-bind", "0", "true"},
+		"--deny-pathname-unix: ":                       {"--deny-pathname-unix", "--allow-unix", "/", "true"},
+		"--landlock-quiet: needs":                      {"--landlock-quiet", "/", "true"},
 		"--allow-read: ":                               {"--allow-read", "/nonexistent", "true"},
 		`--user "nosuch": `:                            {"--user", "nosuch", "--user-env", "true"},
 	} {

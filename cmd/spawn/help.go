@@ -166,8 +166,10 @@ exec_restrict_file and exec_deny_interactive, each with _locked or without.
 Sandbox. The FILE of --seccomp is an array of struct sock_filter, as libseccomp
 exports it. Each flag from --landlock to --landlock-best-effort restricts the
 program to what such flags allow; it must be allowed to run PROGRAM and to read
-its libraries. The paths are looked up by spawn, outside: before --mount,
---chroot and --pivot-root. Without privilege both need --no-new-privs.
+its libraries. The paths are looked up by spawn. With mounts, another root
+directory or --join of a mount namespace they are looked up inside: after the
+mounts, by the user of --user, relative ones from --chdir. Without privilege both
+need --no-new-privs.
 
 Memory. A core dump can have anon-private, anon-shared, file-private,
 file-shared, elf-headers, huge-private, huge-shared, dax-private and dax-shared

@@ -27,7 +27,7 @@ var needs = map[string][]need{
 	"IDs":                 {{"", "", "other ids: CAP_SETUID, CAP_SETGID"}},
 	"IOPrio":              {{"", "", "real time: CAP_SYS_ADMIN, from 5.14 on CAP_SYS_NICE"}},
 	"JoinNamespace":       {{"", "pidfd: 5.8", "CAP_SYS_ADMIN"}},
-	"Landlock":            {{"", "5.13; rules: 6.10, of signals and abstract sockets 6.12", "CAP_SYS_ADMIN, or --no-new-privs"}},
+	"Landlock":            {{"", "5.13; rules: 6.10, of signals and abstract sockets 6.12, the log 6.15, pathname sockets 7.1, UDP and quiet 7.2", "CAP_SYS_ADMIN, or --no-new-privs"}},
 	"Loopback":            {{"", "CONFIG_INET", "CAP_NET_ADMIN, or a user namespace with it"}},
 	"MemoryDenyWriteExec": {{"", "6.3", ""}},
 	"MergePages":          {{"", "6.7, CONFIG_KSM", ""}},

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/lookup"
@@ -195,6 +196,68 @@ func TestLandlockFlags(t *testing.T) {
 	must(t, with(append([]string{"--landlock-best-effort"}, kill...)...)...)
 	if r := try(t, with(append([]string{"--deny-signals", "--deny-abstract-unix"}, kill...)...)...); r.status == 0 {
 		t.Errorf("signals: %+v", r)
+	}
+}
+
+// TestLandlockInside has rules about what the program has mounted, or has for a root.
+func TestLandlockInside(t *testing.T) {
+	needEngine(t, "--no-new-privs", "--allow-exec", "/")
+	root := t.TempDir()
+	run := []string{"--no-new-privs", "--landlock-best-effort", "--allow-exec", "/bin", "--allow-exec", "/usr", "--allow-exec", "/lib"}
+	if _, err := os.Stat("/lib64"); err == nil {
+		run = append(run, "--allow-exec", "/lib64")
+	}
+	flags := inside(t, "mount,pid", append([]string{"--mount", "type=proc,source=proc,target=/proc"}, run...)...)
+	script := []string{"sh", "-c", "read x </proc/self/stat && echo ${x%% *}"}
+	if got := must(t, append(append(flags[:len(flags):len(flags)], "--allow-read", "/proc"), script...)...); got != "1\n" {
+		t.Errorf("%q", got)
+	}
+	if r := try(t, append(flags[:len(flags):len(flags)], script...)...); r.status == 0 {
+		t.Errorf("without --allow-read: %+v", r)
+	}
+	flags = inside(t, "mount", "--mount", "type=tmpfs,target="+root, "--allow-read", root+"/missing")
+	if got := fails(t, statusError, append(append(flags, run...), "true")...); !strings.Contains(got, root+"/missing") {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestNewerLandlockFlags wants each either to restrict, or to be refused: by a message that
+// names the flag and the kernel that has it, or with --landlock-best-effort by one that
+// names what is left out.
+func TestNewerLandlockFlags(t *testing.T) {
+	needEngine(t, "--no-new-privs", "--landlock")
+	abi := 0
+	for _, f := range spawn.Features() {
+		if f.Name == spawn.FeatureLandlock {
+			abi = f.Version
+		}
+	}
+	for flags, c := range map[string]struct {
+		abi         int
+		right, from string
+	}{
+		"--landlock-log":                    {7, "LANDLOCK_RESTRICT_SELF_LOG_NEW_EXEC_ON", "6.15"},
+		"--landlock-log --landlock-quiet=/": {10, "LANDLOCK_ADD_RULE_QUIET", "7.2"},
+		"--deny-pathname-unix":              {9, "LANDLOCK_ACCESS_FS_RESOLVE_UNIX", "7.1"},
+		"--allow-unix=/":                    {9, "LANDLOCK_ACCESS_FS_RESOLVE_UNIX", "7.1"},
+		"--deny-udp":                        {10, "LANDLOCK_ACCESS_NET_BIND_UDP", "7.2"},
+		"--allow-udp-bind=0":                {10, "LANDLOCK_ACCESS_NET_BIND_UDP", "7.2"},
+		"--allow-udp-connect=53":            {10, "LANDLOCK_ACCESS_NET_CONNECT_SEND_UDP", "7.2"},
+	} {
+		line := append([]string{"--no-new-privs", "--allow-exec", "/"}, strings.Fields(flags)...)
+		r := try(t, append(line, "true")...)
+		if abi >= c.abi {
+			if r.status != 0 || r.errOut != "" {
+				t.Errorf("%s: %+v", flags, r)
+			}
+			continue
+		}
+		if r.status != statusError || abi > 6 && !strings.Contains(r.errOut, c.from) {
+			t.Errorf("%s: %+v", flags, r)
+		}
+		if r = try(t, append(line, "--landlock-best-effort", "true")...); r.status != 0 || !strings.Contains(r.errOut, c.right) {
+			t.Errorf("%s: %+v", flags, r)
+		}
 	}
 }
 

@@ -67,6 +67,7 @@ func (p *Program) lowerFiles(pl *plan.Plan, claims *plan.Claims, withSlots bool)
 	if p.fds, err = f.Lower(o); err != nil {
 		return err
 	}
+	makeRuleset(pl)
 	return p.terminalNumber(f)
 }
 
@@ -178,18 +179,6 @@ func steal(f *fdtable.Lowering) raw.Arg {
 		return raw.Int(1)
 	}
 	return raw.Int(0)
-}
-
-// bringRuleset applies the ruleset that attr.Landlock wants. Nothing is opened from
-// then on.
-func (p *Program) bringRuleset(f *fdtable.Lowering) error {
-	r := f.Ruleset
-	if r == nil {
-		return nil
-	}
-	return p.bringNamed(f, &r.Descriptor, fdtable.Extra{Late: true, Until: plan.Landlock, Step: plan.StepLandlock, Lower: func(fd raw.Arg) {
-		f.Call(plan.Landlock, raw.Landlock, fd, raw.Int(int64(r.Flags)))
-	}})
 }
 
 // hold notes that a file must be open, with the descriptor it has now.

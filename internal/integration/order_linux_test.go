@@ -47,7 +47,7 @@ var phasesOf = map[string][]plan.Phase{
 	"noctty": {plan.Terminal}, "ctty": {plan.Terminal},
 	"timerslack": {plan.Lower}, "personality": {plan.Lower}, "subreaper": {plan.Lower},
 	"mdwe": {plan.Lower}, "thp_disable": {plan.Lower}, "memory_merge": {plan.Lower},
-	"no_new_privs": {plan.NoNewPrivs}, "landlock": {plan.Landlock}, "ptrace": {plan.Ptrace, plan.Mask}, "suspend": {plan.Ptrace, plan.Mask},
+	"no_new_privs": {plan.NoNewPrivs}, "landlock": {plan.CloseRest, plan.Landlock}, "ptrace": {plan.Ptrace, plan.Mask}, "suspend": {plan.Ptrace, plan.Mask},
 	"sigmask": {plan.Mask}, "seccomp": {plan.Seccomp}, "execve": {plan.Exec},
 }
 
@@ -103,6 +103,10 @@ func allAttributes(t *testing.T) []*spawn.Spec {
 	fourth := &spawn.Spec{Path: "/bin/true", Attr: attr.List{attr.Umask(0), attr.DieWithParent{}, attr.Setsid{},
 		attr.Unshare{Flags: unix.CLONE_NEWNS | unix.CLONE_NEWTIME}, attr.TimeOffsets{}, attr.NewRoot{{Path: "/x", Bind: "/bin"}, {Path: "/y"}, {Path: "/z", Symlink: "y"}}}}
 	t.Cleanup(pidns.EndForTest)
+	if spawntest.HasLandlock() {
+		rules := spawntest.NewRuleset(t, attr.LandlockRules{Read: []string{"/"}, InChild: true})
+		fourth.Attr = append(fourth.Attr, attr.NoNewPrivs{}, rules.Attr())
+	}
 	return []*spawn.Spec{most, other, third, fourth}
 }
 

@@ -89,7 +89,7 @@ var Phases = [numPhases]struct{ Does, Why string }{
 		"They have the root, the credentials and the umask of the program"},
 	Terminal: {"Spec.File, at an unused number; DetachTTY, then ControllingTTY",
 		"The descriptors are in their places, and that of the terminal is still open"},
-	CloseRest: {"Closing the descriptors that the program does not get; with Landlock this comes after the Landlock step",
+	CloseRest: {"Closing the descriptors that the program does not get; with Landlock this comes after the Landlock step. With InChild, making its ruleset",
 		"From here on the child needs no descriptor but the ruleset's"},
 	Lower: {"Limits that are lowered, including NoFile; TimerSlack, Personality, ChildSubreaper, MemoryDenyWriteExec, NoHugePages, MergePages",
 		"A lower RLIMIT_NOFILE would hinder the file actions, and a lower RLIMIT_NPROC before the change of the uid makes execve fail"},

@@ -130,6 +130,23 @@ type Digest struct {
 type Ruleset struct {
 	Descriptor
 	Flags uint64
+	Made  *LandlockRules // not nil where the child makes it
+}
+
+// LandlockRules are what a ruleset is made of.
+type LandlockRules struct {
+	Handled []uint64 // struct landlock_ruleset_attr
+	Rules   []LandlockRule
+}
+
+// LandlockRule is a rule for a path or for a port.
+type LandlockRule struct {
+	Path   string
+	Port   uint16
+	IsPort bool
+	Access uint64
+	OfFile uint64 // what of Access a file may have that is no directory
+	Flags  uint64 // of landlock_add_rule
 }
 
 // Flags are CLONE_* flags that an attribute asks for.
@@ -239,7 +256,12 @@ func (p *Plan) SetDigest(sum [32]byte) { p.Digest = &Digest{sum, p.index} }
 
 // SetRuleset asks for a Landlock ruleset.
 func (p *Plan) SetRuleset(f *os.File, fd int, flags uint64) {
-	p.Ruleset = &Ruleset{Descriptor{File{f, p.index}, fd}, flags}
+	p.Ruleset = &Ruleset{Descriptor: Descriptor{File{f, p.index}, fd}, Flags: flags}
+}
+
+// SetRules asks for a Landlock ruleset that the child makes.
+func (p *Plan) SetRules(made *LandlockRules, flags uint64) {
+	p.Ruleset = &Ruleset{Descriptor: Descriptor{File: File{Index: p.index}}, Flags: flags, Made: made}
 }
 
 // SetTrace asks for a child that is traced.

@@ -73,9 +73,10 @@ const (
 	placeWord               // what the kernel clears when that does not share memory any more
 	placeState              // relayState
 	placeArena              // the program's strings and arrays
+	placeNone               // address 0: the offset alone counts, as a number
 )
 
-var placeNames = [...]string{"the old mask", "its clone_args", "its id", "its word", "the state", "text"}
+var placeNames = [...]string{"the old mask", "its clone_args", "its id", "its word", "the state", "text", "nothing"}
 
 // Grow makes room for n bytes of strings and arrays.
 func (b *Builder) Grow(n int) {
@@ -191,6 +192,11 @@ func (b *Builder) Vars(n int) Var {
 	first := b.nvars + 1
 	b.nvars += n
 	return Var(first)
+}
+
+// Init has a variable hold a number when a run begins.
+func (b *Builder) Init(v Var, n int32) {
+	b.addrs = append(b.addrs, addrOf{v: v, place: placeNone, offset: n})
 }
 
 // AddrOf is the address of v as an argument.

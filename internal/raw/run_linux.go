@@ -174,6 +174,8 @@ func (r *Run) place(p place) uint64 {
 		return addr(&r.second.state)
 	case placeArena:
 		return addr(unsafe.SliceData(r.prog.arena))
+	case placeNone:
+		return 0
 	}
 	return addr(&r.oldMask)
 }

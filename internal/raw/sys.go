@@ -31,7 +31,8 @@ const (
 	Getuid
 	Ioctl
 	IoprioSet
-	Landlock // landlock_restrict_self
+	Landlock     // landlock_restrict_self
+	LandlockRule // landlock_add_rule
 	LandlockRuleset
 	Keyctl
 	Lseek

@@ -76,6 +76,7 @@ var sysTable = [numSys]struct {
 	IoprioSet:         {unix.SYS_IOPRIO_SET, "ioprio_set", 3},
 	PidfdGetfd:        {unix.SYS_PIDFD_GETFD, "pidfd_getfd", 3},
 	PidfdSendSignal:   {unix.SYS_PIDFD_SEND_SIGNAL, "pidfd_send_signal", 4},
+	LandlockRule:      {unix.SYS_LANDLOCK_ADD_RULE, "landlock_add_rule", 4},
 	LandlockRuleset:   {unix.SYS_LANDLOCK_CREATE_RULESET, "landlock_create_ruleset", 3},
 	ClockGettime:      {unix.SYS_CLOCK_GETTIME, "clock_gettime", 2},
 	SchedSetaffinity:  {unix.SYS_SCHED_SETAFFINITY, "sched_setaffinity", 3},
