@@ -107,6 +107,7 @@ var badValues = []struct {
 	{attr.Chroot("a\x00b"), "chroot", "a\x00b"},
 	{attr.PivotRoot("a\x00b"), "pivot_root", "a\x00b"},
 	{attr.Mounts{{Source: "x"}}, "mount", "x on "},
+	{attr.NewRoot{}, "new_root", ""},
 	{attr.Cgroup{}, "cgroup", ""},
 	{attr.Namespaces{Flags: unix.CLONE_VM}, "clone", "0x100"},
 	{attr.Unshare{Flags: unix.CLONE_VM}, "unshare", "0x100"},
@@ -144,7 +145,8 @@ func TestBadValues(t *testing.T) {
 	}
 	complete(t, rows, because(map[string]string{
 		"has no value": "DieWithParent InheritIgnored Setsid DetachTTY ResetIDs NoNewPrivs Ptrace CoreSched ChildSubreaper " +
-			"StartSuspended MemoryDenyWriteExec NoHugePages MergePages",
+			"StartSuspended MemoryDenyWriteExec NoHugePages MergePages Loopback",
+		"is bounded by the kernel alone": "TimeOffsets",
 	}))
 }
 
@@ -350,7 +352,7 @@ func TestEveryDenied(t *testing.T) {
 			"ParentDeathSignal DieWithParent Ptrace CPUAffinity NUMAPolicy TimerSlack CoreSched Personality ChildSubreaper " +
 			"StartSuspended CoredumpFilter MemoryDenyWriteExec NoHugePages MergePages Digest",
 		"needs a security module, see TestExecLabel": "SELinuxContext AppArmorProfile",
-		"needs a namespace, which is refused":        "Mounts PivotRoot Hostname Domainname Loopback",
+		"needs a namespace, which is refused":        "Mounts PivotRoot NewRoot Hostname Domainname Loopback TimeOffsets",
 	}))
 }
 

@@ -127,6 +127,12 @@ var missingAttrs = map[string]missing{
 	"Mounts": {[]refusal{{unix.SYS_UNSHARE, 0, nil}, {unix.SYS_MOUNT, unix.ENODEV, []argument{{3, 0, false}}}, {unix.SYS_MOUNT, 0, nil}},
 		attr.List{attr.Unshare{Flags: unix.CLONE_NEWNS}, attr.Mounts{{Target: "/missing", FSType: "ext4"}}},
 		spawntest.Fails("mount", 1, "/missing", unix.ENODEV), false},
+	"NewRoot": {[]refusal{{unix.SYS_UNSHARE, 0, nil}, {unix.SYS_OPEN_TREE, unix.ENOSYS, nil}, {unix.SYS_MOUNT, 0, nil}},
+		attr.List{attr.Unshare{Flags: unix.CLONE_NEWNS}, attr.NewRoot{{Path: "/x", Bind: "/"}}},
+		spawntest.Fails("open_tree", 1, "/", unix.ENOSYS), false},
+	"TimeOffsets": {[]refusal{{unix.SYS_UNSHARE, 0, nil}, {unix.SYS_OPENAT, unix.ENOENT, []argument{{2, procWrite, false}}}},
+		attr.List{attr.Unshare{Flags: unix.CLONE_NEWTIME}, attr.TimeOffsets{}},
+		spawntest.Fails("timens_offsets", 1, "monotonic 0s, boottime 0s", unix.ENOENT), false},
 }
 
 // alone is an attribute that needs no other.

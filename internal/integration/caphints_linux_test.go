@@ -53,6 +53,7 @@ func capCases(net *os.File) map[string]capCase {
 		"JoinNamespace":     {one(attr.JoinNamespace{File: net, Types: unix.CLONE_NEWNET}), unix.EPERM, "CAP_SYS_ADMIN"},
 		"Mounts":            {one(own, attr.Mounts{{Target: "/", FSType: "tmpfs"}}), unix.EPERM, "CAP_SYS_ADMIN"},
 		"PivotRoot":         {one(own, attr.PivotRoot("/")), unix.EPERM, "CAP_SYS_ADMIN"},
+		"NewRoot":           {one(own, attr.NewRoot{{Path: "/x", FSType: "tmpfs"}}), unix.EPERM, "CAP_SYS_ADMIN"},
 		"Hostname":          {one(own, attr.Hostname("x")), unix.EPERM, "CAP_SYS_ADMIN"},
 		"Loopback":          {one(attr.Unshare{Flags: unix.CLONE_NEWNET}, attr.Loopback{}), unix.EPERM, "CAP_SYS_ADMIN"},
 		"Chroot":            {one(attr.Chroot("/")), unix.EPERM, "CAP_SYS_CHROOT"},
@@ -102,6 +103,7 @@ func TestEveryCapability(t *testing.T) {
 		"DieWithParent":  "does less instead",
 		"Landlock":       "needs a ruleset, and TestWithoutPrivilege has one",
 		"RlimitToHard":   "raises nothing",
+		"TimeOffsets":    "its namespace is refused first",
 		"NoFile":         "is Rlimit",
 		"NoFilePolicy":   "is Rlimit", "IDs": "is Credential",
 	}
@@ -146,7 +148,7 @@ func TestNotForCapabilities(t *testing.T) {
 		want told
 	}{
 		{attr.List{attr.NoFile{Soft: 1 << 40, Hard: 1 << 40}}, told{"", unix.EPERM, []string{"fs.nr_open is "}}},
-		{attr.List{attr.Setpgid{Pgid: other.Pid()}}, told{strconv.Itoa(other.Pid()), unix.EPERM, []string{""}}},
+		{attr.List{attr.Setpgid{Pgid: other.Pid()}}, told{strconv.Itoa(other.Pid()), unix.EPERM, []string{"no such process group"}}},
 	} {
 		_, err := spawn.Start(context.Background(), &spawn.Spec{Path: "/bin/true", Attr: x.list})
 		var e *spawn.Error
