@@ -17,6 +17,7 @@ import (
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/exec"
 	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // handleOf is the number of a process's handle.
@@ -204,6 +205,7 @@ func TestLostInRun(t *testing.T) {
 // TestStrayHandleWhileParked has other code close the handle of a process that somebody
 // waits for, and nothing come to its number.
 func TestStrayHandleWhileParked(t *testing.T) {
+	spawntest.NeedPidfd(t)
 	first, endFirst := exits(t, "5")
 	second, endSecond := exits(t, "6")
 	for _, c := range []*exec.Cmd{first, second} {
