@@ -4,7 +4,7 @@ package spawn
 
 // CompileOnce compiles as Start does.
 func CompileOnce(s *Spec) error {
-	p, err := compile(s, true)
+	p, err := compile(s, use{once: true})
 	if err == nil {
 		p.release()
 	}

@@ -101,10 +101,16 @@ type Program struct {
 
 // Compile checks s and prepares it to be started many times. It starts nothing. An
 // error is an [*Error] and says what is wrong with s.
-func Compile(s *Spec) (*Program, error) { return compile(s, false) }
+func Compile(s *Spec) (*Program, error) { return compile(s, use{}) }
 
-// compile makes a program; one that is run but once must be released.
-func compile(s *Spec, once bool) (*Program, error) {
+// use is what a program is for.
+type use struct {
+	once bool        // it is run but once, and must be released
+	here func(error) // not nil: for this process itself; see handover.CompileExec
+}
+
+// compile makes a program.
+func compile(s *Spec, u use) (*Program, error) {
 	argv, env := s.argv(), s.env()
 	if err := s.check(argv, env); err != nil {
 		return nil, wrap(s.name(), err)
@@ -113,7 +119,7 @@ func compile(s *Spec, once bool) (*Program, error) {
 		env, _ = environ.LastOfEach(env) // which are fine
 	}
 	p := &Program{path: s.name(), log: logs.Used(s.Logger), observer: usedObserver(s.Observer), limiter: s.Limiter}
-	if err := p.compile(s, argv, env, once); err != nil {
+	if err := p.compile(s, argv, env, u); err != nil {
 		return nil, wrap(s.name(), err)
 	}
 	p.tree, p.treeIndex = attrlist.TreeOf(s.Attr)
@@ -132,9 +138,15 @@ func Start(ctx context.Context, s *Spec) (*Process, error) { return start(ctx, s
 // Package handover makes this known to package exec.
 func init() {
 	plan.Spawn.Start, plan.Spawn.Disown, plan.Spawn.Leave = start, (*Process).disown, (*Process).leave
-	plan.Spawn.FileAsIs = (*FileActions).fileAsIs
+	plan.Spawn.FileAsIs, plan.Spawn.CompileExec = (*FileActions).fileAsIs, compileExec
 	plan.Spawn.NewEvent, plan.Spawn.NewState = newEvent, newState
 	plan.Spawn.Limit, plan.Spawn.GiveBack = (*Limiter).do, (*Limiter).ended
+}
+
+// compileExec is handover.CompileExec.
+func compileExec(s *Spec, failed func(error)) (*Program, error) {
+	path := s.name()
+	return compile(s, use{here: func(err error) { failed(ofStart(path, err)) }})
 }
 
 // start is Start. With o the caller sees to the child.
@@ -145,7 +157,7 @@ func start(ctx context.Context, s *Spec, o *plan.Handover) (*Process, error) {
 		return startSpec(ctx, s, o)
 	}
 	e := newEvent(ctx, s.name())
-	p, err := compile(s, true)
+	p, err := compile(s, use{once: true})
 	if err != nil {
 		e.Phases.Prepare = time.Since(e.Begin)
 		e.failed(err)
@@ -158,7 +170,7 @@ func start(ctx context.Context, s *Spec, o *plan.Handover) (*Process, error) {
 
 // startSpec is start without an Observer.
 func startSpec(ctx context.Context, s *Spec, o *plan.Handover) (*Process, error) {
-	p, err := compile(s, true)
+	p, err := compile(s, use{once: true})
 	if err != nil {
 		return nil, err
 	}

@@ -17,9 +17,9 @@ import (
 // backend makes children by package engine here.
 type backend struct{ program engine.Program }
 
-func (b *backend) compile(s *Spec, argv, env []string, once bool) error {
+func (b *backend) compile(s *Spec, argv, env []string, u use) error {
 	return b.program.Compile(engine.Input{
-		Path: s.name(), File: s.File, Shell: s.Shell, PIDVariable: s.PIDVariable, Argv: argv, Env: env, Actions: s.Actions.list, Attr: s.Attr, Once: once, Timed: usedObserver(s.Observer) != nil,
+		Path: s.name(), File: s.File, Shell: s.Shell, PIDVariable: s.PIDVariable, Argv: argv, Env: env, Actions: s.Actions.list, Attr: s.Attr, Once: u.once, Timed: usedObserver(s.Observer) != nil, Here: u.here,
 	})
 }
 

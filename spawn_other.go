@@ -4,6 +4,7 @@ package spawn
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -17,7 +18,10 @@ import (
 // backend makes children by os.StartProcess here.
 type backend struct{ program *forkexec.Program }
 
-func (b *backend) compile(s *Spec, argv, env []string, _ bool) (err error) {
+func (b *backend) compile(s *Spec, argv, env []string, u use) (err error) {
+	if u.here != nil {
+		return plan.StartError(plan.StepClone, &attr.UnsupportedError{What: "a start without a child", Since: "the engine", Err: errors.ErrUnsupported})
+	}
 	b.program, err = forkexec.Compile(&forkexec.Input{
 		Path: s.name(), File: s.File, Shell: s.Shell, PIDVariable: s.PIDVariable, Argv: argv, Env: env, Actions: s.Actions.list, Attr: s.Attr, Starting: starting(s.Attr),
 	})

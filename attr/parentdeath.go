@@ -1,7 +1,6 @@
 package attr
 
 import (
-	"os"
 	"syscall"
 
 	"github.com/safespawn/spawn/internal/plan"
@@ -74,5 +73,5 @@ func signalOrphan(p *plan.Plan, ph plan.Phase, sig raw.Arg) {
 	parent, self := p.Builder().Var(), p.Builder().Var()
 	p.Call(ph, raw.Getppid).Keep(parent)
 	p.Call(ph, raw.Getpid).Keep(self).SkipEqual(parent, 0)
-	p.Call(ph, raw.Tkill, raw.VarArg(self, 0), sig).Ignore().SkipEqual(parent, uint64(os.Getpid()))
+	p.Call(ph, raw.Tkill, raw.VarArg(self, 0), sig).Ignore().SkipEqual(parent, uint64(p.Parent()))
 }

@@ -77,6 +77,9 @@ func (a *attempt) make() (left bool, err error) {
 	if a.lent, err = a.fds.Lend(a.r, a.actions); err != nil {
 		return false, err
 	}
+	if a.here != nil {
+		return false, a.become()
+	}
 	if a.maps != nil {
 		if a.gate, err = a.maps.open(a); err != nil {
 			return false, plan.AttrError(plan.StepIDMap, a.maps.Index, "", err)

@@ -50,6 +50,8 @@ func (w way) flags() uint64 {
 // vfork would set the OOM score of this process, too.
 func (p *Program) chooseWay(pl *plan.Plan) way {
 	switch {
+	case p.here != nil:
+		return vforkWay // there is no child to wait for
 	case !p.feat.SharedMemory:
 		return copyWay
 	case p.relay:

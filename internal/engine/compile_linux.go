@@ -38,6 +38,8 @@ type Input struct {
 	Once    bool // the program is started but once, and then released
 	Timed   bool // each start measures its phases
 
+	Here func(error) // not nil: no child is made; see here_linux.go
+
 	verified *highfd.Held // File, if it has the digest that is asked for and can't change
 }
 
@@ -87,6 +89,7 @@ type how struct {
 	tracing *tracing // nil where the child is not traced
 	lasting bool     // the child is made by a thread that lasts
 	leads   bool     // the child leads a process group
+	here    func(error)
 }
 
 // labels are for errors and Steps.
@@ -118,7 +121,13 @@ func (p *Program) Compile(in Input) error {
 // compileKnowing is Compile with what is known of the kernel. Nothing is left of a program
 // that can't be compiled.
 func (p *Program) compileKnowing(f *kernel.Findings, in Input) error {
-	p.feat, p.path = f.Features, in.Path
+	p.feat, p.path, p.here = f.Features, in.Path, in.Here
+	if in.Here != nil {
+		p.feat = hereFeatures(p.feat)
+		if err := needsHolder(in.Attr); err != nil {
+			return err
+		}
+	}
 	p.inputs = inputs{Input: in, generation: f.Generation}
 	if err := p.compileVariants(&in); err != nil {
 		p.Release()
@@ -133,10 +142,13 @@ func (p *Program) compileKnowing(f *kernel.Findings, in Input) error {
 // compileVariants compiles the program, and beside it what is used where its own way does
 // not do.
 func (p *Program) compileVariants(in *Input) error {
-	if err := p.compileFor(in, p.feat.CloseRange && p.feat.SharedMemory); err != nil {
+	if err := p.compileFor(in, p.feat.CloseRange && p.feat.SharedMemory && p.here == nil); err != nil {
 		return err
 	}
 	p.inputs.File, p.inputs.verified = in.File, in.verified
+	if p.here != nil {
+		return nil
+	}
 	if p.cgroup.File != nil && p.way != copyWay {
 		p.apart = &Program{feat: p.feat}
 		p.apart.feat.SharedMemory = false
@@ -160,6 +172,7 @@ func (p *Program) compileFor(in *Input, withSlots bool) error {
 		}
 	}()
 	claims := pl.Claims()
+	pl.Here = p.here != nil
 	if err := attrlist.Check(in.Attr, claims); err != nil {
 		return err
 	}
@@ -170,16 +183,22 @@ func (p *Program) compileFor(in *Input, withSlots bool) error {
 		p.actions = slices.Clone(p.actions)
 	}
 	p.lowerClock(in, pl)
+	if p.here != nil {
+		p.signals.spared = ignoredHere(in.Attr)
+	}
 	p.resetSignals(pl, claims, in.Once)
 	attrlist.Lower(in.Attr, pl)
 	if err := p.verify(in, pl); err != nil {
+		return err
+	}
+	if err := p.lowerHere(pl); err != nil {
 		return err
 	}
 	p.program.File, p.program.verified, p.program.shell = in.File, in.verified, in.Shell
 	p.cgroup, p.all = pl.Cgroup, plan.InheritsAll(in.Actions)
 	p.lasting = pl.DeathSignal && (pl.Trace == nil || pl.Trace.Suspend)
 	p.leads, p.guard = pl.Leads, pl.Guard
-	if pl.CopiedMemory || p.noRelay {
+	if (pl.CopiedMemory || p.noRelay) && p.here == nil {
 		p.feat.SharedMemory, withSlots = false, false
 	}
 	if err := p.lowerRelay(pl); err != nil {

@@ -174,6 +174,9 @@ func (p *Program) hintOf(step raw.Step, errno syscall.Errno) string {
 	}
 	switch errno {
 	case unix.EPERM, unix.EACCES:
+		if p.here != nil && step.Name == plan.StepSetsid {
+			return "this process leads a process group, as each job of a shell does, and there is no child that does not"
+		}
 		return p.diag.denied(step, errno)
 	case unix.EINVAL:
 		switch step.Name {

@@ -93,6 +93,9 @@ func (p *Program) bringJoins(f *fdtable.Lowering) error {
 			}
 		}
 		user = user || j.Types&unix.CLONE_NEWUSER != 0
+		if user && p.here != nil {
+			return withoutChild(plan.StepSetns, j.Index, j.Object, threads)
+		}
 		joins[i] = joining{*j, fd}
 		f.Bring(fdtable.Extra{FD: fd, Step: plan.StepSetns, Index: j.Index})
 	}

@@ -15,6 +15,9 @@ import (
 
 // parentSteps are this process's system calls that make the child and let it go on.
 func (p *Program) parentSteps() []plan.Step {
+	if p.here != nil {
+		return []plan.Step{hereStep()}
+	}
 	steps := []plan.Step{p.cloneStep()}
 	if p.relay {
 		steps[0] = p.relayStep()

@@ -31,7 +31,7 @@ type entering struct {
 // that is dead already.
 func (p *Program) lowerRelay(pl *plan.Plan) error {
 	scored := p.feat.SharedMemory && pl.OOMScore && (p.all || pl.Listener != nil || pl.IDMap != nil && pl.Unshare.Bits&unix.CLONE_NEWUSER == 0)
-	p.relay = scored || pl.PIDNamespace != nil
+	p.relay = p.here == nil && (scored || pl.PIDNamespace != nil)
 	if !p.relay {
 		return nil
 	}

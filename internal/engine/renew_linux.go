@@ -59,7 +59,7 @@ func (p *Program) upToDate() (*Program, error) {
 	if p.memory == nil { // else it was compiled just now, for the calling thread
 		f = kernel.Here()
 	}
-	if f.Failed != 0 {
+	if f.Failed != 0 && p.here == nil {
 		return nil, p.cloneError(f.Failed)
 	}
 	in := &p.inputs

@@ -5,10 +5,12 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn/internal/plan"
+	"github.com/safespawn/spawn/internal/raw"
 )
 
 // result is the error of a finished run, whose child is reaped then. refused is why this
@@ -39,10 +41,12 @@ func (a *attempt) result(killed bool, refused error) error {
 	if died {
 		return killedBefore("the program ran")
 	}
-	if step.Name == plan.StepExecve {
-		if step.Object != "" {
-			return a.stepError(step, why)
-		}
+	return a.failure(step, why)
+}
+
+// failure is the error of a step of the child.
+func (a *attempt) failure(step raw.Step, why syscall.Errno) error {
+	if step.Name == plan.StepExecve && step.Object == "" {
 		return a.diag.explain(a.path, why)
 	}
 	return a.stepError(step, why)

@@ -21,13 +21,16 @@ import (
 type signalVars struct {
 	first, last raw.Var   // range of the signals to be reset
 	each        []raw.Var // 1 where signal i+1 is to be reset
+	inherit     bool      // but for what is inherited
+	spared      signalSet // and for these
 }
 
 // resetSignals resets dispositions. With clone3 no handler is left; without, or
 // where signals are ignored that should not be, operations do it. For a program
 // that is run but once it is known now which.
 func (p *Program) resetSignals(pl *plan.Plan, claims *plan.Claims, once bool) {
-	if !claims.Has(plan.InheritedSignals) {
+	p.signals.inherit = claims.Has(plan.InheritedSignals)
+	if !p.signals.inherit && p.here == nil {
 		b := pl.Builder()
 		pl.StartStep(plan.StepSigDefault)
 		p.signals.first, p.signals.last = b.Var(), b.Var()
@@ -82,7 +85,11 @@ func (p *Program) setSignals(r *raw.Run) {
 		r.Set(p.signals.last, uint64(last))
 	}
 	if p.signals.each != nil {
-		for sig := range p.notInherited().all() {
+		reset := allSignals
+		if p.signals.inherit {
+			reset = p.notInherited()
+		}
+		for sig := range (reset &^ p.signals.spared).all() {
 			r.Set(p.signals.each[sig-1], 1)
 		}
 	}

@@ -1,5 +1,5 @@
 // Package handover is what package spawn does for package exec, which hands children
-// over to package os, and does not show in its reference.
+// over to package os, and for the command, and does not show in its reference.
 package handover
 
 import (
@@ -17,10 +17,11 @@ type Option = plan.Handover
 
 // Package spawn has filled these in: it was initialised before.
 var (
-	start  = plan.Spawn.Start.(func(context.Context, *spawn.Spec, *Option) (*spawn.Process, error))
-	disown = plan.Spawn.Disown.(func(*spawn.Process) bool)
-	leave  = plan.Spawn.Leave.(func(*spawn.Process))
-	asIs   = plan.Spawn.FileAsIs.(func(*spawn.FileActions, *os.File, int))
+	compileExec = plan.Spawn.CompileExec.(func(*spawn.Spec, func(error)) (*spawn.Program, error))
+	start       = plan.Spawn.Start.(func(context.Context, *spawn.Spec, *Option) (*spawn.Process, error))
+	disown      = plan.Spawn.Disown.(func(*spawn.Process) bool)
+	leave       = plan.Spawn.Leave.(func(*spawn.Process))
+	asIs        = plan.Spawn.FileAsIs.(func(*spawn.FileActions, *os.File, int))
 
 	limit    = plan.Spawn.Limit.(func(*spawn.Limiter, context.Context, func() error) error)
 	giveBack = plan.Spawn.GiveBack.(func(*spawn.Limiter))
@@ -31,6 +32,25 @@ var (
 // Start is spawn.Start for such a child.
 func Start(ctx context.Context, s *spawn.Spec, o *Option) (*spawn.Process, error) {
 	return start(ctx, s, o)
+}
+
+// CompileExec is spawn.Compile for a Program that this process itself becomes, as with
+// syscall.Exec: no child is made, and the pid stays. Start performs all steps of a child,
+// in the same order, and then execve. It must be called in the first thread of the process,
+// by a goroutine that is locked to it since an init function.
+//
+// An error of Start means that nothing was changed. Otherwise Start does not return. If a
+// step fails then, failed is called with the error, in another thread; it must report the
+// error and end this process, which has limits, a session, and so on of the program by
+// then. This is why no function of package spawn does it. Nothing deferred runs, and a CPU
+// profile must not be on, because execve keeps its timer.
+//
+// Compile returns an error for what takes a child or its parent: new pid and user
+// namespaces, a tree, DieWithParent, StartSuspended, Ptrace, and a Listener. Setsid fails in the leader
+// of a process group. ParentDeathSignal is about the parent of this process. Linux with the
+// engine; elsewhere the error matches errors.ErrUnsupported.
+func CompileExec(s *spawn.Spec, failed func(error)) (*spawn.Program, error) {
+	return compileExec(s, failed)
 }
 
 // Disown lets go of the child without reaping it, now or later. Whoever knows its

@@ -27,7 +27,7 @@ type Handover struct {
 // handover, which knows the types, calls it: methods would stand in the reference of
 // spawn.
 var Spawn struct {
-	Start, Disown, Leave, FileAsIs, NewState, NewEvent, Limit, GiveBack any
+	Start, CompileExec, Disown, Leave, FileAsIs, NewState, NewEvent, Limit, GiveBack any
 
 	Take, Share, Settle, Orphan any // with the engine
 }

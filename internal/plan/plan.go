@@ -65,6 +65,8 @@ type Plan struct {
 	OOMScore bool
 	// CopiedMemory is set when the child changes what belongs to the memory.
 	CopiedMemory bool
+	// Here is set when no child is made: this process itself becomes the program.
+	Here bool
 	// Trace is set when the thread that makes the child traces it. Blocked is then
 	// what SigMask asks for.
 	Trace   *Trace
@@ -249,6 +251,14 @@ func (p *Plan) SetIDMap(m IDMap) {
 // SetTimeOffsets asks for the clocks of a time namespace.
 func (p *Plan) SetTimeOffsets(text, object string) {
 	p.TimeOffsets = &TimeOffsets{text, object, p.index}
+}
+
+// Parent is the parent of the program.
+func (p *Plan) Parent() int {
+	if p.Here {
+		return os.Getppid()
+	}
+	return os.Getpid()
 }
 
 // SetDigest asks for a program with a hash.

@@ -25,6 +25,11 @@
 //
 // Every clause has a test in this package.
 //
+// # Without a child
+//
+// [Run.Here] performs a program on the calling thread, which becomes the program of the
+// last step. It is Go, does the same as the assembly, and is compared with the same model.
+//
 // # The syscall state
 //
 // With CLONE_VFORK the thread sleeps in clone until the child has exec'd or died,

@@ -124,7 +124,11 @@ func inSyscall(r *run) {
 type Run struct {
 	run
 	prog    *Program
-	storage []uint64 // the variables
+	storage []uint64                            // the variables
+	args    [6]uintptr                          // by Here: those of the system call
+	limits  [unix.RLIMIT_RTTIME + 1]unix.Rlimit // by Here: what they were
+	limit   unix.Rlimit
+	ended   uint64 // by Here: one more than the number of the operation that has failed, and in the low half why; else 0
 
 	relayMu sync.Mutex // held by who reaps the relay, or uses its number
 }
@@ -152,7 +156,7 @@ func NewRun(p *Program) *Run {
 	r.allMask = ^uint64(0)
 	r.pause = [2]int64{0, int64(retryPause)}
 	r.errFD = -1
-	r.failed, r.errno = 0, 0
+	r.failed, r.errno, r.ended = 0, 0, 0
 	atomic.StoreInt32(&r.pidfd, -1)
 	atomic.StoreInt32(&r.tid, 0)
 	atomic.StoreInt32(&r.runs, 0)
