@@ -47,7 +47,7 @@ func everyFlag(t *testing.T) [][]string {
 		{
 			"--setpgid", "0", "--foreground", "--rlimit", "nofile=original", "--ruid", "1", "--euid", "1", "--rgid", "1", "--egid", "1",
 			"--keep-groups", "--detach-tty", "--cap-ambient", "chown", "--allow-tcp", "--deny-udp", "--deny-pathname-unix", "--landlock-best-effort", "--personality", "8",
-			"--unshare", "user,mount", "--map-root", "--pivot-root", "/", "--join", "net=/proc/self/ns/net", "--join", join, "--verbose",
+			"--unshare", "user,mount", "--map-root", "--pivot-root", "/", "--exec", "--join", "net=/proc/self/ns/net", "--join", join, "--verbose",
 		},
 		{
 			"--reset-ids", "--reset-env", "--caps", "none", "--coredump-filter", "none", "--deny-write-exec", "--no-huge-pages", "--merge-pages",

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"strings"
 	"syscall"
 
@@ -16,13 +15,6 @@ import (
 
 // dumpHere is the flag with which spawn is the program of spawn --dump.
 const dumpHere = "dump-here"
-
-// The first thread alone has the signal of --parent-death.
-func init() {
-	if len(os.Args) == 2 && os.Args[1] == "--"+dumpHere {
-		runtime.LockOSThread()
-	}
-}
 
 // ownProgram is this program, whatever is at its path in the child.
 func (o *options) ownProgram() (*os.File, error) { return o.open("/proc/self/exe", unix.O_PATH) }

@@ -15,7 +15,13 @@ func (o *options) explanation(w io.Writer, s *spawn.Spec, steps []spawn.Step) er
 	if o.explain == asText {
 		return explain(w, steps)
 	}
-	_, err := w.Write(jsonLine(explanationOf(s, steps, &o.from)))
+	e := explanationOf(s, steps, &o.from)
+	for i := range e.Steps {
+		if o.exec {
+			e.Steps[i].By = "spawn"
+		}
+	}
+	_, err := w.Write(jsonLine(e))
 	return err
 }
 
@@ -24,7 +30,7 @@ type explanation struct {
 	Program    string             `json:"program"`
 	Args       []string           `json:"args"`
 	System     string             `json:"system"`
-	Clone      *cloneExplained    `json:"clone,omitempty"` // nil where package os makes the child
+	Clone      *cloneExplained    `json:"clone,omitempty"` // nil where package os makes the child, and with --exec
 	Maps       []mapExplained     `json:"maps,omitempty"`
 	Attributes []attrExplained    `json:"attributes"`
 	Features   []featureExplained `json:"features"`
@@ -68,7 +74,7 @@ type stepExplained struct {
 	Index    *int           `json:"index,omitempty"` // within the part
 	Step     string         `json:"step"`
 	Object   string         `json:"object,omitempty"`
-	By       string         `json:"by"` // parent or child
+	By       string         `json:"by"` // parent or child; with --exec spawn
 	Call     string         `json:"call"`
 	Number   int            `json:"number"`
 	Args     []argExplained `json:"args"`

@@ -21,6 +21,7 @@ type running struct {
 	preserveStatus bool
 	pidfile        string
 	progress       bool
+	exec           bool
 
 	explain, stats format
 	dump           bool
@@ -43,6 +44,7 @@ func (o *options) runFlags() []*pflag.Flag {
 		o.value(group, "kill-after", "kill what has not ended `DURATION` after that, instead of 10s", single(&o.killAfter, parseTimeLimit)),
 		toggle(group, "preserve-status", "end with the program's own status after --timeout, too", &o.preserveStatus),
 		o.value(group, "pidfile", "write the process id of the program to `FILE` while it runs", name(&o.pidfile)),
+		toggle(group, "exec", "become the program: no process of spawn stays", &o.exec),
 		o.inFormat(group, "stats", "print time and memory used afterwards, in `FORMAT` text or json", &o.stats),
 		o.value(group, "status-fd", "write lines of JSON about start and end to descriptor `N`", single(&o.statusFD, parseFD)),
 		toggle(group, "progress", "show time and memory on the terminal while it runs", &o.progress),

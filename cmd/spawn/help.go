@@ -183,6 +183,12 @@ noexec of its source, as spawn finds it before, unless rw, suid, dev or exec are
 given. With --chroot and --pivot-root PROGRAM is a path inside. With --new pid
 PROGRAM is init there: INT, TERM and others that it does not handle do nothing.
 
+With --exec spawn itself becomes the program, as env(1), nice(1) and setpriv(1) do:
+the pid stays, and nobody is between the caller and PROGRAM. --parent-death is then
+about the parent of spawn. Flags that need a process beside the program are refused,
+as are new user and pid namespaces; docs/command.md lists them. --setsid fails
+where spawn leads a process group, as each job of a shell does.
+
 --timeout stops the program by TERM, or the signal of --stop-signal, and kills it
 by KILL if it has not ended 10 s later; with --tree what it has started, too, and
 with --setsid or --setpgid 0 its process group. A DURATION is in seconds, or has a
@@ -225,6 +231,8 @@ Examples:
     setpriv --reuid app --regid app --init-groups --inh-caps=-all \
         --ambient-caps=-all --bounding-set=-all --no-new-privs ./server
     spawn --user app --caps none --no-new-privs ./server
+
+    exec spawn --exec --user app --caps none ./server
 
     choom -n 500 -- prlimit --core=0 --nofile=1024 setarch -R ./job
     spawn --oom-score-adj 500 --rlimit core=0 --rlimit nofile=1024 --no-aslr ./job

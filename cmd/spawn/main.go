@@ -5,9 +5,11 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 
@@ -44,6 +46,9 @@ func command(args []string) int {
 	if done || err != nil {
 		return o.statusOf(err)
 	}
+	if !o.exec {
+		runtime.UnlockOSThread()
+	}
 	if o.features {
 		return o.statusOf(write(os.Stdout, spawn.Features().String()))
 	}
@@ -79,12 +84,16 @@ func (o *options) perform() (*ending, error) {
 	if len(o.dropped) > 0 {
 		fmt.Fprintln(os.Stderr, "spawn: landlock: this kernel lacks", strings.Join(o.dropped, ", "))
 	}
-	p, err := spawn.Compile(s)
+	p, err := o.compile(s)
 	if err != nil {
 		return nil, err
 	}
 	if o.explain != "" {
 		return nil, o.explanation(os.Stdout, s, p.Steps())
+	}
+	if o.exec {
+		_, err = p.Start(context.Background()) // it returns only an error
+		return nil, err
 	}
 	return run(p, o)
 }

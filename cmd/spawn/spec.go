@@ -23,6 +23,9 @@ func (o *options) spec() (*spawn.Spec, error) {
 	if err := o.running.check(); err != nil {
 		return nil, err
 	}
+	if err := o.checkExec(); err != nil {
+		return nil, err
+	}
 	s := &spawn.Spec{Args: o.program}
 	if o.argv0 != nil {
 		s.Args = append([]string{*o.argv0}, o.program[1:]...)
