@@ -65,7 +65,8 @@
 //     the process was started with; see attr.SigMask.
 //
 // Compile returns an error if an attribute is given twice, or if two attributes
-// contradict each other.
+// contradict each other. With attr.Optional the program runs also if an attribute can't
+// be set, and [Process.Applied] says so.
 //
 // # The order of the child's steps
 //

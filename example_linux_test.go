@@ -47,6 +47,31 @@ func Example() {
 	// exit status 0 <nil>
 }
 
+// The program runs with a lower priority, and on CPU 65535 if there is one.
+func ExampleProcess_Applied() {
+	ctx := context.Background()
+	s := &spawn.Spec{
+		Path: "/bin/sh",
+		Args: []string{"sh", "-c", "nice"},
+		Attr: attr.List{attr.Optional(attr.Nice(19)), attr.Optional(attr.CPUAffinity{65535})},
+	}
+	s.Actions.File(os.Stdout, 1)
+	p, err := spawn.Start(ctx, s)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := p.Wait(ctx); err != nil {
+		log.Fatal(err)
+	}
+	for _, a := range p.Applied() {
+		fmt.Println(a.Step, a.Done, errors.Is(a.Err, syscall.EINVAL))
+	}
+	// Output:
+	// 19
+	// nice true false
+	// affinity false true
+}
+
 // You may give the attributes in any order. The order of the child's steps is
 // fixed.
 func ExampleSpec_attributes() {

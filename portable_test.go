@@ -44,6 +44,36 @@ func eachPortably(t *testing.T, test func(*testing.T, portable.Run)) {
 
 func TestPortable(t *testing.T) { eachPortably(t, portable.Cases) }
 
+// TestPortableOptional has an optional attribute: only the engine can set it.
+func TestPortableOptional(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
+		s := spawntest.Helper(t, "environment")
+		s.Actions.Open(1, os.DevNull, os.O_WRONLY, 0)
+		s.Attr = attr.List{attr.Optional(attr.Nice(19))}
+		p := spawntest.Start(t, s)
+		state, err := p.Wait(context.Background())
+		if err != nil || !state.Success() {
+			t.Errorf("%v, %v", state, err)
+		}
+		list, engine := p.Applied(), spawn.Features().Has(spawn.FeatureEngine)
+		if len(list) != 1 || list[0].Index != 0 || list[0].Attr != attr.Attr(attr.Nice(19)) || list[0].Done != engine {
+			t.Fatalf("%+v", list)
+		}
+		var e *spawn.Error
+		if err := list[0].Err; !engine && (!errors.As(err, &e) || !errors.Is(err, errors.ErrUnsupported) || e.Part != spawn.PartAttr || e.Step != list[0].Step) {
+			t.Errorf("%+v", list)
+		}
+		s.Attr = nil
+		p = spawntest.Start(t, s)
+		if list := p.Applied(); list != nil {
+			t.Errorf("without one: %+v", list)
+		}
+		if _, err := p.Wait(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestPortableEnvironment(t *testing.T) {
 	t.Setenv("SPAWN_TEST_INHERITED", "a b")
 	spawntest.EachEngine(t, func(t *testing.T) {

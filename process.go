@@ -28,8 +28,9 @@ type Process struct {
 	young   bool // it has only just been made: to look at once is in vain
 	weak    bool // all that tree knows the child by is a weak pointer to this
 
-	observed *observed // nil where nobody is to be told
-	place    *Limiter  // nil where there is none to be given back
+	observed  *observed  // nil where nobody is to be told
+	place     *Limiter   // nil where there is none to be given back
+	optionals *optionals // nil where no attribute is
 
 	tree  *Tree // that the child was made in
 	ooms  int   // how many the kernel had killed there for memory before
@@ -39,13 +40,13 @@ type Process struct {
 	child child         // what the platform knows it by
 	done  chan struct{} // made by whoever needs it, closed at the end
 	ended chan struct{} // the same, closed when the child has ended
-	over  bool          // state or err is set
 	state *ProcessState
 	err   error
 
 	held    chan struct{} // not nil: the child must not be reaped until it is closed
 	holders int           // how many want that
 
+	over     bool // state or err is set
 	unlogged bool // the end is for the next unlock to log
 	told     bool // the end is logged, or there is no log
 }

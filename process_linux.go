@@ -21,7 +21,7 @@ import (
 type child struct {
 	engine.Child
 	file   *os.File // pidfd, registered with the poller; nil until somebody parks
-	users  int      // of file
+	users  int32    // of file
 	stray  bool     // the number of file is somebody else's
 	copied bool     // file is another descriptor
 	exit   raw.Exit

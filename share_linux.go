@@ -66,9 +66,14 @@ func (p *Process) settle(status syscall.WaitStatus, usage *syscall.Rusage, err e
 	p.closePidfd()
 }
 
-// orphan is the Process of a child whose pidfd somebody has left.
-func orphan(pid, pidfd int, claim raw.Claim) *Process {
-	return newProcess(pid, child{Child: engine.Orphan(pid, pidfd, claim)})
+// orphan is the Process of a child whose pidfd somebody has left. It knows of the attributes
+// what started does, unless that is nil.
+func orphan(started *Process, pid, pidfd int, claim raw.Claim) *Process {
+	p := newProcess(pid, child{Child: engine.Orphan(pid, pidfd, claim)})
+	if started != nil {
+		p.optionals, p.child.Refused = started.optionals, started.child.Refused
+	}
+	return p
 }
 
 // isPidfd reports whether a file still is a pidfd of the child.

@@ -96,6 +96,7 @@ type Program struct {
 	tree     *plan.Tree // nil for a child that is in none
 
 	treeIndex int // of its attribute
+	optionals *optionals
 	backend
 }
 
@@ -123,6 +124,7 @@ func compile(s *Spec, u use) (*Program, error) {
 		return nil, wrap(s.name(), err)
 	}
 	p.tree, p.treeIndex = attrlist.TreeOf(s.Attr)
+	p.findOptionals(s.Attr)
 	return p, nil
 }
 
@@ -256,11 +258,19 @@ func (p *Program) startLogged(ctx context.Context, o *plan.Handover) (*Process, 
 }
 
 // startChild is start, in a tree if there is one.
-func (p *Program) startChild(ctx context.Context, o *plan.Handover) (*Process, *plan.Times, error) {
+func (p *Program) startChild(ctx context.Context, o *plan.Handover) (proc *Process, times *plan.Times, err error) {
 	if p.tree != nil && p.tree.Handle != nil { // package exec sees to its own
-		return p.startIn(ctx, o)
+		proc, times, err = p.startIn(ctx, o)
+	} else {
+		proc, times, err = p.start(ctx, o)
 	}
-	return p.start(ctx, o)
+	if err == nil && p.optionals != nil {
+		proc.optionals = p.optionals
+		if o != nil {
+			o.Started = proc
+		}
+	}
+	return proc, times, err
 }
 
 // checkContext panics with words instead of a nil pointer's address.

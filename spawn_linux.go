@@ -40,6 +40,15 @@ func (p *Program) start(ctx context.Context, o *plan.Handover) (*Process, *plan.
 	return &Process{pid: c.PID, child: child{Child: c}}, c.Times, nil
 }
 
+// lacking says why optional attributes can't be set, as far as that was known at Compile.
+func (b *backend) lacking() []*plan.Error { return b.program.Lacking() }
+
+// stepOf is the name of the first step of an optional attribute.
+func (b *backend) stepOf(index int) string { return b.program.StepOf(index) }
+
+// refused says why optional attributes are not set.
+func (c *child) refused() []*plan.Error { return c.Refused }
+
 // Steps returns the system calls of a start, in order. It begins with the clone that
 // makes the child, with its flags, namespaces and cgroup. If id maps are written from
 // outside, the calls that write them follow. Then come the child's calls, up to

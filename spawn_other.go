@@ -78,6 +78,15 @@ func (c clock) times() *plan.Times {
 	return &plan.Times{End: time.Since(begin)}
 }
 
+// lacking says why optional attributes can't be set.
+func (b *backend) lacking() []*plan.Error { return b.program.Lacking() }
+
+// stepOf is the name of the step of an optional attribute, which has none here.
+func (b *backend) stepOf(int) string { return StepAttr }
+
+// refused has nothing: all is known at Compile.
+func (c *child) refused() []*plan.Error { return nil }
+
 // Steps returns the system calls of a start, in order: those of this process, the
 // last of which is fork, and then the child's, up to execve. Their numbers are -1 and
 // their names those of Unix, because package syscall chooses the real ones.

@@ -25,6 +25,9 @@ type Step struct {
 	// be made any number of times, with Args[0] counting up. A repeated call is
 	// Optional, too.
 	Optional, Repeated bool
+	// MayFail says that the call belongs to an attribute of attr.Optional. If the call
+	// fails, the child goes on.
+	MayFail bool
 	// Parent says that this process makes the call, or has it made, and not the child.
 	Parent bool
 }
@@ -59,7 +62,7 @@ func stepsOf(list []plan.Step) []Step {
 		}
 		steps[i] = Step{
 			Part: Part(s.Part), Name: s.Name, Index: s.Index, Object: s.Object,
-			Syscall: s.Syscall, Number: s.Number, Args: args, Note: s.Note, Optional: s.Optional, Repeated: s.Repeated, Parent: s.Parent,
+			Syscall: s.Syscall, Number: s.Number, Args: args, Note: s.Note, Optional: s.Optional, Repeated: s.Repeated, MayFail: s.MayFail, Parent: s.Parent,
 		}
 	}
 	return steps

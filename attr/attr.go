@@ -39,13 +39,13 @@ type Attr interface {
 type List []Attr
 
 // at gives an error of an attribute its index.
-func at(i int, err error) error {
+func at(i int, err error) *plan.Error {
 	var e *plan.Error
-	if errors.As(err, &e) {
-		e.Index = i
-		return e
+	if !errors.As(err, &e) {
+		e = &plan.Error{Part: plan.PartAttr, Step: plan.StepAttr, Err: err}
 	}
-	return plan.AttrError(plan.StepAttr, i, "", err)
+	e.Index = i
+	return e
 }
 
 // claimAll claims several things.

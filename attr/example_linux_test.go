@@ -177,6 +177,56 @@ func Example_sandbox() {
 	// Output: no namespaces
 }
 
+// These attributes are left out if the system refuses them.
+func Example_optional() {
+	compiles(
+		attr.NoNewPrivs{},
+		attr.Optional(attr.Nice(-5)),
+		attr.Optional(attr.IOPrio{Class: attr.IOPrioRealTime}),
+		attr.Optional(attr.Landlock{FD: attr.FD(3)}), // needs attr.NoNewPrivs, so that only the kernel can be the reason
+	)
+	p, err := spawn.Start(context.Background(), &spawn.Spec{Path: "/bin/true", Attr: attr.List{attr.Optional(attr.Nice(19))}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, a := range p.Applied() {
+		if !a.Done {
+			log.Print(a.Err) // spawn /bin/true: nice -5: permission denied (needs CAP_SYS_NICE, or RLIMIT_NICE)
+		}
+	}
+	_ = p.Release()
+	// Output:
+}
+
+// The program begins only after somebody has looked at how it will run. There is no
+// CPU 65535 here, so it is killed instead.
+func ExampleOptional() {
+	ctx := context.Background()
+	p, err := spawn.Start(ctx, &spawn.Spec{
+		Path: "/bin/sh", Args: []string{"sh", "-c", "echo it runs"},
+		Attr: attr.List{attr.StartSuspended{}, attr.Optional(attr.Nice(19)), attr.Optional(attr.CPUAffinity{65535})},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	next := p.Kill
+	for _, a := range p.Applied() {
+		fmt.Println(a.Step, a.Done)
+		if a.Done && a.Step == spawn.StepAffinity {
+			next = func() error { return p.Signal(syscall.SIGCONT) }
+		}
+	}
+	if err := next(); err != nil {
+		log.Fatal(err)
+	}
+	state, err := p.Wait(ctx)
+	fmt.Println(state, err)
+	// Output:
+	// nice true
+	// affinity false
+	// signal: killed <nil>
+}
+
 // These attributes are for debuggers, core dumps and the memory.
 func Example_debugging() {
 	compiles(

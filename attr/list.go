@@ -1,6 +1,7 @@
 package attr
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/safespawn/spawn/internal/plan"
@@ -14,6 +15,7 @@ func init() {
 	plan.Attributes.Fallback = fallbackList
 	plan.Attributes.InTree = func(t *plan.Tree) Attr { return inTree{t} }
 	plan.Attributes.TreeOf = treeOf
+	plan.Attributes.Optional = optionalOf
 }
 
 // checkList validates all attributes and finds contradictions among them.
@@ -54,19 +56,29 @@ type withFallback interface {
 	fallback(f *plan.ForkExec) error
 }
 
-// fallbackList asks os.StartProcess for all attributes.
-func fallbackList(l List, f *plan.ForkExec) error {
+// fallbackList asks os.StartProcess for all attributes, and returns why optional ones are
+// not set.
+func fallbackList(l List, f *plan.ForkExec) (lacking []*plan.Error, err error) {
 	for i, a := range l {
-		var err error = &UnsupportedError{What: fmt.Sprintf("%T", a), Since: plan.Engine}
-		if w, ok := a.(withFallback); ok {
-			err = w.fallback(f)
-		}
-		if err != nil {
-			return at(i, err)
+		inner, spare := optionalOf(a)
+		err := fallbackOf(inner, f)
+		switch {
+		case err == nil:
+		case spare && errors.Is(err, errors.ErrUnsupported):
+			lacking = append(lacking, at(i, err))
+		default:
+			return nil, at(i, err)
 		}
 	}
 	if f.LeadsGroup && !f.Setsid {
 		f.Setpgid = true
 	}
-	return nil
+	return lacking, nil
+}
+
+func fallbackOf(a Attr, f *plan.ForkExec) error {
+	if w, ok := a.(withFallback); ok {
+		return w.fallback(f)
+	}
+	return &UnsupportedError{What: fmt.Sprintf("%T", a), Since: plan.Engine}
 }

@@ -12,7 +12,13 @@ type NoNewPrivs struct{}
 
 const prSetNoNewPrivs = 38
 
-func (NoNewPrivs) check(c *plan.Claims) error { return c.Claim(noNewPrivs, "attr.NoNewPrivs") }
+func (NoNewPrivs) check(c *plan.Claims) error {
+	claims := []string{noNewPrivs}
+	if c.Optional {
+		claims = append(claims, unsureNoNewPrivs)
+	}
+	return claimAll(c, "attr.NoNewPrivs", claims...)
+}
 
 func (NoNewPrivs) lower(p *plan.Plan) {
 	p.Step(plan.StepNoNewPrivs, "")

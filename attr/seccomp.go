@@ -62,10 +62,16 @@ const (
 )
 
 // needPrivs is for what a process may restrict itself by with CAP_SYS_ADMIN, or
-// else with no_new_privs, which it may have from its parent.
+// else with no_new_privs, which it may have from its parent. An optional one is not to be
+// missing for want of either.
 func needPrivs(c *plan.Claims, by string) {
-	if !hasNoNewPrivs() {
+	switch {
+	case hasNoNewPrivs():
+	case c.Optional:
+		c.Need(noNewPrivs, by, "", "attr.NoNewPrivs")
+	default:
 		c.Bar(noSysAdmin, by, noNewPrivs, "without CAP_SYS_ADMIN it takes no_new_privs")
+		c.Bar(unsureNoNewPrivs, by, "", "it rests on no_new_privs, which must not be optional then")
 	}
 }
 

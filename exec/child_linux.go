@@ -28,6 +28,7 @@ type child struct {
 	own     *raw.OSChild   // process is its own; nil where package os has made that
 	stray   bool           // the handle's number is somebody else's
 	young   bool           // it has only just been made: to look at once is in vain
+	started *spawn.Process // that tells of optional attributes; nil without them
 	proc    *spawn.Process // nil where package os has made process, which has a handle, and no tree needs it
 	shared  bool           // proc has the handle, too, or one of its own
 	last    bool           // package os has made process, in a tree that may know it by its pid
@@ -56,6 +57,9 @@ func (c *Cmd) adopt(proc *spawn.Process, o *handover.Option) {
 		}
 	} else {
 		c.child = c.find(proc, inTree)
+	}
+	if proc.Applied() != nil {
+		c.child.started = proc
 	}
 	c.Process = c.child.process
 	c.givePidfd()

@@ -12,8 +12,9 @@ import (
 // child is the process.
 type child struct {
 	process *os.Process
-	kept    bool   // in a tree: its end is to be known before it is reaped
-	reaping func() // tells a tree that it is reaped; nil where none is to be told
+	started *spawn.Process // that tells of optional attributes; nil without them
+	kept    bool           // in a tree: its end is to be known before it is reaped
+	reaping func()         // tells a tree that it is reaped; nil where none is to be told
 
 	ended *os.ProcessState // where it had to be reaped for that
 	err   error

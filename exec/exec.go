@@ -155,7 +155,8 @@ type Cmd struct {
 	Actions spawn.FileActions
 	// Attr holds attributes in addition to those of SysProcAttr. The two must not
 	// contradict each other. Nil means none. The comment of an attribute says where
-	// it works. Elsewhere the error of Start matches [errors.ErrUnsupported].
+	// it works. Elsewhere the error of Start matches [errors.ErrUnsupported]. Of
+	// [attr.Optional] see [Cmd.Applied].
 	Attr attr.List
 	// Logger gets a debug line when the process starts and when it ends. Nil means
 	// no log.

@@ -49,7 +49,7 @@ func (c *Cmd) launchSpec(ctx context.Context, path string, files []*os.File, env
 		return c.startError(path, own, err)
 	}
 	c.Process = option.Process
-	c.child = child{process: option.Process, kept: c.tree != nil || option.Reaping != nil, reaping: option.Reaping}
+	c.child = child{process: option.Process, kept: c.tree != nil || option.Reaping != nil, reaping: option.Reaping, started: handover.Started(&option)}
 	return nil
 }
 

@@ -70,7 +70,9 @@ func (c *child) keep(noReap bool) {
 }
 
 // reapOrphan reaps a child in the background.
-func reapOrphan(pid, pidfd int, claim raw.Claim) { _ = handover.Orphan(pid, pidfd, claim).Release() }
+func reapOrphan(pid, pidfd int, claim raw.Claim) {
+	_ = handover.Orphan(nil, pid, pidfd, claim).Release()
+}
 
 // release lets go of the child, after it has been reaped.
 func (c *child) release(state *os.ProcessState) {
@@ -129,7 +131,7 @@ func (c *child) another() *spawn.Process {
 			fd = n
 		}
 	})
-	p := handover.Orphan(c.process.Pid, fd, raw.ClaimPidfd(fd))
+	p := handover.Orphan(c.started, c.process.Pid, fd, raw.ClaimPidfd(fd))
 	handover.Leave(p)
 	if fd < 0 {
 		handover.Disown(p)

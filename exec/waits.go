@@ -89,6 +89,16 @@ func (c *Cmd) Spawned() *spawn.Process {
 	return c.child.spawned()
 }
 
+// Applied says what became of the attributes of [attr.Optional] in Attr, as the Applied method
+// of a [spawn.Process] does. Index counts in Attr. Before Start, and with a [Runner], Applied
+// returns nil.
+func (c *Cmd) Applied() []spawn.Applied {
+	if c.child.started == nil {
+		return nil
+	}
+	return c.child.started.Applied()
+}
+
 func errNotStarted() error { return errors.New("exec: not started") }
 
 // wait is Wait for the one who waits.

@@ -45,6 +45,9 @@ func (a *attempt) run() (Child, error) {
 	}
 	c := a.child
 	c.Times = a.clock.times(a)
+	if err == nil {
+		c.Refused = a.refused()
+	}
 	a.release()
 	if err != nil {
 		return Child{Times: c.Times}, err

@@ -30,15 +30,16 @@ type Child struct {
 	Leads    bool // a process group, whose id is its pid
 	Attached bool // it is not reaped here, and need not be a child
 
-	Times *plan.Times // nil where the program is not timed
+	silent bool // only __WALL waits for it, if it dies on its way through execve
+	lost   bool // the number of the pidfd was somebody else's: other code has closed it
+	reaped bool // by the pidfd
+	holds  bool // the pidfd is the owner's
 
-	silent bool      // only __WALL waits for it, if it dies on its way through execve
-	claim  raw.Claim // to the number of the pidfd
-	lost   bool      // the number was somebody else's: other code has closed it
-	reaped bool      // by the pidfd
+	Times   *plan.Times   // nil where the program is not timed
+	Refused []*plan.Error // the optional attributes that it does not have
 
+	claim raw.Claim    // to the number of the pidfd
 	owner *raw.OSChild // package os has it, too; nil elsewhere
-	holds bool         // the pidfd is the owner's
 	seen  time.Time    // when the end of an attached one was seen
 }
 

@@ -52,6 +52,7 @@ type Program struct {
 	needs
 	vars
 	how
+	optionals
 	labels
 	others
 }
@@ -222,6 +223,7 @@ func (p *Program) compileFor(in *Input, withSlots bool) error {
 		p.abort = b.Var()
 		pl.Call(plan.Exec, raw.ExitGroup, raw.Int(1)).SkipEqual(p.abort, 0)
 	}
+	p.lowerOptional(pl)
 	if err := p.lowerExec(in, pl); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -233,15 +234,16 @@ func (d *diagnosis) limit(resource int) (uint64, bool) {
 	if unix.Getrlimit(resource, &l) != nil {
 		return 0, false
 	}
-	for _, a := range d.attrs {
+	for i, a := range d.attrs {
+		sure := !slices.ContainsFunc(d.optional, func(o plan.Optional) bool { return o.Index == i })
 		switch x := a.(type) {
 		case attr.Rlimit:
 			if int(x.Resource) == resource {
-				return x.Soft, true
+				return x.Soft, sure
 			}
 		case attr.RlimitToHard:
 			if int(x) == resource {
-				return l.Max, true
+				return l.Max, sure
 			}
 		}
 	}

@@ -19,8 +19,12 @@ type recordPipe struct {
 	read int
 	w    int // the child's end, here until it is made
 
-	announced bool   // the child has written number, as one that does not share memory
-	number    uint64 // what its listener will have
+	rest []byte // what was read and is not a whole thing yet
+
+	listens   bool     // the first thing that the child writes is number, unless it fails before
+	announced bool     // it has
+	number    uint64   // what its listener will have
+	results   []uint64 // of calls of optional attributes
 }
 
 // announcedSize is the size of the number.
@@ -38,7 +42,7 @@ func openRecord(a *attempt) (*recordPipe, error) {
 		return nil, err
 	}
 	a.fds.SetRecord(a.r, w)
-	return &recordPipe{r: a.r, read: pipe[0], w: w}, nil
+	return &recordPipe{r: a.r, read: pipe[0], w: w, listens: a.listens != nil}, nil
 }
 
 func (p *recordPipe) closeWriter() {
@@ -60,22 +64,37 @@ func (p *recordPipe) await(limit time.Duration) bool {
 	return p.look()
 }
 
-// look reads what there is. A record is written in one piece.
+// look reads what there is, and reports whether nothing more is to come.
 func (p *recordPipe) look() bool {
-	buf := make([]byte, 64)
-	n, err := unix.Read(p.read, buf)
-	if err == unix.EAGAIN || err == unix.EINTR {
-		return false
-	}
-	record := buf[:max(n, 0)]
-	if !p.announced && len(record) >= announcedSize && len(record) != raw.RecordSize {
-		p.announced, p.number = true, binary.NativeEndian.Uint64(record)
-		if record = record[announcedSize:]; len(record) == 0 {
+	buf := make([]byte, 256)
+	for {
+		n, err := unix.Read(p.read, buf)
+		if err == unix.EAGAIN || err == unix.EINTR {
 			return false
 		}
+		if n <= 0 || p.take(buf[:n]) {
+			return true
+		}
 	}
-	p.r.SetRecord(record)
-	return true
+}
+
+// take reports whether the record has come. Each thing is written in one piece, and what is
+// read may end in the middle of the record.
+func (p *recordPipe) take(b []byte) bool {
+	p.rest = append(p.rest, b...)
+	for len(p.rest) >= resultSize {
+		word := binary.NativeEndian.Uint64(p.rest)
+		switch {
+		case p.r.IsRecord(word):
+			return p.r.SetRecord(p.rest)
+		case p.listens && !p.announced:
+			p.announced, p.number = true, word
+		default:
+			p.results = append(p.results, word)
+		}
+		p.rest = p.rest[resultSize:]
+	}
+	return false
 }
 
 func (p *recordPipe) close() {

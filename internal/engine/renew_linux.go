@@ -43,6 +43,10 @@ func cloneSlices(v reflect.Value) reflect.Value {
 				c.Index(i).Set(cloneSlices(v.Index(i)))
 			}
 		}
+	case reflect.Interface: // an optional attribute
+		if !v.IsNil() {
+			c.Set(cloneSlices(v.Elem()))
+		}
 	case reflect.Struct:
 		for i := range v.NumField() {
 			if c.Field(i).CanSet() {

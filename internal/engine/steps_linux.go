@@ -54,6 +54,9 @@ func (p *Program) step(c raw.Call) plan.Step {
 		s.Note = "if the call before it fails"
 		s.Optional = true
 	}
+	if s.MayFail = p.mayFail(named); s.MayFail {
+		s.Note = join(s.Note, "may fail")
+	}
 	if c.Keep != 0 {
 		s.Note = join(s.Note, "gives "+p.varName(c.Keep))
 	}

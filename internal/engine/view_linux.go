@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/attrlist"
 	"github.com/safespawn/spawn/internal/plan"
 )
 
@@ -23,12 +24,15 @@ type view struct {
 	ownMaps bool // whose maps it writes
 	setsIDs bool
 	ruled   bool // by Landlock
+
+	optional []plan.Optional // which of attrs it may not have
 }
 
 func newView(in *Input, p *plan.Plan) view {
-	v := view{attrs: in.Attr, foreign: p.Chrooted, ruled: p.Ruleset != nil}
+	list := inner(in.Attr)
+	v := view{attrs: list, foreign: p.Chrooted, ruled: p.Ruleset != nil, optional: p.Optional}
 	if !in.Once {
-		v.attrs = held(in.Attr)
+		v.attrs = held(list)
 	}
 	v.userns = (p.Clone.Bits|p.Unshare.Bits)&unix.CLONE_NEWUSER != 0
 	v.ownMaps = p.Unshare.Bits&unix.CLONE_NEWUSER != 0
@@ -49,6 +53,17 @@ func newView(in *Input, p *plan.Plan) view {
 		v.moved = v.moved || k == plan.ActChdir || k == plan.ActFchdir
 	}
 	return v
+}
+
+// inner is a list where no attribute is optional.
+func inner(list attr.List) attr.List {
+	for i, a := range list {
+		if a, ok := attrlist.Optional(a); ok {
+			list = slices.Clone(list)
+			list[i] = a
+		}
+	}
+	return list
 }
 
 // held are copies of the attributes that are looked at after a failure, when the

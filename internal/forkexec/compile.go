@@ -50,6 +50,7 @@ type Program struct {
 	attr      plan.ForkExec
 	files     filePlan
 	tty       int // number in the child of its controlling terminal, or -1
+	lacking   []*plan.Error
 }
 
 // Compile makes a Program, which keeps nothing of in but its open files. Errors are
@@ -87,8 +88,12 @@ func Compile(in *Input) (*Program, error) {
 	return p, nil
 }
 
+// Lacking says why optional attributes are not set.
+func (p *Program) Lacking() []*plan.Error { return p.lacking }
+
 func (p *Program) setAttributes() error {
-	if err := attrlist.Fallback(p.list, &p.attr); err != nil {
+	var err error
+	if p.lacking, err = attrlist.Fallback(p.list, &p.attr); err != nil {
 		return err
 	}
 	if c := p.attr.Credential; c != nil {

@@ -19,7 +19,7 @@ import (
 func checkAttributes(list attr.List) error {
 	for i := range list {
 		var f plan.ForkExec
-		err := attrlist.Fallback(list[i:i+1], &f)
+		_, err := attrlist.Fallback(list[i:i+1], &f)
 		if runtime.GOOS == "windows" {
 			f.Job, f.Setpgid, f.LeadsGroup = nil, f.Pgid != 0, false
 		}

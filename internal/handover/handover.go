@@ -53,6 +53,13 @@ func CompileExec(s *spawn.Spec, failed func(error)) (*spawn.Program, error) {
 	return compileExec(s, failed)
 }
 
+// Started is the Process of a start that has succeeded, if that has optional attributes, else
+// nil.
+func Started(o *Option) *spawn.Process {
+	p, _ := o.Started.(*spawn.Process)
+	return p
+}
+
 // Disown lets go of the child without reaping it, now or later. Whoever knows its
 // pid must reap it. From now on Wait returns spawn.ErrStatusTaken, and Signal returns
 // os.ErrProcessDone.

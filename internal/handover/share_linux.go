@@ -14,7 +14,7 @@ var (
 	take   = plan.Spawn.Take.(func(*spawn.Process) (int, raw.Claim, bool))
 	share  = plan.Spawn.Share.(func(*spawn.Process, *raw.OSChild))
 	settle = plan.Spawn.Settle.(func(*spawn.Process, syscall.WaitStatus, *syscall.Rusage, error))
-	orphan = plan.Spawn.Orphan.(func(int, int, raw.Claim) *spawn.Process)
+	orphan = plan.Spawn.Orphan.(func(*spawn.Process, int, int, raw.Claim) *spawn.Process)
 )
 
 // Take gives the pidfd of p to the caller, if children are waited for by theirs.
@@ -28,5 +28,8 @@ func Settle(p *spawn.Process, status syscall.WaitStatus, usage *syscall.Rusage, 
 	settle(p, status, usage, err)
 }
 
-// Orphan makes a Process of a child whose pidfd the caller gives away.
-func Orphan(pid, pidfd int, claim raw.Claim) *spawn.Process { return orphan(pid, pidfd, claim) }
+// Orphan makes a Process of a child whose pidfd the caller gives away. started is the Process
+// that the child had at first, or nil.
+func Orphan(started *spawn.Process, pid, pidfd int, claim raw.Claim) *spawn.Process {
+	return orphan(started, pid, pidfd, claim)
+}

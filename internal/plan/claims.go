@@ -22,6 +22,8 @@ type Claims struct {
 	needs  []need
 	bars   []bar
 	index  int // of the attribute that claims next
+
+	Optional bool // whether that attribute is
 }
 
 type claim struct {

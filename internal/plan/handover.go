@@ -18,6 +18,8 @@ type Handover struct {
 	// disowned then. It is to be called when the child has ended, before it is reaped.
 	Reaping func()
 
+	Started any // the *spawn.Process, set at the start where it has optional attributes
+
 	// For the fallback, which hands over the process with all that goes with it.
 	Sys     *syscall.SysProcAttr // what attributes don't say
 	Process *os.Process          // set at the start

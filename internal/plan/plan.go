@@ -71,6 +71,10 @@ type Plan struct {
 	// what SigMask asks for.
 	Trace   *Trace
 	Blocked uint64
+	// Optional are attributes without which the child goes on, and Lacking why some of them
+	// are not set.
+	Optional []Optional
+	Lacking  []*Error
 }
 
 // Trace says for which step a child is traced: until it is stopped, or by the

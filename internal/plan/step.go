@@ -11,7 +11,7 @@ type Step struct {
 	Args    []StepArg
 	Note    string
 
-	Optional, Repeated, Parent bool
+	Optional, Repeated, Parent, MayFail bool
 }
 
 // StepArg is an argument of a system call.

@@ -258,6 +258,10 @@ func (r OpRef) Ignore() OpRef { r.p.flags |= flagIgnore; return r }
 // Keep stores the result in v.
 func (r OpRef) Keep(v Var) OpRef { r.p.flags |= flagKeep; r.p.keep = uint16(v); return r }
 
+// KeepError is Keep, and stores also an error that is no failure, negated as the kernel
+// returns it. See [Errno].
+func (r OpRef) KeepError(v Var) OpRef { r.p.flags |= flagKeepError; return r.Keep(v) }
+
 // SkipEqual passes the operation over when v has the value.
 func (r OpRef) SkipEqual(v Var, value uint64) OpRef {
 	r.p.flags |= flagSkipEqual
@@ -289,6 +293,43 @@ func (r OpRef) Else(n uint8, errnos ...uint8) OpRef {
 
 // Retry repeats the operation up to n times while it fails with errno.
 func (r OpRef) Retry(errno uint8, n uint32) OpRef { r.p.again, r.p.retries = errno, n; return r }
+
+// Spared is an operation after whose failure the child goes on. Its result is in the
+// variable.
+type Spared struct {
+	Step Step
+	Var  Var
+}
+
+// Spare has the child go on after the failure of operations, and keep their results. Those
+// are the operations of steps for which spare returns true, and the failures those with one
+// of up to three errnos; with none it is all failures. The operations that follow are
+// performed, whatever became of those before.
+func (b *Builder) Spare(spare func(s Step) (errnos []uint8, ok bool)) (list []Spared) {
+	for i := range b.ops {
+		op := &b.ops[i]
+		if op.step < 0 {
+			continue
+		}
+		step := b.steps[op.step]
+		errnos, ok := spare(step)
+		if !ok {
+			continue
+		}
+		ref, v := OpRef{op}, Var(op.keep)
+		if op.flags&flagKeep == 0 {
+			v = b.Var()
+		}
+		ref.KeepError(v)
+		if len(errnos) == 0 {
+			ref.Ignore()
+		} else {
+			ref.Tolerate(errnos...)
+		}
+		list = append(list, Spared{step, Var(op.keep)})
+	}
+	return list
+}
 
 // maxKept is how much of an arena, in words, a builder keeps for later.
 const maxKept = 1 << 13

@@ -93,6 +93,8 @@ func (r *Run) perform() (ended uint64) {
 			i += int(op.skip)
 		case op.flags&flagIgnore == 0 && errno != uintptr(op.tolerate[0]) && errno != uintptr(op.tolerate[1]) && errno != uintptr(op.tolerate[2]):
 			return uint64(i+1)<<32 | uint64(errno)
+		case op.flags&flagKeepError != 0:
+			r.storage[op.keep] = -uint64(errno)
 		}
 	}
 }

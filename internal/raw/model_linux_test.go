@@ -40,19 +40,20 @@ func (o operand) value(vars []uint64) int64 {
 
 // modelOp is one operation. All system calls are harmless to the child.
 type modelOp struct {
-	phase    uint8
-	sys      Sys
-	arg      operand
-	ignore   bool
-	keep     Var // 0 for none
-	cond     Var // 0 for none
-	equal    uint64
-	sweep    bool
-	last     operand
-	tolerate []uint8
-	skip     uint8
-	again    uint8
-	retries  uint32
+	phase     uint8
+	sys       Sys
+	arg       operand
+	ignore    bool
+	keep      Var // 0 for none
+	keepError bool
+	cond      Var // 0 for none
+	equal     uint64
+	sweep     bool
+	last      operand
+	tolerate  []uint8
+	skip      uint8
+	again     uint8
+	retries   uint32
 }
 
 const (
@@ -98,7 +99,7 @@ func (r *random) op() modelOp {
 	}
 	op.ignore = r.below(6) == 0
 	if r.below(3) == 0 {
-		op.keep = r.variable()
+		op.keep, op.keepError = r.variable(), r.below(2) == 0
 	}
 	if r.below(4) == 0 {
 		op.cond, op.equal = r.variable(), uint64(r.below(4))
@@ -151,6 +152,9 @@ func (op *modelOp) control(ref OpRef) {
 	}
 	if op.keep != 0 {
 		ref.Keep(op.keep)
+		if op.keepError {
+			ref.KeepError(op.keep)
+		}
 	}
 	if op.cond != 0 {
 		ref.SkipEqual(op.cond, op.equal)
@@ -223,6 +227,8 @@ func (m *model) perform(i int, op *modelOp) (skip int) {
 	}
 	if !op.ignore && !slices.Contains(op.tolerate, uint8(errno)) {
 		m.failed, m.errno, m.status, m.ended = i, errno, FailedStatus, true
+	} else if op.keepError {
+		m.vars[op.keep] = -uint64(errno)
 	}
 	return 0
 }

@@ -21,6 +21,7 @@ type Op struct {
 const (
 	flagIgnore    = 1 << iota // no error is a failure
 	flagKeep                  // store the result in variable keep
+	flagKeepError             // and also an error that is no failure
 	flagSkipEqual             // do nothing when variable cond equals equal
 	flagSweep                 // repeat with args[0] counting up to equal, errors ignored
 )

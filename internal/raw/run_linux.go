@@ -205,6 +205,14 @@ func (r *Run) GetShared(v Var) uint64 { return atomic.LoadUint64(&r.storage[v]) 
 // Get reads a variable, as the child left it.
 func (r *Run) Get(v Var) uint64 { return r.storage[v] }
 
+// Errno is the error that a variable is the result of, 0 for none.
+func Errno(result uint64) syscall.Errno {
+	if floor := int64(errnoFloor); result > uint64(floor) {
+		return syscall.Errno(-result)
+	}
+	return 0
+}
+
 // Pidfd is the child's pidfd, and -1 where none was asked for.
 func (r *Run) Pidfd() int { return int(atomic.LoadInt32(&r.pidfd)) }
 
@@ -375,6 +383,13 @@ func (r *Run) Failure() (s Step, err syscall.Errno, ok bool) {
 		s = r.prog.steps[step]
 	}
 	return s, syscall.Errno(r.errno), true
+}
+
+// IsRecord reports whether a word is the first one of a failure record, which is where in
+// memory the operation is. No result of a system call is.
+func (r *Run) IsRecord(word uint64) bool {
+	size := uint64(len(r.prog.ops)) * uint64(unsafe.Sizeof(Op{}))
+	return word-r.ops < size
 }
 
 // SetRecord stores a failure record that the child wrote to Clone.ErrFD.

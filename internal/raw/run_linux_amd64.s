@@ -39,14 +39,17 @@
 //		x = syscall(op->nr, args);
 //		if (op->flags & flagSweep) goto again;
 //		if (x is an error) {
-//			if (op->flags & flagIgnore) continue;
+//			if (op->flags & flagIgnore) goto spared;
 //			if (x == op->again && n-- > 0) { nanosleep(&r->pause); goto again; }
-//			if (x is in op->tolerate) continue;
+//			if (x is in op->tolerate) goto spared;
 //			r->failed = op; r->errno = x;
 //			write(r->errFD, record); exit_group(127);
 //		}
 //		if (op->flags & flagKeep) vars[op->keep] = x;
 //		skip = op->skip;
+//		continue;
+//	spared:
+//		if (op->flags & flagKeepError) vars[op->keep] = -x;
 //	}
 TEXT ·child(SB), NOSPLIT|NOFRAME, $0-8
 	MOVQ	r+0(FP), R13
@@ -154,7 +157,7 @@ advance:
 failed:
 	NEGQ	AX
 	TESTW	$const_flagIgnore, Op_flags(R12)
-	JNE	advance
+	JNE	spared
 	MOVBLZX	Op_again(R12), CX
 	CMPQ	AX, CX
 	JNE	tolerate
@@ -170,13 +173,13 @@ failed:
 tolerate:
 	MOVBLZX	(Op_tolerate+0)(R12), CX
 	CMPQ	AX, CX
-	JEQ	advance
+	JEQ	spared
 	MOVBLZX	(Op_tolerate+1)(R12), CX
 	CMPQ	AX, CX
-	JEQ	advance
+	JEQ	spared
 	MOVBLZX	(Op_tolerate+2)(R12), CX
 	CMPQ	AX, CX
-	JEQ	advance
+	JEQ	spared
 
 report:
 	MOVQ	AX, run_errno(R13)
@@ -194,3 +197,11 @@ exit:
 	MOVL	$const_sysExitGroup, AX
 	SYSCALL
 	JMP	exit // can't be reached, and must not fall through
+
+spared:
+	TESTW	$const_flagKeepError, Op_flags(R12)
+	JEQ	advance
+	MOVWLZX	Op_keep(R12), CX
+	NEGQ	AX
+	MOVQ	AX, (BX)(CX*8)
+	JMP	advance

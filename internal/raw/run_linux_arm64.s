@@ -131,7 +131,7 @@ advance:
 failed:
 	NEG	R0, R0
 	TST	$const_flagIgnore, R23
-	BNE	advance
+	BNE	spared
 	MOVBU	Op_again(R19), R10
 	CMP	R10, R0
 	BNE	tolerate
@@ -146,13 +146,13 @@ failed:
 tolerate:
 	MOVBU	(Op_tolerate+0)(R19), R10
 	CMP	R10, R0
-	BEQ	advance
+	BEQ	spared
 	MOVBU	(Op_tolerate+1)(R19), R10
 	CMP	R10, R0
-	BEQ	advance
+	BEQ	spared
 	MOVBU	(Op_tolerate+2)(R19), R10
 	CMP	R10, R0
-	BEQ	advance
+	BEQ	spared
 
 report:
 	MOVD	R0, run_errno(R20)
@@ -169,3 +169,11 @@ exit:
 	MOVD	$const_sysExitGroup, R8
 	SVC
 	B	exit // can't be reached, and must not fall through
+
+spared:
+	TST	$const_flagKeepError, R23
+	BEQ	advance
+	NEG	R0, R0
+	MOVHU	Op_keep(R19), R10
+	MOVD	R0, (R22)(R10<<3)
+	B	advance

@@ -171,6 +171,54 @@ func TestIgnore(t *testing.T) {
 	}
 }
 
+func TestKeepError(t *testing.T) {
+	var p program
+	ignored, tolerated := p.Var(), p.Var()
+	p.fails().Ignore().KeepError(ignored)
+	p.fails().Tolerate(uint8(unix.EBADF)).KeepError(tolerated)
+	p.exit(3)
+	got := perform(t, p.Build(), nil)
+	if !got.exited(3) || Errno(got.vars[ignored]) != unix.EBADF || Errno(got.vars[tolerated]) != unix.EBADF {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestErrno(t *testing.T) {
+	for result, want := range map[uint64]syscall.Errno{
+		0: 0, 1: 0, 1 << 63: 0, ^uint64(0): 1, ^uint64(0) - 4094: 4095, ^uint64(0) - 4095: 0,
+	} {
+		if got := Errno(result); got != want {
+			t.Errorf("%#x: %d, want %d", result, got, want)
+		}
+	}
+}
+
+// TestSpare has operations of three steps, of which two are spared: one whatever it fails
+// with, and one for an errno that it fails with or not. One has a variable already.
+func TestSpare(t *testing.T) {
+	for _, spared := range []syscall.Errno{unix.EBADF, unix.EPERM} {
+		var p program
+		own := p.Var()
+		p.fails()
+		p.fails().Keep(own)
+		p.call(Getpid)
+		p.exit(7)
+		list := p.Spare(func(s Step) ([]uint8, bool) {
+			return map[int][]uint8{0: nil, 1: {uint8(spared)}, 2: nil}[s.Index], s.Index < 3
+		})
+		got := perform(t, p.Build(), nil)
+		if failed := spared != unix.EBADF; got.failed != failed || failed && got.step.Index != 1 || !failed && !got.exited(7) {
+			t.Fatalf("%v: %+v", spared, got)
+		}
+		if len(list) != 3 || list[1].Var != own || list[2].Step.Name != "getpid" {
+			t.Fatalf("%+v", list)
+		}
+		if Errno(got.vars[list[0].Var]) != unix.EBADF || !got.failed && (Errno(got.vars[own]) != unix.EBADF || got.vars[list[2].Var] == 0) {
+			t.Errorf("%v: %#x", spared, got.vars)
+		}
+	}
+}
+
 func TestTolerate(t *testing.T) {
 	const other = uint8(unix.EPERM)
 	for _, errnos := range [][]uint8{
