@@ -19,7 +19,7 @@ var flagsOf = map[string][]string{
 	"Domainname":          {"domainname"},
 	"Foreground":          {"foreground"},
 	"Hostname":            {"hostname"},
-	"IDMap":               {"map-root", "map-self", "uid-map", "gid-map", "setgroups", "map-helpers"},
+	"IDMap":               {"map-root", "map-self", "map-auto", "uid-map", "gid-map", "setgroups", "map-helpers"},
 	"IDs":                 {"groups", "ruid", "euid", "rgid", "egid", "keep-groups"},
 	"IOPrio":              {"ioprio"},
 	"InheritIgnored":      {"sig-default"},

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/lookup"
 )
 
 // isolation is the flags of namespaces, cgroup and root directory.
@@ -23,6 +24,7 @@ type isolation struct {
 	uidMap, gidMap []attr.IDMapEntry
 	mapRoot        bool
 	mapSelf        bool
+	mapAuto        bool
 	setgroups      *bool
 	mapHelpers     bool
 	cgroup         string
@@ -48,6 +50,7 @@ func (o *options) namespaceFlags() []*pflag.Flag {
 		o.value(group, "gid-map", "map COUNT group ids: `INSIDE:OUTSIDE:COUNT`", collect(&o.gidMap, attr.ParseIDMapEntry)),
 		toggle(group, "map-root", "map the ids of the caller to 0", &o.mapRoot),
 		toggle(group, "map-self", "map the ids of the caller to themselves", &o.mapSelf),
+		toggle(group, "map-auto", "map the subordinate ids of the caller from 0 up", &o.mapAuto),
 		o.value(group, "setgroups", "`allow|deny` setgroups(2) with the maps", single(&o.setgroups, parseAllow)),
 		toggle(group, "map-helpers", "have newuidmap and newgidmap write the maps", &o.mapHelpers),
 		o.value(group, "cgroup", "start in the cgroup of directory `DIR`", name(&o.cgroup)),
@@ -134,9 +137,11 @@ func clock(to *time.Duration) func(string) error {
 // idMap has no maps if no flag was given.
 func (o *options) idMap() (attr.IDMap, error) {
 	m := attr.IDMap{UID: o.uidMap, GID: o.gidMap, Setgroups: o.setgroups != nil && *o.setgroups, Helpers: o.mapHelpers}
-	const needs = "needs --uid-map, --gid-map, --map-root or --map-self"
+	const needs = "needs --uid-map, --gid-map, --map-root, --map-self or --map-auto"
 	given := len(m.UID)+len(m.GID) > 0
 	switch {
+	case o.mapAuto && given:
+		return m, errors.New("--map-auto: contradicts --uid-map and --gid-map")
 	case o.mapRoot && (given || o.mapSelf):
 		return m, errors.New("--map-root: contradicts --map-self, --uid-map and --gid-map")
 	case o.mapSelf && given:
@@ -147,12 +152,44 @@ func (o *options) idMap() (attr.IDMap, error) {
 	case o.mapSelf:
 		own := attr.MapSelf()
 		m.UID, m.GID = own.UID, own.GID
-	case o.setgroups != nil && !given:
+	case o.setgroups != nil && !given && !o.mapAuto:
 		return m, errors.New("--setgroups: " + needs)
-	case o.mapHelpers && !given:
+	case o.mapHelpers && !given && !o.mapAuto:
 		return m, errors.New("--map-helpers: " + needs)
 	}
+	if o.mapAuto {
+		return o.withSubordinate(m)
+	}
 	return m, nil
+}
+
+// withSubordinate is --map-auto, as unshare(1) has it.
+func (o *isolation) withSubordinate(m attr.IDMap) (attr.IDMap, error) {
+	uid, gid, err := lookup.SubordinateIDs(strconv.Itoa(os.Geteuid()))
+	if err != nil {
+		return m, fmt.Errorf("--map-auto: %w", unknown(err))
+	}
+	m.UID, m.GID = around(m.UID, uid), around(m.GID, gid)
+	m.Setgroups, m.Helpers = o.setgroups == nil || *o.setgroups, true
+	return m, nil
+}
+
+// around adds a range of ids that begins at 0 inside. The range goes on after the one id
+// that is mapped already, so its last id is left out then.
+func around(own []attr.IDMapEntry, all attr.IDMapEntry) []attr.IDMapEntry {
+	if len(own) == 0 || own[0].ContainerID >= all.Size {
+		return append(own, all)
+	}
+	hole := own[0].ContainerID
+	for _, part := range []attr.IDMapEntry{
+		{HostID: all.HostID, Size: hole},
+		{ContainerID: hole + 1, HostID: all.HostID + hole, Size: all.Size - hole - 1},
+	} {
+		if part.Size > 0 {
+			own = append(own, part)
+		}
+	}
+	return own
 }
 
 // parseNamespaces makes a parse function for a list that is not empty.

@@ -180,8 +180,11 @@ also leaves files, fs and sysvsem. Options of --mount are those of mount(8), as
 bind,ro or nosuid,size=1m; mounts are made in the order given, and need a mount
 namespace. A bind mount with an option as ro also keeps the ro, nosuid, nodev and
 noexec of its source, as spawn finds it before, unless rw, suid, dev or exec are
-given. With --chroot and --pivot-root PROGRAM is a path inside. With --new pid
-PROGRAM is init there: INT, TERM and others that it does not handle do nothing.
+given. --map-auto maps the first ids that /etc/subuid and /etc/subgid list for the
+caller, from 0 up, by newuidmap and newgidmap; --map-root and --map-self then also
+map the ids of the caller. With --chroot and --pivot-root PROGRAM is a path inside.
+With --new pid PROGRAM is init there: INT, TERM and others that it does not handle do
+nothing.
 
 With --exec spawn itself becomes the program, as env(1), nice(1) and setpriv(1) do:
 the pid stays, and nobody is between the caller and PROGRAM. --parent-death is then

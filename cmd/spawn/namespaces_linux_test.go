@@ -209,3 +209,59 @@ func TestCgroupFlag(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// TestMapAuto maps subordinate ids of nobody, in a mount namespace whose files list some. It
+// compares with unshare(1).
+func TestMapAuto(t *testing.T) {
+	needEngine(t, "--new", "user")
+	outer := func(users, groups string) []string {
+		line := []string{"--new", "mount", "--user", "nobody", "--chdir", "/"}
+		for name, text := range map[string]string{"subuid": users, "subgid": groups} {
+			source := testenv.Write(t, filepath.Join(testenv.PublicDir(t), name), text, 0o644)
+			line = append(line, "--mount", "bind,source="+source+",target=/etc/"+name)
+		}
+		return append(line, "--")
+	}
+	if os.Geteuid() != 0 {
+		if text, err := os.ReadFile("/etc/subuid"); err == nil && len(text) == 0 {
+			if line := fails(t, statusError, "--new", "user", "--map-auto", "true"); !strings.Contains(line, "spawn: --map-auto: /etc/subuid ") {
+				t.Error(line)
+			}
+		}
+		return
+	}
+	program := publicCopy(t)
+	for _, c := range []struct {
+		users, groups, flags, unshare, want string
+	}{
+		{"bob:1:2\nnobody:100000:65536\n", "nobody:200000:70\n", "", "", "0 100000 65536 0 200000 70 allow"},
+		{"65534:100000:65536\n", "65534:200000:70000\n", "--map-root", "-r", "0 65534 1 1 100000 65535 0 65534 1 1 200000 69999 allow"},
+		{"nobody:100000:65536\n", "nobody:200000:70\n", "--map-self", "-c", "65534 65534 1 0 100000 65534 65535 165534 1 65534 65534 1 0 200000 70 allow"},
+		{"nobody:100000:9\n", "nobody:200000:9\n", "--setgroups deny", "", "0 100000 9 0 200000 9 deny"},
+	} {
+		const show = "cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups"
+		run := func(words ...string) result {
+			r := try(t, append(outer(c.users, c.groups), words...)...)
+			r.out = strings.Join(strings.Fields(r.out), " ")
+			return r
+		}
+		r := run("sh", "-c", program+" --new user --map-auto "+c.flags+" "+show)
+		if strings.Contains(r.errOut, "newuidmap") {
+			testenv.Skip(t, "no newuidmap that may do it: "+r.errOut)
+		}
+		if r.out != c.want || r.status != 0 {
+			t.Errorf("%q: %+v", c.flags, r)
+		}
+		if strings.Contains(c.flags, "setgroups") {
+			continue // which unshare writes after it has mapped
+		}
+		if peer := run("sh", "-c", "unshare --map-auto "+c.unshare+" "+show); peer.status == 0 && peer.out != r.out {
+			t.Errorf("unshare: %+v", peer)
+		}
+	}
+	for text, file := range map[string]string{"bob:1:2\n": "/etc/subuid has no ids for user nobody", "nobody:1\n": `/etc/subuid: "nobody:1"`} {
+		if r := try(t, append(outer(text, text), program, "--new", "user", "--map-auto", "true")...); r.status != statusError || !strings.Contains(r.errOut, "--map-auto: "+file) {
+			t.Errorf("%q: %+v", text, r)
+		}
+	}
+}
