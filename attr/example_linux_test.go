@@ -295,6 +295,33 @@ func ExampleNewRoot() {
 	// Output:
 }
 
+// The child may read the /proc that it mounts itself, which is not there before.
+func ExampleLandlockRules() {
+	rules, err := attr.NewLandlock(attr.LandlockRules{Execute: []string{"/usr"}, Read: []string{"/proc"}, InChild: true, BestEffort: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer rules.Close()
+	compiles(
+		attr.Namespaces{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID},
+		attr.MapRoot(),
+		attr.Mounts{{Source: "proc", Target: "/proc", FSType: "proc"}},
+		attr.NoNewPrivs{},
+		rules.Attr(),
+	)
+	// Output:
+}
+
+// The child has a network of its own, in which it can talk to itself alone.
+func ExampleLoopback() {
+	compiles(
+		attr.Namespaces{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWNET},
+		attr.MapSelf(),
+		attr.Loopback{},
+	)
+	// Output:
+}
+
 // The child enters the namespaces of another process.
 func Example_join() {
 	pidfd, err := unix.PidfdOpen(os.Getpid(), 0)
