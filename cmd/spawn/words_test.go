@@ -32,7 +32,7 @@ var refusedLater = map[string][]string{
 	"fd":               {"3=/nonexistent:r", "99999999=/dev/null:r"},
 	"keep-fd":          {"77"},
 	"chdir":            {"/nonexistent", "%s/file"},
-	"setpgid":          {"1"},
+	"setpgid":          {"4194304"}, // the first number that is none of a process: in a container 1 may be of this session
 	"cpus":             {"60000"},
 	"numa":             {"bind:900"},
 	"rlimit":           {"nofile=99999999999"},
