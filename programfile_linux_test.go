@@ -128,9 +128,16 @@ func TestFileScript(t *testing.T) {
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
 		}
-		s.Actions.Open(3, os.DevNull, os.O_RDONLY, 0)
-		if got := spawntest.Output(t, s); got != "/dev/fd/4 one\n" {
-			t.Errorf("%q", got)
+		own := 0
+		testenv.Control(t, s.File, func(n int) error { own = n; return nil })
+		for _, taken := range []bool{false, true} {
+			if taken {
+				s.Actions.Open(own, os.DevNull, os.O_RDONLY, 0)
+			}
+			number, got := 0, spawntest.Output(t, s)
+			if _, err := fmt.Sscanf(got, "/dev/fd/%d one\n", &number); err != nil || number < 3 || taken && number == own {
+				t.Errorf("its number %d is taken %v: %q", own, taken, got)
+			}
 		}
 	})
 }
