@@ -39,7 +39,8 @@ func eachAttribute(t *testing.T) map[string]*spawn.Spec {
 		{attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody, KeepGroups: true}}, {attr.ResetIDs{}},
 		{attr.IDs{RUID: attr.KeepID, EUID: testenv.Nobody, RGID: attr.KeepID, EGID: testenv.Nobody, KeepGroups: true}},
 		{attr.Chroot(dir), user}, {attr.PivotRoot(dir), mounts}, {attr.Mounts{{Target: dir + "/tmp", FSType: "tmpfs"}}, mounts},
-		{attr.NewRoot{{Path: "/", Bind: dir}, {Path: "/tmp", FSType: "tmpfs"}, {Path: "/tmp/x"}, {Path: "/tmp/y", Symlink: "x"}}, mounts},
+		{attr.NewRoot{{Path: "/", Bind: dir}, {Path: "/tmp", FSType: "tmpfs"}, {Path: "/tmp/x"}, {Path: "/tmp/y", Symlink: "x"}},
+			attr.Namespaces{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS}, attr.IDMap{UID: uid, GID: gid}}, // who makes files needs an id
 		{names}, {attr.Unshare{Flags: spawntest.WithUser(unix.CLONE_NEWUTS | unix.CLONE_NEWNS | unix.CLONE_NEWIPC)}},
 		{attr.JoinNamespace{File: uts}}, {attr.IDMap{UID: uid, GID: gid}, user}, {attr.Hostname("spawn"), names}, {attr.TimeOffsets{Boottime: 1}, attr.Unshare{Flags: spawntest.WithUser(unix.CLONE_NEWTIME)}}, {attr.Domainname("spawn"), names},
 		{attr.Loopback{}, attr.Namespaces{Flags: spawntest.WithUser(unix.CLONE_NEWNET)}},
