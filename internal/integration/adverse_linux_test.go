@@ -107,11 +107,7 @@ func TestAdverse(t *testing.T) {
 func cgroupWith(t *testing.T, controller string) string {
 	t.Helper()
 	testenv.NeedRoot(t)
-	mount := firstMount("cgroup", controller)
-	if mount == "" {
-		mount = firstMount("cgroup2", "")
-		_ = os.WriteFile(filepath.Join(mount, "cgroup.subtree_control"), []byte("+"+controller), 0o644)
-	}
+	mount := cgroupsWith(controller)
 	if mount == "" {
 		testenv.Skip(t, "no cgroups")
 	}

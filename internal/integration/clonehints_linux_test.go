@@ -112,12 +112,7 @@ func TestInvalidDomain(t *testing.T) {
 // cgroup.
 func TestFullCgroup(t *testing.T) {
 	s := spawntest.Helper(t, "full cgroup")
-	mount := firstMount("cgroup", "pids")
-	if mount == "" {
-		mount = firstMount("cgroup2", "")
-		_ = os.WriteFile(filepath.Join(mount, "cgroup.subtree_control"), []byte("+pids"), 0o644)
-	}
-	dir := testCgroup(t, mount)
+	dir := testCgroup(t, cgroupsWith("pids"))
 	inner := filepath.Join(dir, "inner")
 	if _, err := os.Stat(filepath.Join(dir, "pids.max")); err != nil {
 		testenv.Skip(t, "no controller of processes")

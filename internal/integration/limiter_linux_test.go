@@ -107,7 +107,7 @@ func checkLimitError(want spawn.LimitError) error {
 // TestLimiterInTurn has starts that pids.max bounds. Those of a user that RLIMIT_NPROC
 // bounds are in limitedStarts.
 func TestLimiterInTurn(t *testing.T) {
-	dir := testCgroup(t, pidsCgroups())
+	dir := testCgroup(t, cgroupsWith("pids"))
 	if _, err := os.Stat(filepath.Join(dir, "pids.max")); err != nil {
 		testenv.Skip(t, "no controller of processes")
 	}
@@ -115,13 +115,14 @@ func TestLimiterInTurn(t *testing.T) {
 	spawntest.Succeeds(t, s)
 }
 
-// pidsCgroups is where cgroups are mounted that can limit processes.
-func pidsCgroups() string {
-	if mount := firstMount("cgroup", "pids"); mount != "" {
-		return mount
+// cgroupsWith is where cgroups are mounted that can have a controller, or "".
+func cgroupsWith(controller string) string {
+	mount := firstMount("cgroup", controller)
+	if mount == "" {
+		if mount = firstMount("cgroup2", ""); mount != "" {
+			_ = os.WriteFile(filepath.Join(mount, "cgroup.subtree_control"), []byte("+"+controller), 0)
+		}
 	}
-	mount := firstMount("cgroup2", "")
-	_ = os.WriteFile(filepath.Join(mount, "cgroup.subtree_control"), []byte("+pids"), 0o644)
 	return mount
 }
 
