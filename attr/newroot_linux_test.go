@@ -65,7 +65,7 @@ func TestNewRoot(t *testing.T) {
 	}
 	lines := strings.SplitAfter(want, "\n")
 	slices.Sort(lines)
-	const script = `umask; pwd; echo $$; for f in /*; do echo $f; done; cat /a/b/read /a/write/file; stat -c %a /a/b/c /dev/shm /tmp
+	const script = `PATH=/usr/bin:/bin; umask; pwd; echo $$; for f in /*; do echo $f; done; cat /a/b/read /a/write/file; stat -c %a /a/b/c /dev/shm /tmp
 		echo new >/a/write/file && cat /a/b/read
 		for f in /usr/x /a/b/read /a/dev/null /etc/passwd; do (: >>$f) 2>/dev/null && echo wrote $f; done
 		: >/dev/null; echo </dev/stdin; head -c 3 /dev/fd/0; test -c /dev/pts/ptmx && test -c /dev/ptmx && echo end`

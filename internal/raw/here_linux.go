@@ -54,8 +54,8 @@ func (p *Program) filters() bool {
 //go:norace
 func (r *Run) here(filtered bool) {
 	r.ended = r.perform()
+	//lint:ignore SA5002 a call might kill the process before it has said why it ends
 	for filtered {
-		// A call might kill the process before it has said why it ends.
 	}
 	for {
 		syscall.RawSyscall6(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&r.pause)), 0, 0, 0, 0, 0)
