@@ -42,7 +42,7 @@ func everyFlag(t *testing.T) [][]string {
 			"--no-aslr", "--keyring", "-", "--new", "user,mount,pid,net,ipc,uts,cgroup", "--unshare", "files,fs,sysvsem",
 			"--uid-map", "0:0:1", "--gid-map", "0:0:1", "--setgroups", "deny", "--map-helpers", "--cgroup", "/", "--chroot", "/",
 			"--mount", "type=proc,target=/proc", "--hostname", "a", "--domainname", "b", "--loopback", "--timeout", "1m", "--stop-signal", "INT",
-			"--kill-after", "1", "--preserve-status", "--pidfile", "/nonexistent/file", "--progress", "--stats",
+			"--kill-after", "1", "--preserve-status", "--init", "--pidfile", "/nonexistent/file", "--progress", "--stats",
 		},
 		{
 			"--setpgid", "0", "--foreground", "--rlimit", "nofile=original", "--ruid", "1", "--euid", "1", "--rgid", "1", "--egid", "1",
@@ -62,7 +62,7 @@ func everyFlag(t *testing.T) [][]string {
 // of a flag, and the command lines for that to have all flags.
 func TestEveryAttribute(t *testing.T) {
 	got, used := map[string]bool{}, map[string]bool{}
-	for _, name := range []string{"dump", "dump-here", "explain", "features", "completion", "complete", "version", "help", "short-help", "man"} {
+	for _, name := range []string{"dump", "dump-here", "init-here", "explain", "features", "completion", "complete", "version", "help", "short-help", "man"} {
 		used[name] = true // it runs nothing
 	}
 	used["map-auto"] = true // not everybody has such ids; see TestMapAuto

@@ -43,6 +43,7 @@ func (o *options) checkExec() error {
 		{"--stopped", o.stopped, "nobody would be left to wait for it"},
 		{"--die-with-parent", o.dieTogether, "nobody would be left to end them; --parent-death KILL ends the program together with its parent"},
 		{"--tree and --limit-*", o.kept(), "nobody would be left to hold the tree"},
+		{"--init", o.init, "spawn would be the init, and nobody would start the program"},
 		{"--map-root, --map-self, --map-auto, --uid-map and --gid-map", o.mapRoot || o.mapSelf || o.mapAuto || o.uidMap != nil || o.gidMap != nil, onlyChild},
 		{"--new user", bits(o.clone)&plan.CloneNewUser != 0, onlyChild},
 		{"--unshare user", bits(o.unshare)&plan.CloneNewUser != 0, onlyChild},

@@ -22,6 +22,7 @@ type running struct {
 	pidfile        string
 	progress       bool
 	exec           bool
+	init           bool
 
 	explain, stats format
 	dump           bool
@@ -34,6 +35,7 @@ type running struct {
 	completion                    string
 	complete                      string // the shell that asks for completions
 	dumpHere                      bool   // this process is the program of spawn --dump
+	initHere                      bool   // this process is the init of spawn --init
 }
 
 func (o *options) runFlags() []*pflag.Flag {
@@ -45,6 +47,7 @@ func (o *options) runFlags() []*pflag.Flag {
 		toggle(group, "preserve-status", "end with the program's own status after --timeout, too", &o.preserveStatus),
 		o.value(group, "pidfile", "write the process id of the program to `FILE` while it runs", name(&o.pidfile)),
 		toggle(group, "exec", "become the program: no process of spawn stays", &o.exec),
+		toggle(group, "init", "be process 1 of --new pid, with the program as a child", &o.init),
 		o.inFormat(group, "stats", "print time and memory used afterwards, in `FORMAT` text or json", &o.stats),
 		o.value(group, "status-fd", "write lines of JSON about start and end to descriptor `N`", single(&o.statusFD, parseFD)),
 		toggle(group, "progress", "show time and memory on the terminal while it runs", &o.progress),
@@ -59,6 +62,7 @@ func (o *options) runFlags() []*pflag.Flag {
 		toggle(itself, "short-help", "print the frequent flags", &o.short),
 		toggle(itself, "man", "print this as a manual page, for man(1)", &o.man),
 		hidden(toggle(itself, dumpHere, "print the own ids and privileges", &o.dumpHere)),
+		hidden(toggle(itself, initHere, "be an init", &o.initHere)),
 		hidden(o.value(itself, "complete", "print completions of a line for `SHELL`", name(&o.complete))),
 	}
 }

@@ -186,6 +186,19 @@ map the ids of the caller. With --chroot and --pivot-root PROGRAM is a path insi
 With --new pid PROGRAM is init there: INT, TERM and others that it does not handle do
 nothing.
 
+With --init, as with docker run --init and bwrap(1), it is spawn that is init there,
+and PROGRAM is its child: the init passes all signals on but those of job control and
+of faults, reaps orphans, and ends when PROGRAM ends, which ends all others in the
+namespace. What is set is set for both: a filter of --seccomp must let the init work,
+--allow-exec must name the file of spawn, too, and --rlimit nproc counts its threads.
+--sig-default, --sig-ignore, --sig-block, --argv0 and --sha256 are about PROGRAM alone,
+which the init looks for in the PATH and among the files inside. What is wrong with
+PROGRAM the init says, by its message and its status. With another root directory
+spawn needs no file there if it was built with CGO_ENABLED=0, and else its libraries.
+--pidfile, --status-fd, --stats, --stopped and --persist are about the init. A signal
+that has killed PROGRAM is status 128+N of the init; spawn ends by that signal where it
+has got it, too, as by ^C.
+
 With --exec spawn itself becomes the program, as env(1), nice(1) and setpriv(1) do:
 the pid stays, and nobody is between the caller and PROGRAM. --parent-death is then
 about the parent of spawn. Flags that need a process beside the program are refused,

@@ -20,10 +20,11 @@ type ending struct {
 	state    *spawn.ProcessState
 	wall     time.Duration
 	timedOut bool
-	preserve bool         // the program's own status counts all the same
-	seen     int64        // peak memory while the program ran; 0 where it was not looked at
-	group    int64        // peak memory of its cgroup, if known
-	tree     *spawn.Usage // nil where there is none
+	passed   syscall.Signal // has ended the program of an init; 0: none that spawn has got, too
+	preserve bool           // the program's own status counts all the same
+	seen     int64          // peak memory while the program ran; 0 where it was not looked at
+	group    int64          // peak memory of its cgroup, if known
+	tree     *spawn.Usage   // nil where there is none
 }
 
 // status is the exit status that tells it.
@@ -35,6 +36,8 @@ func (e *ending) status() int {
 		return statusTimeout
 	case e.state.Signaled():
 		return bySignal + int(e.state.Signal())
+	case e.passed != 0:
+		return bySignal + int(e.passed)
 	}
 	return e.state.ExitCode()
 }
@@ -63,7 +66,9 @@ func run(p *spawn.Program, o *options) (*ending, error) {
 	r := newRelay(o)
 	defer r.close()
 	defer o.screen.restore()
-	defer reapAsInit()()
+	if !o.initHere {
+		defer reapAsInit()()
+	}
 	outliveReaders()
 	if o.foreground {
 		tty := openTerminal()
@@ -79,7 +84,11 @@ func run(p *spawn.Program, o *options) (*ending, error) {
 	proc, err := r.start(ctx, p)
 	o.close()
 	if err != nil {
-		return nil, err
+		return nil, o.ofInit(err)
+	}
+	if o.initHere {
+		leaveGroup()
+		go reapOthers(proc.Pid())
 	}
 	if err := o.persist(proc); err != nil {
 		return nil, err
@@ -99,6 +108,9 @@ func run(p *spawn.Program, o *options) (*ending, error) {
 		return nil, err
 	}
 	e := &ending{state: state, wall: time.Since(begin), timedOut: timedOut, preserve: o.preserveStatus}
+	if o.init {
+		e.passed = r.passed(state.ExitCode())
+	}
 	o.screen.finish(r, timedOut)
 	if o.stats != "" {
 		e.seen, e.group, e.tree = r.memory.seen(), cgroupPeak(o.cgroup), o.usage()
@@ -141,6 +153,7 @@ func wanted() []os.Signal {
 type relay struct {
 	signals  chan os.Signal
 	held     []os.Signal // came before the program was running
+	got      []os.Signal // came at all
 	tty      *terminal   // nil where none is shared with the program
 	screen   *screen     // of --pty, or nil
 	stopped  bool        // the program was started stopped
@@ -159,6 +172,9 @@ func newRelay(o *options) *relay {
 	list := wanted()
 	if o.stopped {
 		list = append(list, resuming...)
+	}
+	if o.initHere {
+		list = append(list, others()...)
 	}
 	if o.screen != nil {
 		list = append(list, stopping()...)
@@ -217,6 +233,7 @@ func (r *relay) wait(ctx context.Context, proc *spawn.Process) (timedOut bool) {
 	over := ctx.Done()
 	var late <-chan time.Time // a signal was passed on, and the program has not ended
 	pass := func(sig os.Signal) {
+		r.got = append(r.got, sig)
 		r.pass(proc, sig)
 		if s, ok := sig.(syscall.Signal); ok && ends(s) && r.kill > 0 && late == nil && !timedOut {
 			late = time.After(r.kill)
@@ -299,11 +316,14 @@ func classify(err error) (status int, silent bool) {
 	var early interrupted
 	var lookup *lookupError
 	var failed *spawn.Error
+	var ofInit *initError
 	switch {
 	case errors.Is(err, errTimeout):
 		return statusTimeout, true
 	case errors.As(err, &early):
 		return bySignal + int(early.sig), true
+	case errors.As(err, &ofInit):
+		return statusError, false
 	case errors.As(err, &lookup):
 		return statusNotFound, false
 	case errors.As(err, &failed) && failed.Step == spawn.StepExecve:

@@ -42,8 +42,12 @@ func begin(t *testing.T, cmd *exec.Cmd, r io.ReadCloser) *session {
 			s.lines <- strings.TrimPrefix(strings.TrimRight(in.Text(), "\r"), "^C")
 		}
 	}()
-	if _, err := fmt.Sscanf(s.next(), "ready %d %d", &s.pid, &s.spawn); err != nil {
-		t.Fatal(err)
+	line := s.next()
+	if _, err := fmt.Sscanf(line, "ready %d %d", &s.pid, &s.spawn); err != nil {
+		t.Fatalf("%q: %v", line, err)
+	}
+	if s.spawn == 1 { // numbers of a pid namespace
+		s.pid, s.spawn = cmd.Process.Pid, cmd.Process.Pid
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -132,22 +136,25 @@ func TestSignalsOfTerminal(t *testing.T) {
 		lines = append(lines, []string{"--setpgid", "0", "--foreground"})
 	}
 	for _, flags := range lines {
-		t.Run(fmt.Sprint(flags), func(t *testing.T) {
-			master, slave := openPTY(t)
-			cmd := spawnCmd(t, append(flags, testenv.Self(t), as("signals"))...)
-			cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
-			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-			s := begin(t, cmd, master)
-			slave.Close()
-			for range 10 {
-				if _, err := master.Write([]byte{3}); err != nil {
-					t.Fatal(err)
-				}
-				s.expect(syscall.SIGINT)
-			}
-			s.end()
-		})
+		t.Run(fmt.Sprint(flags), func(t *testing.T) { signalsOfTerminal(t, flags) })
 	}
+}
+
+// signalsOfTerminal wants each ^C to be one INT.
+func signalsOfTerminal(t *testing.T, flags []string) {
+	master, slave := openPTY(t)
+	cmd := spawnCmd(t, append(flags, testenv.Self(t), as("signals"))...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	s := begin(t, cmd, master)
+	slave.Close()
+	for range 10 {
+		if _, err := master.Write([]byte{3}); err != nil {
+			t.Fatal(err)
+		}
+		s.expect(syscall.SIGINT)
+	}
+	s.end()
 }
 
 // In the background of a terminal signals can't be those of the terminal.

@@ -23,7 +23,7 @@ func (o *options) spec() (*spawn.Spec, error) {
 	if err := o.running.check(); err != nil {
 		return nil, err
 	}
-	if err := o.checkExec(); err != nil {
+	if err := cmp.Or(o.checkExec(), o.checkInit()); err != nil {
 		return nil, err
 	}
 	s := &spawn.Spec{Args: o.program}
@@ -40,6 +40,12 @@ func (o *options) spec() (*spawn.Spec, error) {
 	if err != nil {
 		return nil, err
 	}
+	inside := o.init && !o.dump // then the init looks for the program
+	if inside {
+		if err := o.asInit(s); err != nil {
+			return nil, err
+		}
+	}
 	if s.Attr, err = o.attributes(); err != nil {
 		return nil, err
 	}
@@ -53,8 +59,10 @@ func (o *options) spec() (*spawn.Spec, error) {
 			return nil, fmt.Errorf("--dump: %w", err)
 		}
 		s.Path = o.program[0]
-	} else if s.Path, err = find(s, o.program[0]); err != nil {
-		return nil, err
+	} else if !inside {
+		if s.Path, err = find(s, o.program[0]); err != nil {
+			return nil, err
+		}
 	}
 	if o.verbose {
 		s.Logger = logger()

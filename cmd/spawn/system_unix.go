@@ -41,12 +41,19 @@ func checkInherited(fd int) error {
 // terminal is the controlling terminal.
 type terminal struct{ fd int }
 
-// openTerminal returns nil if there is none.
+// openTerminal returns nil if there is none. A root directory without /dev/tty leaves the
+// standard streams.
 func openTerminal() *terminal {
 	fd, err := unix.Open("/dev/tty", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	for stream := 0; stream < 3 && err == unix.ENOENT; stream++ {
+		if _, other := unix.IoctlGetInt(stream, unix.TIOCGPGRP); other == nil {
+			fd, err = unix.FcntlInt(uintptr(stream), unix.F_DUPFD, 3)
+		}
+	}
 	if err != nil {
 		return nil
 	}
+	unix.CloseOnExec(fd) // programs have no descriptors but their own anyway
 	return &terminal{fd}
 }
 

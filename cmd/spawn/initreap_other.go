@@ -1,0 +1,6 @@
+//go:build !linux || !(amd64 || arm64)
+
+package main
+
+// reapOthers is for the engine, without which there is no --init.
+func reapOthers(int) {}
