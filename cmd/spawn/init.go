@@ -3,8 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -90,7 +88,7 @@ type initError struct{ failed *spawn.Error }
 
 func (e *initError) Error() string {
 	text := "--init: spawn can't run itself there: " + new(origin).ofStart(e.failed)
-	if errors.Is(e.failed, os.ErrNotExist) {
+	if errors.Is(e.failed, syscall.ENOENT) {
 		text += "; built with CGO_ENABLED=0 it needs no other file"
 	}
 	return text
@@ -103,13 +101,4 @@ func (o *options) ofInit(err error) error {
 		return &initError{failed}
 	}
 	return err
-}
-
-// passed is the signal that has ended the program of an init, which ends by a status, if
-// this process has got that signal, too; else 0.
-func (r *relay) passed(code int) syscall.Signal {
-	if sig := syscall.Signal(code - statusSignal); slices.Contains(r.got, os.Signal(sig)) {
-		return sig
-	}
-	return 0
 }

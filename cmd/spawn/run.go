@@ -311,6 +311,15 @@ func (r *relay) pass(proc *spawn.Process, sig os.Signal) {
 	}
 }
 
+// passed is the signal that has ended the program of an init, which ends by a status, if
+// this process has got that signal, too; else 0.
+func (r *relay) passed(code int) syscall.Signal {
+	if sig := syscall.Signal(code - statusSignal); slices.Contains(r.got, os.Signal(sig)) {
+		return sig
+	}
+	return 0
+}
+
 // classify is the exit status for an error, and whether that says it all.
 func classify(err error) (status int, silent bool) {
 	var early interrupted
