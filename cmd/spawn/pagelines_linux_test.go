@@ -256,7 +256,8 @@ func (e pageEnv) run(t *testing.T, l pageLine) {
 	}
 }
 
-var oneLine = regexp.MustCompile(`^spawn: [^\n]+\n$`)
+// oneLine may come after what --landlock-best-effort says.
+var oneLine = regexp.MustCompile(`^(spawn: landlock: this kernel lacks [^\n]+\n)?spawn: [^\n]+\n$`)
 
 // refused reports whether the command has said that it can't do a line, where it may.
 func refused(l pageLine, state *os.ProcessState, said string) bool {

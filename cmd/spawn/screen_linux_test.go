@@ -375,7 +375,6 @@ func TestPTYFull(t *testing.T) {
 // TestPTYKeepsIgnored wants the program to ignore what the caller ignores, with a terminal of
 // its own, too.
 func TestPTYKeepsIgnored(t *testing.T) {
-	needEngine(t, "--pty")
 	testenv.OpenPTY(t) // or the test is skipped
 	bash, err := exec.LookPath("bash")
 	if err != nil {

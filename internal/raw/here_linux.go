@@ -106,7 +106,7 @@ func (r *Run) perform() (ended uint64) {
 //go:norace
 func (r *Run) call(op *Op, plus uint64) (x uint64, errno uintptr) {
 	for i := range op.args {
-		r.args[i] = uintptr(r.value(op, i, op.args[i]))
+		r.args[i] = uintptr(r.value(op, uint(i), op.args[i]))
 	}
 	y, _, e := syscall.RawSyscall6(uintptr(op.nr), r.args[0]+uintptr(plus), r.args[1], r.args[2], r.args[3], r.args[4], r.args[5])
 	return uint64(y), uintptr(e)
@@ -116,7 +116,7 @@ func (r *Run) call(op *Op, plus uint64) (x uint64, errno uintptr) {
 //
 //go:nosplit
 //go:norace
-func (r *Run) value(op *Op, bit int, x uint64) uint64 {
+func (r *Run) value(op *Op, bit uint, x uint64) uint64 {
 	if op.varArgs&(1<<bit) == 0 {
 		return x
 	}
