@@ -55,7 +55,7 @@ func told(t *testing.T, args ...string) (result, []event) {
 }
 
 func TestStatusFD(t *testing.T) {
-	r, list := told(t, "sh", "-c", `echo $$ $PPID; (: >&5) 2>/dev/null && echo has it; exit 3`)
+	r, list := told(t, "sh", "-c", `echo $$ $PPID; (: >&5) 2>/dev/null && echo has it; sleep 0.2; exit 3`)
 	var pid, parent int
 	if n, _ := fmt.Sscanln(r.out, &pid, &parent); n != 2 || strings.Contains(r.out, "has it") || r.status != 3 || len(list) != 2 {
 		t.Fatalf("%+v, %+v", r, list)
