@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/exec"
 	"github.com/safespawn/spawn/internal/raw/rawtest"
 	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
@@ -204,9 +205,12 @@ func (w wrong) Error() string { return "wrong: " + w.what }
 func wrongf(format string, args ...any) error { return wrong{fmt.Sprintf(format, args...)} }
 
 // clear reports whether an error says what has happened: by its type, or by the errno of
-// the fault.
+// the fault. A Cmd whose output can't be read says, as with os/exec, how the program has
+// ended, which found no reader any more.
 func clear(err error, errno syscall.Errno) bool {
 	var e *spawn.Error
+	var exit *exec.ExitError
 	return errors.As(err, &e) && e.Step != "" || errors.Is(err, errno) ||
-		errors.Is(err, spawn.ErrStatusTaken) || errors.Is(err, spawn.ErrStatusUnknown)
+		errors.Is(err, spawn.ErrStatusTaken) || errors.Is(err, spawn.ErrStatusUnknown) ||
+		errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signal() == unix.SIGPIPE
 }
