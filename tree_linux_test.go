@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -126,14 +127,17 @@ func marked() (command string) {
 }
 
 // countMarked counts the processes that run a command, but for zombies: these have none.
-func countMarked(command string) (n int) {
+func countMarked(command string) int { return len(findMarked(command)) }
+
+func findMarked(command string) (pids []int) {
 	list, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	for _, path := range list {
-		if text, _ := os.ReadFile(path); strings.TrimSuffix(strings.ReplaceAll(string(text), "\x00", " "), " ") == command {
-			n++
+	for _, name := range list {
+		if text, _ := os.ReadFile(name); strings.TrimSuffix(strings.ReplaceAll(string(text), "\x00", " "), " ") == command {
+			pid, _ := strconv.Atoi(path.Base(path.Dir(name)))
+			pids = append(pids, pid)
 		}
 	}
-	return n
+	return pids
 }
 
 // inTree is a script that runs in a tree.
@@ -387,8 +391,12 @@ func TestTreeAtOnce(t *testing.T) {
 		<-killed
 		left, err := tree.Kill()
 		noneLeft(t, tree, left, err)
-		if n := countMarked(mark); n != 0 {
-			t.Errorf("%d are alive", n)
+		alive := findMarked(mark)
+		if len(alive) > 0 && !losesReaped(t, tree) {
+			t.Errorf("%d are alive", len(alive))
+		}
+		for _, pid := range alive {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
 	})
 }
