@@ -321,19 +321,29 @@ func isDenied(dir string, prepare func(s *spawn.Spec) (spawntest.Want, error)) e
 // failsWith wants an error that names the attribute, no program to have run that
 // would make a marker, and nothing to have changed here.
 func failsWith(s *spawn.Spec, marker string, w spawntest.Want) error {
+	return unchanged(func() error {
+		_, err := spawn.Start(context.Background(), s)
+		if how := w.Differs(err); how != "" {
+			return fmt.Errorf("%w: %s; want %+v", err, how, w)
+		}
+		if _, err := os.Stat(marker); !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("the program has run: %w", err)
+		}
+		if testenv.HasZombie() {
+			return errors.New("a zombie")
+		}
+		return nil
+	})
+}
+
+// unchanged wants this process to be as it was before a function.
+func unchanged(f func() error) error {
 	before, err := testenv.TakePortrait()
 	if err != nil {
 		return err
 	}
-	_, err = spawn.Start(context.Background(), s)
-	if how := w.Differs(err); how != "" {
-		return fmt.Errorf("%w: %s; want %+v", err, how, w)
-	}
-	if _, err := os.Stat(marker); !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("the program has run: %w", err)
-	}
-	if testenv.HasZombie() {
-		return errors.New("a zombie")
+	if err := f(); err != nil {
+		return err
 	}
 	after, err := testenv.TakePortrait()
 	if err != nil {

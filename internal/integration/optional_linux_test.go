@@ -313,22 +313,9 @@ func (m missing) tryOptional() error {
 	runtime.LockOSThread() // whose portrait it is
 	defer runtime.UnlockOSThread()
 	return spawntest.EachEngineError(func(string) error {
-		before, err := testenv.TakePortrait()
-		if err != nil {
-			return err
-		}
-		s := spawntest.Shell(":", makeOptional(m.list, m.want.Index)...)
-		if err := lacks(s, m.want); err != nil {
-			return err
-		}
-		after, err := testenv.TakePortrait()
-		if err != nil {
-			return err
-		}
-		if changed := before.Changes(after); len(changed) > 0 {
-			return errors.New(strings.Join(changed, "\n"))
-		}
-		return nil
+		return unchanged(func() error {
+			return lacks(spawntest.Shell(":", makeOptional(m.list, m.want.Index)...), m.want)
+		})
 	})
 }
 
