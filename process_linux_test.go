@@ -1,4 +1,4 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (386 || amd64 || arm64) && !android && !spawn_forkexec
 
 package spawn_test
 
@@ -412,7 +412,7 @@ func TestUsage(t *testing.T) {
 		if cpu := state.UserTime() + state.SystemTime(); cpu < time.Millisecond || cpu > time.Minute {
 			t.Errorf("CPU time %v", cpu)
 		}
-		if u := state.Rusage(); u.Maxrss<<10 != state.MaxRSS() || u.Minflt < 32 {
+		if u := state.Rusage(); int64(u.Maxrss)<<10 != state.MaxRSS() || u.Minflt < 32 {
 			t.Errorf("%+v", u)
 		}
 	}

@@ -1,4 +1,4 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (386 || amd64 || arm64) && !android && !spawn_forkexec
 
 package attr_test
 
@@ -17,6 +17,7 @@ import (
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/kernel"
+	"github.com/safespawn/spawn/internal/raw"
 	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
@@ -51,7 +52,7 @@ func TestSignalMask(t *testing.T) {
 	}
 	spawntest.EachEngine(t, func(t *testing.T) {
 		testenv.OnThread(func() {
-			set := unix.Sigset_t{Val: [16]uint64{blocked}}
+			set := raw.Sigset(blocked)
 			if err := unix.PthreadSigmask(unix.SIG_SETMASK, &set, nil); err != nil {
 				t.Error(err)
 				return
@@ -67,8 +68,8 @@ func TestSignalMask(t *testing.T) {
 				}
 			}
 			var now unix.Sigset_t
-			if err := unix.PthreadSigmask(unix.SIG_SETMASK, nil, &now); err != nil || now.Val[0] != blocked {
-				t.Errorf("the thread's mask became %#x, %v", now.Val[0], err)
+			if err := unix.PthreadSigmask(unix.SIG_SETMASK, nil, &now); err != nil || raw.Mask(&now) != blocked {
+				t.Errorf("the thread's mask became %#x, %v", raw.Mask(&now), err)
 			}
 		})
 	})

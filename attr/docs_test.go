@@ -42,7 +42,7 @@ func TestPageHasAll(t *testing.T) {
 // TestPageCompiles wants the page's lines of Go to be among those of the examples.
 func TestPageCompiles(t *testing.T) {
 	compiled := map[string]bool{}
-	for line := range strings.SplitSeq(read(t, "example_linux_test.go"), "\n") {
+	for line := range strings.SplitSeq(read(t, "example_linux_test.go")+read(t, "examplefilters_linux_test.go"), "\n") {
 		compiled[squeeze(line)] = true
 	}
 	n := 0

@@ -265,9 +265,9 @@ var rendezvous = []SockFilter{
 	{Code: bpfLDAbs, K: 20},
 	{Code: bpfJeq, Jf: 5, K: 0},
 	{Code: bpfLDAbs, K: 24},
-	{Code: bpfJeq, Jf: 3, K: plan.Rendezvous & (1<<32 - 1)},
+	{Code: bpfJeq, Jf: 3, K: uint32(plan.Rendezvous & (1<<32 - 1))},
 	{Code: bpfLDAbs, K: 28},
-	{Code: bpfJeq, Jf: 1, K: plan.Rendezvous >> 32},
+	{Code: bpfJeq, Jf: 1, K: uint32(plan.Rendezvous >> 32)},
 	{Code: bpfRetK, K: seccompNotify},
 }
 
@@ -281,5 +281,5 @@ func (s Seccomp) lowerListener(p *plan.Plan, prog raw.Arg) {
 		p.NoPause = true
 	}
 	p.Call(plan.Seccomp, raw.Seccomp, raw.Int(seccompSetModeFilter), raw.Int(int64(s.Flags|seccompNewListener)), prog).Keep(number)
-	p.Call(plan.Seccomp, raw.Execve, raw.Int(0), raw.Int(plan.Rendezvous), raw.Int(0))
+	p.Call(plan.Seccomp, raw.Execve, raw.Int(0), raw.Int(int64(plan.Rendezvous)), raw.Int(0))
 }

@@ -1,4 +1,4 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (386 || amd64 || arm64) && !android && !spawn_forkexec
 
 package attr_test
 
@@ -18,6 +18,7 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
@@ -68,6 +69,9 @@ var _ = testenv.RegisterHelper("notified calls", func(args []string) int {
 		case "pid": // what getpgid says of it
 			n, err := unix.Getpgid(len(args[1]))
 			fmt.Println(n, err)
+		case "nice": // the kernel returns what is missing to 20
+			n, err := unix.Getpriority(unix.PRIO_PROCESS, len(args[1]))
+			fmt.Println(20-n, err)
 		case "read":
 			b, err := os.ReadFile(args[1])
 			fmt.Println(string(b), err)
@@ -79,7 +83,7 @@ var _ = testenv.RegisterHelper("notified calls", func(args []string) int {
 				}
 			}
 		case "meet": // the call that is the engine's
-			_, _, errno := unix.Syscall(unix.SYS_EXECVE, 0, 0x5f3ca1d70b629e48, 0)
+			_, _, errno := unix.Syscall(unix.SYS_EXECVE, 0, uintptr(plan.Rendezvous), 0)
 			fmt.Println(errno)
 		}
 	}

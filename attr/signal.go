@@ -125,8 +125,8 @@ func claimSignals(c *plan.Claims, sigs []syscall.Signal, step, by string) error 
 	return nil
 }
 
-// setActions gives signals an action. struct sigaction of the kernel is four
-// words here: handler, flags, restorer, mask.
+// setActions gives signals an action. struct sigaction of the kernel is at most four
+// words. The handler is the first part, and the rest is 0 here.
 func setActions(p *plan.Plan, sigs []syscall.Signal, step string, handler uint64) {
 	if len(sigs) == 0 {
 		return

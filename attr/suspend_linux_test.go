@@ -1,11 +1,10 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (386 || amd64 || arm64) && !android && !spawn_forkexec
 
 package attr_test
 
 import (
 	"context"
 	"debug/elf"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -22,6 +21,7 @@ import (
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/handover"
+	"github.com/safespawn/spawn/internal/raw"
 	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 	"github.com/safespawn/spawn/internal/testenv/tiny"
@@ -133,7 +133,7 @@ func TestSuspendedMask(t *testing.T) {
 	some := attr.SigMask{unix.SIGTRAP, unix.SIGUSR1}
 	spawntest.EachEngine(t, func(t *testing.T) {
 		testenv.OnThread(func() {
-			odd := unix.Sigset_t{Val: [16]uint64{testenv.Sigset(unix.SIGTRAP, unix.SIGUSR2)}}
+			odd := raw.Sigset(testenv.Sigset(unix.SIGTRAP, unix.SIGUSR2))
 			var old unix.Sigset_t
 			if err := unix.PthreadSigmask(unix.SIG_SETMASK, &odd, &old); err != nil {
 				t.Fatal(err)
@@ -143,7 +143,7 @@ func TestSuspendedMask(t *testing.T) {
 				list attr.List
 				want uint64
 			}{
-				{nil, odd.Val[0]}, {attr.List{some}, testenv.Sigset(some...)}, {attr.List{attr.SigMask{}}, 0},
+				{nil, raw.Mask(&odd)}, {attr.List{some}, testenv.Sigset(some...)}, {attr.List{attr.SigMask{}}, 0},
 			} {
 				p := spawntest.Start(t, suspended(t, 0, test.list...))
 				if got := testenv.StatusOf(t, fmt.Sprint(p.Pid())).Signals(t, "SigBlk"); got != test.want {
@@ -203,12 +203,7 @@ func TestRunSuspended(t *testing.T) {
 // TestSuspendedFaults wants what goes wrong to be as without.
 func TestSuspendedFaults(t *testing.T) {
 	// The kernel finds out about this program when the old memory is gone.
-	image, err := tiny.Image(runtime.GOARCH, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	binary.NativeEndian.PutUint64(image[64+16:], 1<<52) // the address of the segment
-	late := testenv.Write(t, filepath.Join(t.TempDir(), "late"), string(image), 0o755)
+	late := testenv.Write(t, filepath.Join(t.TempDir(), "late"), string(tiny.Unloadable(runtime.GOARCH)), 0o755)
 	spawntest.EachEngine(t, func(t *testing.T) {
 		_, err := spawn.Start(context.Background(), &spawn.Spec{Path: "/missing", Attr: attr.List{attr.StartSuspended{}}})
 		if !errors.Is(err, unix.ENOENT) {

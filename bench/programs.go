@@ -59,21 +59,11 @@ func makePrograms(dir string, sleeps []int) (programs, error) {
 
 // writeProgram writes the tiny program with other code put before its own.
 func writeProgram(path string, code []byte) error {
-	image, err := tiny.Image(runtime.GOARCH, 0)
-	if err != nil {
-		return err
-	}
 	exit, err := tiny.Code(runtime.GOARCH, 0)
 	if err != nil {
 		return err
 	}
-	image = append(image[:len(image)-len(exit)], append(code, exit...)...)
-	// p_filesz and p_memsz of the only segment, whose header follows the file's;
-	// elf(5).
-	const header, filesz, memsz = 64, 32, 40
-	binary.LittleEndian.PutUint64(image[header+filesz:], uint64(len(image)))
-	binary.LittleEndian.PutUint64(image[header+memsz:], uint64(len(image)))
-	return os.WriteFile(path, image, 0o755)
+	return os.WriteFile(path, tiny.File(runtime.GOARCH, slices.Concat(code, exit)), 0o755)
 }
 
 var writeCode = map[string][]byte{

@@ -1,4 +1,4 @@
-//go:build (amd64 || arm64) && !android
+//go:build (386 || amd64 || arm64) && !android
 
 package exec_test
 
@@ -177,7 +177,11 @@ func TestTreeLeftovers(t *testing.T) {
 	g := testGroup(t)
 	me := strings.Split(exec.OwnPrefix(), "-") // spawn NS PID START and nothing
 	ns, pid, start := me[1], me[2], me[3]
-	other := strconv.Itoa(number(ns) + 1<<20)
+	inode, err := strconv.ParseUint(ns, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := strconv.FormatUint(inode+1<<20, 10)
 	tests := []struct {
 		name   string
 		what   string

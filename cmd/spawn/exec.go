@@ -26,7 +26,7 @@ func (o *options) compile(s *spawn.Spec) (*spawn.Program, error) {
 // checkExec finds flags that need a process beside the program.
 func (o *options) checkExec() error {
 	if o.exec && !spawn.Features().Has(spawn.FeatureEngine) {
-		return errors.New("--exec: needs the engine, which is for Linux on amd64 and arm64")
+		return errors.New("--exec: needs the engine, which is for Linux on amd64, arm64 and 386")
 	}
 	for _, x := range []struct {
 		name  string

@@ -1,4 +1,4 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (386 || amd64 || arm64) && !android && !spawn_forkexec
 
 package main
 
@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn"
+	"github.com/safespawn/spawn/internal/raw"
 	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
@@ -77,7 +78,7 @@ func TestOldKernel(t *testing.T) {
 		{unix.SYS_SCHED_SETATTR, "--sched deadline:1ms/2ms", "3.14"},
 		{unix.SYS_IOPRIO_SET, "--ioprio idle", "CONFIG_BLOCK"},
 		{unix.SYS_PIDFD_OPEN, "--join 1:net", ""},
-		{unix.SYS_SETRESUID, "--ruid 5 --keep-groups", "CONFIG_MULTIUSER"},
+		{raw.Setresuid.Number(), "--ruid 5 --keep-groups", "CONFIG_MULTIUSER"},
 		{unix.SYS_CAPSET, "--cap-inheritable none", "CONFIG_MULTIUSER"},
 	} {
 		var filter bytes.Buffer

@@ -1,4 +1,4 @@
-//go:build (amd64 || arm64) && !android
+//go:build (386 || amd64 || arm64) && !android
 
 package engine
 
@@ -15,7 +15,7 @@ import (
 // struct timespec; 0 where it is not timed.
 type clockVars struct{ first, last raw.Var }
 
-// timespecWords is the size of a struct timespec.
+// timespecWords is the size of the largest struct timespec.
 const timespecWords = 2
 
 // lowerClock has the child read the clock before all else.
@@ -55,7 +55,7 @@ func (c *clockVars) times(a *attempt) *plan.Times {
 
 // time is what the child has noted.
 func (a *attempt) time(v raw.Var) time.Duration {
-	return time.Duration(a.r.Get(v))*time.Second + time.Duration(a.r.Get(v+1))
+	return a.r.Timespec(v)
 }
 
 // now is the time by the child's clock.

@@ -1,4 +1,4 @@
-//go:build (amd64 || arm64) && !android
+//go:build (386 || amd64 || arm64) && !android
 
 package engine
 
@@ -126,8 +126,8 @@ func (c *chain) unread() *trouble {
 // loader looks at an ELF program and its dynamic loader.
 func (c *chain) loader(name string, h *header) (string, *trouble) {
 	switch {
-	case c.errno == unix.ENOEXEC && h.elf.narrow():
-		return name, &trouble{unix.ENOEXEC, "a program of 32 bits, which this kernel does not run"}
+	case c.errno == unix.ENOEXEC && h.elf.otherWidth() != 0:
+		return name, &trouble{unix.ENOEXEC, fmt.Sprintf("a program of %d bits, which this kernel does not run", h.elf.otherWidth())}
 	case c.errno == unix.ENOEXEC:
 		return name, &trouble{unix.ENOEXEC, damagedELF}
 	case h.interp == "":

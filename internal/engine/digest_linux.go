@@ -1,4 +1,4 @@
-//go:build (amd64 || arm64) && !android
+//go:build (386 || amd64 || arm64) && !android
 
 package engine
 
@@ -114,7 +114,7 @@ func unchangeable(fd int) bool {
 	if unix.Statx(fd, "", unix.AT_EMPTY_PATH, 0, &st) != nil || unix.Fstatfs(fd, &fs) != nil {
 		return false
 	}
-	return st.Attributes&st.Attributes_mask&unix.STATX_ATTR_VERITY != 0 && ownsVerity(fs.Type)
+	return st.Attributes&st.Attributes_mask&unix.STATX_ATTR_VERITY != 0 && ownsVerity(magicOf(&fs))
 }
 
 // ownsVerity reports whether what statx says of fs-verity is of the file itself. overlayfs

@@ -1,4 +1,4 @@
-//go:build (amd64 || arm64) && !android
+//go:build (386 || amd64 || arm64) && !android
 
 package engine
 
@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"runtime"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -59,10 +60,13 @@ func machineName(machine uint16) string {
 	return ""
 }
 
-// natives are the machines of this kernel's programs, with the one of 64 bits
+// natives are the machines of this kernel's programs, with the one of this program
 // first. It need not have the other.
 func natives() [2]uint16 {
-	if runtime.GOARCH == "arm64" {
+	switch runtime.GOARCH {
+	case "386":
+		return [2]uint16{3, 62}
+	case "arm64":
 		return [2]uint16{183, 40}
 	}
 	return [2]uint16{62, 3}
@@ -80,9 +84,17 @@ func (h *elfHeader) foreign() string {
 	return "a program for " + name + ", this is " + runtime.GOARCH
 }
 
-// narrow reports whether a program is one that a kernel without support for 32
-// bits does not run.
-func (h *elfHeader) narrow() bool { return !h.wide || h.machine != natives()[0] }
+// otherWidth says how many bits a program is of, if it is one that the kernel need not run
+// though it runs this one; else 0.
+func (h *elfHeader) otherWidth() int {
+	if h.wide == (strconv.IntSize == 64) && h.machine == natives()[0] {
+		return 0
+	}
+	if h.machine == 62 && h.wide {
+		return 64
+	}
+	return 32
+}
 
 const damagedELF = "a damaged ELF program"
 

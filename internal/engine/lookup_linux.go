@@ -1,4 +1,4 @@
-//go:build (amd64 || arm64) && !android
+//go:build (386 || amd64 || arm64) && !android
 
 package engine
 
@@ -155,10 +155,13 @@ func (f *found) look() *trouble {
 	if unix.Statfs(f.path, &fs) != nil || fs.Type == unix.AUTOFS_SUPER_MAGIC {
 		return unknown
 	}
-	f.flags, f.fsType = fs.Flags, fs.Type
-	f.remote = f.remote || decidesElsewhere(fs.Type)
+	f.flags, f.fsType = int64(fs.Flags), magicOf(&fs)
+	f.remote = f.remote || decidesElsewhere(f.fsType)
 	return nil
 }
+
+// magicOf is the type of a file system. Where the kernel's word is of 32 bits, some are negative.
+func magicOf(fs *unix.Statfs_t) int64 { return int64(uint32(fs.Type)) }
 
 // follow reads a symbolic link. Those of /proc are other things in the child.
 func (f *found) follow() (string, *trouble) {

@@ -1,4 +1,4 @@
-//go:build (amd64 || arm64) && !android
+//go:build (386 || amd64 || arm64) && !android
 
 package engine
 
@@ -179,6 +179,9 @@ func (a *attempt) unborn() error {
 	return killedBefore("the child was made")
 }
 
+// wclone is __WCLONE, as an int of 32 bits.
+const wclone = -1 << 31
+
 // diedSilently reports whether a child that was made by a relay, and does not share memory
 // any more, has ended before execve. The kernel has not made it a child then that others
 // may wait for, but with __WCLONE. It may still be about to be a zombie.
@@ -191,12 +194,12 @@ func (c *Child) diedSilently() bool {
 	switch {
 	case !kernel.Current().Waitid:
 	case c.Pidfd >= 0 && c.Holds():
-		errno = raw.Waitid(unix.P_PIDFD, c.Pidfd, unix.WEXITED|unix.WNOWAIT|unix.WCLONE, &x)
+		errno = raw.Waitid(unix.P_PIDFD, c.Pidfd, unix.WEXITED|unix.WNOWAIT|wclone, &x)
 	default:
-		errno = raw.Waitid(unix.P_PID, c.PID, unix.WEXITED|unix.WNOWAIT|unix.WCLONE, &x)
+		errno = raw.Waitid(unix.P_PID, c.PID, unix.WEXITED|unix.WNOWAIT|wclone, &x)
 	}
 	if errno != 0 && errno != unix.ECHILD {
-		errno = raw.Wait4(c.PID, unix.WCLONE, &x)
+		errno = raw.Wait4(c.PID, wclone, &x)
 	}
 	return errno == 0 && x.PID != 0
 }

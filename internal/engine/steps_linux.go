@@ -1,4 +1,4 @@
-//go:build (amd64 || arm64) && !android
+//go:build (386 || amd64 || arm64) && !android
 
 package engine
 
@@ -140,7 +140,7 @@ func (p *Program) value(v raw.Value, unsigned bool) string {
 		return p.varName(v.Var)
 	}
 	if unsigned && v.Num == fdtable.LastFD {
-		return "~0"
+		return "INT_MAX"
 	}
 	return strconv.FormatInt(int64(v.Num), 10)
 }

@@ -1,4 +1,4 @@
-//go:build (amd64 || arm64) && !android
+//go:build (386 || amd64 || arm64) && !android
 
 package engine
 
@@ -58,7 +58,7 @@ func (tr *tracing) mask() uint64 {
 	}
 	var set unix.Sigset_t
 	_ = unix.PthreadSigmask(unix.SIG_BLOCK, nil, &set) // can't fail
-	return set.Val[0]
+	return raw.Mask(&set)
 }
 
 // awaitExec waits for the child to stand still, and returns at which signal; 0 if

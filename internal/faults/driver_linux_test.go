@@ -1,4 +1,4 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (386 || amd64 || arm64) && !android && !spawn_forkexec
 
 package faults_test
 
@@ -71,7 +71,7 @@ func (c call) String() string {
 
 // otherCalls are some that the parent makes, and no child.
 var otherCalls = map[int]string{
-	unix.SYS_PIPE2: "pipe2", unix.SYS_EPOLL_CTL: "epoll_ctl", unix.SYS_FSTAT: "fstat", unix.SYS_NEWFSTATAT: "newfstatat",
+	unix.SYS_PIPE2: "pipe2", unix.SYS_EPOLL_CTL: "epoll_ctl", unix.SYS_FSTAT: "fstat", sysFstatat: "newfstatat",
 	unix.SYS_GETDENTS64: "getdents64", unix.SYS_PPOLL: "ppoll", unix.SYS_MEMFD_CREATE: "memfd_create",
 }
 

@@ -1,4 +1,4 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (386 || amd64 || arm64) && !android && !spawn_forkexec
 
 package faults_test
 
@@ -83,7 +83,7 @@ func live(name, dir string) error {
 }
 
 // over is the answer to askNext at the end.
-const over = 1 << 40
+const over = 1 << 30
 
 // life is a case, and the state that it must leave.
 type life struct {

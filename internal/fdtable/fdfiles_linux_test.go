@@ -1,4 +1,4 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (386 || amd64 || arm64) && !android && !spawn_forkexec
 
 package fdtable_test
 
@@ -362,7 +362,7 @@ func TestNumbersOutOfRange(t *testing.T) {
 		"Dup2":   func(a *spawn.FileActions, n int) { a.Dup2(0, n) },
 		"File":   func(a *spawn.FileActions, n int) { a.File(os.Stderr, n) },
 	} {
-		for _, n := range []int{-1, limit, 1 << 31} {
+		for _, n := range []int{-1, limit, 1<<31 - 1} {
 			s := waiter(t)
 			s.Actions.Close(7)
 			add(&s.Actions, n)

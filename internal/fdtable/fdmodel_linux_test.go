@@ -1,10 +1,11 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (386 || amd64 || arm64) && !android && !spawn_forkexec
 
 package fdtable_test
 
 import (
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"slices"
 	"syscall"
@@ -170,7 +171,7 @@ type fdModel struct {
 }
 
 func (c *fdCase) model(world fdWorld) *outcome {
-	m := &fdModel{world: world, tab: map[int]fileID{}, closed: map[int]bool{}, from: 1 << 32, keep: map[int]bool{}}
+	m := &fdModel{world: world, tab: map[int]fileID{}, closed: map[int]bool{}, from: math.MaxInt, keep: map[int]bool{}}
 	m.out = outcome{invalid: -1, absent: -1, failed: -1, cwd: c.cwd}
 	all := slices.ContainsFunc(c.doings, func(d doing) bool { return d.kind == doInheritAll })
 	for n, f := range c.parent {

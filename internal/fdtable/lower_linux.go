@@ -1,4 +1,4 @@
-//go:build (amd64 || arm64) && !android
+//go:build (386 || amd64 || arm64) && !android
 
 package fdtable
 
@@ -68,7 +68,7 @@ func (s savedFile) arg() raw.Arg {
 func fdArg(n int) raw.Arg { return raw.Int(int64(n)) }
 
 // LastFD is the last number that a descriptor can have, for close_range.
-const LastFD = 1<<32 - 1
+const LastFD = 1<<31 - 1
 
 var lowerings = sync.Pool{New: func() any { return new(Lowering) }}
 

@@ -1,10 +1,11 @@
-//go:build (amd64 || arm64) && !android
+//go:build (386 || amd64 || arm64) && !android
 
 // Package fdtable makes system calls of file actions, and of the files that
 // attributes bring.
 package fdtable
 
 import (
+	"math"
 	"slices"
 
 	"github.com/safespawn/spawn/internal/plan"
@@ -53,7 +54,7 @@ type follower struct {
 }
 
 // reset makes t the table of this process, and keeps its memory.
-func (t *follower) reset() { *t = follower{at: t.at[:0], closedFrom: 1 << 31} }
+func (t *follower) reset() { *t = follower{at: t.at[:0], closedFrom: math.MaxInt} }
 
 // state is what is at number n, and the action that made it that.
 type state struct {

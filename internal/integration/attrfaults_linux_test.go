@@ -1,4 +1,4 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (386 || amd64 || arm64) && !android && !spawn_forkexec
 
 package integration_test
 
@@ -156,8 +156,8 @@ var denied = map[string]func(s *spawn.Spec) (spawntest.Want, error){
 	"Setpgid": second(attr.Setpgid{Pgid: 1<<31 - 1}, spawntest.Fails("setpgid", 1, strconv.Itoa(1<<31-1), eperm...)),
 	"Nice":    second(attr.Nice(-20), spawntest.Fails("nice", 1, "-20", unix.EACCES)),
 	"Rlimit": second(attr.Rlimit{Resource: unix.RLIMIT_CORE, Soft: 5, Hard: 1 << 40},
-		spawntest.Fails("rlimit", 1, fmt.Sprintf("RLIMIT_CORE soft=5 hard=%d", 1<<40), eperm...)),
-	"NoFile":       second(attr.NoFile{Soft: 5, Hard: 1 << 40}, spawntest.Fails("rlimit", 1, fmt.Sprintf("RLIMIT_NOFILE soft=5 hard=%d", 1<<40), eperm...)),
+		spawntest.Fails("rlimit", 1, fmt.Sprintf("RLIMIT_CORE soft=5 hard=%d", int64(1<<40)), eperm...)),
+	"NoFile":       second(attr.NoFile{Soft: 5, Hard: 1 << 40}, spawntest.Fails("rlimit", 1, fmt.Sprintf("RLIMIT_NOFILE soft=5 hard=%d", int64(1<<40)), eperm...)),
 	"NoFilePolicy": originalLimit,
 	"Credential":   second(attr.Credential{UID: 1, KeepGroups: true, Root: true}, spawntest.Fails("setresuid", 1, "1", eperm...)),
 	"IDs": second(attr.IDs{RUID: attr.KeepID, EUID: 1, RGID: attr.KeepID, EGID: attr.KeepID, KeepGroups: true},

@@ -1,4 +1,4 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (386 || amd64 || arm64) && !android && !spawn_forkexec
 
 package integration_test
 
@@ -15,6 +15,7 @@ import (
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/kernel"
+	"github.com/safespawn/spawn/internal/raw"
 	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
@@ -111,9 +112,9 @@ var missingAttrs = map[string]missing{
 	"Seccomp, filters":  filtered(without(unix.SYS_SECCOMP, unix.EINVAL), 0, unix.EINVAL),
 	"Seccomp, log":      filtered([]refusal{{unix.SYS_SECCOMP, unix.EINVAL, []argument{{1, 2, true}}}}, 2, unix.EINVAL),
 	"Seccomp, allow":    filtered([]refusal{{unix.SYS_SECCOMP, unix.EINVAL, []argument{{1, 4, true}}}}, 2|4, unix.EINVAL),
-	"Credential":        alone(without(unix.SYS_SETGROUPS, unix.ENOSYS), attr.Credential{UID: 7, Root: true}, "setgroups", "[]", unix.ENOSYS),
-	"IDs":               alone(without(unix.SYS_SETRESGID, unix.ENOSYS), attr.IDs{KeepGroups: true, Root: true}, "setresgid", "real=0 effective=0", unix.ENOSYS),
-	"ResetIDs":          alone(without(unix.SYS_SETRESGID, unix.ENOSYS), attr.ResetIDs{}, "setresgid", "real", unix.ENOSYS),
+	"Credential":        alone(without(raw.Setgroups.Number(), unix.ENOSYS), attr.Credential{UID: 7, Root: true}, "setgroups", "[]", unix.ENOSYS),
+	"IDs":               alone(without(raw.Setresgid.Number(), unix.ENOSYS), attr.IDs{KeepGroups: true, Root: true}, "setresgid", "real=0 effective=0", unix.ENOSYS),
+	"ResetIDs":          alone(without(raw.Setresgid.Number(), unix.ENOSYS), attr.ResetIDs{}, "setresgid", "real", unix.ENOSYS),
 	"Namespaces": alone([]refusal{{unix.SYS_CLONE3, unix.ENOSYS, nil}, {unix.SYS_CLONE, unix.EINVAL, []argument{{0, unix.CLONE_NEWUTS, true}}}},
 		attr.Namespaces{Flags: unix.CLONE_NEWUTS}, "clone", "uts", unix.EINVAL),
 	"Unshare": alone(without(unix.SYS_UNSHARE, unix.EINVAL), attr.Unshare{Flags: unix.CLONE_NEWUTS | unix.CLONE_NEWUSER},

@@ -1,12 +1,9 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (386 || amd64 || arm64) && !android && !spawn_forkexec
 
 package integration_test
 
 import (
-	"bytes"
 	"context"
-	"debug/elf"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -28,33 +25,12 @@ import (
 	"github.com/safespawn/spawn/internal/testenv/tiny"
 )
 
-// withInterpreter is the head of an ELF program that wants an interpreter.
-func withInterpreter(t testing.TB, interp string) string {
-	t.Helper()
-	image, err := tiny.Image(runtime.GOARCH, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var h elf.Header64
-	if err := binary.Read(bytes.NewReader(image), binary.LittleEndian, &h); err != nil {
-		t.Fatal(err)
-	}
-	h.Phoff, h.Phnum = uint64(len(image)), 1
-	text := interp + "\x00"
-	p := elf.Prog64{
-		Type: uint32(elf.PT_INTERP), Flags: uint32(elf.PF_R),
-		Off: uint64(len(image)) + 56, Filesz: uint64(len(text)), Memsz: uint64(len(text)), Align: 1,
-	}
-	var b bytes.Buffer
-	_ = binary.Write(&b, binary.LittleEndian, h) // neither can fail
-	b.Write(image[b.Len():])
-	_ = binary.Write(&b, binary.LittleEndian, p)
-	return b.String() + text
-}
-
 func otherMachine(t testing.TB) string {
 	t.Helper()
-	arch := map[string]string{"amd64": "arm64", "arm64": "amd64"}[runtime.GOARCH]
+	arch := "arm64"
+	if runtime.GOARCH == arch {
+		arch = "amd64"
+	}
 	image, err := tiny.Image(arch, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +62,7 @@ func TestExecFaults(t *testing.T) {
 		{testenv.Write(t, in("nointerp"), "#! /missing/sh -e\nexit", 0o755), "/missing/sh", unix.ENOENT},
 		{testenv.Write(t, in("crlf"), "#!/bin/sh\r\nexit", 0o755), "/bin/sh\r", unix.ENOENT},
 		{testenv.Write(t, in("dirinterp"), "#!/proc\n", 0o755), "/proc", unix.EACCES},
-		{testenv.Write(t, in("noload"), withInterpreter(t, "/missing/ld.so"), 0o755), "/missing/ld.so", unix.ENOENT},
+		{testenv.Write(t, in("noload"), string(tiny.Interpreted(runtime.GOARCH, "/missing/ld.so")), 0o755), "/missing/ld.so", unix.ENOENT},
 		{testenv.Write(t, in("text"), "hello\n", 0o755), in("text"), unix.ENOEXEC},
 		{testenv.Write(t, in("empty"), "", 0o755), in("empty"), unix.ENOEXEC},
 		{testenv.Write(t, in("short"), string(image[:60]), 0o755), in("short"), unix.ENOEXEC},

@@ -1,4 +1,4 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (386 || amd64 || arm64) && !android && !spawn_forkexec
 
 package integration_test
 
@@ -109,9 +109,9 @@ func ownFilter(text string) attr.Seccomp {
 	list := []attr.SockFilter{load(pointer + 4), unless(0, 1), spawntest.BPF(unix.BPF_JMP|unix.BPF_JA, 0, 0, 1), result(unix.SECCOMP_RET_ALLOW)}
 	for _, w := range words[1:] {
 		if w == "sched_yield" {
-			list = append(list, load(number), unless(unix.SYS_SCHED_YIELD, 7))
-			for i := range uint32(3) {
-				list = append(list, load(args+8*i), unless(0, uint8(5-2*i)))
+			list = append(list, load(number), unless(unix.SYS_SCHED_YIELD, 13))
+			for i := range uint32(6) {
+				list = append(list, load(args+8*i), unless(0, uint8(11-2*i)))
 			}
 			list = append(list, result(action))
 			continue

@@ -1,4 +1,4 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (386 || amd64 || arm64) && !android && !spawn_forkexec
 
 package integration_test
 
@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,6 +21,7 @@ import (
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
+	"github.com/safespawn/spawn/internal/testenv/tiny"
 )
 
 // told is what an error has to say of its cause: the object, and what the hint has
@@ -71,7 +73,7 @@ func TestInterpreterChain(t *testing.T) {
 	plain := file("plain", "text\n")
 	foreign := file("foreign", otherMachine(t))
 	closed := testenv.Write(t, in("closed"), "#!/bin/sh\n", 0o644)
-	loads := func(name, interp string) string { return file(name, withInterpreter(t, interp)) }
+	loads := func(name, interp string) string { return file(name, string(tiny.Interpreted(runtime.GOARCH, interp))) }
 	for path, w := range map[string]told{
 		file("1", "#!"+missing+"\n"):                            {"/nonexistent/x", unix.ENOENT, []string{missing, "/nonexistent"}},
 		file("2", "#!"+plain+"\n"):                              {plain, unix.ENOEXEC, []string{in("2"), "no #! line"}},

@@ -1,4 +1,4 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (386 || amd64 || arm64) && !android && !spawn_forkexec
 
 package integration_test
 
@@ -246,12 +246,13 @@ func (tr *tracer) memory(addr uint64, word bool) []byte {
 
 // strings are those of a null-terminated array of pointers.
 func (tr *tracer) strings(addr uint64) (list []string) {
+	const size = strconv.IntSize / 8
 	for {
-		at := binary.NativeEndian.Uint64(tr.memory(addr, true))
+		at := uint64(uintptr(binary.NativeEndian.Uint64(tr.memory(addr, true))))
 		if at == 0 {
 			return list
 		}
 		list = append(list, string(tr.memory(at, false)))
-		addr += 8
+		addr += size
 	}
 }

@@ -1,4 +1,4 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (386 || amd64 || arm64) && !android && !spawn_forkexec
 
 package integration_test
 
@@ -466,7 +466,7 @@ func (s *tracedStep) matches(c *systemCall, repeat int) bool {
 		if i == 0 && s.Repeated {
 			want += uint64(repeat)
 		}
-		if a.Known && c.args[i] != want {
+		if a.Known && c.args[i] != uint64(uintptr(want)) {
 			return false
 		}
 		if text, err := strconv.Unquote(a.Text); err == nil && c.texts[i] != text {

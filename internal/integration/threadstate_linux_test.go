@@ -1,4 +1,4 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (386 || amd64 || arm64) && !android && !spawn_forkexec
 
 package integration_test
 
@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/raw"
 	"github.com/safespawn/spawn/internal/raw/rawtest"
 	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
@@ -49,7 +50,7 @@ var threadChanges = map[string]func() error{
 		return err
 	},
 	"signal mask": func() error {
-		set := unix.Sigset_t{Val: [16]uint64{1 << (unix.SIGUSR2 - 1)}}
+		set := raw.Sigset(1 << (unix.SIGUSR2 - 1))
 		return unix.PthreadSigmask(unix.SIG_BLOCK, &set, nil)
 	},
 	"descriptors": func() error {

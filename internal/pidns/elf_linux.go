@@ -1,10 +1,11 @@
-//go:build (amd64 || arm64) && !android
+//go:build (386 || amd64 || arm64) && !android
 
 package pidns
 
 import (
 	"encoding/binary"
 	"runtime"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -12,11 +13,13 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// Sizes of the parts of an ELF file, and where the program is in memory. The alignment is
-// the largest page size of the architectures.
+// Sizes of the parts of an ELF file, some of whose numbers have the size of an address,
+// and where the program is in memory. The alignment is the largest page size of the
+// architectures.
 const (
-	headerSize  = 64
-	segmentSize = 56
+	wordSize    = strconv.IntSize / 8
+	headerSize  = 40 + 3*wordSize
+	segmentSize = 8 + 6*wordSize
 	segments    = 2
 	codeOffset  = headerSize + segments*segmentSize
 	loadAt      = 0x400000
@@ -25,8 +28,10 @@ const (
 
 // Constants of elf.h.
 const (
-	elfIdent     = "\x7fELF\x02\x01\x01" // 64 bits, little-endian, version 1
+	elfIdent     = "\x7fELF" + string(rune(wordSize/4)) + "\x01\x01" // 32 or 64 bits, little-endian, version 1
+	version      = 1
 	typeExec     = 2
+	machine386   = 3
 	machineAMD64 = 62
 	machineARM64 = 183
 	segmentLoad  = 1
@@ -38,7 +43,10 @@ const (
 
 // machine is the value of e_machine for this architecture.
 func machine() uint16 {
-	if runtime.GOARCH == "arm64" {
+	switch runtime.GOARCH {
+	case "386":
+		return machine386
+	case "arm64":
 		return machineARM64
 	}
 	return machineAMD64
@@ -54,11 +62,11 @@ func image(code []byte) []byte {
 	copy(b, elfIdent)
 	b = le.AppendUint16(b, typeExec)
 	b = le.AppendUint16(b, machine())
-	b = le.AppendUint32(b, 1) // version
-	b = le.AppendUint64(b, loadAt+codeOffset)
-	b = le.AppendUint64(b, headerSize) // where the segments are described
-	b = le.AppendUint64(b, 0)          // no sections
-	b = le.AppendUint32(b, 0)          // flags
+	b = le.AppendUint32(b, version)
+	b = appendWord(b, loadAt+codeOffset)
+	b = appendWord(b, headerSize) // where the segments are described
+	b = appendWord(b, 0)          // no sections
+	b = le.AppendUint32(b, 0)     // flags
 	for _, n := range [...]uint16{headerSize, segmentSize, segments, 0, 0, 0} {
 		b = le.AppendUint16(b, n)
 	}
@@ -70,11 +78,24 @@ func image(code []byte) []byte {
 func appendSegment(b []byte, kind, flags uint32, address, size, align uint64) []byte {
 	le := binary.LittleEndian
 	b = le.AppendUint32(b, kind)
-	b = le.AppendUint32(b, flags)
-	for _, n := range [...]uint64{0, address, address, size, size, align} { // 0 is the offset in the file
-		b = le.AppendUint64(b, n)
+	if wordSize == 8 {
+		b = le.AppendUint32(b, flags)
 	}
-	return b
+	for _, n := range [...]uint64{0, address, address, size, size} { // 0 is the offset in the file
+		b = appendWord(b, n)
+	}
+	if wordSize != 8 {
+		b = le.AppendUint32(b, flags)
+	}
+	return appendWord(b, align)
+}
+
+// appendWord adds a number that has the size of an address.
+func appendWord(b []byte, n uint64) []byte {
+	if wordSize == 8 {
+		return binary.LittleEndian.AppendUint64(b, n)
+	}
+	return binary.LittleEndian.AppendUint32(b, uint32(n))
 }
 
 // The names of the init, and of the same program as a guardian, which ps shows.

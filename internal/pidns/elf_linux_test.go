@@ -1,4 +1,4 @@
-//go:build (amd64 || arm64) && !android
+//go:build (386 || amd64 || arm64) && !android
 
 package pidns
 
@@ -20,7 +20,7 @@ func TestImage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	machines := map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}
+	machines := map[string]elf.Machine{"386": elf.EM_386, "amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}
 	if f.Type != elf.ET_EXEC || f.Machine != machines[runtime.GOARCH] || len(f.Sections) != 0 || len(f.Progs) != 2 {
 		t.Fatalf("%+v", f.FileHeader)
 	}

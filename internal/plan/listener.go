@@ -29,7 +29,7 @@ const NoNumber = ^uint64(0)
 // Rendezvous is the second argument of the call with which a child waits until its listener
 // was taken: an execve of no path, of which its filter notifies whatever else is in it. The
 // program can make the call as well. Without a filter it has no effect but EFAULT.
-const Rendezvous = 0x5f3c_a1d7_0b62_9e48
+const Rendezvous = 0x5f3c_a1d7_0b62_9e48 & uint64(^uintptr(0))
 
 // SetListener asks for the listener of a filter.
 func (p *Plan) SetListener(l Listener) {

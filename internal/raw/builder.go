@@ -52,6 +52,14 @@ type pending struct {
 	texts  uint8 // bit i: of a string
 }
 
+// wordSize is the size of a pointer, and of the kernel's long.
+const wordSize = 4 << (^uintptr(0) >> 63)
+
+// native is memory as words of the machine's.
+func native(mem []uint64) []uintptr {
+	return unsafe.Slice((*uintptr)(unsafe.Pointer(unsafe.SliceData(mem))), len(mem)*8/wordSize)
+}
+
 // list is n pointers in a row in the arena.
 type list struct{ off, n int }
 
@@ -59,9 +67,13 @@ type list struct{ off, n int }
 // where that is 0.
 type addrOf struct {
 	v, target Var
+	index     int   // of a pointer in an array that begins with v
 	offset    int32 // in bytes
 	place     place
 }
+
+// word is where the address goes, in words of the machine's.
+func (a *addrOf) word() int { return int(a.v)*8/wordSize + a.index }
 
 // place is a part of the run whose address operations may have.
 type place uint8
@@ -69,6 +81,7 @@ type place uint8
 const (
 	placeMask  place = iota // the signal mask from before the clone
 	placeArgs               // clone3's arguments, for the second child
+	placeStack              // where the second child's stack pointer points to
 	placeTID                // where clone stores the second child's id
 	placeWord               // what the kernel clears when that does not share memory any more
 	placeState              // relayState
@@ -76,7 +89,7 @@ const (
 	placeNone               // address 0: the offset alone counts, as a number
 )
 
-var placeNames = [...]string{"the old mask", "its clone_args", "its id", "its word", "the state", "text", "nothing"}
+var placeNames = [...]string{"the old mask", "its clone_args", "its stack", "its id", "its word", "the state", "text", "nothing"}
 
 // Grow makes room for n bytes of strings and arrays.
 func (b *Builder) Grow(n int) {
@@ -116,21 +129,23 @@ func (b *Builder) Words(w ...uint64) Arg {
 	return Arg{argArena, uint64(off)}
 }
 
-// Struct is Words where an argument that is in the arena becomes its address. A
-// variable is not for it.
+// Struct copies a structure whose fields have the size of a pointer, aligned. An
+// argument that is in the arena becomes its address. A variable is not for it.
 func (b *Builder) Struct(fields ...Arg) Arg {
-	w := make([]uint64, len(fields))
+	b.align()
+	off := b.alloc(wordSize * len(fields))
+	words := b.words(off, len(fields))
 	for i, f := range fields {
-		w[i] = f.v
-	}
-	s := b.Words(w...)
-	for i, f := range fields {
+		words[i] = uintptr(f.v)
 		if f.kind == argArena || f.kind == argText {
-			b.lists = append(b.lists, list{int(s.v) + 8*i, 1})
+			b.lists = append(b.lists, list{off + wordSize*i, 1})
 		}
 	}
-	return s
+	return Arg{argArena, uint64(off)}
 }
+
+// words are n words of the machine's in the arena.
+func (b *Builder) words(off, n int) []uintptr { return native(b.mem)[off/wordSize:][:n] }
 
 // Uint32s copies 32-bit words, aligned.
 func (b *Builder) Uint32s(w []uint32) Arg {
@@ -146,15 +161,15 @@ func (b *Builder) Uint32s(w []uint32) Arg {
 // wants it.
 func (b *Builder) Strings(s []string) Arg {
 	b.align()
-	size := 8 * (len(s) + 1)
+	size := wordSize * (len(s) + 1)
 	for _, x := range s {
 		size += len(x) + 1
 	}
 	arr := b.alloc(size)
-	mem, ptrs := b.bytes(), b.mem[arr/8:][:len(s)+1]
-	at := arr + 8*len(ptrs)
+	mem, ptrs := b.bytes(), b.words(arr, len(s)+1)
+	at := arr + wordSize*len(ptrs)
 	for i, x := range s {
-		ptrs[i] = uint64(at)
+		ptrs[i] = uintptr(at)
 		at += copy(mem[at:], x)
 		mem[at] = 0
 		at++
@@ -167,12 +182,12 @@ func (b *Builder) Strings(s []string) Arg {
 // StringsWith is Strings with one string more: the one that variable last and those
 // after it hold in a run.
 func (b *Builder) StringsWith(s []string, last Var) Arg {
-	first := b.Vars(len(s) + 2)
+	first := b.Vars((wordSize*(len(s)+2) + 7) / 8)
 	for i, x := range s {
 		text := b.String(x)
-		b.addrs = append(b.addrs, addrOf{v: first + Var(i), place: placeArena, offset: int32(text.v)})
+		b.addrs = append(b.addrs, addrOf{v: first, index: i, place: placeArena, offset: int32(text.v)})
 	}
-	b.addrs = append(b.addrs, addrOf{v: first + Var(len(s)), target: last})
+	b.addrs = append(b.addrs, addrOf{v: first, index: len(s), target: last})
 	return b.AddrOf(first)
 }
 
@@ -377,17 +392,18 @@ func (b *Builder) build(p *Program) {
 	}
 	slices.SortStableFunc(b.ops, func(x, y pending) int { return int(x.phase) - int(y.phase) })
 	p.arena, p.nvars, p.relay = b.mem, b.nvars+1, b.relay
-	base := uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b.mem))))
+	base := uintptr(unsafe.Pointer(unsafe.SliceData(b.mem)))
 	for _, l := range b.lists {
-		for i := range l.n {
-			b.mem[l.off/8+i] += base
+		ptrs := b.words(l.off, l.n)
+		for i := range ptrs {
+			ptrs[i] += base
 		}
 	}
 	for i := range b.ops {
 		op := &b.ops[i]
 		for a := range op.args {
 			if op.relocs&(1<<a) != 0 {
-				op.args[a] += base
+				op.args[a] += uint64(base)
 			}
 		}
 		op.skip = uint8(min(int(op.skip), len(b.ops)-1-i)) // not beyond the end

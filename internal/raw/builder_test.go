@@ -118,9 +118,9 @@ func TestStruct(t *testing.T) {
 	b.String(string(make([]byte, 1<<16)))
 	p := b.Build()
 	calls := p.Calls()
-	base := uint64(uintptr(unsafe.Pointer(unsafe.SliceData(p.arena))))
-	got := p.arena[(calls[1].Args[2].Num-base)/8:][:4]
-	if got[0] != 7 || got[2] != calls[0].Args[0].Num || got[3] != ^uint64(0) {
+	base := uintptr(unsafe.Pointer(unsafe.SliceData(p.arena)))
+	got := native(p.arena)[(uintptr(calls[1].Args[2].Num)-base)/wordSize:][:4]
+	if got[0] != 7 || got[2] != uintptr(calls[0].Args[0].Num) || got[3] != ^uintptr(0) {
 		t.Errorf("%#x", got)
 	}
 	if w := p.arena[(got[1]-base)/8:]; w[0] != 11 || w[1] != 12 {

@@ -1,4 +1,4 @@
-//go:build amd64 || arm64
+//go:build 386 || amd64 || arm64
 
 package raw
 
@@ -84,13 +84,15 @@ func (f *fencedProgram) run() *Run {
 	copy(fenced, r.storage)
 	for _, a := range f.addrs {
 		if a.target != 0 {
-			fenced[a.v] = addr(&fenced[a.target])
+			native(fenced)[a.word()] = addr(&fenced[a.target])
 		}
 	}
 	r.storage = fenced
 	r.vars = addr(&fenced[0])
-	for i := range r.stack {
-		r.stack[i] = 0xa5
+	for _, s := range []*stack{&r.stack, &r.second.stack} {
+		for i := range s.region {
+			s.region[i] = 0xa5
+		}
 	}
 	return r
 }
@@ -101,7 +103,10 @@ func (f *fencedProgram) checkRun(t *testing.T, r *Run, before *run) {
 	now := r.run
 	now.oldMask, now.pid, now.failed, now.errno = before.oldMask, before.pid, before.failed, before.errno
 	now.nr, now.arg, now.clone, now.errFD = before.nr, before.arg, before.clone, before.errFD
-	now.pidfd, now.tid, now.runs, now.second = before.pidfd, before.tid, before.runs, before.second
+	now.pidfd, now.tid, now.runs = before.pidfd, before.tid, before.runs
+	now.stack.frame, now.second.stack.frame = before.stack.frame, before.second.stack.frame
+	region := now.second.stack.region
+	now.second, now.second.stack.region = before.second, region
 	if now != *before {
 		t.Fatal("the run or the child's stack was written to")
 	}

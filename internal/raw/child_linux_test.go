@@ -1,4 +1,4 @@
-//go:build amd64 || arm64
+//go:build 386 || amd64 || arm64
 
 package raw
 
@@ -24,8 +24,7 @@ func withMask(t *testing.T, block uint64, f func(mask uint64)) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	was := threadMask(t)
-	set := unix.Sigset_t{}
-	set.Val[0] = block
+	set := Sigset(block)
 	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &set, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +32,7 @@ func withMask(t *testing.T, block uint64, f func(mask uint64)) {
 	if now := threadMask(t); now != block {
 		t.Errorf("mask of the thread is %#x, was %#x", now, block)
 	}
-	set.Val[0] = was
+	set = Sigset(was)
 	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &set, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +44,7 @@ func threadMask(t testing.TB) uint64 {
 	if err := unix.PthreadSigmask(unix.SIG_BLOCK, nil, &set); err != nil {
 		t.Fatal(err)
 	}
-	return set.Val[0]
+	return Mask(&set)
 }
 
 // The mask of the thread is the same after children that exit, that fail, that

@@ -13,8 +13,10 @@
 //   - It runs no Go code. It calls nothing and returns nowhere: it loops over the
 //     program, and ends in execve or exit_group.
 //   - It touches no stack. Its stack pointer is a region of its own, because tools
-//     that follow clone want one. Nothing is read or written through it.
-//   - It writes to memory only the failure record and the variables of its own run.
+//     that follow clone want one. Nothing is read or written through it. On 386, where a
+//     call takes all other registers, it also says where the child's frame is.
+//   - It writes to memory only the failure record and the variables of its own run, and
+//     on 386 its frame, which is part of the run.
 //     The program and its strings are read-only, and any number of children may
 //     share them at the same time.
 //   - It handles no signal. All signals are blocked before clone. They stay blocked

@@ -1,4 +1,4 @@
-//go:build amd64 || arm64
+//go:build 386 || amd64 || arm64
 
 package raw
 
@@ -53,7 +53,7 @@ func (p *Program) filters() bool {
 //go:nosplit
 //go:norace
 func (r *Run) here(filtered bool) {
-	r.ended = r.perform()
+	r.ended[0], r.ended[1] = r.perform()
 	//lint:ignore SA5002 a call might kill the process before it has said why it ends
 	for filtered {
 	}
@@ -63,11 +63,11 @@ func (r *Run) here(filtered bool) {
 }
 
 // perform is what the assembly does; see the pseudo-code there. It returns what has
-// failed, as ended has it.
+// failed and why, as ended has it.
 //
 //go:nosplit
 //go:norace
-func (r *Run) perform() (ended uint64) {
+func (r *Run) perform() (ended, why uint32) {
 	for i := 0; ; i++ {
 		op := &r.prog.ops[i]
 		if op.flags&flagSkipEqual != 0 && r.storage[op.cond] == op.equal {
@@ -92,7 +92,7 @@ func (r *Run) perform() (ended uint64) {
 			}
 			i += int(op.skip)
 		case op.flags&flagIgnore == 0 && errno != uintptr(op.tolerate[0]) && errno != uintptr(op.tolerate[1]) && errno != uintptr(op.tolerate[2]):
-			return uint64(i+1)<<32 | uint64(errno)
+			return uint32(i + 1), uint32(errno)
 		case op.flags&flagKeepError != 0:
 			r.storage[op.keep] = -uint64(errno)
 		}
@@ -160,11 +160,11 @@ var awaitPause = unix.Timespec{Nsec: 1_000_000}
 
 // failedHere reports whether a run by Here has failed. Failure says then how.
 func (r *Run) failedHere() bool {
-	ended := atomic.LoadUint64(&r.ended)
-	if ended == 0 {
+	ended, why := atomic.LoadUint32(&r.ended[0]), atomic.LoadUint32(&r.ended[1])
+	if ended == 0 || why == 0 {
 		return false
 	}
-	r.failed = r.ops + (ended>>32-1)*uint64(unsafe.Sizeof(Op{}))
-	r.errno = ended & (1<<32 - 1)
+	r.failed = r.ops + uintptr(ended-1)*unsafe.Sizeof(Op{})
+	r.errno = uintptr(why)
 	return true
 }

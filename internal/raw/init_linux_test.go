@@ -1,9 +1,9 @@
-//go:build amd64 || arm64
+//go:build 386 || amd64 || arm64
 
 package raw
 
 import (
-	_ "embed"
+	"embed"
 	"fmt"
 	"io"
 	"os"
@@ -17,23 +17,31 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/tiny"
 )
 
-//go:embed init_linux_amd64.s
-var initAMD64 string
-
-//go:embed init_linux_arm64.s
-var initARM64 string
+//go:embed init_linux_*.s
+var initSources embed.FS
 
 func TestInitLabelsAreTheSame(t *testing.T) {
-	amd64, arm64 := labels(initAMD64), labels(initARM64)
-	if len(amd64) < 2 || !slices.Equal(amd64, arm64) {
-		t.Errorf("labels differ:\n%v\n%v", amd64, arm64)
-	}
-	// The same calls in the same order, with the same numbers.
+	first := source(t, initSources, "init", "amd64")
 	numbers := regexp.MustCompile(`\$-?const_(sys\w+|initGate|initKill\w*|prSet\w+)`)
-	if a, b := numbers.FindAllString(initAMD64, -1), numbers.FindAllString(initARM64, -1); len(a) < 10 || !sameButForPlace(a, b) {
-		t.Errorf("calls differ:\n%v\n%v", a, b)
+	want, calls := labels(first), numbers.FindAllString(first, -1)
+	if len(want) < 2 || len(calls) < 10 {
+		t.Errorf("labels %v, calls %v", want, calls)
+	}
+	for arch := range initMnemonics {
+		s := source(t, initSources, "init", arch)
+		if got := labels(s); !slices.Equal(got, want) {
+			t.Errorf("labels differ:\n%v\n%v", want, got)
+		}
+		// The same calls in the same order, with the same numbers.
+		if got := numbers.FindAllString(s, -1); !sameButForPlace(calls, got) {
+			t.Errorf("calls differ:\n%v\n%v", calls, got)
+		}
+	}
+	if files, err := initSources.ReadDir("."); err != nil || len(files) != len(initMnemonics) {
+		t.Errorf("%d files for %d architectures, %v", len(files), len(initMnemonics), err)
 	}
 }
 
@@ -49,6 +57,7 @@ func sameButForPlace(a, b []string) bool {
 // initMnemonics are all instructions of the init: none of them needs to know where it is
 // in memory, but for jumps, and nothing is called.
 var initMnemonics = map[string]string{
+	"386":   "INT LEAL MOVL MOVB XORL CMPL JE JNE JMP",
 	"amd64": "SYSCALL LEAQ MOVQ MOVL MOVB XORL SHLQ CMPQ JE JNE JMP",
 	"arm64": "SVC SUB ADD MOVD MOVB ORR LSL CMN BEQ CMP BNE JMP",
 }
@@ -71,7 +80,7 @@ func TestInitCodeStandsAlone(t *testing.T) {
 			for _, i := range code[:end] {
 				text := i.String()
 				switch {
-				case i.mnemonic == c.syscall:
+				case i.String() == c.syscall:
 					calls++
 				case slices.Contains(c.jumps, i.mnemonic):
 					if to, ok := c.target(i.addr, i.operands[len(i.operands)-1]); !ok || to < first || to > last {
@@ -82,7 +91,7 @@ func TestInitCodeStandsAlone(t *testing.T) {
 					t.Errorf("%v depends on where it is", i)
 				}
 				for _, m := range memory.FindAllString(text, -1) {
-					if !slices.Contains([]string{"(SP)", "(RSP)", "(BX)", "(R19)"}, m) {
+					if !slices.Contains([]string{"(SP)", "(RSP)", "(BX)", "(DI)", "(R19)"}, m) {
 						t.Errorf("%v touches other memory than the stack", i)
 					}
 				}
@@ -194,19 +203,8 @@ func pipe(t *testing.T) (p [2]*os.File) {
 // initFile is a file with the code of InitCode as its program.
 func initFile(t *testing.T) string {
 	t.Helper()
-	path := tinyProgram(t, 0)
-	image, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	image = append(image[:64+56], InitCode()...)
-	for _, at := range []int{64 + 32, 64 + 40} { // the sizes of the segment
-		for i := range 8 {
-			image[at+i] = byte(len(image) >> (8 * i))
-		}
-	}
 	to := filepath.Join(t.TempDir(), "init")
-	if err := os.WriteFile(to, image, 0o755); err != nil {
+	if err := os.WriteFile(to, tiny.File(runtime.GOARCH, InitCode()), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	return to

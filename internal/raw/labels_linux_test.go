@@ -1,20 +1,27 @@
-//go:build amd64 || arm64
+//go:build 386 || amd64 || arm64
 
 package raw
 
 import (
-	_ "embed"
+	"embed"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 )
 
-//go:embed run_linux_amd64.s
-var sourceAMD64 string
+//go:embed run_linux_*.s
+var sources embed.FS
 
-//go:embed run_linux_arm64.s
-var sourceARM64 string
+// source is the assembly of a kind for an architecture.
+func source(t *testing.T, files embed.FS, kind, arch string) string {
+	t.Helper()
+	b, err := files.ReadFile(kind + "_linux_" + arch + ".s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
 
 var label = regexp.MustCompile(`(?m)^([a-z]\w*):`)
 
@@ -25,15 +32,22 @@ func labels(source string) (names []string) {
 	return names
 }
 
-// The two are the same routine: a change to one is a change to both.
+// All are the same routine: a change to one is a change to all.
 func TestLabelsAreTheSame(t *testing.T) {
-	amd64, arm64 := labels(sourceAMD64), labels(sourceARM64)
-	if len(amd64) < 10 || !slices.Equal(amd64, arm64) {
-		t.Errorf("labels differ:\n%v\n%v", amd64, arm64)
+	want := labels(source(t, sources, "run", "amd64"))
+	if len(want) < 10 {
+		t.Errorf("labels %v", want)
 	}
-	for _, s := range []string{sourceAMD64, sourceARM64} {
-		if n := strings.Count(s, "\nTEXT "); n != 1 {
-			t.Errorf("%d functions in one file", n)
+	for arch := range contracts {
+		s := source(t, sources, "run", arch)
+		if got := labels(s); !slices.Equal(got, want) {
+			t.Errorf("labels differ:\n%v\n%v", want, got)
 		}
+		if n := strings.Count(s, "\nTEXT "); n != 1 {
+			t.Errorf("%s: %d functions in one file", arch, n)
+		}
+	}
+	if files, err := sources.ReadDir("."); err != nil || len(files) != len(contracts) {
+		t.Errorf("%d files for %d contracts, %v", len(files), len(contracts), err)
 	}
 }

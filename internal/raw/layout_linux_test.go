@@ -1,8 +1,9 @@
-//go:build amd64 || arm64
+//go:build 386 || amd64 || arm64
 
 package raw
 
 import (
+	"runtime"
 	"testing"
 	"unsafe"
 
@@ -14,6 +15,7 @@ import (
 func TestKernelLayouts(t *testing.T) {
 	var c cloneArgs
 	var s siginfo
+	var a sigaction
 	for _, row := range []struct {
 		name      string
 		got, want uintptr
@@ -33,10 +35,14 @@ func TestKernelLayouts(t *testing.T) {
 		{"siginfo.si_signo", unsafe.Offsetof(s.signo), 0},
 		{"siginfo.si_errno", unsafe.Offsetof(s.errno), 4},
 		{"siginfo.si_code", unsafe.Offsetof(s.code), 8},
-		{"siginfo.si_pid", unsafe.Offsetof(s.pid), 16},
-		{"siginfo.si_uid", unsafe.Offsetof(s.uid), 20},
-		{"siginfo.si_status", unsafe.Offsetof(s.status), 24},
+		{"siginfo.si_pid", unsafe.Offsetof(s.pid), 8 + wordSize},
+		{"siginfo.si_uid", unsafe.Offsetof(s.uid), 12 + wordSize},
+		{"siginfo.si_status", unsafe.Offsetof(s.status), 16 + wordSize},
 		{"sizeof siginfo", unsafe.Sizeof(s), 128},
+		{"sigaction.handler", unsafe.Offsetof(a.handler), 0},
+		{"sigaction.flags", unsafe.Offsetof(a.flags), wordSize},
+		{"sigaction.mask", unsafe.Offsetof(a.mask), 3 * wordSize},
+		{"sizeof sigaction", unsafe.Sizeof(a), 3*wordSize + 8},
 		{"sizeof unix.Siginfo", unsafe.Sizeof(unix.Siginfo{}), 128},
 	} {
 		if row.got != row.want {
@@ -48,6 +54,7 @@ func TestKernelLayouts(t *testing.T) {
 // The assembly reads these through go_asm.h; the table makes a change of the
 // layout a decision.
 func TestEngineLayouts(t *testing.T) {
+	const word = wordSize
 	var o Op
 	var r run
 	for _, row := range []struct {
@@ -68,22 +75,22 @@ func TestEngineLayouts(t *testing.T) {
 		{"Op.args", unsafe.Offsetof(o.args), 32},
 		{"sizeof Op", unsafe.Sizeof(o), 80},
 		{"run.ops", unsafe.Offsetof(r.ops), 0},
-		{"run.vars", unsafe.Offsetof(r.vars), 8},
-		{"run.nr", unsafe.Offsetof(r.nr), 16},
-		{"run.arg", unsafe.Offsetof(r.arg), 24},
-		{"run.allMask", unsafe.Offsetof(r.allMask), 64},
-		{"run.oldMask", unsafe.Offsetof(r.oldMask), 72},
-		{"run.pause", unsafe.Offsetof(r.pause), 80},
-		{"run.errFD", unsafe.Offsetof(r.errFD), 96},
-		{"run.pid", unsafe.Offsetof(r.pid), 104},
-		{"run.failed", unsafe.Offsetof(r.failed), 112},
-		{"run.errno", unsafe.Offsetof(r.errno), 120},
-		{"run.pidfd", unsafe.Offsetof(r.pidfd), 128},
-		{"run.tid", unsafe.Offsetof(r.tid), 132},
-		{"run.runs", unsafe.Offsetof(r.runs), 136},
-		{"run.shares", unsafe.Offsetof(r.shares), 140},
-		{"run.clone", unsafe.Offsetof(r.clone), 144},
-		{"run.stack", unsafe.Offsetof(r.stack), 232},
+		{"run.vars", unsafe.Offsetof(r.vars), word},
+		{"run.nr", unsafe.Offsetof(r.nr), 2 * word},
+		{"run.arg", unsafe.Offsetof(r.arg), 3 * word},
+		{"run.allMask", unsafe.Offsetof(r.allMask), 8 * word},
+		{"run.oldMask", unsafe.Offsetof(r.oldMask), 8*word + 8},
+		{"run.pause", unsafe.Offsetof(r.pause), 8*word + 16},
+		{"run.errFD", unsafe.Offsetof(r.errFD), 10*word + 16},
+		{"run.pid", unsafe.Offsetof(r.pid), 11*word + 16},
+		{"run.failed", unsafe.Offsetof(r.failed), 12*word + 16},
+		{"run.errno", unsafe.Offsetof(r.errno), 13*word + 16},
+		{"run.pidfd", unsafe.Offsetof(r.pidfd), 14*word + 16},
+		{"run.tid", unsafe.Offsetof(r.tid), 14*word + 20},
+		{"run.runs", unsafe.Offsetof(r.runs), 14*word + 24},
+		{"run.shares", unsafe.Offsetof(r.shares), 14*word + 28},
+		{"run.clone", unsafe.Offsetof(r.clone), 14*word + 32},
+		{"run.stack", unsafe.Offsetof(r.stack), 14*word + 120},
 	} {
 		if row.got != row.want {
 			t.Errorf("%s is %d, want %d", row.name, row.got, row.want)
@@ -95,10 +102,16 @@ func TestChildStackIsAlignedAndInside(t *testing.T) {
 	var b Builder
 	r := NewRun(b.Build())
 	defer r.Free()
-	first, end := addr(&r.stack[0]), addr(&r.stack[0])+uint64(len(r.stack))
-	base := r.stackBase()
-	if base%stackAlign != 0 || base < first || base+stackSize > end {
-		t.Errorf("stack %#x to %#x, region %#x to %#x", base, base+stackSize, first, end)
+	for _, s := range []*stack{&r.stack, &r.second.stack} {
+		first := addr(&s.region[0])
+		end := first + uintptr(len(s.region))
+		base, top := s.base(), s.top()
+		if base%stackAlign != 0 || base < first || top > end || top != base+stackSize {
+			t.Errorf("stack %#x to %#x, region %#x to %#x", base, top, first, end)
+		}
+		if runtime.GOARCH == "386" && base != first {
+			t.Errorf("the frame is not where the child looks for it: stack at %#x, region at %#x", base, first)
+		}
 	}
 }
 

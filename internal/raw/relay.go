@@ -38,8 +38,8 @@ func (b *Builder) Relay(phase uint8, legacy bool) {
 	made := b.Var()
 	if legacy {
 		b.relay.flags = b.Var()
-		tid, word := b.addrAt(placeTID), b.addrAt(placeWord)
-		b.Call(phase, SysClone, VarArg(b.relay.flags, 0), Int(0), tid, word, word).Keep(made)
+		stack, tid, word := b.addrAt(placeStack), b.addrAt(placeTID), b.addrAt(placeWord)
+		b.Call(phase, SysClone, VarArg(b.relay.flags, 0), stack, tid, word, word).Keep(made)
 	} else {
 		b.Call(phase, Clone3, b.addrAt(placeArgs), Int(cloneArgsSize)).Keep(made)
 	}

@@ -1,9 +1,10 @@
-//go:build amd64 || arm64
+//go:build 386 || amd64 || arm64
 
 package raw
 
 import (
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -16,6 +17,7 @@ type second struct {
 	args  cloneArgs // for the second child
 	tid   int32     // of the relay, stored by the kernel
 	state int32     // relayState
+	stack stack     // of the second child
 	pid   int       // of a relay that is to be reaped, else 0
 	dead  bool      // somebody has killed the relay
 }
@@ -42,7 +44,7 @@ func (r *Run) startRelayed(c Clone) (pid int, errno syscall.Errno) {
 	s := &r.second
 	atomic.StoreInt32(&s.state, relayUnborn|relayAlive)
 	r.nr = unix.SYS_CLONE
-	r.arg = [5]uint64{RelayFlags, r.stackBase() + stackSize, addr(&s.tid), addr(&s.state), addr(&s.state)}
+	r.arg = [5]uintptr{uintptr(RelayFlags), r.stack.top(), addr(&s.tid), addr(&s.state), addr(&s.state)}
 	inSyscall(&r.run)
 	runtime.KeepAlive(r.prog)
 	if r.pid < 0 {
@@ -50,7 +52,7 @@ func (r *Run) startRelayed(c Clone) (pid int, errno syscall.Errno) {
 		atomic.StoreInt32(&r.shares, 0)
 		return 0, syscall.Errno(-r.pid)
 	}
-	s.pid = int(r.pid)
+	s.pid = r.pid
 	for atomic.LoadInt32(&s.state) == relayUnborn|relayAlive && r.TID() == 0 {
 		if r.AwaitRelay(bornPause) {
 			break
@@ -81,11 +83,15 @@ func (r *Run) setSecond(c Clone) {
 	}
 	r.second.args = cloneArgs{
 		flags:     c.Flags,
-		pidFD:     addr(&r.pidfd),
-		childTID:  addr(&r.shares),
-		parentTID: addr(&r.tid),
+		pidFD:     uint64(addr(&r.pidfd)),
+		childTID:  uint64(addr(&r.shares)),
+		parentTID: uint64(addr(&r.tid)),
+		stack:     uint64(r.second.stack.base()),
+		stackSize: stackSize,
 		cgroup:    uint64(c.Cgroup),
 	}
+	made := slices.IndexFunc(r.prog.info, func(i opInfo) bool { return i.sys == SysClone || i.sys == Clone3 })
+	r.second.stack.frame.reset(&r.run, &r.prog.ops[made])
 	if v := r.prog.relay.flags; v != 0 {
 		r.Set(v, c.Flags&^unix.CLONE_PIDFD)
 	}

@@ -1,4 +1,4 @@
-//go:build amd64 || arm64
+//go:build 386 || amd64 || arm64
 
 package raw
 
@@ -76,6 +76,36 @@ func TestRelay(t *testing.T) {
 			}
 			if _, _, failed := r.Failure(); failed {
 				t.Error("it has failed")
+			}
+		})
+	}
+}
+
+// The first child goes on where it has made the second, whatever that has done meanwhile: each
+// has a stack pointer of its own.
+func TestRelayEndsWell(t *testing.T) {
+	for name, c := range relayClones() {
+		t.Run(name, func(t *testing.T) {
+			var b Builder
+			b.Relay(1, c.Legacy)
+			b.Call(2, Nanosleep, b.Struct(Int(0), Int(20_000_000)), Int(0)) // Start returns
+			b.Call(2, ExitGroup, Int(7))
+			b.Call(2, ExitGroup, Int(8))
+			r := NewRun(b.Build())
+			defer r.Free()
+			pid, errno := r.Start(c)
+			if errno != 0 {
+				t.Fatal(errno)
+			}
+			if r.second.pid != 0 { // else Start has reaped it
+				var relay Exit
+				errno := Waitid(unix.P_PID, r.second.pid, unix.WEXITED|unix.WALL|unix.WNOWAIT, &relay)
+				if !refused(errno) && (errno != 0 || relay.Status != 0) {
+					t.Errorf("the relay has ended with %#x, %v", relay.Status, errno)
+				}
+			}
+			if x := endRelayed(t, r, pid); x.Status.ExitStatus() != 7 {
+				t.Errorf("status %#x", x.Status)
 			}
 		})
 	}

@@ -1,4 +1,4 @@
-//go:build amd64 || arm64
+//go:build 386 || amd64 || arm64
 
 package raw
 
@@ -22,52 +22,62 @@ const (
 	sigBlock         = unix.SIG_BLOCK
 	sigSetmask       = unix.SIG_SETMASK
 	sigsetSize       = 8
-	errnoFloor       = -4096 // results above it, unsigned, are errors
-	RecordSize       = 16    // of a failure record
-	maskTries        = 1000  // of restoring the mask, should a filter refuse it for a time
+	errnoFloor       = -4096        // results above it, unsigned, are errors
+	RecordSize       = 2 * wordSize // of a failure record
+	maskTries        = 1000         // of restoring the mask, should a filter refuse it for a time
 )
 
-// stackSize is the size of the region that the child's stack pointer points
-// into, and stackAlign what both architectures ask of it. Nothing uses it.
-const (
-	stackSize  = 1024
-	stackAlign = 16
-)
+// stackSize is the size of the region that a child's stack pointer points
+// into, whose alignment is stackAlign. Nothing uses it as a stack.
+const stackSize = 512
 
 // run is one run of a program: what the assembly and the child read and write.
 // It is in the heap and refers to itself and to the program by address, so
 // whoever uses it keeps both alive.
 type run struct {
-	ops  uint64    // first Op
-	vars uint64    // first variable
-	nr   uint64    // clone or clone3
-	arg  [5]uint64 // its arguments
+	ops  uintptr    // first Op
+	vars uintptr    // first variable
+	nr   uintptr    // clone or clone3
+	arg  [5]uintptr // its arguments
 
 	allMask uint64 // what is blocked meanwhile: everything
 	oldMask uint64 // what was
-	pause   [2]int64
-	errFD   int64 // the record is also written here; -1: nowhere
+	pause   unix.Timespec
+	errFD   int // the record is also written here; -1: nowhere
 
-	pid    int64  // result of clone: the child's pid, or an errno negated
-	failed uint64 // record: the Op that failed, 0 for none
-	errno  uint64 // record: why
-	pidfd  int32  // stored by the kernel before the child runs; stale if clone fails
-	tid    int32  // stored by the kernel once clone can't fail; 0 where there is no place for it
-	runs   int32  // the same instead of tid, not 0 once the child runs; its id in its own namespace
-	shares int32  // without CLONE_VFORK: 1, or with announced, until the kernel clears it, at execve or exit
+	pid    int     // result of clone: the child's pid, or an errno negated
+	failed uintptr // record: the Op that failed, 0 for none
+	errno  uintptr // record: why
+	pidfd  int32   // stored by the kernel before the child runs; stale if clone fails
+	tid    int32   // stored by the kernel once clone can't fail; 0 where there is no place for it
+	runs   int32   // the same instead of tid, not 0 once the child runs; its id in its own namespace
+	shares int32   // without CLONE_VFORK: 1, or with announced, until the kernel clears it, at execve or exit
 
 	clone cloneArgs
-	stack [stackSize + stackAlign]byte
+	stack stack
 
 	second second
 }
 
-// The record is written as one piece, and the pause is a struct timespec.
+// stack is where the stack pointer of a child points to, and what the child keeps there
+// where it has too few registers.
+type stack struct {
+	region [stackSize + stackAlign]byte
+	frame  frame
+}
+
+// top is a child's stack pointer.
+func (s *stack) top() uintptr { return s.base() + stackSize }
+
+func (s *stack) base() uintptr {
+	return (addr(&s.region[0]) + stackAlign - 1) &^ (stackAlign - 1)
+}
+
+// The record is written as one piece.
 func _() {
 	var x [1]struct{}
-	_ = x[unsafe.Offsetof(run{}.errno)-unsafe.Offsetof(run{}.failed)-8]
+	_ = x[unsafe.Offsetof(run{}.errno)-unsafe.Offsetof(run{}.failed)-wordSize]
 	_ = x[unsafe.Sizeof(run{}.failed)+unsafe.Sizeof(run{}.errno)-RecordSize]
-	_ = x[unsafe.Sizeof(run{}.pause)-unsafe.Sizeof(unix.Timespec{})]
 }
 
 // cloneArgs is struct clone_args, CLONE_ARGS_SIZE_VER2; linux/sched.h.
@@ -128,7 +138,7 @@ type Run struct {
 	args    [6]uintptr                          // by Here: those of the system call
 	limits  [unix.RLIMIT_RTTIME + 1]unix.Rlimit // by Here: what they were
 	limit   unix.Rlimit
-	ended   uint64 // by Here: one more than the number of the operation that has failed, and in the low half why; else 0
+	ended   [2]uint32 // by Here: one more than the number of the operation that has failed, and why; else 0
 
 	relayMu sync.Mutex // held by who reaps the relay, or uses its number
 }
@@ -144,32 +154,39 @@ func NewRun(p *Program) *Run {
 	}
 	r.storage = r.storage[:p.nvars]
 	clear(r.storage)
+	words := native(r.storage)
 	for _, a := range p.addrs {
-		at := r.place(a.place)
-		if a.target != 0 {
-			at = addr(&r.storage[a.target])
+		switch {
+		case a.target != 0:
+			words[a.word()] = addr(&r.storage[a.target]) + uintptr(a.offset)
+		case a.place == placeNone:
+			r.storage[a.v] = uint64(int64(a.offset))
+		default:
+			words[a.word()] = r.place(a.place) + uintptr(a.offset)
 		}
-		r.storage[a.v] = at + uint64(a.offset)
 	}
 	r.ops = addr(unsafe.SliceData(p.ops))
 	r.vars = addr(unsafe.SliceData(r.storage))
 	r.allMask = ^uint64(0)
-	r.pause = [2]int64{0, int64(retryPause)}
+	r.pause = unix.NsecToTimespec(retryPause)
 	r.errFD = -1
-	r.failed, r.errno, r.ended = 0, 0, 0
+	r.failed, r.errno, r.ended = 0, 0, [2]uint32{}
 	atomic.StoreInt32(&r.pidfd, -1)
 	atomic.StoreInt32(&r.tid, 0)
 	atomic.StoreInt32(&r.runs, 0)
 	atomic.StoreInt32(&r.shares, 0)
 	r.second.reset()
+	r.stack.frame.reset(&r.run, nil)
 	return r
 }
 
 // place is the address of a place.
-func (r *Run) place(p place) uint64 {
+func (r *Run) place(p place) uintptr {
 	switch p {
 	case placeArgs:
 		return addr(&r.second.args)
+	case placeStack:
+		return r.second.stack.top()
 	case placeTID:
 		return addr(&r.tid)
 	case placeWord:
@@ -178,8 +195,6 @@ func (r *Run) place(p place) uint64 {
 		return addr(&r.second.state)
 	case placeArena:
 		return addr(unsafe.SliceData(r.prog.arena))
-	case placeNone:
-		return 0
 	}
 	return addr(&r.oldMask)
 }
@@ -211,6 +226,11 @@ func Errno(result uint64) syscall.Errno {
 		return syscall.Errno(-result)
 	}
 	return 0
+}
+
+// Timespec reads a struct timespec that a call has stored in a variable and the next.
+func (r *Run) Timespec(v Var) time.Duration {
+	return time.Duration((*unix.Timespec)(unsafe.Pointer(&r.storage[v])).Nano())
 }
 
 // Pidfd is the child's pidfd, and -1 where none was asked for.
@@ -265,7 +285,7 @@ func (c Clone) waits() bool { return c.Flags&unix.CLONE_VFORK != 0 }
 // The child of a program with a relay is the second child; see [Builder.Relay]. The
 // pid is 0 where the first child has ended without making it.
 func (r *Run) Start(c Clone) (pid int, err syscall.Errno) {
-	r.errFD = int64(c.ErrFD)
+	r.errFD = c.ErrFD
 	if r.prog.relay.there {
 		return r.startRelayed(c)
 	}
@@ -287,28 +307,28 @@ func (r *Run) Start(c Clone) (pid int, err syscall.Errno) {
 		return 0, syscall.Errno(-r.pid)
 	}
 	atomic.StoreInt32(&r.runs, 1)
-	return int(r.pid), 0
+	return r.pid, 0
 }
 
 func (r *Run) clone3(c Clone) {
 	r.clone = cloneArgs{
 		flags:      c.Flags | unix.CLONE_PARENT_SETTID,
-		pidFD:      addr(&r.pidfd),
-		childTID:   addr(&r.shares),
-		parentTID:  addr(&r.tid),
+		pidFD:      uint64(addr(&r.pidfd)),
+		childTID:   uint64(addr(&r.shares)),
+		parentTID:  uint64(addr(&r.tid)),
 		exitSignal: c.exitSignal(),
-		stack:      r.stackBase(),
+		stack:      uint64(r.stack.base()),
 		stackSize:  stackSize,
 		cgroup:     uint64(c.Cgroup),
 	}
 	r.nr = unix.SYS_CLONE3
-	r.arg = [5]uint64{addr(&r.clone), uint64(unsafe.Sizeof(r.clone))}
+	r.arg = [5]uintptr{addr(&r.clone), unsafe.Sizeof(r.clone)}
 }
 
 // legacy prepares clone(2), which has one place for either the pidfd or the pid.
 // That of what the child stores when it first runs, or the kernel clears when it no
-// longer shares memory, is an argument later on arm64; the other of the two is
-// unused.
+// longer shares memory, is the fourth argument on amd64, else the fifth; the other
+// of the two is unused.
 func (r *Run) legacy(c Clone) {
 	id, word := &r.pidfd, &r.shares
 	if c.Flags&unix.CLONE_PIDFD == 0 {
@@ -319,7 +339,7 @@ func (r *Run) legacy(c Clone) {
 		word = &r.runs
 	}
 	r.nr = unix.SYS_CLONE
-	r.arg = [5]uint64{c.Flags | c.exitSignal(), r.stackBase() + stackSize, addr(id), addr(word), addr(word)}
+	r.arg = [5]uintptr{uintptr(c.Flags | c.exitSignal()), r.stack.top(), addr(id), addr(word), addr(word)}
 }
 
 // Await waits until a child that was made without CLONE_VFORK does not share
@@ -368,28 +388,28 @@ const (
 	futexWake = 1
 )
 
-func (r *Run) stackBase() uint64 {
-	return (addr(&r.stack[0]) + stackAlign - 1) &^ (stackAlign - 1)
-}
-
 // Failure returns the step at which the child failed, and why; ok is false when
 // it did not fail.
 func (r *Run) Failure() (s Step, err syscall.Errno, ok bool) {
 	if r.failed == 0 {
 		return Step{}, 0, false
 	}
-	i := (r.failed - r.ops) / uint64(unsafe.Sizeof(Op{}))
+	i := (r.failed - r.ops) / unsafe.Sizeof(Op{})
 	if step := r.prog.ops[i].step; step >= 0 {
 		s = r.prog.steps[step]
 	}
 	return s, syscall.Errno(r.errno), true
 }
 
-// IsRecord reports whether a word is the first one of a failure record, which is where in
-// memory the operation is. No result of a system call is.
-func (r *Run) IsRecord(word uint64) bool {
-	size := uint64(len(r.prog.ops)) * uint64(unsafe.Sizeof(Op{}))
-	return word-r.ops < size
+// IsRecord reports whether 64 bits are the first ones of a failure record, which is where in
+// memory the operation is. No result of a system call is. With words of 32 bits they are the
+// whole record: the upper half is the errno, and of a result it is 0, or as far from it as can be.
+func (r *Run) IsRecord(first uint64) bool {
+	const errnos = -1 - errnoFloor
+	if high := first >> 32; wordSize == 4 && (high == 0 || high > errnos) {
+		return false
+	}
+	return uintptr(first)-r.ops < uintptr(len(r.prog.ops))*unsafe.Sizeof(Op{})
 }
 
 // SetRecord stores a failure record that the child wrote to Clone.ErrFD.
@@ -397,9 +417,9 @@ func (r *Run) SetRecord(b []byte) bool {
 	if len(b) != RecordSize {
 		return false
 	}
-	r.failed = *(*uint64)(unsafe.Pointer(&b[0]))
-	r.errno = *(*uint64)(unsafe.Pointer(&b[8]))
+	r.failed = *(*uintptr)(unsafe.Pointer(&b[0]))
+	r.errno = *(*uintptr)(unsafe.Pointer(&b[wordSize]))
 	return true
 }
 
-func addr[T any](p *T) uint64 { return uint64(uintptr(unsafe.Pointer(p))) }
+func addr[T any](p *T) uintptr { return uintptr(unsafe.Pointer(p)) }

@@ -1,4 +1,4 @@
-//go:build amd64 || arm64
+//go:build 386 || amd64 || arm64
 
 package raw
 
@@ -58,7 +58,7 @@ func TestVarArgInTheFirstPositions(t *testing.T) {
 	fd, buf, n := p.Var(), p.Var(), p.Var()
 	p.call(Write, VarArg(fd, 0), VarArg(buf, 1), VarArg(n, -1))
 	p.exit(0)
-	got := perform(t, p.Build(), map[Var]uint64{fd: uint64(w.Fd()), buf: addr(&text[0]), n: uint64(len(text))})
+	got := perform(t, p.Build(), map[Var]uint64{fd: uint64(w.Fd()), buf: uint64(addr(&text[0])), n: uint64(len(text))})
 	if !got.exited(0) {
 		t.Fatalf("%+v", got)
 	}
@@ -309,7 +309,7 @@ func TestRetryIsBounded(t *testing.T) {
 		if d := time.Since(began); d < time.Duration(n)*retryPause {
 			t.Errorf("%d retries took only %v", n, d)
 		}
-		if s := got.usage.Nvcsw; s < int64(n)/2 || s > int64(n)+few {
+		if s := int64(got.usage.Nvcsw); s < int64(n)/2 || s > int64(n)+few {
 			t.Errorf("%d retries, %d sleeps", n, s)
 		}
 	}

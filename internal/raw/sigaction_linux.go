@@ -1,4 +1,4 @@
-//go:build amd64 || arm64
+//go:build 386 || amd64 || arm64
 
 package raw
 
@@ -11,7 +11,8 @@ import (
 
 // sigaction is the kernel's struct sigaction.
 type sigaction struct {
-	handler, flags, restorer, mask uint64
+	handler, flags, restorer uintptr
+	mask                     uint64
 }
 
 const (

@@ -1,4 +1,4 @@
-//go:build amd64 || arm64
+//go:build 386 || amd64 || arm64
 
 package raw
 
@@ -168,7 +168,7 @@ func (p *stormPrograms) spawn(n, g int, group bool) error {
 			return fmt.Errorf("spawn %d: %w", i, err)
 		}
 		if now := mask(); now != before {
-			return fmt.Errorf("spawn %d: mask %#x, was %#x", i, now.Val[0], before.Val[0])
+			return fmt.Errorf("spawn %d: mask %#x, was %#x", i, Mask(&now), Mask(&before))
 		}
 		if ok {
 			ran++

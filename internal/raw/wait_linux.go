@@ -1,4 +1,4 @@
-//go:build amd64 || arm64
+//go:build 386 || amd64 || arm64
 
 package raw
 
@@ -25,19 +25,19 @@ type siginfo struct {
 	signo  int32
 	errno  int32
 	code   int32
-	_      int32
+	_      [wordSize/4 - 1]int32 // what follows may have pointers
 	pid    int32
 	uid    uint32
 	status int32
-	_      [100]byte
+	_      [108 - wordSize]byte
 }
 
 func _() {
 	var x [1]struct{}
 	_ = x[unsafe.Offsetof(siginfo{}.code)-8]
-	_ = x[unsafe.Offsetof(siginfo{}.pid)-16]
-	_ = x[unsafe.Offsetof(siginfo{}.uid)-20]
-	_ = x[unsafe.Offsetof(siginfo{}.status)-24]
+	_ = x[unsafe.Offsetof(siginfo{}.pid)-8-wordSize]
+	_ = x[unsafe.Offsetof(siginfo{}.uid)-12-wordSize]
+	_ = x[unsafe.Offsetof(siginfo{}.status)-16-wordSize]
 	_ = x[unsafe.Sizeof(siginfo{})-128]
 }
 
@@ -196,7 +196,7 @@ func RoomFor(n int) syscall.Errno {
 	b.Call(0, Prctl, Int(unix.PR_SET_PDEATHSIG), Int(int64(unix.SIGKILL)), zero, zero, zero).Ignore()
 	b.Call(0, Getppid).Keep(parent)
 	b.Call(0, ExitGroup, zero).SkipEqual(parent, uint64(os.Getpid()))
-	b.Call(0, Futex, b.AddrOf(awake), Int(futexWait), zero, b.Words(roomTime, 0)).Ignore()
+	b.Call(0, Futex, b.AddrOf(awake), Int(futexWait), zero, b.Struct(Int(roomTime), Int(0))).Ignore()
 	b.Call(0, ExitGroup, zero)
 	p := b.Build()
 	var failed syscall.Errno

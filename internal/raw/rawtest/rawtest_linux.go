@@ -6,6 +6,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/raw"
 )
 
 // AddFilter gives the calling thread one seccomp filter more; it needs no_new_privs
@@ -24,7 +26,7 @@ func IgnoreSignal(sig syscall.Signal) error {
 
 // SetGroups sets the groups of the calling thread alone.
 func SetGroups(groups ...uint32) error {
-	return asError(unix.RawSyscall(unix.SYS_SETGROUPS, uintptr(len(groups)), uintptr(unsafe.Pointer(unsafe.SliceData(groups))), 0))
+	return asError(unix.RawSyscall(uintptr(raw.Setgroups.Number()), uintptr(len(groups)), uintptr(unsafe.Pointer(unsafe.SliceData(groups))), 0))
 }
 
 func asError(_, _ uintptr, errno syscall.Errno) error {

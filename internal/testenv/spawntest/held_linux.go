@@ -1,4 +1,4 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+//go:build (386 || amd64 || arm64) && !android && !spawn_forkexec
 
 package spawntest
 
@@ -104,7 +104,8 @@ func CancelHeld(t *testing.T, s *spawn.Spec) {
 // HeldOpening is a child of this process that waits for the other end of a FIFO, 0
 // if there is none after a long time.
 func HeldOpening() (pid int) {
-	opens := fmt.Sprintf("%d 0xffffffffffffff9c ", unix.SYS_OPENAT)
+	here := unix.AT_FDCWD
+	opens := fmt.Sprintf("%d %#x ", unix.SYS_OPENAT, uintptr(here))
 	testenv.Soon(func() bool {
 		lists, _ := filepath.Glob("/proc/self/task/*/children")
 		for _, list := range lists {

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"slices"
 )
 
 // Write makes path a program for this machine that exits with a status of 0 to
@@ -30,12 +29,19 @@ func Write(path string, status int) error {
 }
 
 // Code is the program's instructions: exit_group(status), and a trap after it.
-// arch is a GOARCH, amd64 or arm64.
+// arch is a GOARCH, 386, amd64 or arm64.
 func Code(arch string, status int) ([]byte, error) {
 	if status < 0 || status > 255 {
 		return nil, fmt.Errorf("tiny: exit status %d is not in 0 to 255", status)
 	}
 	switch arch {
+	case "386":
+		return []byte{
+			0xbb, byte(status), 0, 0, 0, // mov ebx, status
+			0xb8, 252, 0, 0, 0, // mov eax, SYS_exit_group
+			0xcd, 0x80, // int 0x80
+			0x0f, 0x0b, // ud2
+		}, nil
 	case "amd64":
 		return []byte{
 			0xbf, byte(status), 0, 0, 0, // mov edi, status
@@ -56,7 +62,8 @@ func Code(arch string, status int) ([]byte, error) {
 
 // waiters are programs that do nothing until they are killed.
 var waiters = map[string][]byte{
-	// mov eax, SYS_pause; syscall; jmp to the start
+	// mov eax, SYS_pause; int 0x80 or syscall; jmp to the start
+	"386":   {0xb8, 29, 0, 0, 0, 0xcd, 0x80, 0xeb, 0xf7},
 	"amd64": {0xb8, 34, 0, 0, 0, 0x0f, 0x05, 0xeb, 0xf7},
 	// mov x8, SYS_ppoll; svc 0; b to the start; the arguments are zero at first
 	"arm64": {0x28, 0x09, 0x80, 0xd2, 0x01, 0, 0, 0xd4, 0xfe, 0xff, 0xff, 0x17},
@@ -65,12 +72,11 @@ var waiters = map[string][]byte{
 // WriteWaiter makes path a program that does nothing until it is killed, so that it
 // can be looked at.
 func WriteWaiter(path string) error {
-	image, err := Image(runtime.GOARCH, 0)
-	if err != nil {
-		return err
+	code, ok := waiters[runtime.GOARCH]
+	if !ok {
+		return fmt.Errorf("tiny: %s: %w", runtime.GOARCH, errors.ErrUnsupported)
 	}
-	copy(image[headerSize+progSize:], waiters[runtime.GOARCH])
-	return os.WriteFile(path, image, 0o755)
+	return os.WriteFile(path, File(runtime.GOARCH, code), 0o755)
 }
 
 func words(w ...uint32) []byte {
@@ -81,38 +87,91 @@ func words(w ...uint32) []byte {
 	return b
 }
 
-var machines = map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}
+var machines = map[string]elf.Machine{"386": elf.EM_386, "amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}
 
 const (
-	loadAt     = 0x400000
-	pageSize   = 0x10000 // the largest of the architectures
-	headerSize = 64
-	progSize   = 56
+	loadAt   = 0x400000
+	pageSize = 0x10000 // the largest of the architectures
 )
 
-// Image is the program as a file: one segment that holds the headers and the
-// code.
+// Image is the program as a file.
 func Image(arch string, status int) ([]byte, error) {
 	code, err := Code(arch, status)
 	if err != nil {
 		return nil, err
 	}
-	const start = headerSize + progSize
-	size := uint64(start + len(code))
-	header := elf.Header64{
-		Ident: [elf.EI_NIDENT]byte{
-			0x7f, 'E', 'L', 'F', byte(elf.ELFCLASS64), byte(elf.ELFDATA2LSB), byte(elf.EV_CURRENT),
-		},
-		Type: uint16(elf.ET_EXEC), Machine: uint16(machines[arch]), Version: uint32(elf.EV_CURRENT),
-		Entry: loadAt + start, Phoff: headerSize,
-		Ehsize: headerSize, Phentsize: progSize, Phnum: 1,
+	return File(arch, code), nil
+}
+
+// File is a program of code that starts with its first byte: one segment that holds the
+// headers and the code.
+func File(arch string, code []byte) []byte { return fileAt(arch, loadAt, code) }
+
+// Unloadable is a program that the kernel finds out about when the memory of who runs it
+// is gone: its segment is where no memory can be.
+func Unloadable(arch string) []byte {
+	if arch == "386" {
+		return fileAt(arch, 1<<32-0x1000, nil)
 	}
-	prog := elf.Prog64{
-		Type: uint32(elf.PT_LOAD), Flags: uint32(elf.PF_R | elf.PF_X),
-		Vaddr: loadAt, Paddr: loadAt, Filesz: size, Memsz: size, Align: pageSize,
+	return fileAt(arch, 1<<52, nil)
+}
+
+// Interpreted is the head of a program that wants an interpreter.
+func Interpreted(arch, interpreter string) []byte {
+	text := append([]byte(interpreter), 0)
+	start, size := headersSize(arch), uint64(len(text))
+	return append(headers(arch, 0, elf.ProgHeader{Type: elf.PT_INTERP, Flags: elf.PF_R, Off: start, Filesz: size, Memsz: size, Align: 1}), text...)
+}
+
+func fileAt(arch string, address uint64, code []byte) []byte {
+	start := headersSize(arch)
+	size := start + uint64(len(code))
+	return append(headers(arch, address+start, elf.ProgHeader{
+		Type: elf.PT_LOAD, Flags: elf.PF_R | elf.PF_X, Vaddr: address, Paddr: address, Filesz: size, Memsz: size, Align: pageSize,
+	}), code...)
+}
+
+// Sizes of the header of a file, and of that of a segment, with 32 and with 64 bits.
+const (
+	header32, prog32 = 52, 32
+	header64, prog64 = 64, 56
+)
+
+func headersSize(arch string) uint64 {
+	if arch == "386" {
+		return header32 + prog32
 	}
+	return header64 + prog64
+}
+
+// headers describe a file with one segment.
+func headers(arch string, entry uint64, p elf.ProgHeader) []byte {
 	var b bytes.Buffer
-	_ = binary.Write(&b, binary.LittleEndian, header) // neither can fail
-	_ = binary.Write(&b, binary.LittleEndian, prog)
-	return slices.Concat(b.Bytes(), code), nil
+	put := func(x any) { _ = binary.Write(&b, binary.LittleEndian, x) } // can't fail
+	if arch == "386" {
+		put(elf.Header32{
+			Ident: ident(elf.ELFCLASS32),
+			Type:  uint16(elf.ET_EXEC), Machine: uint16(machines[arch]), Version: uint32(elf.EV_CURRENT),
+			Entry: uint32(entry), Phoff: header32, Ehsize: header32, Phentsize: prog32, Phnum: 1,
+		})
+		put(elf.Prog32{
+			Type: uint32(p.Type), Off: uint32(p.Off), Vaddr: uint32(p.Vaddr), Paddr: uint32(p.Paddr),
+			Filesz: uint32(p.Filesz), Memsz: uint32(p.Memsz), Flags: uint32(p.Flags), Align: uint32(p.Align),
+		})
+		return b.Bytes()
+	}
+	put(elf.Header64{
+		Ident: ident(elf.ELFCLASS64),
+		Type:  uint16(elf.ET_EXEC), Machine: uint16(machines[arch]), Version: uint32(elf.EV_CURRENT),
+		Entry: entry, Phoff: header64, Ehsize: header64, Phentsize: prog64, Phnum: 1,
+	})
+	put(elf.Prog64{
+		Type: uint32(p.Type), Flags: uint32(p.Flags), Off: p.Off, Vaddr: p.Vaddr, Paddr: p.Paddr,
+		Filesz: p.Filesz, Memsz: p.Memsz, Align: p.Align,
+	})
+	return b.Bytes()
+}
+
+func ident(class elf.Class) [elf.EI_NIDENT]byte {
+	return [elf.EI_NIDENT]byte{0x7f, 'E', 'L', 'F', byte(class), byte(elf.ELFDATA2LSB), byte(elf.EV_CURRENT)}
 }

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -17,12 +18,12 @@ import (
 )
 
 func supported() bool {
-	return runtime.GOOS == "linux" && (runtime.GOARCH == "amd64" || runtime.GOARCH == "arm64")
+	return runtime.GOOS == "linux" && slices.Contains([]string{"386", "amd64", "arm64"}, runtime.GOARCH)
 }
 
 func TestWaiterWaits(t *testing.T) {
 	if !supported() {
-		testenv.Skip(t, "the programs are for Linux on amd64 and arm64")
+		testenv.Skip(t, "the programs are for Linux on 386, amd64 and arm64")
 	}
 	path := filepath.Join(t.TempDir(), "waiter")
 	if err := tiny.WriteWaiter(path); err != nil {
@@ -42,7 +43,7 @@ func TestWaiterWaits(t *testing.T) {
 
 func TestProgramExitsWithStatus(t *testing.T) {
 	if !supported() {
-		testenv.Skip(t, "the programs are for Linux on amd64 and arm64")
+		testenv.Skip(t, "the programs are for Linux on 386, amd64 and arm64")
 	}
 	path := filepath.Join(t.TempDir(), "tiny")
 	for _, status := range []int{0, 1, 42, 255} {
@@ -62,7 +63,7 @@ func TestProgramExitsWithStatus(t *testing.T) {
 }
 
 func TestImage(t *testing.T) {
-	for arch, machine := range map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64} {
+	for arch, machine := range map[string]elf.Machine{"386": elf.EM_386, "amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64} {
 		image, err := tiny.Image(arch, 7)
 		if err != nil {
 			t.Fatal(err)

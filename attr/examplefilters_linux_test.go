@@ -1,4 +1,6 @@
-//go:build (amd64 || arm64) && !android && !spawn_forkexec
+// On 386 the programs of the examples may be for amd64, whose calls have other numbers.
+
+//go:build (386 || amd64 || arm64) && !386 && !android && !spawn_forkexec
 
 package attr_test
 
@@ -46,4 +48,36 @@ func ExampleSeccompListener() {
 	}
 	fmt.Println(state.ExitCode())
 	// Output: 7
+}
+
+// The program may read and execute the files of the system's directories. It has no
+// network, and may not trace other programs.
+func Example_sandbox() {
+	rules, err := attr.NewLandlock(attr.LandlockRules{
+		Execute:    []string{"/bin", "/usr", "/lib"},
+		Write:      []string{"/dev/null"},
+		BestEffort: true,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer rules.Close()
+	arch := map[string]uint32{"amd64": unix.AUDIT_ARCH_X86_64, "arm64": unix.AUDIT_ARCH_AARCH64}[runtime.GOARCH]
+	const x32 = 0x40000000
+	filter := []attr.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 4}, // arch of struct seccomp_data
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 3, K: arch},
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}, // nr
+		{Code: unix.BPF_JMP | unix.BPF_JGE | unix.BPF_K, Jt: 1, K: x32},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 1, K: unix.SYS_UNSHARE},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+	}
+	output("unshare --user true 2>/dev/null || echo no namespaces", attr.List{
+		attr.NoNewPrivs{},
+		rules.Attr(),
+		attr.Seccomp{Filter: filter},
+		attr.Personality(attr.PersonalityNoASLR),
+	})
+	// Output: no namespaces
 }

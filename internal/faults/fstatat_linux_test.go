@@ -1,0 +1,7 @@
+//go:build (386 || amd64 || arm64) && !386 && !android && !spawn_forkexec
+
+package faults_test
+
+import "golang.org/x/sys/unix"
+
+const sysFstatat = unix.SYS_NEWFSTATAT

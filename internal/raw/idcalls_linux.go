@@ -1,0 +1,14 @@
+//go:build !(386 || arm)
+
+package raw
+
+import "golang.org/x/sys/unix"
+
+// The calls that take or return ids of 32 bits.
+const (
+	sysGetuid    = unix.SYS_GETUID
+	sysGetgid    = unix.SYS_GETGID
+	sysSetgroups = unix.SYS_SETGROUPS
+	sysSetresuid = unix.SYS_SETRESUID
+	sysSetresgid = unix.SYS_SETRESGID
+)
