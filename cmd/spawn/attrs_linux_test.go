@@ -52,7 +52,7 @@ func everyFlag(t *testing.T) [][]string {
 		{
 			"--reset-ids", "--reset-env", "--caps", "none", "--coredump-filter", "none", "--deny-write-exec", "--no-huge-pages", "--merge-pages",
 			"--selinux-context", "a", "--apparmor-profile", "b", "--die-with-parent",
-			"--sha256", strings.Repeat("0a", 32), "--argv0", "a", "--unset-env", "A", "--add-nice", "1", "--new", "user,mount,time", "--monotonic", "1h", "--boottime", "-86400", "--mount-proc", "--persist", "user=/f", "--map-self", "--bind", "/", "--ro-bind", "/a", "--dev-bind", "/dev:/b",
+			"--sha256", strings.Repeat("0a", 32), "--argv0", "a", "--unset-env", "A", "--add-nice", "1", "--optional", "add-nice", "--new", "user,mount,time", "--monotonic", "1h", "--boottime", "-86400", "--mount-proc", "--persist", "user=/f", "--map-self", "--bind", "/", "--ro-bind", "/a", "--dev-bind", "/dev:/b",
 			"--tmpfs", "/tmp", "--proc", "/proc", "--dev", "/dev", "--dir", "/d", "--symlink", "d:/e", "--pty", "--status-fd", "1",
 		},
 	}

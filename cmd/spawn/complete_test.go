@@ -51,6 +51,7 @@ func TestCompletions(t *testing.T) {
 		"spawn -l nofile=or":                 "nofile=original",
 		"spawn --caps net_adm":               "net_admin",
 		"spawn --caps chown,net_adm":         "chown,net_admin",
+		"spawn --optional nice,nu":           "nice,numa",
 		"spawn --completion b":               "bash",
 		"spawn --stdin my":                   "my file",
 		"spawn --stdin < my":                 "my file",

@@ -51,6 +51,7 @@ var valueFlags = map[string]func(text string) []completion{
 	"persist":         completeJoin,
 	"setgroups":       one(func() []string { return []string{"allow", "deny"} }),
 	"mount":           completeMount,
+	"optional":        several(func() []string { return mayLack }),
 	"stats":           one(formats),
 	"explain":         one(formats),
 	"completion":      one(func() []string { return []string{"bash", "zsh", "fish"} }),

@@ -35,6 +35,7 @@ func (o *options) checkExec() error {
 	}{
 		{"--timeout", o.timeout != nil, "nobody would be left to stop it"},
 		{"--pidfile", o.pidfile != "", "nobody would be left to remove the file"},
+		{"--optional", len(o.optional) > 0, "nobody would be left to say what is not set"},
 		{"--stats", o.stats != "", "nobody would be left to print them"},
 		{"--status-fd", o.statusFD != nil, "nobody would be left to write there"},
 		{"--progress", o.progress, "nobody would be left to show it"},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/attrlist"
 )
 
 // explanation prints the start of a program, step by step.
@@ -57,6 +58,8 @@ type attrExplained struct {
 	Name  string   `json:"name"`
 	Flags []string `json:"flags"` // those of the command line
 	Needs []need   `json:"needs,omitempty"`
+
+	Optional bool `json:"optional,omitempty"` // by --optional
 }
 
 // featureExplained is what this kernel gives of what the start uses.
@@ -80,6 +83,7 @@ type stepExplained struct {
 	Args     []argExplained `json:"args"`
 	Optional bool           `json:"optional,omitempty"`
 	Repeated bool           `json:"repeated,omitempty"`
+	MayFail  bool           `json:"may_fail,omitempty"` // the program then runs without the attribute
 	Note     string         `json:"note,omitempty"`
 }
 
@@ -143,13 +147,14 @@ func cloneFlags(s *spawn.Step) []string {
 
 func explainedAttr(index int, a attr.Attr, from *origin) attrExplained {
 	name := attrName(a)
-	return attrExplained{index, name, from.givenFor(name), needs[name]}
+	_, optional := attrlist.Optional(a)
+	return attrExplained{index, name, from.givenFor(name), needs[name], optional}
 }
 
 func explainedStep(s *spawn.Step) stepExplained {
 	e := stepExplained{
 		Part: s.Part.String(), Step: s.Name, Object: s.Object, By: "child", Call: s.Syscall, Number: s.Number,
-		Args: []argExplained{}, Optional: s.Optional, Repeated: s.Repeated, Note: s.Note,
+		Args: []argExplained{}, Optional: s.Optional, Repeated: s.Repeated, MayFail: s.MayFail, Note: s.Note,
 	}
 	if s.Parent {
 		e.By = "parent"

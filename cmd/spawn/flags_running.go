@@ -23,6 +23,8 @@ type running struct {
 	progress       bool
 	exec           bool
 	init           bool
+	optional       []string // flags
+	lacking        []lack   // of them, what was found before the start
 
 	explain, stats format
 	dump           bool
@@ -48,6 +50,7 @@ func (o *options) runFlags() []*pflag.Flag {
 		o.value(group, "pidfile", "write the process id of the program to `FILE` while it runs", name(&o.pidfile)),
 		toggle(group, "exec", "become the program: no process of spawn stays", &o.exec),
 		toggle(group, "init", "be process 1 of --new pid, with the program as a child", &o.init),
+		o.value(group, "optional", "run also if what flags of `LIST` set can't be set", gather(&o.optional, parseOptional)),
 		o.inFormat(group, "stats", "print time and memory used afterwards, in `FORMAT` text or json", &o.stats),
 		o.value(group, "status-fd", "write lines of JSON about start and end to descriptor `N`", single(&o.statusFD, parseFD)),
 		toggle(group, "progress", "show time and memory on the terminal while it runs", &o.progress),

@@ -84,11 +84,18 @@ func (o *options) sandboxAttributes() (list attr.List, err error) {
 		o.rules.InChild = o.otherFiles()
 		r, err := attr.NewLandlock(o.rules)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", o.from.flagFor("Landlock"), errors.Unwrap(err)) // without the name of the function
+			err = fmt.Errorf("%s: %w", o.from.flagFor("Landlock"), errors.Unwrap(err)) // without the name of the function
 		}
-		o.opened = append(o.opened, r)
-		o.dropped = r.Dropped()
-		list = append(list, r.Attr())
+		switch {
+		case errors.Is(err, errors.ErrUnsupported) && o.isOptional("Landlock"):
+			o.lacking = append(o.lacking, o.lackOf("Landlock", err))
+		case err != nil:
+			return nil, err
+		default:
+			o.opened = append(o.opened, r)
+			o.dropped = r.Dropped()
+			list = append(list, r.Attr())
+		}
 	}
 	if o.noASLR {
 		p := attr.PersonalityNoASLR

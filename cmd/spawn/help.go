@@ -205,6 +205,15 @@ about the parent of spawn. Flags that need a process beside the program are refu
 as are new user and pid namespaces; docs/command.md lists them. --setsid fails
 where spawn leads a process group, as each job of a shell does.
 
+Optional flags. What can't be set is an error, and PROGRAM does not run. With --optional
+it runs without what the flags of LIST set, after a message on standard error, and an
+element of "lacks" in the line started of --status-fd. A value that makes no sense
+stays an error. Flags that may be in LIST are nice, add-nice, sched without --util, cpus,
+ioprio, timer-slack, numa, core-sched, rlimit, oom-score-adj, subreaper, coredump-filter,
+no-huge-pages, merge-pages, no-aslr and personality, and of those that restrict PROGRAM
+no-new-privs, landlock, seccomp, deny-write-exec and keyring. "landlock" is for all rules
+together; it and seccomp need --no-new-privs.
+
 --timeout stops the program by TERM, or the signal of --stop-signal, and kills it
 by KILL if it has not ended 10 s later; with --tree what it has started, too, and
 with --setsid or --setpgid 0 its process group. A DURATION is in seconds, or has a

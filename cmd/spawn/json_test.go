@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -33,6 +34,12 @@ func decoded[T any](t *testing.T, text string) (list []T) {
 // told runs spawn with --status-fd 5, and returns what is told there.
 func told(t *testing.T, args ...string) (result, []event) {
 	t.Helper()
+	return toldBy(t, spawnCmd(t, append([]string{"--status-fd", "5"}, args...)...))
+}
+
+// toldBy runs a command with --status-fd 5.
+func toldBy(t *testing.T, cmd *exec.Cmd) (result, []event) {
+	t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +50,6 @@ func told(t *testing.T, args ...string) (result, []event) {
 		t.Fatal(err)
 	}
 	defer null.Close()
-	cmd := spawnCmd(t, append([]string{"--status-fd", "5"}, args...)...)
 	cmd.ExtraFiles = []*os.File{null, null, w}
 	end := finish(t, cmd)
 	w.Close()

@@ -93,7 +93,9 @@ func run(p *spawn.Program, o *options) (*ending, error) {
 	if err := o.persist(proc); err != nil {
 		return nil, err
 	}
-	o.told.started(proc, o)
+	lacks := o.lacks(proc)
+	o.told.started(proc, o, lacks)
+	sayLacks(lacks)
 	if err := pid.write(fmt.Sprintln(proc.Pid())); err != nil {
 		fmt.Fprintln(os.Stderr, "spawn:", err) // the program runs
 	}

@@ -23,7 +23,7 @@ func (o *options) spec() (*spawn.Spec, error) {
 	if err := o.running.check(); err != nil {
 		return nil, err
 	}
-	if err := cmp.Or(o.checkExec(), o.checkInit()); err != nil {
+	if err := cmp.Or(o.checkExec(), o.checkInit(), o.checkOptional()); err != nil {
 		return nil, err
 	}
 	s := &spawn.Spec{Args: o.program}
@@ -278,6 +278,7 @@ func (o *options) attributes() (attr.List, error) {
 		}
 		all = append(all, list...)
 	}
+	o.makeOptional(all)
 	return all, nil
 }
 

@@ -33,6 +33,7 @@ type event struct {
 	Program    string            `json:"program,omitempty"`
 	HeldBy     string            `json:"tree_held_by,omitempty"`
 	Namespaces map[string]uint64 `json:"namespaces,omitempty"` // numbers of the files in /proc/PID/ns
+	Lacks      []lack            `json:"lacks,omitempty"`      // of --optional
 	endEvent
 	failureEvent
 	Status *int `json:"status,omitempty"` // as a shell finds that of spawn; not with started
@@ -95,11 +96,11 @@ func (w *statusWriter) write(e *event) {
 }
 
 // started says that the program runs.
-func (w *statusWriter) started(proc *spawn.Process, o *options) {
+func (w *statusWriter) started(proc *spawn.Process, o *options, lacks []lack) {
 	if w == nil {
 		return
 	}
-	e := &event{Event: "started", Spawn: os.Getpid(), PID: proc.Pid(), Program: o.program[0], Namespaces: namespacesOf(proc.Pid())}
+	e := &event{Event: "started", Spawn: os.Getpid(), PID: proc.Pid(), Program: o.program[0], Namespaces: namespacesOf(proc.Pid()), Lacks: lacks}
 	if o.held != nil {
 		e.HeldBy = o.held.Holds().By.String()
 	}
@@ -141,6 +142,11 @@ func (w *statusWriter) failed(err error, message string) {
 	}
 	status, _ := classify(err)
 	status = shown(status)
+	w.write(&event{Event: "failed", Spawn: os.Getpid(), failureEvent: failureOf(err, message), Status: &status})
+}
+
+// failureOf is an error with what a program can tell it by.
+func failureOf(err error, message string) failureEvent {
 	f := failureEvent{Error: message}
 	var failed *spawn.Error
 	if errors.As(err, &failed) {
@@ -150,7 +156,7 @@ func (w *statusWriter) failed(err error, message string) {
 	if errors.As(err, &errno) {
 		f.Errno = int(errno)
 	}
-	w.write(&event{Event: "failed", Spawn: os.Getpid(), failureEvent: f, Status: &status})
+	return f
 }
 
 // namespacesOf are the namespaces of a process, as far as this process may know them.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/attrlist"
 	"github.com/safespawn/spawn/internal/plan"
 )
 
@@ -137,6 +138,7 @@ func (o *origin) flagOf(e *spawn.Error) string {
 
 // attrName is the name of an attribute, as in messages of the library.
 func attrName(a attr.Attr) string {
+	a, _ = attrlist.Optional(a)
 	name := strings.TrimPrefix(fmt.Sprintf("%T", a), "attr.")
 	if name == "inTree" {
 		name = "Tree.Attr"
