@@ -85,7 +85,7 @@ func makeGroup(parent string) (*Group, error) {
 // taken reports whether an error is that somebody else has made a directory, or
 // takes it for a leftover.
 func taken(err error) bool {
-	return errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.EWOULDBLOCK)
+	return errors.Is(err, fs.ErrExist) || noMore(err) || errors.Is(err, unix.EWOULDBLOCK)
 }
 
 func tryGroup(path string) (*Group, error) {
@@ -101,17 +101,28 @@ func tryGroup(path string) (*Group, error) {
 	return g, nil
 }
 
-// openGroup opens and locks a group; it fails at once if somebody else has it.
+// openGroup opens and locks a group; it fails at once if somebody else has it, or has
+// removed it.
 func openGroup(path string) (*Group, error) {
 	g, err := openUnlocked(path)
 	if err != nil {
 		return nil, err
 	}
-	if err := g.dir.With(func(fd int) error { return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) }); err != nil {
+	if err := g.dir.With(lock); err != nil {
 		g.close()
 		return nil, &fs.PathError{Op: "flock", Path: path, Err: err}
 	}
 	return g, nil
+}
+
+// lock locks the directory of a group. Until then who doesn't know its owner may take it
+// for a leftover. Whoever removes it has locked it, so that it lasts if it is there now.
+func lock(fd int) error {
+	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return err
+	}
+	_, err := readFile(fd, "cgroup.events")
+	return err
 }
 
 func openUnlocked(path string) (*Group, error) {
