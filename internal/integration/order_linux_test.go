@@ -77,19 +77,20 @@ func allAttributes(t *testing.T) []*spawn.Spec {
 	}}
 	most.PIDVariable = "LISTEN_PID"
 	a := &most.Actions
-	a.Open(10, "/dev/null", os.O_RDONLY, 0)
-	a.OpenAt(11, 10, "x", os.O_RDONLY, 0)
-	a.OpenAt2(11, 10, "x", os.O_RDONLY, 0, 0)
+	n := int(ruleset.Fd()) + 1 // no file of an attribute is in the way, and so moved before its phase
+	a.Open(n, "/dev/null", os.O_RDONLY, 0)
+	a.OpenAt(n+1, n, "x", os.O_RDONLY, 0)
+	a.OpenAt2(n+1, n, "x", os.O_RDONLY, 0, 0)
 	a.Mkdir("x", 0o700)
 	a.Symlink("x", "y")
-	a.Dup2(10, 12)
-	a.File(null, 13)
-	a.Close(12)
-	a.Open(30, "/dev/null", os.O_RDONLY, 0)
-	a.CloseFrom(20)
+	a.Dup2(n, n+2)
+	a.File(null, n+3)
+	a.Close(n + 2)
+	a.Open(n+20, "/dev/null", os.O_RDONLY, 0)
+	a.CloseFrom(n + 10)
 	a.Inherit(int(null.Fd()))
 	a.Chdir("/")
-	a.Fchdir(10)
+	a.Fchdir(n)
 	a.Tcsetpgrp(0)
 	other := &spawn.Spec{Path: "/bin/true", Attr: attr.List{
 		attr.Setpgid{}, attr.Foreground{File: null}, attr.NoFileOriginal, attr.IDs{Root: true}, attr.PivotRoot("/"),
