@@ -124,3 +124,21 @@ func TestREADMENumbers(t *testing.T) {
 		t.Error("the report does not begin with what a user asks, or does not end with the goals")
 	}
 }
+
+// TestNoTemporaryFiles wants the library and the command to make no temporary file, whose
+// name somebody could guess.
+func TestNoTemporaryFiles(t *testing.T) {
+	root, found, files := sources(t), regexp.MustCompile(`\b(CreateTemp|MkdirTemp|TempDir)\b|"/tmp`), 0
+	walk(t, root, ".go", func(name string) {
+		if strings.HasSuffix(name, "_test.go") || regexp.MustCompile(`^(internal/testenv|bench|examples|tools)/`).MatchString(name) {
+			return
+		}
+		files++
+		if m := found.FindString(page(t, name)); m != "" {
+			t.Errorf("%s: %s", name, m)
+		}
+	})
+	if files < 100 {
+		t.Errorf("%d files", files)
+	}
+}
