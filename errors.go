@@ -173,7 +173,7 @@ type Error struct {
 // Error returns the path, the step, the object, the cause and the hint, in one
 // line.
 func (e *Error) Error() string {
-	text := "spawn " + e.Path + ": " + e.Step
+	text := "spawn " + plan.Printable(e.Path) + ": " + e.Step
 	if e.Object != "" {
 		text += " " + plan.Printable(e.Object)
 	}

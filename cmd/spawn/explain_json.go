@@ -116,7 +116,8 @@ func (e *explanation) note(s *spawn.Step) {
 		}
 		e.Clone = &cloneExplained{Call: s.Syscall, Flags: cloneFlags(s)}
 		_, after, _ := strings.Cut(s.Note, ", in cgroup ")
-		e.Clone.Cgroup, _, _ = strings.Cut(after, ";")
+		quoted, _ := strconv.QuotedPrefix(after)
+		e.Clone.Cgroup = unquoted(quoted)
 	case spawn.StepUIDMap, spawn.StepGIDMap, spawn.StepSetgroups:
 		if !s.Parent || len(s.Args) < 2 {
 			return

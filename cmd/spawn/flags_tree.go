@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"strconv"
 
 	"github.com/spf13/pflag"
@@ -54,7 +53,7 @@ func (o *options) treeAttributes() (attr.List, error) {
 	}
 	o.held = t
 	if holds := t.Holds(); o.verbose {
-		fmt.Fprintln(os.Stderr, "spawn: the tree is held by", holds)
+		complain("the tree is held by", holds)
 	}
 	return attr.List{t.Attr()}, nil
 }
@@ -65,7 +64,7 @@ func (o *keeping) closeTree() {
 		return
 	}
 	if err := o.held.Close(); err != nil {
-		fmt.Fprintln(os.Stderr, "spawn: --tree: "+new(origin).message(err))
+		complain("--tree: " + new(origin).message(err))
 	}
 }
 

@@ -220,17 +220,21 @@ with --setsid or --setpgid 0 its process group. A DURATION is in seconds, or has
 unit: ms, s, m, h or d; 0 is never. With --kill-after the program is also killed that long
 after a HUP, INT, QUIT or TERM that was passed on. As with "timeout --foreground",
 the program keeps the terminal. See docs/command.md for what else timeout(1) does.
-The file of --pidfile is locked while spawn lives, and removed at the end; a file
-that a spawn that was killed has left is used again. --progress shows nothing
+The file of --pidfile has the process id and a newline while PROGRAM runs. It is empty
+just before, locked by fcntl(2) while spawn lives, and removed at the end. A file that a
+spawn that was killed has left is used again. A file that is there must be empty or have
+a process id alone, and belong to the user of spawn or root; it must be no link, device or
+FIFO. Else it is left as it is, and PROGRAM does not run. --progress shows nothing
 where standard error is no terminal, or spawn is in its background.
 --stats, --verbose and messages go to standard error. With json, --stats and
 --explain print an object in one line; that of --explain also has the clone, the id
 maps, and what each attribute needs of the kernel and of privileges.
 
 Lines of --status-fd are JSON objects. "event" is started, with "pid" and "spawn_pid",
-when PROGRAM runs; ended, with "exit_code" or "signal", when it has ended, and with
---tree all others, too; or failed, with "error", where PROGRAM does not run. "status" is
-the exit status of spawn. N must be open for spawn. PROGRAM does not have it without
+when PROGRAM runs, and with "namespaces", unless it has ended by then; ended, with
+"exit_code" or "signal", when it has ended, and with --tree all others, too; or failed,
+with "error", where PROGRAM does not run. "status" is the exit status of spawn. N must be
+open for spawn. PROGRAM does not have it without
 --keep-fd, unless N is 0, 1 or 2.
 
 Exit status:

@@ -198,6 +198,19 @@ func TestStatsJSON(t *testing.T) {
 	fails(t, statusError, "--explain=", "true")
 }
 
+// TestExplainJSONCgroup has a name that looks as the rest of a note.
+func TestExplainJSONCgroup(t *testing.T) {
+	needEngine(t, "--cgroup", "/")
+	dir := filepath.Join(t.TempDir(), "a; \"b\", in cgroup \x1b\n")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	e := decoded[explanation](t, must(t, "--cgroup", dir, "--explain=json", "true"))[0]
+	if slices.Contains(e.Clone.Flags, "CLONE_INTO_CGROUP") != (e.Clone.Cgroup == dir) {
+		t.Errorf("%+v", e.Clone)
+	}
+}
+
 func TestExplainJSON(t *testing.T) {
 	out := must(t, "--explain=json", "--setsid", "--stdin", "/dev/null", "sh", "-c", "a & b")
 	e := decoded[explanation](t, out)[0]

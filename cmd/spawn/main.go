@@ -6,7 +6,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"runtime"
@@ -82,7 +81,7 @@ func (o *options) perform() (*ending, error) {
 		return nil, err
 	}
 	if len(o.dropped) > 0 {
-		fmt.Fprintln(os.Stderr, "spawn: landlock: this kernel lacks", strings.Join(o.dropped, ", "))
+		complain("landlock: this kernel lacks", strings.Join(o.dropped, ", "))
 	}
 	p, err := o.compile(s)
 	if err != nil {
@@ -105,7 +104,7 @@ func (o *options) statusOf(err error) int {
 	}
 	status, silent := classify(err)
 	if !silent {
-		fmt.Fprintln(os.Stderr, "spawn: "+o.from.message(err))
+		complain(o.from.message(err))
 	}
 	return status
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -84,6 +83,6 @@ func (o *options) lacks(proc *spawn.Process) []lack {
 // sayLacks says so for people.
 func sayLacks(list []lack) {
 	for _, l := range list {
-		fmt.Fprintln(os.Stderr, "spawn: goes on without "+l.Error)
+		complain("goes on without " + l.Error)
 	}
 }

@@ -3,8 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"strings"
 )
 
 // pidFile is the file of --pidfile. It is locked as long as this process lives, so
@@ -14,17 +16,26 @@ type pidFile struct {
 	path string
 }
 
-// makePidFile returns nil where no path is given. The file is empty until write.
+// makePidFile returns nil where no path is given. The file is empty until write. It may be
+// there already if it is one of pids, and of nobody else: another file is left as it is.
 func makePidFile(path string) (*pidFile, error) {
 	if path == "" {
 		return nil, nil
 	}
 	for {
-		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|noFollow, 0o644)
+		// To open a device may be to use it.
+		if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+			return nil, fmt.Errorf("--pidfile %s: %w", path, errNotRegular)
+		}
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|openCarefully, 0o644)
 		if err != nil {
 			return nil, fmt.Errorf("--pidfile: %w", err)
 		}
 		p := &pidFile{f, path}
+		if err := p.check(); err != nil {
+			_ = f.Close() // it was not written to
+			return nil, fmt.Errorf("--pidfile %s: %w", path, err)
+		}
 		if err := lockFile(f); err != nil {
 			_ = f.Close() // it was not written to
 			return nil, fmt.Errorf("--pidfile %s: it is another spawn's: %w", path, err)
@@ -39,6 +50,37 @@ func makePidFile(path string) (*pidFile, error) {
 		}
 		return p, nil
 	}
+}
+
+var errNotRegular = errors.New("it is no regular file")
+
+// check fails for a file that is no pid file, or one that somebody else can change.
+func (p *pidFile) check() error {
+	info, err := p.file.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return errNotRegular
+	}
+	if uid, other := otherOwner(info); other {
+		return fmt.Errorf("it is a file of user %d, who could change it", uid)
+	}
+	text := make([]byte, 32)
+	n, err := p.file.ReadAt(text, 0)
+	if err != nil && err != io.EOF {
+		return err
+	}
+	if !isPID(string(text[:n])) {
+		return errors.New("it has something else than a process id, and is left as it is")
+	}
+	return nil
+}
+
+// isPID reports whether a text is that of a pid file, which may be empty.
+func isPID(s string) bool {
+	line := strings.TrimSuffix(s, "\n")
+	return s == "" || len(line) <= len("4294967295") && line != "" && strings.Trim(line, "0123456789") == ""
 }
 
 // present reports whether the file still has its name.
@@ -73,7 +115,7 @@ func (p *pidFile) remove() {
 	}
 	if p.present() {
 		if err := os.Remove(p.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			fmt.Fprintln(os.Stderr, "spawn: --pidfile:", err)
+			complain("--pidfile:", err)
 		}
 	}
 	_ = p.file.Close() // nothing is left to be written

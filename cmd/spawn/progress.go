@@ -59,7 +59,7 @@ func (p *progress) show() {
 		text += ", " + mebibytes(peak) + " at most"
 	}
 	p.shown = true
-	_ = write(p.out, clearLine+printable(text)) // there is no other place to say so
+	_ = write(p.out, clearLine+tame(text)) // there is no other place to say so
 }
 
 // end clears the line.

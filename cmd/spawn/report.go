@@ -16,7 +16,7 @@ import (
 func explain(w io.Writer, steps []spawn.Step) error {
 	rows := [][4]string{{"#", "STEP", "OBJECT", "SYSTEM CALL"}}
 	for i, s := range steps {
-		rows = append(rows, [4]string{strconv.Itoa(i + 1), s.Name, printable(s.Object), s.String()})
+		rows = append(rows, [4]string{strconv.Itoa(i + 1), s.Name, tame(s.Object), tame(s.String())})
 	}
 	var width [4]int
 	for _, row := range rows {
@@ -29,14 +29,6 @@ func explain(w io.Writer, steps []spawn.Step) error {
 		fmt.Fprintf(&b, "%*s  %-*s  %-*s  %s\n", width[0], row[0], width[1], row[1], width[2], row[2], row[3])
 	}
 	return write(w, b.String())
-}
-
-// printable keeps a text in its column.
-func printable(s string) string {
-	if q := strconv.Quote(s); q[1:len(q)-1] != s {
-		return q
-	}
-	return s
 }
 
 // stats is a table of what the program has used.

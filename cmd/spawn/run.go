@@ -97,10 +97,10 @@ func run(p *spawn.Program, o *options) (*ending, error) {
 	o.told.started(proc, o, lacks)
 	sayLacks(lacks)
 	if err := pid.write(fmt.Sprintln(proc.Pid())); err != nil {
-		fmt.Fprintln(os.Stderr, "spawn:", err) // the program runs
+		complain(err) // the program runs
 	}
 	if o.stopped {
-		fmt.Fprintf(os.Stderr, "spawn: process %d is stopped; CONT, to it or to spawn, lets it go\n", proc.Pid())
+		complain("process", proc.Pid(), "is stopped; CONT, to it or to spawn, lets it go")
 	}
 	o.screen.begin()
 	r.memory, r.progress = watchMemory(proc, o.stats != ""), showProgress(o.progress, proc, o.program[0])
@@ -130,7 +130,7 @@ func reapAsInit() (stop func()) {
 	var reaper sync.WaitGroup
 	reaper.Go(func() {
 		if err := spawn.Reap(ctx); ctx.Err() == nil {
-			fmt.Fprintln(os.Stderr, "spawn: orphans are not reaped: "+new(origin).message(err))
+			complain("orphans are not reaped: " + new(origin).message(err))
 		}
 	})
 	return func() {
@@ -289,7 +289,7 @@ func (r *relay) stop(proc *spawn.Process, steps []spawn.StopStep) {
 		}()
 	}
 	if _, err := stop(ctx, steps...); err != nil && ctx.Err() == nil {
-		fmt.Fprintln(os.Stderr, "spawn: --timeout: "+new(origin).message(err))
+		complain("--timeout: " + new(origin).message(err))
 	}
 }
 

@@ -39,6 +39,48 @@ func TestPidfile(t *testing.T) {
 	}
 }
 
+// TestPidfileIsOne wants files that are none of pids, and those of others, to be left as they
+// are, and the program not to run.
+func TestPidfileIsOne(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	for _, text := range []string{"text\n", " 1\n", "1\n2\n", "1\x00", "-1\n", "\n", "0x1\n", "12345678901\n"} {
+		writeFile(t, file, text, 0o644)
+		fails(t, statusError, "--pidfile", file, "echo", "ran")
+		if got := readFile(t, file); got != text {
+			t.Errorf("%q has become %q", text, got)
+		}
+	}
+	for _, text := range []string{"", "1\n", "4194304", "4294967295\n"} {
+		writeFile(t, file, text, 0o644)
+		if got := must(t, "--pidfile", file, "echo", "ran"); got != "ran\n" {
+			t.Errorf("%q: %q", text, got)
+		}
+	}
+	fifo := file + ".fifo"
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{fifo, os.DevNull, t.TempDir()} {
+		fails(t, statusError, "--pidfile", path, "true")
+		if _, err := os.Lstat(path); err != nil {
+			t.Errorf("it was removed: %v", err)
+		}
+	}
+}
+
+// TestPidfileOfUser wants no pid in a file that another user can change.
+func TestPidfileOfUser(t *testing.T) {
+	testenv.NeedRoot(t)
+	file := writeFile(t, filepath.Join(t.TempDir(), "pid"), "1\n", 0o644)
+	if err := os.Chown(file, 54321, 0); err != nil {
+		testenv.Skip(t, "no other users here")
+	}
+	fails(t, statusError, "--pidfile", file, "true")
+	if got := readFile(t, file); got != "1\n" {
+		t.Errorf("%q", got)
+	}
+}
+
 // The file of a spawn that lives is not taken; that of one that was killed is.
 func TestPidfileOfOthers(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "pid")

@@ -130,7 +130,7 @@ func (s *screen) begin() {
 		return
 	}
 	if err := s.raw(); err != nil {
-		fmt.Fprintf(os.Stderr, "spawn: --pty: standard input: %v\n", err)
+		complain("--pty: standard input:", err)
 	}
 	s.resize() // it may have changed since
 	go s.guarded(s.input)
@@ -195,7 +195,7 @@ func (s *screen) put(b []byte) bool {
 		return true
 	}
 	if !errors.Is(err, syscall.EPIPE) {
-		fmt.Fprintf(os.Stderr, "spawn: --pty: standard output: %v\n", errors.Unwrap(err))
+		complain("--pty: standard output:", errors.Unwrap(err))
 	}
 	_ = s.master.Close() // nothing is lost that could be written
 	return false

@@ -303,5 +303,16 @@ func (o *options) close() {
 // logger writes all to standard error.
 func logger() *zap.Logger {
 	enc := zapcore.NewConsoleEncoder(zap.NewDevelopmentEncoderConfig())
-	return zap.New(zapcore.NewCore(enc, zapcore.Lock(os.Stderr), zapcore.DebugLevel))
+	return zap.New(zapcore.NewCore(enc, zapcore.Lock(logFile{os.Stderr}), zapcore.DebugLevel))
+}
+
+// logFile is a file of lines whose columns have tabs between them.
+type logFile struct{ *os.File }
+
+func (f logFile) Write(line []byte) (int, error) {
+	columns := strings.Split(strings.TrimSuffix(string(line), "\n"), "\t")
+	for i, text := range columns {
+		columns[i] = tame(text)
+	}
+	return len(line), write(f.File, strings.Join(columns, "\t")+"\n")
 }

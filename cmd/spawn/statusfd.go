@@ -72,7 +72,7 @@ func newStatusWriter(fd *int) (*statusWriter, error) {
 		defer close(w.done)
 		for line := range w.lines {
 			if _, err := w.file.Write(line); err != nil {
-				fmt.Fprintf(os.Stderr, "spawn: --status-fd %d: %v\n", *fd, errors.Unwrap(err))
+				complain(fmt.Sprintf("--status-fd %d:", *fd), errors.Unwrap(err))
 				break
 			}
 		}

@@ -124,8 +124,15 @@ func inForeground() bool {
 	return t.foreground() == ownGroup()
 }
 
-// noFollow is a flag of open for a file that must not be a link.
-const noFollow = unix.O_NOFOLLOW
+// openCarefully are the flags of open for a file that must be none but a regular file: a link
+// is none, and nothing waits for a device.
+const openCarefully = unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY
+
+// otherOwner is the owner of a file, and whether that is neither this user nor root.
+func otherOwner(info os.FileInfo) (uid uint32, other bool) {
+	uid = info.Sys().(*syscall.Stat_t).Uid
+	return uid, uid != 0 && int(uid) != os.Geteuid()
+}
 
 // lockFile locks a file for this process; it fails if another one has locked it.
 func lockFile(f *os.File) error {

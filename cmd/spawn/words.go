@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/pflag"
 
@@ -33,8 +36,27 @@ func (o *origin) note(flags *pflag.FlagSet) {
 }
 
 // message is an error in one line.
-func (o *origin) message(err error) string {
-	return strings.ReplaceAll(o.inFlags(err), "\n", `\n`)
+func (o *origin) message(err error) string { return tame(o.inFlags(err)) }
+
+// complain prints a message on standard error, where nobody may be.
+func complain(words ...any) {
+	_ = write(os.Stderr, "spawn: "+tame(strings.TrimSuffix(fmt.Sprintln(words...), "\n"))+"\n")
+}
+
+// tame is a text that moves no cursor and gives a terminal no orders, whatever names are
+// in it.
+func tame(s string) string {
+	var b strings.Builder
+	for len(s) > 0 {
+		c, size := utf8.DecodeRuneInString(s)
+		if quoted := strconv.Quote(s[:size]); strconv.IsPrint(c) && (c != utf8.RuneError || size > 1) {
+			b.WriteString(s[:size])
+		} else {
+			b.WriteString(quoted[1 : len(quoted)-1])
+		}
+		s = s[size:]
+	}
+	return b.String()
 }
 
 // bare is the text of an error without the prefix of the library.

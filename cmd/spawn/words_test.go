@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 )
 
 // foreign is what no user of a command knows: identifiers of Go, and numbers where there are
@@ -20,6 +22,37 @@ func worded(t *testing.T, line []string, message string) {
 	flag, _, _ := strings.Cut(message, " ")
 	if !slices.Contains(line, strings.TrimSuffix(flag, ":")) || foreign.MatchString(message) {
 		t.Errorf("%q: %s", line, message)
+	}
+}
+
+// hostile is a name that would clear a screen, name its window, begin a line and turn a text
+// round.
+const hostile = "\x1b[2J\x1b]0;x\a\r\n\x9b2J\u009b2J\u202e\x7f"
+
+// TestHostileWords wants a terminal to get only what can be printed of a name.
+func TestHostileWords(t *testing.T) {
+	dir := t.TempDir()
+	script := writeFile(t, filepath.Join(dir, hostile), "#!/nonexistent/"+strings.ReplaceAll(hostile, "\n", "")+"\n", 0o755)
+	lines := [][]string{
+		{hostile}, {"./" + hostile}, {script}, {"--" + hostile}, {"-" + hostile}, {"--verbose", "--argv0", hostile, "true", hostile},
+		{"--explain", "--chdir", hostile, "--argv0", hostile, "/" + hostile, hostile}, {"--tree", "--verbose", "sh", "-c", "exit 0", hostile},
+		{"--verbose", script}, {"--setsid=" + hostile, "true"},
+	}
+	for _, f := range (&options{}).flags() {
+		if takesValue(f) && !f.Hidden {
+			lines = append(lines, []string{"--" + f.Name, hostile, "true"}, []string{"--" + f.Name, script, "true"})
+		}
+	}
+	for _, line := range lines {
+		r := try(t, line...)
+		for text := range strings.SplitSeq(r.out+r.errOut, "\n") {
+			if !utf8.ValidString(text) || strings.ContainsFunc(text, func(c rune) bool { return c != '\t' && !unicode.IsPrint(c) }) {
+				t.Errorf("%q: %q", line, text)
+			}
+		}
+		if r.status == statusError && strings.Count(r.errOut, "\n") != 1 {
+			t.Errorf("%q: %q", line, r.errOut)
+		}
 	}
 }
 

@@ -66,7 +66,7 @@ func (p *Program) cloneStep() plan.Step {
 		}
 		if flags&unix.CLONE_INTO_CGROUP != 0 {
 			fields += fmt.Sprintf(", cgroup=%d", p.heldFD(plan.StepCgroup))
-			s.Note += ", in cgroup " + p.cgroup.Name()
+			s.Note += ", in cgroup " + strconv.Quote(p.cgroup.Name())
 		}
 		s.Args = []plan.StepArg{{Text: "{" + fields + "}"}, known(strconv.Itoa(cloneArgsSize), cloneArgsSize)}
 	} else {

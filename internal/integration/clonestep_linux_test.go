@@ -83,7 +83,7 @@ func TestStepsOfCgroup(t *testing.T) {
 	spawntest.EachEngine(t, func(t *testing.T) {
 		first := parentSteps(t, s)[0]
 		born := spawn.Features().Has(spawn.FeatureCgroup)
-		if strings.Contains(first.String(), "CLONE_INTO_CGROUP") != born || strings.Contains(first.Note, "in cgroup /sys/fs/cgroup") != born {
+		if strings.Contains(first.String(), "CLONE_INTO_CGROUP") != born || strings.Contains(first.Note, `in cgroup "/sys/fs/cgroup`) != born {
 			t.Errorf("%v", first)
 		}
 	})

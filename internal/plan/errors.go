@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"unicode"
+	"unicode/utf8"
 )
 
 // Part is what the index of a step counts in.
@@ -78,9 +78,9 @@ func (e *invalid) Error() string { return e.why }
 func (e *invalid) Unwrap() error { return syscall.EINVAL }
 
 // Printable shows what can't be seen, such as the carriage return that a script
-// from another system has at the end of its first line.
+// from another system has at the end of its first line, and gives a terminal no orders.
 func Printable(s string) string {
-	if strings.ContainsFunc(s, unicode.IsControl) {
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(c rune) bool { return !strconv.IsPrint(c) }) {
 		return strconv.Quote(s)
 	}
 	return s
