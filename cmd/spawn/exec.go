@@ -26,7 +26,7 @@ func (o *options) compile(s *spawn.Spec) (*spawn.Program, error) {
 // checkExec finds flags that need a process beside the program.
 func (o *options) checkExec() error {
 	if o.exec && !spawn.Features().Has(spawn.FeatureEngine) {
-		return errors.New("--exec: needs the engine, which is for Linux on amd64, arm64 and 386")
+		return errors.New("--exec: " + noEngine)
 	}
 	for _, x := range []struct {
 		name  string
@@ -56,6 +56,8 @@ func (o *options) checkExec() error {
 	}
 	return nil
 }
+
+const noEngine = "needs the engine, which is for Linux on amd64, arm64 and 386"
 
 // onlyChild is why a process can't get into some namespaces.
 const onlyChild = "only a child can be in a new namespace of this kind"

@@ -17,7 +17,7 @@ const initHere = "init-here"
 // checkInit wants a pid namespace for the init.
 func (o *options) checkInit() error {
 	if o.init && !spawn.Features().Has(spawn.FeatureEngine) {
-		return errors.New("--init: needs the engine, which is for Linux on amd64 and arm64")
+		return errors.New("--init: " + noEngine)
 	}
 	if o.init && bits(o.clone)&plan.CloneNewPID == 0 {
 		return errors.New("--init: needs --new with pid, a namespace in which it is process 1")
