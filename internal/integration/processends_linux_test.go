@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"golang.org/x/sys/unix"
 
@@ -34,7 +33,7 @@ func TestHookMayCall(t *testing.T) {
 		var p *spawn.Process
 		var mu sync.Mutex
 		called := 0
-		hook := zap.Hooks(func(e zapcore.Entry) error {
+		hook := hook(func(e zapcore.Entry) error {
 			if e.Message != "exited" {
 				return nil
 			}
@@ -73,7 +72,7 @@ func TestHookMayCall(t *testing.T) {
 			for _, script := range []string{":", "sleep 0.01"} {
 				before := calls()
 				s := spawntest.Shell(script)
-				s.Logger = zap.New(nopCore{}, hook)
+				s.Logger = hook
 				p = spawntest.Start(t, s)
 				wait(p)
 				if calls() != before+1 {
@@ -84,16 +83,20 @@ func TestHookMayCall(t *testing.T) {
 	})
 }
 
-// nopCore takes all entries, and so calls hooks.
-type nopCore struct{ zapcore.Core }
+// hook is a logger that is called with each entry. Package zap would link net/http.
+type hook func(zapcore.Entry) error
 
-func (nopCore) Enabled(zapcore.Level) bool                 { return true }
-func (c nopCore) With([]zapcore.Field) zapcore.Core        { return c }
-func (nopCore) Write(zapcore.Entry, []zapcore.Field) error { return nil }
-func (nopCore) Sync() error                                { return nil }
-func (c nopCore) Check(e zapcore.Entry, x *zapcore.CheckedEntry) *zapcore.CheckedEntry {
-	return x.AddCore(e, c)
+func (h hook) Check(level zapcore.Level, message string) *zapcore.CheckedEntry {
+	var taken *zapcore.CheckedEntry
+	return taken.AddCore(zapcore.Entry{Level: level, Message: message}, hookCore{hook: h})
 }
+
+type hookCore struct {
+	zapcore.Core
+	hook hook
+}
+
+func (c hookCore) Write(e zapcore.Entry, _ []zapcore.Field) error { return c.hook(e) }
 
 // TestWarningHookMayStart has a hook start a child while it hears of what the kernel
 // lacks, which is once a process.
@@ -105,14 +108,14 @@ var _ = testenv.RegisterHelper("warning hook", func([]string) int {
 	defer spawntest.Force("anything")()
 	warnings := 0
 	s := spawntest.Shell("exit 7")
-	s.Logger = zap.New(nopCore{}, zap.Hooks(func(e zapcore.Entry) error {
+	s.Logger = hook(func(e zapcore.Entry) error {
 		if e.Level == zapcore.WarnLevel {
 			warnings++
 			_, err := spawn.Run(context.Background(), s)
 			return err
 		}
 		return nil
-	}))
+	})
 	state, err := spawn.Run(context.Background(), s)
 	if err != nil || state.ExitCode() != 7 || warnings == 0 {
 		fmt.Println(state, err, warnings)

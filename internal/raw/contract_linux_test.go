@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -20,7 +21,7 @@ import (
 func TestChildKeepsItsContract(t *testing.T) {
 	for arch, c := range contracts {
 		t.Run(arch, func(t *testing.T) {
-			code := disassemble(t, buildUser(t, arch), symbolPrefix+`child(\.abi0)?$`)
+			code := codeOf(userFunctions(t, arch), symbolPrefix+`child(\.abi0)?$`)
 			if err := c.childHalf(code); err != nil {
 				t.Error(err)
 			}
@@ -47,10 +48,10 @@ func TestSyscallStateCallsOnlyTheChild(t *testing.T) {
 		if slices.Contains(buildSettings(), debug.BuildSetting{Key: "-race", Value: "true"}) {
 			flags = append(flags, "-race")
 		}
-		binary := buildUser(t, runtime.GOARCH, flags...)
+		built := userFunctions(t, runtime.GOARCH, flags...)
 		for _, f := range functions {
 			called := 0
-			for _, i := range disassemble(t, binary, symbolPrefix+f.name+`$`) {
+			for _, i := range codeOf(built, symbolPrefix+f.name+`$`) {
 				if i.mnemonic != "CALL" {
 					continue
 				}
@@ -208,25 +209,38 @@ func main() {
 }
 `
 
-// built are the programs that buildUser has made, by architecture and flags.
-var built = map[string][]byte{}
+// function is one of a program, as it is in memory.
+type function struct {
+	name string
+	code []instruction
+}
 
-// buildUser is the path of userProgram, which is built once.
-func buildUser(t *testing.T, arch string, flags ...string) (binary string) {
+// built are the functions of programs that userFunctions has made, by architecture and flags.
+var built = map[string][]function{}
+
+// userFunctions are those of this package in userProgram, which is built and disassembled once.
+func userFunctions(t *testing.T, arch string, flags ...string) []function {
 	t.Helper()
 	key := arch + strings.Join(flags, " ")
 	if built[key] == nil {
-		var err error
-		if built[key], err = os.ReadFile(compileUser(t, arch, flags...)); err != nil {
-			t.Fatal(err)
+		built[key] = disassemble(t, compileUser(t, arch, flags...))
+	}
+	return built[key]
+}
+
+// codeOf is the code of the functions whose name matches.
+func codeOf(list []function, name string) (code []instruction) {
+	matches := regexp.MustCompile(name)
+	for _, f := range list {
+		if matches.MatchString(f.name) {
+			code = append(code, f.code...)
 		}
 	}
-	binary = filepath.Join(t.TempDir(), "program")
-	if err := os.WriteFile(binary, built[key], 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return binary
+	return code
 }
+
+// canLoad is whether the go tool was seen to load this module.
+var canLoad bool
 
 // compileUser compiles and links userProgram. It is not on disk: only a package below this
 // one's parent may import it.
@@ -240,10 +254,13 @@ func compileUser(t *testing.T, arch string, flags ...string) (binary string) {
 		testenv.Skip(t, "no source code here")
 	}
 	env := goEnv(t, arch)
-	list := exec.Command("go", "list", "-deps", ".")
-	list.Env = append(os.Environ(), env...)
-	if out, err := list.CombinedOutput(); err != nil {
-		testenv.Skip(t, "the go tool can't load this module: "+string(out))
+	if !canLoad {
+		list := exec.Command("go", "list", "-deps", ".")
+		list.Env = append(os.Environ(), env...)
+		if out, err := list.CombinedOutput(); err != nil {
+			testenv.Skip(t, "the go tool can't load this module: "+string(out))
+		}
+		canLoad = true
 	}
 	dir := t.TempDir()
 	binary = filepath.Join(dir, "program")
@@ -257,21 +274,27 @@ func compileUser(t *testing.T, arch string, flags ...string) (binary string) {
 	return binary
 }
 
-// disassemble returns the functions of this package whose name matches.
-func disassemble(t *testing.T, binary, name string) (code []instruction) {
+// disassemble returns the functions of this package.
+func disassemble(t *testing.T, binary string) (list []function) {
 	t.Helper()
-	for line := range strings.Lines(goTool(t, nil, "tool", "objdump", "-s", name, binary)) {
+	for line := range strings.Lines(goTool(t, nil, "tool", "objdump", "-s", symbolPrefix+`|^initCode$`, binary)) {
+		if name, ok := strings.CutPrefix(line, "TEXT "); ok {
+			name, _, _ = strings.Cut(name, "(SB)")
+			list = append(list, function{name: name})
+			continue
+		}
 		f := strings.FieldsFunc(line, func(r rune) bool { return r == '\t' || r == '\n' })
 		if len(f) < 4 {
 			continue
 		}
 		addr, err := strconv.ParseUint(f[1], 0, 64)
-		if err != nil {
+		if err != nil || len(list) == 0 {
 			t.Fatalf("%q: %v", line, err)
 		}
-		code = append(code, parseInstruction(addr, f[3]))
+		last := &list[len(list)-1]
+		last.code = append(last.code, parseInstruction(addr, f[3]))
 	}
-	return code
+	return list
 }
 
 const symbolPrefix = `^github\.com/safespawn/spawn/internal/raw\.`
