@@ -174,7 +174,7 @@ func (c *child) reap() (*os.ProcessState, error) {
 		handover.Disown(c.proc) // before the number is another's, which a tree may signal
 	}
 	state, err := c.process.Wait()
-	for tries := 3; tries > 0 && err != nil && !errors.Is(err, syscall.ECHILD) && !errors.Is(err, syscall.EINVAL); tries-- {
+	for tries := 3; tries > 0 && err != nil && !errors.Is(err, syscall.ECHILD) && err != error(syscall.EINVAL); tries-- {
 		state, err = c.process.Wait() // or the child stays a zombie
 	}
 	if errors.Is(err, syscall.ECHILD) && c.own != nil {

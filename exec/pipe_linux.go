@@ -63,15 +63,24 @@ func childPipe() (r, w *os.File, err error) {
 	return os.NewFile(uintptr(p[0]), "|0"), os.NewFile(uintptr(p[1]), "|1"), nil
 }
 
-// userPipe is os.Pipe with descriptors from highfd.Least up.
-func userPipe() (r, w *os.File, err error) {
-	if r, w, err = os.Pipe(); err != nil || !isLow(r) && !isLow(w) {
-		return r, w, err
+// userPipe is os.Pipe with descriptors from highfd.Least up. The end for the child, 0 or 1,
+// blocks.
+func userPipe(child int) (p [2]*os.File, err error) {
+	if p[0], p[1], err = os.Pipe(); err != nil {
+		return p, err
+	}
+	if low := isLow(p[0]) || isLow(p[1]); !low {
+		if err = highfd.Block(p[child]); err == nil {
+			return p, nil
+		}
 	}
 	// Others can't have their numbers as long as they are open.
-	defer r.Close()
-	defer w.Close()
-	return userPipe()
+	defer p[0].Close()
+	defer p[1].Close()
+	if err != nil {
+		return [2]*os.File{}, err
+	}
+	return userPipe(child)
 }
 
 func isLow(f *os.File) bool {

@@ -25,8 +25,11 @@ func pipeFrom() (r *pipeEnd, w *os.File, err error) {
 // childPipe is a pipe from a child to a child.
 func childPipe() (r, w *os.File, err error) { return os.Pipe() }
 
-// userPipe is os.Pipe.
-func userPipe() (r, w *os.File, err error) { return os.Pipe() }
+// userPipe is os.Pipe. The end for the child blocks once it is passed.
+func userPipe(int) (p [2]*os.File, err error) {
+	p[0], p[1], err = os.Pipe()
+	return p, err
+}
 
 func (p *pipeEnd) park() *os.File { return p.File }
 

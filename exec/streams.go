@@ -281,13 +281,13 @@ func (c *Cmd) StdinPipe() (io.WriteCloser, error) {
 	if c.Stdin != nil {
 		return nil, errors.New("exec: Stdin already set")
 	}
-	r, w, err := c.userPipe("StdinPipe")
+	p, err := c.userPipe("StdinPipe", 0)
 	if err != nil {
 		return nil, err
 	}
-	c.Stdin = r
-	c.keep(r, w)
-	return w, nil
+	c.Stdin = p[0]
+	c.keep(p[0], p[1])
+	return p[1], nil
 }
 
 // StdoutPipe returns a pipe from the program's standard output. Call it before
@@ -310,20 +310,20 @@ func (c *Cmd) outputPipe(out *io.Writer, name string) (io.ReadCloser, error) {
 	if c.BufferPipes && c.Process == nil {
 		return c.bufferPipe(out), nil
 	}
-	r, w, err := c.userPipe(name + "Pipe")
+	p, err := c.userPipe(name+"Pipe", 1)
 	if err != nil {
 		return nil, err
 	}
-	*out = w
-	c.keep(w, r)
-	return r, nil
+	*out = p[1]
+	c.keep(p[1], p[0])
+	return p[0], nil
 }
 
 // userPipe is one of package os, whose Fd makes it blocking when the caller hands
 // it to another program.
-func (c *Cmd) userPipe(method string) (r, w *os.File, err error) {
+func (c *Cmd) userPipe(method string, child int) (p [2]*os.File, err error) {
 	if c.Process != nil {
-		return nil, nil, errors.New("exec: " + method + " after process started")
+		return p, errors.New("exec: " + method + " after process started")
 	}
-	return userPipe()
+	return userPipe(child)
 }

@@ -112,6 +112,10 @@ func openGroup(path string) (*Group, error) {
 		g.close()
 		return nil, &fs.PathError{Op: "flock", Path: path, Err: err}
 	}
+	if !g.dir.IsAt(path) { // somebody has removed it before it was locked
+		g.close()
+		return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+	}
 	return g, nil
 }
 

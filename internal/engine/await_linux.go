@@ -91,11 +91,12 @@ func (a *attempt) over(limit time.Duration) bool {
 // ended is over for a child with a record, whose pipe may be open elsewhere, too. What it has
 // written since somebody has last looked is read.
 func (a *attempt) ended() bool {
-	if !a.child.over() && !pastExec(a.child.PID) {
-		return false
+	past, known := hadExec(a.child.PID)
+	if known && past || a.child.over() || !known && a.record.lost() {
+		a.record.look()
+		return true
 	}
-	a.record.look()
-	return true
+	return false
 }
 
 // Flags of a process in /proc/PID/stat.
@@ -104,13 +105,7 @@ const (
 	forkNoExec = 0x40 // PF_FORKNOEXEC
 )
 
-// pastExec reports whether a child has had an execve, as far as /proc tells.
-func pastExec(pid int) (past bool) {
-	past, known := hadExec(pid)
-	return past && known
-}
-
-// hadExec is pastExec, and whether /proc tells.
+// hadExec reports whether a child has had an execve, and whether /proc tells.
 func hadExec(pid int) (past, known bool) {
 	flags, known := flagsOf(pid)
 	return flags&forkNoExec == 0, known
@@ -199,10 +194,8 @@ func (a *attempt) watchChild() *watcher {
 	w := &watcher{done: make(chan struct{}), past: make(chan struct{})}
 	w.cancel = context.AfterFunc(a.ctx, func() {
 		defer close(w.done)
-		if a.child.kill() != unix.EPERM {
-			if w.ends(a.r) {
-				return
-			}
+		if a.child.kill() == nil && w.ends(a.r) {
+			return
 		}
 		if a.abort != 0 {
 			a.r.SetShared(a.abort, 1)

@@ -214,14 +214,22 @@ func (c *Child) HasGroup() (some, known bool) {
 	return unreaped, unreaped
 }
 
-// kill sends SIGKILL.
-func (c *Child) kill() error {
-	if c.Pidfd >= 0 && c.Holds() {
-		if err := unix.PidfdSendSignal(c.Pidfd, unix.SIGKILL, nil, 0); err == nil || err == unix.ESRCH {
+// kill sends SIGKILL. Nobody does so later where it can't.
+func (c *Child) kill() (err error) {
+	for range askTries {
+		if c.Pidfd >= 0 && c.Holds() {
+			err = unix.PidfdSendSignal(c.Pidfd, unix.SIGKILL, nil, 0)
+		} else {
+			err = unix.EBADF
+		}
+		if err != nil && err != unix.ESRCH {
+			err = unix.Kill(c.PID, unix.SIGKILL)
+		}
+		if err == nil || err == unix.ESRCH {
 			return nil
 		}
 	}
-	return unix.Kill(c.PID, unix.SIGKILL)
+	return err
 }
 
 // Dup makes another descriptor of the pidfd.

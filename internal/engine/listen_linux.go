@@ -124,7 +124,7 @@ func (a *attempt) listen() (left bool, err error) {
 		err = fmt.Errorf("killed before its listener was taken: %w", unix.ECANCELED)
 	}
 	err = a.listenError(err)
-	return a.child.kill() == unix.EPERM, err
+	return a.child.kill() != nil, err
 }
 
 // takeListener returns neither a file nor an error if the child has ended, or the context.

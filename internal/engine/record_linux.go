@@ -19,7 +19,8 @@ type recordPipe struct {
 	read int
 	w    int // the child's end, here until it is made
 
-	rest []byte // what was read and is not a whole thing yet
+	rest   []byte // what was read and is not a whole thing yet
+	failed int    // reads in a row that have
 
 	listens   bool     // the first thing that the child writes is number, unless it fails before
 	announced bool     // it has
@@ -60,19 +61,33 @@ func (p *recordPipe) await(limit time.Duration) bool {
 	if p.announced != was {
 		return false
 	}
+	if p.lost() {
+		time.Sleep(restTime / 100)
+		return false
+	}
 	_, _ = unix.Poll([]unix.PollFd{{Fd: int32(p.read), Events: unix.POLLIN}}, int(limit.Milliseconds()))
 	return p.look()
 }
+
+// lost reports whether the record can't be read: other code may have closed the descriptor.
+func (p *recordPipe) lost() bool { return p.failed >= askTries }
 
 // look reads what there is, and reports whether nothing more is to come.
 func (p *recordPipe) look() bool {
 	buf := make([]byte, 256)
 	for {
 		n, err := unix.Read(p.read, buf)
-		if err == unix.EAGAIN || err == unix.EINTR {
+		switch {
+		case err == unix.EAGAIN:
 			return false
+		case err != nil:
+			if p.failed++; p.lost() {
+				return false
+			}
+			continue
 		}
-		if n <= 0 || p.take(buf[:n]) {
+		p.failed = 0
+		if n == 0 || p.take(buf[:n]) {
 			return true
 		}
 	}

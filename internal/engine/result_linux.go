@@ -19,7 +19,7 @@ func (a *attempt) result(killed bool, refused error) error {
 	step, why, failed := a.r.Failure()
 	if killed && !failed && refused == nil {
 		// It can have come to execve before, as a user's that we may not signal.
-		killed = a.child.kill() != unix.EPERM
+		killed = a.child.kill() == nil
 	}
 	died := !failed && a.tracing == nil && a.child.diedSilently() // one that is traced is always waited for
 	mute := !failed && !killed && !died && refused == nil && a.failedMutely()

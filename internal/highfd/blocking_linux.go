@@ -1,6 +1,7 @@
 package highfd
 
 import (
+	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -45,6 +46,13 @@ func flagsOf(fd int) (flags int, err error) {
 		return err
 	})
 	return flags, err
+}
+
+// Block makes an open file block, as Fd of package os does, which has no error to return.
+func Block(f *os.File) error {
+	return WithNumber(f, func(fd int) error {
+		return os.NewSyscallError("fcntl", insist(func() error { return unix.SetNonblock(fd, false) }))
+	})
 }
 
 // insist makes a call once more that has failed and should not.

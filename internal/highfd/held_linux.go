@@ -67,6 +67,16 @@ func (h *Held) Is(fd int) bool {
 	return st.Dev == h.dev && st.Ino == h.ino
 }
 
+// IsAt reports whether the file is at a path, and is no link. A look that fails, but for there
+// being nothing, says nothing.
+func (h *Held) IsAt(path string) bool {
+	var st unix.Stat_t
+	if err := unix.Lstat(path, &st); err != nil {
+		return err != unix.ENOENT
+	}
+	return st.Dev == h.dev && st.Ino == h.ino
+}
+
 // Close closes the file. Nil has none.
 func (h *Held) Close() {
 	if h == nil {

@@ -13,30 +13,29 @@ import (
 func NewCgroup(t testing.TB) (dir *os.File, name string) {
 	t.Helper()
 	NeedRoot(t)
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	path, err := MakeCgroup()
+	if err != nil {
+		Skip(t, "no cgroup can be made: "+err.Error())
+	}
+	t.Cleanup(func() { RemoveCgroup(t, path) })
+	dir, err = os.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { dir.Close() })
+	return dir, "/" + filepath.Base(path)
+}
+
+// MakeCgroup makes a cgroup, for RemoveCgroup.
+func MakeCgroup() (path string, err error) {
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	for line := range bytes.Lines(mounts) {
 		before, after, _ := strings.Cut(string(line), " - ")
-		f := strings.Fields(before)
-		if !strings.HasPrefix(after, "cgroup2 ") || len(f) < 5 {
-			continue
+		if f := strings.Fields(before); strings.HasPrefix(after, "cgroup2 ") && len(f) >= 5 {
+			return os.MkdirTemp(f[4], "spawn-test-")
 		}
-		path, err := os.MkdirTemp(f[4], "spawn-test-")
-		if err != nil {
-			Skip(t, "no cgroup can be made: "+err.Error())
-		}
-		t.Cleanup(func() { RemoveCgroup(t, path) })
-		dir, err := os.Open(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { dir.Close() })
-		return dir, "/" + filepath.Base(path)
 	}
-	Skip(t, "no cgroup v2")
-	return nil, ""
+	return "", errors.Join(err, errors.New("no cgroup v2"))
 }
 
 // RemoveCgroup waits for the kernel to notice that it is empty.
