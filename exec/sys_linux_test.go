@@ -1,9 +1,7 @@
 package exec_test
 
 import (
-	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"syscall"
 	"time"
@@ -25,7 +23,5 @@ func warmUp() { _ = exec.Command("true").Run() }
 // has made. Its dumpable flag is of no interest: os/exec's children with other ids take
 // it away.
 func inventory() []string {
-	groups, _ := filepath.Glob(fmt.Sprintf("/sys/fs/cgroup/spawn-*-%d-*", os.Getpid()))
-	hybrid, _ := filepath.Glob(fmt.Sprintf("/sys/fs/cgroup/unified/spawn-*-%d-*", os.Getpid()))
-	return slices.Concat(testenv.FilesAndChildren(), groups, hybrid)
+	return slices.Concat(testenv.FilesAndChildren(), testenv.OwnCgroups())
 }

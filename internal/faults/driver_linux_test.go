@@ -10,6 +10,7 @@ import (
 	"os"
 	osexec "os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -26,7 +27,7 @@ import (
 
 var (
 	every = flag.Int("every", 0, "make one experiment of so many; 0 is the usual sample")
-	only  = flag.String("case", "", "only cases with this in their names")
+	only  = flag.String("case", "", "only cases whose names match this regular expression")
 	where = flag.Int("where", 0, "say which goroutines there are at this position, and end the case")
 )
 
@@ -94,7 +95,9 @@ type driver struct {
 	t      *testing.T
 	name   string
 	dir    string
-	step   int // one experiment of so many is made
+	step   int             // one experiment of so many is made
+	errnos []syscall.Errno // what calls fail with
+	only   *call           // no other call fails; nil for all
 	counts counts
 	left   string // why the case was left out
 
@@ -106,6 +109,7 @@ type driver struct {
 	out      bytes.Buffer
 
 	open    bool // between askBegin and askEnd
+	here    int  // the process that becomes a program
 	at      int  // calls since askBegin
 	fails   int  // position of the call that is to fail, 0 for none
 	errno   syscall.Errno
@@ -126,12 +130,46 @@ func newDriver(t *testing.T, name string, step int) *driver {
 		script := "#!/bin/sh\nfile=" + file + " pid=$1\nshift\n[ $file != gid_map ] || echo deny >/proc/$pid/setgroups\necho $* >/proc/$pid/$file\n"
 		testenv.Write(t, filepath.Join(dir, "helpers", helper), script, 0o755)
 	}
-	return &driver{t: t, name: name, dir: dir, step: step, next: step, listener: -1}
+	d := &driver{t: t, name: name, dir: dir, step: step, next: step, errnos: errnos, listener: -1}
+	d.prepare()
+	return d
+}
+
+// What the test holds for scenes, in the directory.
+const (
+	cgroup       = "cgroup"
+	pidNamespace = "pid"
+)
+
+// prepare makes what a scene can't, because it would be left behind: a control group, and a
+// process with a pid namespace of its own. A scene that misses it is left out.
+func (d *driver) prepare() {
+	switch _, scene, _ := strings.Cut(d.name, ": "); scene {
+	case "cgroup":
+		if path, err := testenv.MakeCgroup(); err == nil {
+			d.t.Cleanup(func() { testenv.RemoveCgroup(d.t, path) })
+			d.link(path, cgroup)
+		}
+	case "joined pid":
+		c := osexec.Command("/bin/cat")
+		c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID}
+		in, err := c.StdinPipe()
+		if err == nil && c.Start() == nil {
+			d.t.Cleanup(func() { _, _ = in.Close(), c.Wait() })
+			d.link(fmt.Sprintf("/proc/%d/ns/pid", c.Process.Pid), pidNamespace)
+		}
+	}
+}
+
+func (d *driver) link(target, name string) {
+	if err := os.Symlink(target, filepath.Join(d.dir, name)); err != nil {
+		d.t.Fatal(err)
+	}
 }
 
 // run makes the experiments of the case.
 func (d *driver) run() {
-	for d.left == "" && (d.calls == nil || d.next <= len(d.calls)*len(errnos)) && d.counts.findings() < maxFindings {
+	for d.left == "" && (d.calls == nil || d.next <= len(d.calls)*len(d.errnos)) && d.counts.findings() < maxFindings {
 		d.start()
 		d.finish(d.serve())
 	}
@@ -147,7 +185,7 @@ func (d *driver) start() {
 	d.helper = &osexec.Cmd{
 		Path: testenv.Self(d.t), Args: testenv.HelperArgs("faults", d.name, d.dir), Stdout: &d.out, Stderr: &d.out,
 		Env:         append(os.Environ(), "GODEBUG=asyncpreemptoff=1", "GOMAXPROCS=2"),
-		SysProcAttr: &syscall.SysProcAttr{Setpgid: true},
+		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
 	}
 	d.out.Reset()
 	if err := d.helper.Start(); err != nil {
@@ -239,17 +277,21 @@ func (d *driver) finish(late bool) {
 
 // answer lets a call pass, or fail, or answers what the helper asks.
 func (d *driver) answer(c *raw.Notification) {
-	if c.NR == unix.SYS_PRCTL && c.Args[0] >= askNext && c.Args[0] <= askReady {
+	if c.NR == unix.SYS_PRCTL && c.Args[0] >= askNext && c.Args[0] <= askHere {
 		_ = raw.NotifyAnswer(d.listener, raw.Answer{ID: c.ID, Value: d.reply(c)})
 		return
 	}
-	parent := int(c.PID) == d.helper.Process.Pid || isThread(d.helper.Process.Pid, c.PID)
-	if !d.open || parent && c.NR == unix.SYS_CLOSE {
+	parent := d.isParent(c.PID)
+	if !d.open || d.becomes() && !parent || parent && c.NR == unix.SYS_CLOSE {
+		d.pass(c)
+		return
+	}
+	this := call{int(c.NR), parent}
+	if d.only != nil && *d.only != this {
 		d.pass(c)
 		return
 	}
 	d.at++
-	this := call{int(c.NR), parent}
 	if d.fails == 0 {
 		d.calls = append(d.calls, this)
 	}
@@ -265,6 +307,19 @@ func (d *driver) answer(c *raw.Notification) {
 	d.hit, d.hits = this, d.hits+1
 	_ = raw.NotifyAnswer(d.listener, raw.Answer{ID: c.ID, Errno: -int32(d.errno)})
 }
+
+// isParent reports whether a thread is one of the process whose calls are a parent's. One that
+// becomes a program is alone.
+func (d *driver) isParent(tid uint32) bool {
+	pid := d.helper.Process.Pid
+	if d.becomes() {
+		pid = d.here
+	}
+	return int(tid) == pid || pid != 0 && isThread(pid, tid)
+}
+
+// becomes reports whether only the calls of such a process fail.
+func (d *driver) becomes() bool { return strings.Contains(d.name, ": become") }
 
 // pass has the kernel perform a call.
 func (d *driver) pass(c *raw.Notification) {
@@ -297,10 +352,16 @@ func (d *driver) reply(c *raw.Notification) int64 {
 	case askNext:
 		return d.choose()
 	case askBegin:
-		d.open, d.at, d.hits, d.waiting = true, 0, 0, true
+		d.open, d.at, d.hits, d.waiting, d.here = true, 0, 0, true, 0
 		if d.fails == 0 {
 			d.calls = []call{}
 		}
+	case askHere:
+		d.here = 0
+		if c.Args[1] != 0 {
+			d.here = int(c.PID)
+		}
+		return int64(d.kind())
 	case askEnd:
 		d.open = false
 		return int64(d.kind())
@@ -330,11 +391,11 @@ func (d *driver) choose() int64 {
 	}
 	n := d.next
 	d.next += d.step
-	if n > len(d.calls)*len(errnos) || d.counts.findings() >= maxFindings {
+	if n > len(d.calls)*len(d.errnos) || d.counts.findings() >= maxFindings {
 		d.waiting = false
 		return over
 	}
-	d.fails, d.errno = (n-1)/len(errnos)+1, errnos[(n-1)%len(errnos)]
+	d.fails, d.errno = (n-1)/len(d.errnos)+1, d.errnos[(n-1)%len(d.errnos)]
 	return int64(d.fails)<<16 | int64(d.errno)
 }
 
@@ -395,8 +456,9 @@ func TestFaults(t *testing.T) {
 	var table strings.Builder
 	fmt.Fprintf(&table, "%-32s %5s %11s %7s %7s %9s %9s %6s %6s\n",
 		"case", "calls", "experiments", "faults", "errors", "successes", "survivors", "leaks", "wrong")
+	wanted := regexp.MustCompile(*only)
 	for _, name := range names {
-		if !strings.Contains(name, *only) {
+		if !wanted.MatchString(name) {
 			continue
 		}
 		d := newDriver(t, name, step)

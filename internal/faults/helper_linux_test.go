@@ -28,6 +28,7 @@ const (
 	askEnd                         // to here: 0, or what kind of fault there was
 	askResult                      // outcome, and a text for one that is a finding
 	askReady                       // the case can be tried; else the text says why not
+	askHere                        // the calls of this process count, and nobody else's, or not any more
 )
 
 // Kinds of faults, which askEnd tells.
@@ -148,6 +149,9 @@ func (l *life) try(errno syscall.Errno) (outcome int, why string) {
 	return failedClearly, ""
 }
 
+// looks is how often one waits for the rest to go away: the machine may be busy.
+const looks = 5
+
 // left says what is not as before, or does not work any more.
 func (l *life) left(theft bool) error {
 	state, err := l.plain.Run(context.Background())
@@ -155,10 +159,15 @@ func (l *life) left(theft bool) error {
 		return fmt.Errorf("the next start: %v, %w", state, err)
 	}
 	if theft {
-		l.before.Forget("descriptor ")
+		l.before.Spare("descriptor ")
 		l.goroutines = max(l.goroutines, countGoroutines())
 	}
-	if err := l.before.Since(); err != nil {
+	for range looks {
+		if err = l.before.Since(); err == nil {
+			break
+		}
+	}
+	if err != nil {
 		return err
 	}
 	if l.goroutines.came() {
@@ -188,7 +197,7 @@ func countGoroutines() goroutines {
 
 // came reports whether there are more, and go on to be there.
 func (g goroutines) came() bool {
-	for range 400 {
+	for range looks * 400 {
 		if countGoroutines() <= g {
 			return false
 		}
@@ -210,7 +219,7 @@ func wrongf(format string, args ...any) error { return wrong{fmt.Sprintf(format,
 func clear(err error, errno syscall.Errno) bool {
 	var e *spawn.Error
 	var exit *exec.ExitError
-	return errors.As(err, &e) && e.Step != "" || errors.Is(err, errno) ||
+	return errors.Is(err, toldClearly{}) || errors.As(err, &e) && e.Step != "" || errors.Is(err, errno) ||
 		errors.Is(err, spawn.ErrStatusTaken) || errors.Is(err, spawn.ErrStatusUnknown) ||
 		errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signal() == unix.SIGPIPE
 }

@@ -39,19 +39,41 @@ var scenes = map[string]scene{
 	"missing":   failing(spawn.Spec{Path: "./missing"}),
 	"directory": failing(spawn.Spec{Path: "/"}),
 
-	"signals": list(attr.SigMask{syscall.SIGUSR1}, attr.SigIgnore{syscall.SIGHUP}),
-	"session": list(attr.Setsid{}),
-	"group":   list(attr.Setpgid{}),
+	"signals":        list(attr.SigMask{syscall.SIGUSR1}, attr.SigIgnore{syscall.SIGHUP}),
+	"actions":        list(attr.InheritIgnored{}, attr.SigDefault{syscall.SIGUSR2}),
+	"session":        list(attr.Setsid{}),
+	"group":          list(attr.Setpgid{}),
+	"tty":            ready(atTerminal),
+	"tty detached":   ofSession(func(*os.File) attr.List { return attr.List{attr.DetachTTY{}} }),
+	"tty foreground": ofSession(func(tty *os.File) attr.List { return attr.List{attr.Setpgid{}, attr.Foreground{File: tty}} }),
 	"scheduling": list(attr.Nice(5), attr.IOPrio{Class: attr.IOPrioBestEffort, Level: 6}, attr.TimerSlack(77_000),
 		attr.SchedPolicy{Policy: attr.SchedBatch}, attr.CPUAffinity{0}),
-	"limits":     list(attr.NoFile{Soft: 64, Hard: 64}, attr.Umask(0o27), attr.Rlimit{Resource: unix.RLIMIT_CORE}),
-	"memory":     list(attr.NoHugePages{}, attr.MemoryDenyWriteExec{}, attr.PersonalityNoASLR),
-	"score":      list(attr.OOMScoreAdj(500)),
-	"sandbox":    sandbox,
-	"ids":        root(attr.Credential{UID: 65534, GID: 65534}, attr.NoCapabilities(), attr.SecureBits(0xef)),
-	"subreaper":  list(attr.ChildSubreaper{}, attr.ParentDeathSignal(unix.SIGKILL)),
-	"guarded":    list(attr.DieWithParent{}),
-	"namespaces": root(attr.Namespaces{Flags: unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC}, attr.Hostname("here")),
+	"core":           list(attr.CoreSched{}),
+	"nodes":          list(attr.NUMAPolicy{Mode: attr.NUMALocal}),
+	"limits":         list(attr.NoFile{Soft: 64, Hard: 64}, attr.Umask(0o27), attr.Rlimit{Resource: unix.RLIMIT_CORE}),
+	"to hard":        list(attr.RlimitToHard(attr.Resource(unix.RLIMIT_CORE)), attr.NoFileCurrent, attr.CoredumpFilter(1)),
+	"memory":         list(attr.NoHugePages{}, attr.MemoryDenyWriteExec{}, attr.PersonalityNoASLR),
+	"merged":         list(attr.MergePages{}),
+	"score":          list(attr.OOMScoreAdj(500)),
+	"keyring":        list(attr.SessionKeyring("")),
+	"digest":         ready(digested),
+	"optional":       optional,
+	"sandbox":        sandbox,
+	"rules in child": ready(rulesInChild),
+	"SELinux":        list(attr.SELinuxContext("u:r:t:s0")),
+	"AppArmor":       list(attr.AppArmorProfile("unconfined")),
+	"listener":       failing(spawn.Spec{Path: "./program", Attr: spawntest.Notify(new(attr.SeccompListener), unix.SYS_UNAME)}), // as the helper has one
+	"ids":            root(attr.Credential{UID: 65534, GID: 65534}, attr.NoCapabilities(), attr.SecureBits(0xef)),
+	"each id":        root(attr.IDs{RUID: attr.KeepID, EUID: 65534, RGID: attr.KeepID, EGID: 65534}, attr.AmbientCaps{unix.CAP_CHOWN}),
+	"reset ids":      list(attr.ResetIDs{}),
+	"subreaper":      list(attr.ChildSubreaper{}, attr.ParentDeathSignal(unix.SIGKILL)),
+	"guarded":        list(attr.DieWithParent{}),
+	"namespaces": root(attr.Namespaces{Flags: unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC}, attr.Hostname("here"),
+		attr.Domainname("there")),
+	"clocks":     root(attr.Unshare{Flags: unix.CLONE_NEWTIME}, attr.TimeOffsets{Boottime: 1}),
+	"joined":     withFile("/proc/self/ns/uts", joins),
+	"joined pid": withFile(pidNamespace, joins),
+	"cgroup":     withFile(cgroup, func(f *os.File) attr.Attr { return attr.Cgroup{Dir: f} }),
 	"unshared":   root(attr.Unshare{Flags: unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWNET}, attr.Hostname("here"), attr.Loopback{}),
 	"mounts": root(attr.Namespaces{Flags: unix.CLONE_NEWNS},
 		attr.Mounts{{FSType: "tmpfs", Target: "/mnt", Flags: unix.MS_NOSUID}}),
@@ -62,7 +84,11 @@ var scenes = map[string]scene{
 	"own id map":    list(attr.Unshare{Flags: unix.CLONE_NEWUSER}, attr.MapRoot()),
 	"id helpers":    idHelpers,
 	"chroot":        chrooted,
+	"pivoted":       ready(pivoted),
+	"become":        becoming("files"),
+	"become root":   becoming("new root"),
 	"tree":          treeScene,
+	"limited tree":  limitedTree,
 	"suspended":     suspended,
 	"ptrace":        traced,
 	"canceled":      canceled,
@@ -115,10 +141,7 @@ func list(attrs ...attr.Attr) scene { return specs(spawn.Spec{Attr: attrs}) }
 // root is list for a privileged user.
 func root(attrs ...attr.Attr) scene {
 	return func() (func() error, error) {
-		if os.Geteuid() != 0 {
-			return nil, errors.New("needs root")
-		}
-		return func() error { return runOf(spawn.Spec{Attr: attrs}) }, nil
+		return func() error { return runOf(spawn.Spec{Attr: attrs}) }, needsRoot()
 	}
 }
 
@@ -219,10 +242,7 @@ func sandbox() (func() error, error) {
 // chrooted has its program in the new root directory.
 func chrooted() (func() error, error) {
 	dir, err := os.Getwd()
-	if os.Geteuid() != 0 {
-		err = errors.New("needs root")
-	}
-	return func() error { return runOf(spawn.Spec{Attr: attr.List{attr.Chroot(dir)}}) }, err
+	return func() error { return runOf(spawn.Spec{Attr: attr.List{attr.Chroot(dir)}}) }, errors.Join(err, needsRoot())
 }
 
 // idHelpers are scripts in the place of newuidmap and newgidmap, in ./helpers.
@@ -242,9 +262,11 @@ func must(dir string, err error) string {
 	return dir
 }
 
-func treeScene() (func() error, error) {
+func treeScene() (func() error, error) { return inTree(spawn.Limits{}) }
+
+func inTree(limits spawn.Limits) (func() error, error) {
 	return func() (err error) {
-		t, err := spawn.NewTree(spawn.Limits{})
+		t, err := spawn.NewTree(limits)
 		if err != nil {
 			return err
 		}

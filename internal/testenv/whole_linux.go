@@ -45,7 +45,7 @@ func whole() Portrait {
 	if HasChild() {
 		p["child"] = "there is one"
 	}
-	for _, dir := range ownCgroups() {
+	for _, dir := range OwnCgroups() {
 		p["control group "+dir] = "there"
 	}
 	wholeThreads(p)
@@ -106,8 +106,11 @@ func fdInfo(fd string) string {
 	return strings.Join(kept, " ")
 }
 
-// ownCgroups are the control groups whose names say that this process has made them.
-func ownCgroups() []string {
+// OwnCgroups are the control groups whose names say that this process has made them: they
+// begin with the number of its pid namespace, or 0, and its pid.
+func OwnCgroups() (dirs []string) {
+	var ns unix.Stat_t
+	_ = unix.Stat("/proc/self/ns/pid", &ns)
 	own, _ := os.ReadFile("/proc/self/cgroup")
 	mounts, _ := os.ReadFile("/proc/self/mountinfo")
 	for line := range strings.Lines(string(mounts)) {
@@ -118,7 +121,10 @@ func ownCgroups() []string {
 		}
 		for group := range strings.Lines(string(own)) {
 			if path, ok := strings.CutPrefix(strings.TrimSpace(group), "0::"); ok {
-				dirs, _ := filepath.Glob(filepath.Join(f[4], path, fmt.Sprintf("spawn-*-%d-*", os.Getpid())))
+				for _, inode := range []uint64{0, ns.Ino} {
+					some, _ := filepath.Glob(filepath.Join(f[4], path, fmt.Sprintf("spawn-%d-%d-*", inode, os.Getpid())))
+					dirs = append(dirs, some...)
+				}
 				return dirs
 			}
 		}
@@ -148,6 +154,32 @@ func (p Portrait) Forget(prefixes ...string) {
 	}
 }
 
+// spared begins the keys of what may be there or not.
+const spared = "spared "
+
+// Spare has all whose names begin with a prefix, and that is there now, be of no interest
+// from now on, but for what was there before: that must stay as it is.
+func (p Portrait) Spare(prefix string) {
+	for key, value := range SettledWhole() {
+		if _, was := p[key]; !was && strings.HasPrefix(key, prefix) {
+			p[spared+key] = value
+		}
+	}
+}
+
+// leaveOut takes what is spared out of a later portrait.
+func (p Portrait) leaveOut(now Portrait) {
+	for key, value := range p {
+		name, is := strings.CutPrefix(key, spared)
+		if is && now[name] == value {
+			delete(now, name)
+		}
+		if is {
+			now[key] = value
+		}
+	}
+}
+
 // Since is what differs from an earlier portrait, and goes on to do so: what is garbage is
 // let go of by the collector, and threads of the runtime change their masks for a moment.
 // That there are other threads no more does not count.
@@ -155,6 +187,7 @@ func (p Portrait) Since() error {
 	var changed []string
 	look := func() bool {
 		now := whole()
+		p.leaveOut(now)
 		for key := range p {
 			if _, still := now[key]; !still && strings.HasPrefix(key, "a thread ") {
 				now[key] = p[key]

@@ -1,0 +1,30 @@
+//go:build (386 || amd64 || arm64) && !android && !spawn_forkexec
+
+package faults_test
+
+import (
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestFound repeats what was found once.
+func TestFound(t *testing.T) {
+	for _, f := range []struct {
+		scene string
+		nr    int
+		errno syscall.Errno
+	}{
+		{"anything: canceled", unix.SYS_READ, unix.ENOMEM}, // a child that had not come to execve was taken for a program
+		{"anything: canceled", unix.SYS_KILL, unix.EINVAL}, // nobody killed the child
+		{"anything: output", unix.SYS_WAITID, unix.EINVAL}, // nobody reaped the child
+	} {
+		d := newDriver(t, f.scene, 1)
+		d.only, d.errnos = &call{f.nr, true}, []syscall.Errno{f.errno}
+		d.run()
+		if d.counts.faults == 0 {
+			t.Errorf("%s: no call has failed", f.scene)
+		}
+	}
+}
