@@ -129,3 +129,34 @@ func elsewhere(t *testing.T) int {
 	})
 	return pid
 }
+
+// optionLine is an option in the help of a peer, with its letter.
+var optionLine = regexp.MustCompile(`(?m)^ *(?:(-\w)(?:, | +\[?=?[^ ]* *, ))?\s*(--[a-z][a-z0-9-]*)`)
+
+// TestPeersOptions wants each option of a peer in a row of docs/command.md, or in a text that
+// says what is different or why there is no row.
+func TestPeersOptions(t *testing.T) {
+	text := readFile(t, "../../docs/command.md")
+	for _, peer := range []string{"env", "nice", "timeout", "setpriv", "prlimit", "unshare", "nsenter", "bwrap", "systemd-run"} {
+		help, err := exec.Command(peer, "--help").Output()
+		if err != nil {
+			t.Log("not here:", peer)
+			continue
+		}
+		about, word := "", regexp.MustCompile(`(^|\W)`+peer+`\W`)
+		for paragraph := range strings.SplitSeq(regexp.MustCompile(`\n(\||- |\n)`).ReplaceAllString(text, "\x00$1"), "\x00") {
+			if word.MatchString(paragraph) {
+				about += paragraph + "\n"
+			}
+		}
+		for _, m := range optionLine.FindAllStringSubmatch(string(help), -1) {
+			letter, name := m[1], m[2]
+			has := func(option string) bool {
+				return option != "" && regexp.MustCompile(`(^|[ \x60(])`+option+`($|[^a-z0-9-])`).MatchString(about)
+			}
+			if name != "--help" && name != "--version" && !has(name) && !has(letter) {
+				t.Errorf("%s %s %s: nothing about it in docs/command.md", peer, letter, name)
+			}
+		}
+	}
+}
