@@ -166,7 +166,7 @@ func (b *bench) attrTable() string {
 			more(func(r *attrResult) int64 { return r.system }), more(func(r *attrResult) int64 { return r.user }),
 		})
 	}
-	return "\n## attributes\n\n" + table(rows)
+	return section(attrScenario, table(rows))
 }
 
 // processorTime spawns for a time, and returns how often, and the processor time of

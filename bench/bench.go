@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"time"
 )
 
 // bench is one run of the benchmark.
@@ -24,6 +25,7 @@ type bench struct {
 	langs    []language
 	other    string // version of the library to compare with, if any: its name
 	progress *progress
+	times    []scenarioTime
 
 	// What was found.
 	skipped  []string
@@ -80,13 +82,13 @@ var quickSize = size{
 }
 
 var fullSize = size{
-	rounds: 150, block: 100, sweepRounds: 80,
+	rounds: 150, block: 100, sweepRounds: 60,
 	heaps:    []int{0, 1, 4, 8},
 	files:    []int{10, 100, 1000, 5000, 15000, 1_000_000},
 	spawners: []int{1, 2, 4, 8, 16, 32, 64},
 	live:     []int{10, 100, 500, 1000, 2000, 5000, 20_000},
 
-	parentRounds: 30, parentMS: 1000,
+	parentRounds: 25, parentMS: 1000,
 	sleeps:   []int{10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 100_000},
 	mapped:   []int{0, 64},
 	programs: []int{10, 1000, 10_000},
@@ -94,8 +96,9 @@ var fullSize = size{
 	leak:     1_000_000,
 }
 
-// newBench finds peers and makes everything ready in dir.
-func newBench(ctx context.Context, size size, dir string, log io.Writer) (*bench, error) {
+// newBench finds peers and makes everything ready in dir. tools are programs to take for
+// a language in place of those in PATH.
+func newBench(ctx context.Context, size size, tools map[string]string, dir string, log io.Writer) (*bench, error) {
 	b := &bench{ctx: ctx, size: size, dir: dir, log: log, facts: facts{allocs: -1, runs: -1, cmds: -1, execs: -1, stuckGC: -1}}
 	var err error
 	if b.machine, err = describeMachine(); err != nil {
@@ -114,6 +117,9 @@ func newBench(ctx context.Context, size size, dir string, log io.Writer) (*bench
 		methods: []method{goRun, goProgram, goCmd, goExec, goStartProcess, goForkExec},
 	}}
 	for _, l := range languages() {
+		if tool := tools[l.name]; tool != "" {
+			l.tool = tool
+		}
 		version, err := l.prepare(ctx, dir)
 		if err != nil {
 			b.skip("peer %s: %v", l.name, err)
@@ -178,12 +184,39 @@ func (b *bench) run() error {
 	defer b.progress.finish()
 	for _, s := range wanted {
 		b.progress.say(s.name)
+		begin := time.Now()
 		if err := s.run(b); err != nil {
 			return err
 		}
+		b.times = append(b.times, scenarioTime{s.name, time.Since(begin)})
+		fmt.Fprintf(b.log, "%s: %s\n", s.name, minutes(time.Since(begin)))
 	}
 	return nil
 }
+
+// scenarioTime is how long a scenario took.
+type scenarioTime struct {
+	name string
+	took time.Duration
+}
+
+func (b *bench) took() (sum time.Duration) {
+	for _, t := range b.times {
+		sum += t.took
+	}
+	return sum
+}
+
+func (b *bench) tookEach() []string {
+	var l []string
+	for _, t := range b.times {
+		l = append(l, t.name+" "+minutes(t.took))
+	}
+	return l
+}
+
+// minutes writes a time in minutes and seconds.
+func minutes(d time.Duration) string { return d.Round(time.Second).String() }
 
 // path names a file in the temporary directory.
 func (b *bench) path(name string) string { return filepath.Join(b.dir, name) }

@@ -75,16 +75,16 @@ func (l *language) prepare(ctx context.Context, dir string) (version string, err
 	defer cancel()
 	tool, err := exec.LookPath(l.tool)
 	if err != nil {
-		return "", fmt.Errorf("no %s", l.tool)
+		return "", fmt.Errorf("no %s", filepath.Base(l.tool))
 	}
 	out, err := exec.CommandContext(ctx, tool, l.version...).Output()
 	if err != nil {
-		return "", fmt.Errorf("%s does not work: %w", l.tool, err)
+		return "", fmt.Errorf("%s does not work: %w", filepath.Base(l.tool), err)
 	}
 	version, _, _ = strings.Cut(string(out), "\n")
 	if l.resolve != nil {
 		if out, err = exec.CommandContext(ctx, tool, l.resolve...).Output(); err != nil {
-			return "", fmt.Errorf("%s does not work: %w", l.tool, err)
+			return "", fmt.Errorf("%s does not work: %w", filepath.Base(l.tool), err)
 		}
 		tool = strings.TrimSpace(string(out))
 	}
@@ -107,7 +107,7 @@ func (l *language) prepare(ctx context.Context, dir string) (version string, err
 		build.Args = append(build.Args, args.Replace(a))
 	}
 	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%s: %w: %s", l.tool, err, out)
+		return "", fmt.Errorf("%s: %w: %s", filepath.Base(l.tool), err, out)
 	}
 	l.argv = []string{program}
 	return version, nil

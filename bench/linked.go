@@ -124,5 +124,5 @@ func (b *bench) linkedTable() string {
 			l.title, fmt.Sprint(l.packages), fmt.Sprintf("%.1f", l.megabytes()), spread(q), fmt.Sprintf("%.2f", q.median/base),
 		})
 	}
-	return "\n## what a program links\n\n" + table(rows)
+	return section(linkedScenario, table(rows))
 }

@@ -31,7 +31,7 @@ func describeMachine() (machine, error) {
 	if err := unix.Uname(&u); err != nil {
 		return m, err
 	}
-	m.kernel = unix.ByteSliceToString(u.Release[:])
+	m.kernel, _, _ = strings.Cut(unix.ByteSliceToString(u.Release[:]), "-") // the rest may name who built it
 	m.cpu = procField("/proc/cpuinfo", "model name", "unknown CPU")
 	m.memory = kibibytes(procField("/proc/meminfo", "MemTotal", "0"))
 	m.freeMem = kibibytes(procField("/proc/meminfo", "MemAvailable", "0"))

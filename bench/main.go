@@ -3,12 +3,16 @@
 // Command bench compares the cost of a spawn with that of other ways of making
 // one, side by side in one run.
 //
-//	go run . [-quick] [-only REGEXP] [-check] [-out DIR] [-against NAME=PROGRAM]
+//	go run . [-quick] [-only REGEXP] [-check] [-out DIR] [-tool PEER=PROGRAM] [-against NAME=PROGRAM]
+//	go run . -docs ..
 //
 // It builds every peer that it finds tools for (cc, rustc, python3, node) and
 // says which it leaves out. The results, a Markdown page, CSV files and SVG
 // plots, go to DIR. On stdout it prints the main table and, for each goal,
 // PASS, or SHORT and by how much.
+//
+// With -docs it measures nothing. It puts the results of the last run into the pages and
+// the plots of the repository.
 //
 // With -against it measures programs only, of this version of the library and of another,
 // whose benchmark PROGRAM is, and prints what got slower.
@@ -27,6 +31,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -36,7 +41,7 @@ func main() {
 		os.Exit(goPeer())
 	}
 	var o options
-	flag.BoolVar(&o.quick, "quick", false, "measure less: about four minutes")
+	flag.BoolVar(&o.quick, "quick", false, "measure less: about six minutes")
 	flag.BoolVar(&o.check, "check", false, "exit with 1 when a goal is missed")
 	flag.Func("only", "measure the scenarios that match a `regexp`: programs, heap, combined, open files, spawners, live children, server, waiting, large output, attributes, mapped, compiled, leaks, linked",
 		func(s string) (err error) {
@@ -47,6 +52,8 @@ func main() {
 		o.against, err = parseVersion(s)
 		return err
 	})
+	flag.Func("tool", "take another program for a peer: `PEER=PROGRAM`, such as 'Python 3.13=/opt/python/bin/python3.13'", o.addTool)
+	docs := flag.String("docs", "", "measure nothing, put the results in the directory of -out into the pages of the repository at a `directory`")
 	soak := flag.Int("soak", 0, "measure nothing, spawn a `number` of times and look at what is left; at least 1000")
 	flag.StringVar(&o.out, "out", "out", "`directory` for the results")
 	flag.Parse()
@@ -57,9 +64,12 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	var missed bool
 	var err error
-	if *soak > 0 {
+	switch {
+	case *docs != "":
+		err = refreshDocs(o.out, *docs, os.Stderr)
+	case *soak > 0:
 		missed, err = o.soak(ctx, *soak)
-	} else {
+	default:
 		missed, err = o.run(ctx)
 	}
 	stop()
@@ -76,7 +86,22 @@ type options struct {
 	quick, check bool
 	only         *regexp.Regexp // nil: all scenarios
 	against      *version       // nil: no other version
+	tools        map[string]string
 	out          string
+}
+
+// addTool parses a value of -tool.
+func (o *options) addTool(s string) error {
+	name, program, ok := strings.Cut(s, "=")
+	isPeer := slices.ContainsFunc(languages(), func(l language) bool { return l.name == name })
+	if !ok || program == "" || !isPeer {
+		return fmt.Errorf("%q is not PEER=PROGRAM, with a peer of the report", s)
+	}
+	if o.tools == nil {
+		o.tools = map[string]string{}
+	}
+	o.tools[name] = program
+	return nil
 }
 
 // run reports whether a goal was missed.
@@ -90,7 +115,7 @@ func (o options) run(ctx context.Context) (missed bool, err error) {
 	if o.quick {
 		size = quickSize
 	}
-	b, err := newBench(ctx, size, dir, os.Stderr)
+	b, err := newBench(ctx, size, o.tools, dir, os.Stderr)
 	if err != nil {
 		return false, err
 	}
@@ -105,7 +130,7 @@ func (o options) run(ctx context.Context) (missed bool, err error) {
 		return slower, nil
 	}
 	goals := b.goals()
-	fmt.Print(strings.TrimPrefix(b.peerTable(tinyScenario), "\n"), "\n", goalLines(goals))
+	fmt.Print(strings.TrimPrefix(unmarked(b.peerTable(tinyScenario)), "\n"), "\n", goalLines(goals))
 	return short(goals), b.write(o.out, o.command(), goals)
 }
 

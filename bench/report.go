@@ -40,15 +40,10 @@ func (b *bench) write(dir, command string, goals []goal) error {
 // report is the Markdown page.
 func (b *bench) report(command string, goals []goal, plots []string) string {
 	var t strings.Builder
-	fmt.Fprintf(&t, "# The cost of a spawn\n\nMade by `%s` in `bench/`.\n\n", command)
-	for _, l := range append(b.machine.lines(), b.skippedLines()...) {
-		fmt.Fprintf(&t, "- %s\n", l)
-	}
+	fmt.Fprintf(&t, "# The cost of a spawn\n\nMade by `%s` in `bench/`.\n", command)
+	t.WriteString(b.ofWhole(section(machineSection, b.machineList(command))))
 	t.WriteString(explanation)
-	t.WriteString("\n## Goals\n\n| | | | set by |\n| --- | --- | --- | --- |\n")
-	for _, g := range goals {
-		fmt.Fprintf(&t, "| %s | %s | %s | %s |\n", g.verdict(), g.what, g.figures(), g.from)
-	}
+	t.WriteString(b.ofWhole(goalTable(goals)))
 	for _, name := range []string{tinyScenario, dynamicScenario, captureScenario} {
 		t.WriteString(b.peerTable(name))
 	}
@@ -63,10 +58,8 @@ func (b *bench) report(command string, goals []goal, plots []string) string {
 	t.WriteString(b.sweepTable(mappedScenario))
 	t.WriteString(b.compiledTable())
 	t.WriteString(b.linkedTable())
-	t.WriteString("\n## Allocations of a spawn\n\n" + table([][]string{
-		{"", "allocations"},
-		{oursProgram, count(b.facts.allocs)}, {oursRun, count(b.facts.runs)}, {oursCmd, count(b.facts.cmds)}, {osExec, count(b.facts.execs)},
-	}))
+	t.WriteString(b.allocTable())
+	t.WriteString(b.figureTable())
 	t.WriteString("\n## Plots\n\n")
 	for _, p := range plots {
 		fmt.Fprintf(&t, "![%s](%s)\n", strings.TrimSuffix(p, ".svg"), p)
@@ -87,12 +80,40 @@ ratios of blocks that ran in the same round, and below 1 faster than the peer it
 is taken against.
 `
 
-func (b *bench) skippedLines() []string {
-	var l []string
-	for _, s := range b.skipped {
-		l = append(l, "left out: "+s)
+// ofWhole is a section that pages have of whole runs only.
+func (b *bench) ofWhole(text string) string {
+	if b.only != nil {
+		return unmarked(text)
 	}
-	return l
+	return text
+}
+
+// machineList says where the run was, what it had and lacked, and what it took.
+func (b *bench) machineList(command string) string {
+	lines := b.machine.lines()
+	for _, s := range b.skipped {
+		lines = append(lines, "left out: "+s)
+	}
+	lines = append(lines, fmt.Sprintf("command: `%s`, which took %s: %s", command, minutes(b.took()), strings.Join(b.tookEach(), ", ")))
+	return "- " + strings.Join(lines, "\n- ")
+}
+
+func goalTable(goals []goal) string {
+	rows := [][]string{{"", "what", "this run", "set by"}}
+	for _, g := range goals {
+		rows = append(rows, []string{g.verdict(), g.what, g.figures(), g.from})
+	}
+	return section(goalsSection, table(rows))
+}
+
+func (b *bench) allocTable() string {
+	if b.facts.allocs < 0 {
+		return ""
+	}
+	return section(allocsSection, table([][]string{
+		{"", "allocations"},
+		{oursProgram, count(b.facts.allocs)}, {oursRun, count(b.facts.runs)}, {oursCmd, count(b.facts.cmds)}, {osExec, count(b.facts.execs)},
+	}))
 }
 
 // peerTable compares all methods in a scenario that varies nothing.
@@ -113,7 +134,7 @@ func (b *bench) peerTable(name string) string {
 	if len(rows) == 1 {
 		return ""
 	}
-	return "\n## " + name + "\n\n" + table(rows)
+	return section(name, table(rows))
 }
 
 // sweepTable has a row for each value of what a scenario varies. Ratios are
@@ -131,6 +152,9 @@ func (b *bench) sweepTable(name string) string {
 		if !slices.Contains(xs, s.x) {
 			xs = append(xs, s.x)
 		}
+	}
+	if xs == nil {
+		return ""
 	}
 	rows := [][]string{{unit[name]}}
 	for _, title := range titles {
@@ -154,7 +178,7 @@ func (b *bench) sweepTable(name string) string {
 		}
 		rows = append(rows, row)
 	}
-	return "\n## " + name + "\n\n" + table(rows)
+	return section(name, table(rows))
 }
 
 // unit is what a scenario varies.
@@ -164,7 +188,10 @@ var unit = map[string]string{
 }
 
 func (b *bench) liveTable() string {
-	return "\n## live children being waited for\n\n" + table(b.liveRows())
+	if b.live == nil {
+		return ""
+	}
+	return section(liveSection, table(b.liveRows()))
 }
 
 func (b *bench) liveRows() [][]string {

@@ -34,7 +34,7 @@ func TestRun(t *testing.T) {
 		heaps: []int{0}, files: []int{10, 100}, spawners: []int{1, 3}, live: []int{5},
 		parentRounds: 1, parentMS: 30, sleeps: []int{20}, mapped: []int{0, 1}, programs: []int{10}, attrMS: 20, leak: leakPart,
 	}
-	b, err := newBench(context.Background(), size, t.TempDir(), testLog{t})
+	b, err := newBench(context.Background(), size, nil, t.TempDir(), testLog{t})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,6 +64,7 @@ func TestRun(t *testing.T) {
 		t.Error("no goal was judged")
 	}
 	checkReport(t, filepath.Join(out, "report.md"))
+	checkSections(t, filepath.Join(out, "report.md"), leftOut(b)...)
 }
 
 // checkReport looks for what must never be in a published page.
@@ -177,7 +178,7 @@ func TestVersions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := newBench(context.Background(), size{rounds: 4, block: 2, sweepRounds: 1}, t.TempDir(), testLog{t})
+	b, err := newBench(context.Background(), size{rounds: 4, block: 2, sweepRounds: 1}, nil, t.TempDir(), testLog{t})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -196,11 +196,13 @@ func (s *parentSeries) each(f func(parentRound) float64) []float64 {
 	return x
 }
 
-// parentFigures are what is compared.
-var parentFigures = []struct {
+type parentFigure struct {
 	name string
 	of   func(parentRound) float64
-}{
+}
+
+// parentFigures are what is compared.
+var parentFigures = []parentFigure{
 	{"HTTP p50", func(r parentRound) float64 { return r.httpP50 }},
 	{"HTTP p99", func(r parentRound) float64 { return r.httpP99 }},
 	{"run queue p50", func(r parentRound) float64 { return r.schedP50 }},
@@ -212,6 +214,9 @@ var parentFigures = []struct {
 // parentTable has a row for each method, and one for each of ours that compares
 // it with os/exec.
 func (b *bench) parentTable() string {
+	if b.parent == nil {
+		return ""
+	}
 	rows := [][]string{{"", "spawns a round"}}
 	for _, f := range parentFigures {
 		rows[0] = append(rows[0], f.name)
@@ -236,5 +241,5 @@ func (b *bench) parentTable() string {
 		}
 		rows = append(rows, row)
 	}
-	return fmt.Sprintf("\n## a server that spawns %d times a second\n\n", spawnRate) + table(rows)
+	return section(serverSection, table(rows))
 }

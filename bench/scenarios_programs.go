@@ -69,21 +69,24 @@ func (b *bench) eachMethod(peers map[string]*peer, name, kind, path string) []*s
 // told otherwise, with ours to compare.
 func (b *bench) tinySeries(peers map[string]*peer) []*series {
 	all := b.eachMethod(peers, tinyScenario, "inherit", b.programs.tiny)
+	all = append(all, b.ownSeries(peers)...)
+	if b.other != "" {
+		return append(all, b.otherSeries(peers)...)
+	}
+	p := peers["Go"]
 	if hasWays {
 		for _, m := range []method{goVfork, goFutex} {
-			all = append(all, &series{scenario: tinyScenario, title: m.title, method: m.id, peer: peers["Go"],
-				job: job{kind: "inherit", path: b.programs.tiny, n: b.size.block, spawners: 1}})
+			all = append(all, b.tinyOf(p, tinyScenario, m.title, m, "inherit", b.programs.tiny))
 		}
 	}
-	for _, m := range []method{goCmd, goExec} {
-		all = append(all, &series{scenario: outputScenario, title: m.title, method: m.id, peer: peers["Go"],
-			job: job{kind: "output", path: b.programs.writer, n: b.size.block, spawners: 1}})
-	}
-	for _, m := range []method{goRun, goCmd, goExec} {
-		all = append(all, &series{scenario: tinyScenario, title: m.title + nullStdio, method: m.id, peer: peers["Go"],
-			job: job{kind: "null", path: b.programs.tiny, n: b.size.block, spawners: 1}})
-	}
-	return append(all, b.otherSeries(peers)...)
+	return append(all,
+		b.tinyOf(p, outputScenario, goExec.title, goExec, "output", b.programs.writer),
+		b.tinyOf(p, tinyScenario, goExec.title+nullStdio, goExec, "null", b.programs.tiny))
+}
+
+// tinyOf is a series beside those of all methods.
+func (b *bench) tinyOf(p *peer, scenario, title string, m method, kind, path string) *series {
+	return &series{scenario: scenario, title: title, method: m.id, peer: p, job: job{kind: kind, path: path, n: b.size.block, spawners: 1}}
 }
 
 // captureSeries leaves out the methods that have nothing to do with pipes.

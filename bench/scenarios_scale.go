@@ -60,11 +60,11 @@ func (b *bench) compiledTable() string {
 	if b.compiled == nil {
 		return ""
 	}
-	rows := [][]string{{"compiled Programs", "resident KiB more", "bytes of each"}}
+	rows := [][]string{{compiledSection, "resident KiB more", "bytes of each"}}
 	for _, r := range b.compiled {
 		rows = append(rows, []string{fmt.Sprint(r.n), fmt.Sprint(r.bytes >> 10), fmt.Sprint(r.bytes / int64(r.n))})
 	}
-	return "\n## compiled Programs\n\n" + table(rows)
+	return section(compiledSection, table(rows))
 }
 
 // compiled returns resident bytes before and with n Programs, without garbage.

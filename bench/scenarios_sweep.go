@@ -99,8 +99,15 @@ func (b *bench) runFiles() error {
 			all = append(all, b.sweep(filesScenario, float64(n), c, "inherit", method{"vfork", cVfork})...)
 		}
 	}
+	for _, s := range all {
+		s.job.n = max(2, min(s.job.n, filesBlock/max(1, int(s.x))))
+	}
 	return b.runRounds(b.size.sweepRounds, all)
 }
+
+// filesBlock is how many descriptors a block of spawns may copy: to copy a million takes
+// the kernel as long as a thousand spawns do.
+const filesBlock = 2_000_000
 
 func (b *bench) startWithFiles(name string, n int) (*peer, error) {
 	p, err := b.start(name)

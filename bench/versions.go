@@ -34,25 +34,32 @@ func (b *bench) compareWith(v *version) {
 	for _, m := range versionMethods {
 		l.methods = append(l.methods, method{m.id, b.ofOther(m.title)})
 	}
-	b.langs = []language{b.langs[0], l}
+	own := b.langs[0]
+	own.methods = versionMethods // no garbage and no threads of others, which the other version lacks
+	b.langs = []language{own, l}
 	b.only = regexp.MustCompile("^programs$")
+}
+
+// ownSeries are those of this version that are not of all peers.
+func (b *bench) ownSeries(peers map[string]*peer) []*series {
+	return b.beside(peers["Go"], func(title string) string { return title })
 }
 
 func (b *bench) ofOther(title string) string { return title + " of " + b.other }
 
-// otherSeries are those of the other version that are not of all peers.
+// otherSeries are the same of the other version, if there is one.
 func (b *bench) otherSeries(peers map[string]*peer) []*series {
-	var all []*series
 	if b.other == "" {
 		return nil
 	}
-	add := func(scenario, title, kind, path string, m method) {
-		all = append(all, &series{scenario: scenario, title: b.ofOther(title), method: m.id, peer: peers[b.other],
-			job: job{kind: kind, path: path, n: b.size.block, spawners: 1}})
-	}
-	add(outputScenario, goCmd.title, "output", b.programs.writer, goCmd)
+	return b.beside(peers[b.other], b.ofOther)
+}
+
+// beside are the series of a version beside those of all its methods.
+func (b *bench) beside(p *peer, title func(string) string) []*series {
+	all := []*series{b.tinyOf(p, outputScenario, title(goCmd.title), goCmd, "output", b.programs.writer)}
 	for _, m := range []method{goRun, goCmd} {
-		add(tinyScenario, m.title+nullStdio, "null", b.programs.tiny, m)
+		all = append(all, b.tinyOf(p, tinyScenario, title(m.title+nullStdio), m, "null", b.programs.tiny))
 	}
 	return all
 }
