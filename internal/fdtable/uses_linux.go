@@ -20,6 +20,10 @@ func (s Set) Has(n int) bool {
 }
 
 func (s *Set) Add(n int) {
+	if last := len(*s) - 1; last < 0 || n > (*s)[last] { // mostly
+		*s = append(*s, n)
+		return
+	}
 	if i, ok := slices.BinarySearch(*s, n); !ok {
 		*s = slices.Insert(*s, i, n)
 	}

@@ -3,6 +3,7 @@ package raw
 import (
 	"encoding/binary"
 	"math"
+	"math/bits"
 	"slices"
 	"unsafe"
 )
@@ -401,10 +402,8 @@ func (b *Builder) build(p *Program) {
 	}
 	for i := range b.ops {
 		op := &b.ops[i]
-		for a := range op.args {
-			if op.relocs&(1<<a) != 0 {
-				op.args[a] += uint64(base)
-			}
+		for left := op.relocs; left != 0; left &= left - 1 {
+			op.args[bits.TrailingZeros8(left)] += uint64(base)
 		}
 		op.skip = uint8(min(int(op.skip), len(b.ops)-1-i)) // not beyond the end
 		p.ops = append(p.ops, op.Op)
