@@ -126,6 +126,7 @@ func TestExecIsTheSame(t *testing.T) {
 	if err := os.Link(binary, program); err != nil {
 		t.Fatal(err)
 	}
+	t.Parallel() // not before: a child of another test would hold the copy open for writing
 	tried, worked := map[string]bool{}, 0
 	for _, flags := range sameAsChild(t, program) {
 		o, _, err := parse(append(flags[:len(flags):len(flags)], "true"))
@@ -325,6 +326,7 @@ func TestExecInContainers(t *testing.T) {
 // TestExecInAStorm sends signals, which the runtime handles or the program ignores, until
 // the program runs. It has the mask and the dispositions of the plan.
 func TestExecInAStorm(t *testing.T) {
+	t.Parallel()
 	needEngine(t, "--exec")
 	const script = `while read -r k v; do case $k in Sig[BIC]*) echo $v;; esac; done </proc/$$/status; echo over; exec sleep 60`
 	storm := []syscall.Signal{syscall.SIGURG, syscall.SIGWINCH, syscall.SIGPROF, syscall.SIGUSR1}

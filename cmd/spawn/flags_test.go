@@ -13,6 +13,7 @@ import (
 
 // Everything from the program on is the program's, whatever it looks like.
 func TestArgumentsPassThrough(t *testing.T) {
+	t.Parallel()
 	for _, args := range [][]string{
 		{"-x", "--stdin", "no"},
 		{"--", "--help"},
