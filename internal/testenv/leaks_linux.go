@@ -62,7 +62,7 @@ func CheckFDs(t testing.TB, before map[string]string) {
 	for _, leak := range FDsSince(before) {
 		t.Error("left behind:", leak)
 	}
-	if !within(shortly, func() bool { return !HasZombie() }) {
+	if !Soon(func() bool { return !HasZombie() }) {
 		t.Error("left behind: a zombie")
 	}
 }
