@@ -18,19 +18,20 @@ type pageLine struct {
 }
 
 var (
+	peerLine    = regexp.MustCompile("(?m)^\\| `([^|]*)` \\| `(spawn[^|]*)` \\| `([^|]*)` \\| ([a-z, ]*)\\|$")
 	fencedBlock = regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```$")
 	inlineCode  = regexp.MustCompile("`((?:spawn|go run \\./cmd/spawn) [^`\n]+)`")
 )
 
-// pageLines are the command lines of the README and of docs: those of sh blocks, those
-// that follow a "$ " in a transcript, and those within a text that are whole.
+// pageLines are the command lines of the pages in the root and in docs: those of sh blocks,
+// those that follow a "$ " in a transcript, and those within a text that are whole.
 func pageLines(t *testing.T) (list []pageLine) {
 	t.Helper()
 	pages, err := filepath.Glob("../../docs/*.md")
 	if err != nil || len(pages) == 0 {
 		testenv.Skip(t, "no source code here")
 	}
-	for _, path := range append(pages, "../../README.md") {
+	for _, path := range append(pages, "../../README.md", "../../SECURITY.md", "../../CONTRIBUTING.md", "../../CHANGELOG.md", "../../doc.go") {
 		text, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
@@ -49,14 +50,26 @@ func pageLines(t *testing.T) (list []pageLine) {
 				}
 			}
 		}
-		prose := fencedBlock.ReplaceAllString(string(text), "")
+		prose := peerLine.ReplaceAllString(fencedBlock.ReplaceAllString(string(text), ""), "") // TestPeers runs these
 		for _, m := range inlineCode.FindAllStringSubmatch(prose, -1) {
-			if flags := strings.Fields(m[1]); flags[len(flags)-1] == "--features" || strings.Contains(m[1], " -- ") {
+			if isWhole(m[1]) {
 				list = append(list, pageLine{page: name, line: m[1]})
 			}
 		}
 	}
 	return list
+}
+
+// isWhole reports whether a line within a text names a program, or needs none.
+func isWhole(line string) bool {
+	words := strings.Fields(strings.TrimPrefix(strings.TrimPrefix(line, "go run ./cmd/"), "spawn"))
+	o := &options{}
+	cmd := o.root()
+	words, err := separate(cmd.Flags(), words)
+	if err != nil || cmd.ParseFlags(words) != nil {
+		return false
+	}
+	return cmd.Flags().NArg() > 0 || o.features || o.version || o.short || o.dump || o.completion != ""
 }
 
 // joined are the lines of a block: a line that ends with "|" or "\" goes on, and one that

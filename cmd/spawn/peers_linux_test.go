@@ -20,9 +20,8 @@ type peerRow struct{ peer, ours, program, needs string }
 // peerRows reads the table.
 func peerRows(t *testing.T) (rows []peerRow) {
 	t.Helper()
-	line := regexp.MustCompile("(?m)^\\| `([^|]*)` \\| `(spawn[^|]*)` \\| `([^|]*)` \\| ([a-z, ]*)\\|$")
 	text := strings.ReplaceAll(readFile(t, "../../docs/command.md"), "\r\n", "\n")
-	for _, m := range line.FindAllStringSubmatch(text, -1) {
+	for _, m := range peerLine.FindAllStringSubmatch(text, -1) {
 		rows = append(rows, peerRow{m[1], m[2], m[3], strings.TrimSpace(m[4])})
 	}
 	if n := strings.Count(text, "` | `spawn"); n != len(rows) || n < 60 {
@@ -133,8 +132,11 @@ func elsewhere(t *testing.T) int {
 // optionLine is an option in the help of a peer, with its letter.
 var optionLine = regexp.MustCompile(`(?m)^ *(?:(-\w)(?:, | +\[?=?[^ ]* *, ))?\s*(--[a-z][a-z0-9-]*)`)
 
+// known are the versions of the peers that docs/command.md knows all options of.
+var known = regexp.MustCompile(`coreutils\) 9\.1\n|util-linux 2\.38\.1\n|bubblewrap 0\.8\.0\n|systemd 252 `)
+
 // TestPeersOptions wants each option of a peer in a row of docs/command.md, or in a text that
-// says what is different or why there is no row.
+// says what is different or why there is no row. A peer of another version may have more.
 func TestPeersOptions(t *testing.T) {
 	text := readFile(t, "../../docs/command.md")
 	for _, peer := range []string{"env", "nice", "timeout", "setpriv", "prlimit", "unshare", "nsenter", "bwrap", "systemd-run"} {
@@ -142,6 +144,11 @@ func TestPeersOptions(t *testing.T) {
 		if err != nil {
 			t.Log("not here:", peer)
 			continue
+		}
+		version, _ := exec.Command(peer, "--version").Output()
+		complain := t.Errorf
+		if !known.Match(version) {
+			complain = t.Logf
 		}
 		about, word := "", regexp.MustCompile(`(^|\W)`+peer+`\W`)
 		for paragraph := range strings.SplitSeq(regexp.MustCompile(`\n(\||- |\n)`).ReplaceAllString(text, "\x00$1"), "\x00") {
@@ -155,7 +162,7 @@ func TestPeersOptions(t *testing.T) {
 				return option != "" && regexp.MustCompile(`(^|[ \x60(])`+option+`($|[^a-z0-9-])`).MatchString(about)
 			}
 			if name != "--help" && name != "--version" && !has(name) && !has(letter) {
-				t.Errorf("%s %s %s: nothing about it in docs/command.md", peer, letter, name)
+				complain("%s %s %s: nothing about it in docs/command.md", peer, letter, name)
 			}
 		}
 	}
