@@ -57,7 +57,7 @@ func (o *options) checkExec() error {
 	return nil
 }
 
-const noEngine = "needs the engine, which is for Linux on amd64, arm64 and 386"
+const noEngine = "needs the engine, which is for " + plan.Engine
 
 // onlyChild is why a process can't get into some namespaces.
 const onlyChild = "only a child can be in a new namespace of this kind"

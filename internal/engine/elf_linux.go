@@ -68,6 +68,8 @@ func natives() [2]uint16 {
 		return [2]uint16{3, 62}
 	case "arm64":
 		return [2]uint16{183, 40}
+	case "riscv64":
+		return [2]uint16{243, 243} // with 64 and with 32 bits
 	}
 	return [2]uint16{62, 3}
 }

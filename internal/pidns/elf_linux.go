@@ -31,9 +31,6 @@ const (
 	elfIdent     = "\x7fELF" + string(rune(wordSize/4)) + "\x01\x01" // 32 or 64 bits, little-endian, version 1
 	version      = 1
 	typeExec     = 2
-	machine386   = 3
-	machineAMD64 = 62
-	machineARM64 = 183
 	segmentLoad  = 1
 	segmentStack = 0x6474e551
 	flagX        = 1
@@ -42,15 +39,7 @@ const (
 )
 
 // machine is the value of e_machine for this architecture.
-func machine() uint16 {
-	switch runtime.GOARCH {
-	case "386":
-		return machine386
-	case "arm64":
-		return machineARM64
-	}
-	return machineAMD64
-}
+var machine = map[string]uint16{"386": 3, "amd64": 62, "arm64": 183, "riscv64": 243}[runtime.GOARCH]
 
 // image makes a static program of code that starts with its first byte: one segment of
 // memory holds the headers and the code, and nothing of it can be written. The stack can't
@@ -61,7 +50,7 @@ func image(code []byte) []byte {
 	b := make([]byte, 16, size)
 	copy(b, elfIdent)
 	b = le.AppendUint16(b, typeExec)
-	b = le.AppendUint16(b, machine())
+	b = le.AppendUint16(b, machine)
 	b = le.AppendUint32(b, version)
 	b = appendWord(b, loadAt+codeOffset)
 	b = appendWord(b, headerSize) // where the segments are described

@@ -123,6 +123,19 @@ func TestCheckerRefuses(t *testing.T) {
 				"MOVD R0, runtime.x(SB)", "BRK $0", "?",
 			},
 		},
+		"riscv64": {
+			good: []string{
+				"ECALL", "MOV X10, 120(X19)", "MOV X18, 112(X19)", "MOV X10, (X23)", "JMP 1(PC)", "BLTU X6, X10, 11(PC)", "BNEZ X6, 4(PC)",
+				"MOV (X19), X18", "MOV (X23), X6", "ADD X21, X23, X23", "SLLI $3, X23, X23", "ADDI $112, X19, X11", "LUI $4294967295, X6",
+			},
+			bad: []string{
+				"CALL runtime.morestack(SB)", "JAL X1, 5(PC)", "JALR X1, (X5)", "CALL (X5)", "RET", "JMP (X1)", "JMP (X5)", "JMP 2000(PC)",
+				"JMP 1024(PC)", "JMP 0(PC)", "BEQZ X6, -1(PC)", "MOV X10, 8(X2)", "MOV 8(X2), X10", "ADDI $-16, X2, X2", "ADDI $8, X2, X10", "MOV X2, X10",
+				"MOV X10, X1", "MOV X10, X4", "MOV X10, X27", "MOV X10, g", "MOV X10, (X18)", "MOV X10, (X21)", "MOV X10, 8(X23)", "MOV X10, 128(X19)",
+				"MOV X10, (X19)", "MOVB X10, 112(X19)", "MOVW X10, (X23)", "SCD X10, (X19), X11", "AMOADDD X10, (X19), X11", "MOVD F0, (X23)",
+				"AUIPC $0, X6", "MOV X10, runtime.x(SB)", "EBREAK", "VSE8V V1, (X23)", "?",
+			},
+		},
 	} {
 		c := contracts[arch]
 		for _, line := range lines.good {
@@ -159,6 +172,31 @@ func TestCheckerRefusesFunctions(t *testing.T) {
 			}
 		}
 		if err := c.childHalf(code); (err == nil) != want {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// Where the address of a variable takes instructions of its own, they must be right before
+// the one that writes to it.
+func TestCheckerWantsPlace(t *testing.T) {
+	c := contracts["riscv64"]
+	for text, want := range map[string]bool{
+		"MOVHU 8(X18), X23;SLLI $3, X23, X23;ADD X21, X23, X23;MOV X10, (X23)": true,
+		"MOVHU 8(X18), X23;MOV (X23), X10":                                     true,
+		"MOV X10, (X23)":                                                       false,
+		"ADD X21, X23, X23;MOV X10, (X23)":                                     false,
+		"SLLI $3, X23, X23;MOV X10, (X23)":                                     false,
+		"SLLI $4, X23, X23;ADD X21, X23, X23;MOV X10, (X23)":                   false,
+		"SLLI $3, X23, X23;ADD X19, X23, X23;MOV X10, (X23)":                   false,
+		"SLLI $3, X23, X23;ADD X21, X23, X23;ADD X5, X23, X23;MOV X10, (X23)":  false,
+	} {
+		var code []instruction
+		for line := range strings.SplitSeq(text, ";") {
+			code = append(code, parseInstruction(0x1000, line))
+		}
+		last := len(code) - 1
+		if err := c.placed(code[:last], code[last]); (err == nil) != want {
 			t.Errorf("%q: %v", text, err)
 		}
 	}

@@ -30,9 +30,11 @@ type contract struct {
 	stack   *regexp.Regexp
 	finds   string         // the instruction that tells by the stack pointer where the frame is, if any
 	vars    *regexp.Regexp // a variable in memory, or in the frame
+	place   []string       // right before a write to a variable, where its address takes instructions of their own
 	run     string         // the register that holds the run
 	word    uintptr        // size of a pointer
-	pcUnit  uint64         // size of an instruction where jumps are relative, else 0
+	pcUnit  uint64         // of jumps, where they are relative, else 0
+	pcSlack uint64         // by how much a jump may be longer than the disassembler says
 }
 
 var contracts = map[string]contract{
@@ -67,6 +69,18 @@ var contracts = map[string]contract{
 		run:     "R20",
 		word:    8,
 		pcUnit:  4,
+	},
+	"riscv64": {
+		syscall: "ECALL",
+		plain:   strings.Fields("MOV MOVWU MOVHU MOVBU ADD ADDI ANDI SLLI SRLI SRAI NEG MUL LUI"),
+		jumps:   strings.Fields("JMP BEQ BNE BEQZ BNEZ BLT BLTU BLTZ"),
+		stack:   regexp.MustCompile(`\b(X1|X2|X3|X4|X27|SP|LR|GP|TP|g)\b`),
+		vars:    regexp.MustCompile(`^\(X23\)$`),
+		place:   []string{"SLLI $3, X23, X23", "ADD X21, X23, X23"},
+		run:     "X19",
+		word:    8,
+		pcUnit:  4,
+		pcSlack: 2, // some instructions have two bytes
 	},
 }
 
@@ -113,14 +127,18 @@ func (c *contract) mayStore(dst string) bool {
 	return c.vars.MatchString(dst)
 }
 
-// target is where a jump goes: an address, or a number of instructions.
+// target is where a jump goes at most: to an address, or as far as a number of units.
 func (c *contract) target(from uint64, dst string) (uint64, bool) {
 	if c.pcUnit == 0 {
 		to, err := strconv.ParseUint(dst, 0, 64)
 		return to, err == nil
 	}
 	n, err := strconv.ParseInt(strings.TrimSuffix(dst, "(PC)"), 10, 64)
-	return from + uint64(n)*c.pcUnit, err == nil && strings.HasSuffix(dst, "(PC)")
+	slack := c.pcSlack
+	if n <= 0 {
+		slack = -slack
+	}
+	return from + uint64(n)*c.pcUnit + slack, err == nil && strings.HasSuffix(dst, "(PC)")
 }
 
 // childHalf checks what the child runs: all that follows the only RET.
@@ -136,8 +154,11 @@ func (c *contract) childHalf(code []instruction) error {
 	}
 	first, last := half[0].addr, half[len(half)-1].addr
 	calls := 0
-	for _, i := range half {
+	for n, i := range half {
 		if err := c.check(i, first, last); err != nil {
+			return err
+		}
+		if err := c.placed(half[:n], i); err != nil {
 			return err
 		}
 		if i.String() == c.syscall {
@@ -149,6 +170,20 @@ func (c *contract) childHalf(code []instruction) error {
 	}
 	if calls < 3 {
 		return fmt.Errorf("only %d system calls in the child's half", calls)
+	}
+	return nil
+}
+
+// placed checks that the address of a variable was made right before it is written to.
+func (c *contract) placed(before []instruction, i instruction) error {
+	n := len(i.operands)
+	if n == 0 || !c.vars.MatchString(i.operands[n-1]) {
+		return nil
+	}
+	for k, want := range c.place {
+		if at := len(before) - len(c.place) + k; at < 0 || before[at].String() != want {
+			return fmt.Errorf("%v: without %q before it", i, c.place)
+		}
 	}
 	return nil
 }

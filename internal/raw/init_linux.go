@@ -20,7 +20,7 @@ const (
 
 // What follows the last instruction, where it is not reached.
 const (
-	initEnd0 = 0x6e776170
+	initEnd0 = 0x6e770000 // zeroes are none of its instructions anywhere
 	initEnd1 = 0x69696969
 )
 

@@ -11,8 +11,9 @@ import (
 
 // sigaction is the kernel's struct sigaction.
 type sigaction struct {
-	handler, flags, restorer uintptr
-	mask                     uint64
+	handler, flags uintptr
+	restorer       restorer
+	mask           uint64
 }
 
 const (

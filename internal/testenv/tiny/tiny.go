@@ -29,7 +29,7 @@ func Write(path string, status int) error {
 }
 
 // Code is the program's instructions: exit_group(status), and a trap after it.
-// arch is a GOARCH, 386, amd64 or arm64.
+// arch is a GOARCH that has the engine.
 func Code(arch string, status int) ([]byte, error) {
 	if status < 0 || status > 255 {
 		return nil, fmt.Errorf("tiny: exit status %d is not in 0 to 255", status)
@@ -56,6 +56,13 @@ func Code(arch string, status int) ([]byte, error) {
 			0xd4000001,                   // svc 0
 			0xd4200000,                   // brk 0
 		), nil
+	case "riscv64":
+		return words(
+			0x13|10<<7|uint32(status)<<20, // li a0, status
+			0x13|17<<7|94<<20,             // li a7, SYS_exit_group
+			0x73,                          // ecall
+			0x100073,                      // ebreak
+		), nil
 	}
 	return nil, fmt.Errorf("tiny: %s: %w", arch, errors.ErrUnsupported)
 }
@@ -66,7 +73,8 @@ var waiters = map[string][]byte{
 	"386":   {0xb8, 29, 0, 0, 0, 0xcd, 0x80, 0xeb, 0xf7},
 	"amd64": {0xb8, 34, 0, 0, 0, 0x0f, 0x05, 0xeb, 0xf7},
 	// mov x8, SYS_ppoll; svc 0; b to the start; the arguments are zero at first
-	"arm64": {0x28, 0x09, 0x80, 0xd2, 0x01, 0, 0, 0xd4, 0xfe, 0xff, 0xff, 0x17},
+	"arm64":   {0x28, 0x09, 0x80, 0xd2, 0x01, 0, 0, 0xd4, 0xfe, 0xff, 0xff, 0x17},
+	"riscv64": words(0x13|17<<7|73<<20, 0x73, 0xff9ff06f), // li a7, SYS_ppoll; ecall; j to the start
 }
 
 // WriteWaiter makes path a program that does nothing until it is killed, so that it
@@ -87,7 +95,9 @@ func words(w ...uint32) []byte {
 	return b
 }
 
-var machines = map[string]elf.Machine{"386": elf.EM_386, "amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}
+var machines = map[string]elf.Machine{
+	"386": elf.EM_386, "amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64, "riscv64": elf.EM_RISCV,
+}
 
 const (
 	loadAt   = 0x400000
@@ -113,7 +123,7 @@ func Unloadable(arch string) []byte {
 	if arch == "386" {
 		return fileAt(arch, 1<<32-0x1000, nil)
 	}
-	return fileAt(arch, 1<<52, nil)
+	return fileAt(arch, 1<<62, nil)
 }
 
 // Interpreted is the head of a program that wants an interpreter.

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"testing"
 	"time"
 
@@ -17,13 +16,17 @@ import (
 	"github.com/safespawn/spawn/internal/testenv/tiny"
 )
 
+var machines = map[string]elf.Machine{
+	"386": elf.EM_386, "amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64, "riscv64": elf.EM_RISCV,
+}
+
 func supported() bool {
-	return runtime.GOOS == "linux" && slices.Contains([]string{"386", "amd64", "arm64"}, runtime.GOARCH)
+	return runtime.GOOS == "linux" && machines[runtime.GOARCH] != elf.EM_NONE
 }
 
 func TestWaiterWaits(t *testing.T) {
 	if !supported() {
-		testenv.Skip(t, "the programs are for Linux on 386, amd64 and arm64")
+		testenv.Skip(t, "the programs are for Linux, on architectures that have the engine")
 	}
 	path := filepath.Join(t.TempDir(), "waiter")
 	if err := tiny.WriteWaiter(path); err != nil {
@@ -43,7 +46,7 @@ func TestWaiterWaits(t *testing.T) {
 
 func TestProgramExitsWithStatus(t *testing.T) {
 	if !supported() {
-		testenv.Skip(t, "the programs are for Linux on 386, amd64 and arm64")
+		testenv.Skip(t, "the programs are for Linux, on architectures that have the engine")
 	}
 	path := filepath.Join(t.TempDir(), "tiny")
 	for _, status := range []int{0, 1, 42, 255} {
@@ -63,7 +66,7 @@ func TestProgramExitsWithStatus(t *testing.T) {
 }
 
 func TestImage(t *testing.T) {
-	for arch, machine := range map[string]elf.Machine{"386": elf.EM_386, "amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64} {
+	for arch, machine := range machines {
 		image, err := tiny.Image(arch, 7)
 		if err != nil {
 			t.Fatal(err)

@@ -1,0 +1,6 @@
+//go:build riscv64
+
+package raw
+
+// restorer is a part of struct sigaction that this architecture does not have.
+type restorer struct{}
