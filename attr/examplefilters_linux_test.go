@@ -1,6 +1,6 @@
 // On 386 the programs of the examples may be for amd64, whose calls have other numbers.
 
-//go:build (386 || amd64 || arm64) && !386 && !android && !spawn_forkexec
+//go:build (386 || amd64 || arm64 || riscv64) && !386 && !android && !spawn_forkexec
 
 package attr_test
 
