@@ -37,9 +37,7 @@ func needPidfds(t *testing.T) {
 }
 
 func init() {
-	if testenv.Lacks(unix.SYS_PIDFD_OPEN) {
-		testenv.OmitExample("ExampleAttach", "no pidfd_open")
-	}
+	testenv.OmitExample("ExampleAttach", func() string { return testenv.LacksCall("pidfd_open", unix.SYS_PIDFD_OPEN) })
 }
 
 // grandchild starts a shell that starts another, which exits with 7 when its standard

@@ -14,7 +14,11 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
+
+func init() { testenv.OmitExample("ExampleSeccompListener", spawntest.LacksListener) }
 
 // The filter notifies of uname, and this process answers: the program is told that the call
 // is not permitted.

@@ -16,9 +16,7 @@ import (
 )
 
 func init() {
-	if testenv.Lacks(unix.SYS_PIDFD_OPEN) {
-		testenv.OmitExample("Example_join", "no pidfd_open")
-	}
+	testenv.OmitExample("Example_join", func() string { return testenv.LacksCall("pidfd_open", unix.SYS_PIDFD_OPEN) })
 }
 
 // namespaceOf opens a namespace of a process.

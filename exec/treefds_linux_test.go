@@ -22,13 +22,13 @@ func init() {
 	testenv.RegisterHelper("tree without descriptors", func(args []string) int { return status(killWithoutDescriptors(args[0])) })
 }
 
-// TestTreeStrayClose has other code close the descriptors of the group and open
-// something else by their numbers, which is left alone.
-func TestTreeStrayClose(t *testing.T) {
+// startTree starts a tree in a control group, and returns its pids and the path of the group.
+func startTree(t *testing.T) (c *exec.Cmd, pids []string, group string) {
+	t.Helper()
 	if !exec.Features().Has(exec.FeatureTreeCgroup) {
 		testenv.Skip(t, "no control group can be made")
 	}
-	c := exec.Command("/bin/sh", "-c", scattered)
+	c = exec.Command("/bin/sh", "-c", scattered)
 	c.Tree = true
 	out, err := c.StdoutPipe()
 	if err != nil {
@@ -37,38 +37,83 @@ func TestTreeStrayClose(t *testing.T) {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	pids := readPids(t, out, 4)
+	pids = readPids(t, out, 4)
+	for _, target := range testenv.OpenFDs() {
+		if strings.Contains(target, "/"+exec.OwnPrefix()) {
+			group = strings.TrimSuffix(target, "/cgroup.kill")
+		}
+	}
+	if group == "" {
+		t.Error("no descriptor of a group")
+	}
+	return c, pids, group
+}
+
+// loseGroups has other code close the descriptors of groups and open something else by their
+// numbers, which looks at its end whether that was left alone.
+func loseGroups(t *testing.T) {
+	t.Helper()
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer null.Close()
-	var stray []int
 	for fd, target := range testenv.OpenFDs() {
-		if strings.Contains(target, "/"+exec.OwnPrefix()) {
-			stray = append(stray, number(fd))
+		if !strings.Contains(target, "/"+exec.OwnPrefix()) {
+			continue
 		}
-	}
-	if len(stray) == 0 {
-		t.Errorf("descriptors %d", stray)
-	}
-	for _, fd := range stray {
-		if err := unix.Dup3(int(null.Fd()), fd, unix.O_CLOEXEC); err != nil {
+		if err := unix.Dup3(int(null.Fd()), number(fd), unix.O_CLOEXEC); err != nil {
 			t.Fatal(err)
 		}
+		t.Cleanup(func() {
+			if err := unix.Close(number(fd)); err != nil {
+				t.Errorf("the other file was closed: %v", err)
+			}
+		})
 	}
-	if err := c.Kill(); err != nil {
-		t.Error(err)
-	}
+}
+
+func mustHold(t *testing.T, c *exec.Cmd) {
+	t.Helper()
 	_ = c.Wait() // killed
 	if err := c.TreeHolds(); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestTreeStrayClose ends a tree after other code has closed its descriptors.
+func TestTreeStrayClose(t *testing.T) {
+	c, pids, _ := startTree(t)
+	loseGroups(t)
+	if err := c.Kill(); err != nil {
+		t.Error(err)
+	}
+	mustHold(t, c)
 	mustBeGone(t, pids, 4)
-	for _, fd := range stray {
-		if err := unix.Close(fd); err != nil {
-			t.Errorf("the other file was closed: %v", err)
-		}
+}
+
+// TestTreeRemoved has the group of a tree be removed once it is empty, as a process of another
+// pid namespace does with a group that is not locked. Nothing of the tree is left then, so it
+// has held.
+func TestTreeRemoved(t *testing.T) {
+	for name, others := range map[string]func(*testing.T){"": func(*testing.T) {}, "and its descriptors closed": loseGroups} {
+		t.Run("removed "+name, func(t *testing.T) {
+			c, pids, group := startTree(t)
+			others(t)
+			testenv.Eventually(t, "the group can be removed", func() bool {
+				procs, _ := os.ReadFile(filepath.Join(group, "cgroup.procs"))
+				for _, pid := range strings.Fields(string(procs)) {
+					_ = syscall.Kill(number(pid), syscall.SIGKILL)
+				}
+				err := unix.Rmdir(group)
+				return err == nil || err == unix.ENOENT // somebody was faster
+			})
+			if err := c.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+				t.Error(err)
+			}
+			mustHold(t, c)
+			mustBeGone(t, pids, 4)
+		})
 	}
 }
 

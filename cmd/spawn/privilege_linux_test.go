@@ -202,6 +202,10 @@ func TestLandlockFlags(t *testing.T) {
 // TestLandlockInside has rules about what the program has mounted, or has for a root.
 func TestLandlockInside(t *testing.T) {
 	needEngine(t, "--no-new-privs", "--allow-exec", "/")
+	if !spawn.Features().Has(spawn.FeatureLandlock) {
+		fails(t, statusError, "--no-new-privs", "--allow-exec", "/", "true")
+		testenv.Skip(t, "no Landlock")
+	}
 	root := t.TempDir()
 	run := []string{"--no-new-privs", "--landlock-best-effort", "--allow-exec", "/bin", "--allow-exec", "/usr", "--allow-exec", "/lib"}
 	if _, err := os.Stat("/lib64"); err == nil {

@@ -34,6 +34,9 @@ func (g *Group) with(f func(fd int) error) error {
 		return err
 	}
 	fd, err := openDir(unix.AT_FDCWD, g.path)
+	if errors.Is(err, unix.ENOENT) && g.dir.SharesDevice(filepath.Dir(g.path)) {
+		return errRemoved
+	}
 	if err != nil {
 		return err
 	}
@@ -44,10 +47,24 @@ func (g *Group) with(f func(fd int) error) error {
 	return f(fd)
 }
 
+// errRemoved is what with returns of a group that is certainly no more: its name is missing
+// in the file system that has it, where no group is renamed. Another process has removed the
+// group, as sweep does once it is empty: other code has closed the descriptor, and so the lock.
+var errRemoved = fmt.Errorf("the control group was removed: %w", unix.ENOENT)
+
+// withAll is with for what is done to all in a group: one that was removed has nobody.
+func (g *Group) withAll(f func(fd int) error) error {
+	err := g.with(f)
+	if err == errRemoved {
+		return nil
+	}
+	return err
+}
+
 // KillAll kills all that are in the group and below, and reports whether there
 // was anybody.
 func (g *Group) KillAll() (some bool, err error) {
-	err = g.with(func(fd int) error {
+	err = g.withAll(func(fd int) error {
 		if some = populated(fd); !some {
 			return nil
 		}
@@ -66,7 +83,7 @@ func (g *Group) KillAll() (some bool, err error) {
 // KillEach is KillAll without cgroup.kill. A group remembers that (Linux 6.18): whoever is
 // made in it by clone3 from another group is killed at birth, however much later.
 func (g *Group) KillEach() (some bool, err error) {
-	err = g.with(func(fd int) (err error) {
+	err = g.withAll(func(fd int) (err error) {
 		if some = populated(fd); some {
 			err = killEach(fd, filepath.Base(g.path))
 		}
@@ -87,7 +104,7 @@ func (g *Group) Signal(sig unix.Signal) (some bool, err error) {
 	if sig == unix.SIGKILL {
 		return g.KillAll()
 	}
-	err = g.with(func(fd int) (err error) {
+	err = g.withAll(func(fd int) (err error) {
 		if populated(fd) {
 			some, err = signalEach(fd, filepath.Base(g.path), sig)
 		}
@@ -269,7 +286,7 @@ func (g *Group) remove() error {
 	if unix.Rmdir(g.path) == nil { // it mostly is all, and needs no descriptor
 		return nil
 	}
-	return g.with(func(fd int) error {
+	return g.withAll(func(fd int) error {
 		if err := walk(fd, nil, rmdir); err != nil {
 			return fmt.Errorf("below %s: %w", g.path, err)
 		}

@@ -77,6 +77,12 @@ func (h *Held) IsAt(path string) bool {
 	return st.Dev == h.dev && st.Ino == h.ino
 }
 
+// SharesDevice reports whether a path leads to the file system of the file.
+func (h *Held) SharesDevice(path string) bool {
+	var st unix.Stat_t
+	return unix.Stat(path, &st) == nil && st.Dev == h.dev
+}
+
 // Close closes the file. Nil has none.
 func (h *Held) Close() {
 	if h == nil {

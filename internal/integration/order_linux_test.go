@@ -133,7 +133,7 @@ func TestStepsByPhase(t *testing.T) {
 	for name, list := range phasesOf {
 		for _, ph := range list {
 			phases[ph] = true
-			if !seen[name][ph] {
+			if !seen[name][ph] && (name != "landlock" || spawntest.HasLandlock()) {
 				t.Errorf("no step %s of phase %d", name, ph)
 			}
 		}

@@ -18,9 +18,17 @@ func Lacks(number uintptr) bool {
 // NeedCall skips a test where a system call is lacking.
 func NeedCall(t testing.TB, name string, number uintptr) {
 	t.Helper()
-	if Lacks(number) {
-		Skip(t, "no "+name)
+	if reason := LacksCall(name, number); reason != "" {
+		Skip(t, reason)
 	}
+}
+
+// LacksCall is why NeedCall skips a test, or "".
+func LacksCall(name string, number uintptr) string {
+	if Lacks(number) {
+		return "no " + name
+	}
+	return ""
 }
 
 // PidfdGroups reports whether a pidfd is enough to signal the process group of a child, as from

@@ -88,20 +88,22 @@ func Self(t testing.TB) string {
 	return exe
 }
 
-// omitted are names of examples.
-var omitted []string
+// omissible finds out for examples what they lack.
+var omissible = map[string]func() string{}
 
-// OmitExample leaves out an example, which can't say itself that it lacks something. It is for
-// init.
-func OmitExample(name, reason string) {
-	omitted = append(omitted, name)
-	skips.Lock()
-	defer skips.Unlock()
-	skips.tests[reason] = append(skips.tests[reason], name)
-}
+// OmitExample leaves out an example, which can't say itself that it lacks something, if the
+// function returns a reason. It is for init.
+func OmitExample(name string, lacks func() string) { omissible[name] = lacks }
 
 // omitExamples does so, beside what -skip says.
 func omitExamples() {
+	var omitted []string
+	for name, lacks := range omissible {
+		if reason := lacks(); reason != "" {
+			omitted = append(omitted, name)
+			skips.tests[reason] = append(skips.tests[reason], name)
+		}
+	}
 	if omitted == nil {
 		return
 	}

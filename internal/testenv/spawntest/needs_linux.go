@@ -14,19 +14,39 @@ import (
 // NeedPidfd skips a test of what only pidfds make possible.
 func NeedPidfd(t testing.TB) {
 	t.Helper()
-	if !kernel.Current().Pidfd {
-		testenv.Skip(t, "no pidfds")
-	}
-	testenv.NeedCall(t, "pidfd_open", unix.SYS_PIDFD_OPEN)
-	testenv.NeedCall(t, "pidfd_send_signal", unix.SYS_PIDFD_SEND_SIGNAL)
+	skipIf(t, lacksPidfd())
 }
 
 // NeedListener skips a test of a listener of a filter, which this process takes from the
 // child.
 func NeedListener(t testing.TB) {
 	t.Helper()
-	NeedPidfd(t)
-	testenv.NeedCall(t, "pidfd_getfd", unix.SYS_PIDFD_GETFD)
+	skipIf(t, LacksListener())
+}
+
+func skipIf(t testing.TB, reason string) {
+	t.Helper()
+	if reason != "" {
+		testenv.Skip(t, reason)
+	}
+}
+
+// LacksListener is what is missing for a listener, or "".
+func LacksListener() string {
+	if reason := lacksPidfd(); reason != "" {
+		return reason
+	}
+	return testenv.LacksCall("pidfd_getfd", unix.SYS_PIDFD_GETFD)
+}
+
+func lacksPidfd() string {
+	if !kernel.Current().Pidfd {
+		return "no pidfds"
+	}
+	if reason := testenv.LacksCall("pidfd_open", unix.SYS_PIDFD_OPEN); reason != "" {
+		return reason
+	}
+	return testenv.LacksCall("pidfd_send_signal", unix.SYS_PIDFD_SEND_SIGNAL)
 }
 
 // NeedBest skips a test of what is promised where the engine has all that it needs for
