@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"runtime"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -136,11 +137,17 @@ func (c *Cmd) givePidfd() {
 // awaitExec waits until /proc shows the program that was started. The kernel tells
 // this process of an execve when the child has no use for its memory any more,
 // before the child has another name and has closed what is close-on-exec. kcmp
-// waits for the rest. Where it is refused, nobody waits.
+// waits for the rest. Containers refuse it: then to open a file of the child's memory waits,
+// too, as far as there is a /proc.
 func (c *child) awaitExec() {
 	const kcmpVM = 1
 	for {
 		same, _, errno := unix.Syscall6(unix.SYS_KCMP, uintptr(os.Getpid()), uintptr(c.process.Pid), kcmpVM, 0, 0, 0)
+		if errno != 0 && errno != unix.ESRCH {
+			if fd, err := highfd.Open("/proc/"+strconv.Itoa(c.process.Pid)+"/auxv", unix.O_RDONLY, 0); err == nil {
+				unix.Close(fd)
+			}
+		}
 		if errno != 0 || same != 0 {
 			return
 		}
