@@ -117,6 +117,7 @@ func TestMountStrings(t *testing.T) {
 	if os.Geteuid() != 0 {
 		return
 	}
+	spawntest.NeedNamespaces(t, unix.CLONE_NEWNS)
 	// The longest that is possible has an end that counts.
 	data, last := strings.Repeat("size=1m,", page/8-2), "0700"
 	data += "mode=" + strings.Repeat("0", page-1-len(data)-len("mode=")-len(last)) + last

@@ -56,6 +56,7 @@ func eachListening(t *testing.T, f func(t *testing.T)) {
 			}
 			return
 		}
+		testenv.NeedCall(t, "pidfd_getfd", unix.SYS_PIDFD_GETFD)
 		f(t)
 	})
 }

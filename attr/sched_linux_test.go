@@ -317,6 +317,7 @@ func TestNUMAPolicy(t *testing.T) {
 	if err != nil {
 		testenv.Skip(t, "no NUMA: "+err.Error())
 	}
+	testenv.NeedCall(t, "set_mempolicy", unix.SYS_SET_MEMPOLICY)
 	cat := spawntest.Cat(t)
 	spawntest.EachEngine(t, func(t *testing.T) {
 		for _, test := range []struct {

@@ -22,7 +22,6 @@ import (
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/exec"
-	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
@@ -237,8 +236,8 @@ func TestNamespacesTwice(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, err := cmd.Output()
-	if os.Geteuid() != 0 && errors.Is(err, unix.EPERM) {
-		testenv.Skip(t, "needs root")
+	if errors.Is(err, unix.EPERM) {
+		spawntest.NeedNamespaces(t, unix.CLONE_NEWUTS|unix.CLONE_NEWIPC)
 	}
 	if err != nil || string(out) == own+"\n" {
 		t.Errorf("%q, %v", out, err)

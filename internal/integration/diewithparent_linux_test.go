@@ -36,6 +36,7 @@ func needTrees(t testing.TB) {
 	if !spawn.Features().Has(spawn.FeatureDieWithParent) {
 		testenv.Skip(t, "no pid namespaces")
 	}
+	spawntest.NeedNamespaces(t, unix.CLONE_NEWPID)
 }
 
 // endsNamespace ends this process's namespace at the end of a test.
@@ -226,6 +227,7 @@ var _ = testenv.RegisterHelper("becomes another program", func([]string) int {
 func TestDieWithParentThatExecs(t *testing.T) {
 	testenv.NeedRoot(t)
 	needTrees(t)
+	spawntest.NeedNamespaces(t, unix.CLONE_NEWUTS)
 	s := spawntest.Helper(t, "becomes another program")
 	s.Attr = append(s.Attr, attr.Namespaces{Flags: unix.CLONE_NEWUTS})
 	p, err := spawn.Start(t.Context(), s)

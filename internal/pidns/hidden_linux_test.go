@@ -73,7 +73,7 @@ func hiddenMembers([]string) int {
 func TestHiddenMembers(t *testing.T) {
 	testenv.NeedCall(t, "pidfd_send_signal", unix.SYS_PIDFD_SEND_SIGNAL)
 	const capSetuid = 7
-	testenv.NeedCap(t, capSysAdmin)
+	needNamespaces(t)
 	testenv.NeedCap(t, capSetuid)
 	for name, flags := range map[string]uintptr{"own proc": 0, "foreign proc": unix.CLONE_NEWPID} {
 		t.Run(name, func(t *testing.T) {

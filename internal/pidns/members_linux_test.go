@@ -48,7 +48,7 @@ func foreignProc([]string) int {
 // A member gets its signal where /proc has other numbers than this process.
 func TestSignalWithForeignProc(t *testing.T) {
 	testenv.NeedCall(t, "pidfd_send_signal", unix.SYS_PIDFD_SEND_SIGNAL)
-	testenv.NeedCap(t, capSysAdmin)
+	needNamespaces(t)
 	cmd := &exec.Cmd{
 		Path: testenv.Self(t), Args: testenv.HelperArgs("namespace with a foreign proc"),
 		SysProcAttr: &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID},

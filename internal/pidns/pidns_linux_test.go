@@ -25,10 +25,17 @@ import (
 
 const capSysAdmin = 21
 
+// needNamespaces skips a test where a filter or the want of privilege is against pid namespaces.
+func needNamespaces(t testing.TB) {
+	t.Helper()
+	testenv.NeedCap(t, capSysAdmin)
+	spawntest.NeedNamespaces(t, unix.CLONE_NEWPID)
+}
+
 // newNamespace is one that is closed at the end of the test.
 func newNamespace(t *testing.T) *pidns.Namespace {
 	t.Helper()
-	testenv.NeedCap(t, capSysAdmin)
+	needNamespaces(t)
 	n, err := pidns.New()
 	if err != nil {
 		t.Fatal(err)
@@ -120,7 +127,7 @@ func theInit(t *testing.T, n *pidns.Namespace) (pid string) {
 
 // The init is as small as can be, has nothing of its parent's, and no signal blocked.
 func TestInitHasNothing(t *testing.T) {
-	testenv.NeedCap(t, capSysAdmin)
+	needNamespaces(t)
 	spawntest.EachEngine(t, func(t *testing.T) {
 		if !kernel.Current().SharedMemory {
 			if _, err := pidns.New(); !errors.Is(err, errors.ErrUnsupported) {
@@ -231,7 +238,7 @@ func needUnshare(t *testing.T) {
 
 // Kill kills all, those of namespaces below included, and counts them before.
 func TestKillTakesAll(t *testing.T) {
-	testenv.NeedCap(t, capSysAdmin)
+	needNamespaces(t)
 	needUnshare(t)
 	spawntest.EachEngine(t, func(t *testing.T) {
 		if !kernel.Current().SharedMemory {
@@ -348,7 +355,7 @@ func adopt(t *testing.T) {
 
 // All are gone when the parent is killed: also where the init is stopped.
 func TestEndsWithTheParent(t *testing.T) {
-	testenv.NeedCap(t, capSysAdmin)
+	needNamespaces(t)
 	needUnshare(t)
 	for _, stopped := range []bool{false, true} {
 		t.Run(fmt.Sprint("stopped ", stopped), func(t *testing.T) {
@@ -410,7 +417,7 @@ func noMemoryFiles([]string) int {
 }
 
 func TestRefusedMemoryFiles(t *testing.T) {
-	testenv.NeedCap(t, capSysAdmin)
+	needNamespaces(t)
 	cmd := &exec.Cmd{
 		Path: testenv.Self(t), Args: testenv.HelperArgs("no executable memory files"),
 		SysProcAttr: &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID},
@@ -426,7 +433,7 @@ func TestRefusedMemoryFiles(t *testing.T) {
 
 // Many namespaces at once leave nothing.
 func TestManyNamespaces(t *testing.T) {
-	testenv.NeedCap(t, capSysAdmin)
+	needNamespaces(t)
 	before := testenv.Settled()
 	err := testenv.AtOnce(4, func() error {
 		for range testenv.Rounds(10, 1000) {
