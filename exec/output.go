@@ -49,19 +49,20 @@ func (c *Cmd) CombinedOutput() ([]byte, error) {
 	return out.bytes(), err
 }
 
-// collector is a buffer for as much as is wanted. It is a list of chunks, as to grow one
-// slice would copy what there is again and again.
+// collector is a buffer for as much as is wanted. It is one slice, and from leastChunk on a
+// list of chunks, as to grow one large slice would copy what there is again and again.
 type collector struct {
-	full [][]byte // chunks before the last
+	full [][]byte // chunks before the last; none below leastChunk
 	last []byte
 	size int // of all
 	max  int // 0 for all
 	over func()
 }
 
-// Chunks are as large as all before them together, within these bounds.
 const (
-	leastChunk = 512
+	leastFree = 512
+	// Chunks are as large as all before them together, within these bounds.
+	leastChunk = 64 << 10
 	mostChunk  = 1 << 20
 )
 
@@ -79,11 +80,13 @@ func (b *collector) bytes() []byte {
 
 // free is where more is added: at least a byte.
 func (b *collector) free() []byte {
-	if len(b.last) == cap(b.last) {
-		if len(b.last) > 0 {
-			b.full = append(b.full, b.last)
-		}
-		b.last = make([]byte, 0, min(max(leastChunk, b.size), mostChunk))
+	switch {
+	case len(b.last) < cap(b.last):
+	case b.size < leastChunk:
+		b.last = slices.Grow(b.last, leastFree)
+	default:
+		b.full = append(b.full, b.last)
+		b.last = make([]byte, 0, min(b.size, mostChunk))
 	}
 	return b.last[len(b.last):cap(b.last)]
 }

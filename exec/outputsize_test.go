@@ -43,3 +43,20 @@ func TestOutputSizes(t *testing.T) {
 		}
 	}
 }
+
+// TestSmallOutputAllocations wants a small output to be collected by little more than the slice
+// that grows: the Cmd, its method and the reader are three more.
+func TestSmallOutputAllocations(t *testing.T) {
+	for size, most := range map[int]float64{100: 4, 1024: 5, 4096: 9} {
+		want := make([]byte, size)
+		got := testenv.Allocations(func() {
+			if out, err := exec.Collect(bytes.NewReader(want)); err != nil || !bytes.Equal(out, want) {
+				t.Errorf("%d bytes: %d, %v", size, len(out), err)
+			}
+		})
+		t.Log(size, got)
+		if got > most && testenv.Optimised() {
+			t.Errorf("%d bytes: %v allocations, more than %v", size, got, most)
+		}
+	}
+}
