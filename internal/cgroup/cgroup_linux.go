@@ -108,25 +108,17 @@ func openGroup(path string) (*Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := g.dir.With(lock); err != nil {
+	if err := g.dir.With(func(fd int) error { return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) }); err != nil {
 		g.close()
 		return nil, &fs.PathError{Op: "flock", Path: path, Err: err}
 	}
-	if !g.dir.IsAt(path) { // somebody has removed it before it was locked
+	// Until it was locked, somebody who doesn't know its owner may have taken it for a
+	// leftover. Whoever removes it has locked it, so that it lasts if it is there now.
+	if !g.dir.IsAt(path) {
 		g.close()
-		return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+		return nil, &fs.PathError{Op: "open", Path: path, Err: unix.ENOENT}
 	}
 	return g, nil
-}
-
-// lock locks the directory of a group. Until then who doesn't know its owner may take it
-// for a leftover. Whoever removes it has locked it, so that it lasts if it is there now.
-func lock(fd int) error {
-	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return err
-	}
-	_, err := readFile(fd, "cgroup.events")
-	return err
 }
 
 func openUnlocked(path string) (*Group, error) {
