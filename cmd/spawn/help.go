@@ -105,7 +105,8 @@ error to where standard output goes; a file of that name is ./stdout.
 
 Signals. HUP, INT, QUIT, TERM, USR1, USR2 and WINCH are passed on to the
 program. Without --setsid and --setpgid, HUP, INT, QUIT and WINCH are not while
-spawn is in the foreground of a terminal, which sends them to both. Before the
+spawn is in the foreground of a terminal, which sends them to both; HUP is if spawn
+leads the session, as only its leader gets it when the terminal goes away. Before the
 program runs, as while a FIFO is being opened, the first four end spawn; a
 stopped program gets CONT after them. HUP, INT, TSTP, TTIN and TTOU stay ignored
 where the caller ignores them, as under nohup(1), without --sig-default; the

@@ -111,6 +111,28 @@ func TestPidfileOfOthers(t *testing.T) {
 	end.Close()
 }
 
+// TestTerminalGoesAway closes the window of a spawn that leads the session there.
+func TestTerminalGoesAway(t *testing.T) {
+	master, slave := openPTY(t)
+	file := filepath.Join(t.TempDir(), "pid")
+	cmd := spawnCmd(t, "--pidfile", file, "sleep", "600")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	slave.Close()
+	testenv.Eventually(t, "a pid", func() bool { b, _ := os.ReadFile(file); return len(b) > 0 })
+	master.Close()
+	_ = cmd.Wait() // by a signal
+	if got := shellStatus(cmd.ProcessState); got != statusSignal+int(syscall.SIGHUP) {
+		t.Errorf("%v", cmd.ProcessState)
+	}
+	if _, err := os.Lstat(file); !os.IsNotExist(err) {
+		t.Errorf("it is left: %v", err)
+	}
+}
+
 func TestProgress(t *testing.T) {
 	master, slave := openPTY(t)
 	cmd := spawnCmd(t, "--progress", "sleep", "1.5")

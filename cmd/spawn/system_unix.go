@@ -66,9 +66,10 @@ func (t *terminal) close() {
 // sends reports whether a signal that this process got is one that the terminal
 // has sent to its whole foreground process group. Who sent it can't be known in
 // Go, so all such signals count while this group is in the foreground. A terminal
-// that does not answer has hung up, and has told everybody.
+// that does not answer has hung up, and has told everybody, unless this process leads the
+// session: it alone is told of that.
 func (t *terminal) sends(sig os.Signal) bool {
-	if t == nil {
+	if t == nil || sig == syscall.SIGHUP && leadsSession() {
 		return false
 	}
 	switch sig {
@@ -77,6 +78,11 @@ func (t *terminal) sends(sig os.Signal) bool {
 		return err != nil || group == ownGroup()
 	}
 	return false
+}
+
+func leadsSession() bool {
+	session, err := unix.Getsid(0)
+	return err == nil && session == os.Getpid()
 }
 
 func ownGroup() int {
