@@ -19,6 +19,7 @@ func TestFound(t *testing.T) {
 		{"anything: canceled", unix.SYS_READ, unix.ENOMEM}, // a child that had not come to execve was taken for a program
 		{"anything: canceled", unix.SYS_KILL, unix.EINVAL}, // nobody killed the child
 		{"anything: output", unix.SYS_WAITID, unix.EINVAL}, // nobody reaped the child
+		{"nothing: listener", unix.SYS_PRCTL, unix.EMFILE}, // a probe has cleared this process's dumpable flag
 	} {
 		d := newDriver(t, f.scene, 1)
 		d.only, d.errnos = &call{f.nr, true}, []syscall.Errno{f.errno}

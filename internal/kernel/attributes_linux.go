@@ -51,6 +51,14 @@ func (t trial) succeeds() bool {
 // try makes a child that makes some calls, and ends with status 0 unless these fail,
 // or end it otherwise. With filters it has a copy of the memory: see findKillers.
 func try(flags uint64, calls func(b *raw.Builder)) trial {
+	if f := Here(); flags == 0 && f.SharedMemory && f.mode() == 0 {
+		flags = unix.CLONE_VM | unix.CLONE_VFORK
+	}
+	return tryWith(flags, calls)
+}
+
+// tryWith is try with these flags and no others.
+func tryWith(flags uint64, calls func(b *raw.Builder)) trial {
 	var b raw.Builder
 	b.Step(raw.Step{Name: "probe", Index: -1})
 	if calls != nil {
@@ -59,17 +67,12 @@ func try(flags uint64, calls func(b *raw.Builder)) trial {
 	b.Call(0, raw.ExitGroup, raw.Int(0))
 	r := raw.NewRun(b.Build())
 	defer r.Free()
-	f := Here()
-	c := raw.Clone{Flags: flags, Legacy: true, ErrFD: -1, Silent: true}
-	if flags == 0 && f.SharedMemory && f.mode() == 0 {
-		c.Flags = unix.CLONE_VM | unix.CLONE_VFORK
-	}
-	pid, errno := r.Start(c)
+	pid, errno := r.Start(raw.Clone{Flags: flags, Legacy: true, ErrFD: -1, Silent: true})
 	if errno != 0 {
 		return trial{errno: errno}
 	}
 	var x raw.Exit
-	errno = reap(pid, f.Waitid, &x)
+	errno = reap(pid, Here().Waitid, &x)
 	return trial{errno, x.Status}
 }
 

@@ -12,7 +12,7 @@ import (
 // kill for it: it is tried in a child. A kernel that lacks the call does not count.
 func MayGetFD() bool {
 	if Known().mode() != 0 {
-		t := try(0, func(b *raw.Builder) {
+		t := tryWith(0, func(b *raw.Builder) { // the dumpable flag belongs to the memory
 			if zero := raw.Int(0); !Known().noPrctl {
 				b.Call(0, raw.Prctl, raw.Int(unix.PR_SET_DUMPABLE), zero, zero, zero, zero).Ignore() // for no core
 			}
