@@ -98,7 +98,7 @@ func TakePortrait() (p Portrait, err error) {
 	if serr == nil {
 		p["owner of /proc files"] = fmt.Sprint(st.Sys().(*syscall.Stat_t).Uid)
 	}
-	p["session keyring"] = sessionKeyring()
+	p["session keyring"], p["process keyring"] = keyring(unix.KEY_SPEC_SESSION_KEYRING), keyring(unix.KEY_SPEC_PROCESS_KEYRING)
 	var uts unix.Utsname
 	note(unix.Uname(&uts))
 	p["names"] = fmt.Sprintf("%s %s", uts.Nodename, uts.Domainname)
@@ -108,9 +108,9 @@ func TakePortrait() (p Portrait, err error) {
 	return p, err
 }
 
-func sessionKeyring() string {
-	keyring, err := unix.KeyctlGetKeyringID(unix.KEY_SPEC_SESSION_KEYRING, false)
-	return fmt.Sprint(keyring, err)
+func keyring(which int) string {
+	id, err := unix.KeyctlGetKeyringID(which, false)
+	return fmt.Sprint(id, err)
 }
 
 // schedulingOf is what /proc and the kernel tell of a thread: session, group and

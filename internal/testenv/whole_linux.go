@@ -37,7 +37,7 @@ func whole() Portrait {
 	}
 	dumpable, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
 	p["dumpable"] = fmt.Sprint(dumpable, err)
-	p["session keyring"] = sessionKeyring()
+	p["session keyring"], p["process keyring"] = keyring(unix.KEY_SPEC_SESSION_KEYRING), keyring(unix.KEY_SPEC_PROCESS_KEYRING)
 	p["environment"] = strings.Join(os.Environ(), "\n")
 	for fd, target := range OpenFDs() {
 		p["descriptor "+fd] = target + " " + fdInfo(fd)
