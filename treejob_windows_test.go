@@ -2,7 +2,9 @@ package spawn_test
 
 import (
 	"context"
+	"errors"
 	"os"
+	"strconv"
 	"testing"
 
 	"github.com/safespawn/spawn"
@@ -61,5 +63,23 @@ func TestTreeJobProcs(t *testing.T) {
 	}
 	if err == nil {
 		t.Errorf("a second process has run: %v", state)
+	}
+}
+
+// TestTreeJobLarge asks for more memory than a number of 32 bits can hold.
+func TestTreeJobLarge(t *testing.T) {
+	tree, err := spawn.NewTree(spawn.Limits{Memory: 5 << 30})
+	if strconv.IntSize == 32 {
+		var e *spawn.TreeLimitError
+		if !errors.As(err, &e) || e.File != "memory.max" || !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("%v", err)
+		}
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tree.Close(); err != nil {
+		t.Error(err)
 	}
 }

@@ -118,14 +118,19 @@ func (ResetIDs) check(c *plan.Claims) error {
 
 func (ResetIDs) lower(p *plan.Plan) {
 	p.Credentials = true
-	keep := raw.Int(-1)
-	gid, uid := p.Builder().Var(), p.Builder().Var()
 	p.Step(plan.StepSetresgid, "real")
-	p.Call(plan.Credentials, raw.Getgid).Keep(gid)
-	p.Call(plan.Credentials, raw.Setresgid, keep, raw.VarArg(gid, 0), keep)
+	resetID(p, raw.Getresgid, raw.Setresgid)
 	p.Step(plan.StepSetresuid, "real")
-	p.Call(plan.Credentials, raw.Getuid).Keep(uid)
-	p.Call(plan.Credentials, raw.Setresuid, keep, raw.VarArg(uid, 0), keep)
+	resetID(p, raw.Getresuid, raw.Setresuid)
+}
+
+// resetID makes the real id the effective one. It is not what a call returns: with words of
+// 32 bits the highest ids look like errors.
+func resetID(p *plan.Plan, get, set raw.Sys) {
+	b, keep := p.Builder(), raw.Int(-1)
+	ids := b.Vars(3)
+	p.Call(plan.Credentials, get, b.AddrIn(ids, 0), b.AddrIn(ids, 8), b.AddrIn(ids, 16))
+	p.Call(plan.Credentials, set, keep, raw.VarArg(ids, 0), keep)
 }
 
 func (ResetIDs) fallback(f *plan.ForkExec) error {

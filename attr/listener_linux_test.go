@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,6 +22,7 @@ import (
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
+	"github.com/safespawn/spawn/internal/testenv/tiny"
 )
 
 // answering answers all calls until the listener ends, which closes the channel.
@@ -115,6 +117,44 @@ func TestListener(t *testing.T) {
 		}
 		if _, err := os.Stat(dir + "/x"); err == nil {
 			t.Error("it is there")
+		}
+	})
+}
+
+// TestListenerOf64Bits reads memory of a program whose addresses have 64 bits, whatever this
+// program's have.
+func TestListenerOf64Bits(t *testing.T) {
+	if runtime.GOARCH != "amd64" && runtime.GOARCH != "386" {
+		testenv.Skip(t, "the program is for amd64")
+	}
+	dir := t.TempDir()
+	const name = "/where/to"
+	file := testenv.Write(t, dir+"/program", string(tiny.MakesDirectory(name)), 0o755)
+	if _, err := spawn.Run(context.Background(), &spawn.Spec{Path: file}); errors.Is(err, unix.ENOEXEC) {
+		testenv.Skip(t, "the kernel runs no programs of 64 bits")
+	}
+	eachListening(t, func(t *testing.T) {
+		const mkdir = 83
+		var l attr.SeccompListener
+		defer l.Close()
+		s := &spawn.Spec{Path: file, Attr: spawntest.Notify(&l, mkdir)}
+		end := answering(&l, func(c *attr.SeccompCall) error {
+			path := make([]byte, len(name))
+			n, err := c.ReadMemory(c.Args[0], path)
+			if err != nil || string(path[:n]) != name || c.Args[0] < 1<<40 {
+				t.Errorf("%#x: %q, %v", c.Args[0], path[:n], err)
+			}
+			if n, err := c.ReadMemory(1<<41, path); n != 0 || !errors.Is(err, unix.EFAULT) {
+				t.Errorf("where nothing is: %q, %v", path[:n], err)
+			}
+			return c.Deny(unix.EXDEV)
+		})
+		state, err := spawn.Run(context.Background(), s)
+		if err != nil || state.ExitCode() != int(unix.EXDEV) {
+			t.Errorf("%v, %v", state, err)
+		}
+		if err := testenv.Await(t, "the end of all processes", end); err != io.EOF {
+			t.Error(err)
 		}
 	})
 }

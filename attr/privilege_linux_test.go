@@ -19,6 +19,7 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/raw"
 	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
@@ -86,10 +87,10 @@ func userFaults(dir string) error {
 
 // ownIDs sets the ids that the process has anyway.
 func ownIDs(string) error {
-	uid, gid := os.Getuid(), os.Getgid()
+	uid, gid := uint32(os.Getuid()), uint32(os.Getgid())
 	return spawntest.EachEngineError(func(string) error {
 		for _, a := range []attr.Attr{
-			attr.Credential{UID: uint32(uid), GID: uint32(gid), KeepGroups: true, Root: true},
+			attr.Credential{UID: uid, GID: gid, KeepGroups: true, Root: true},
 			attr.ResetIDs{},
 		} {
 			s := &spawn.Spec{Path: "/bin/cat", Args: []string{"cat", "/proc/self/status"}, Attr: attr.List{a}}
@@ -175,22 +176,28 @@ func TestCredential(t *testing.T) {
 func TestResetIDs(t *testing.T) {
 	testenv.NeedRoot(t)
 	spawntest.EachEngine(t, func(t *testing.T) {
-		testenv.OnThread(func() {
-			_, _, e1 := unix.RawSyscall(unix.SYS_SETRESGID, 1234, 0, 0)
-			_, _, e2 := unix.RawSyscall(unix.SYS_SETRESUID, testenv.Nobody, 0, 0)
-			if e1 != 0 || e2 != 0 {
-				t.Errorf("%v, %v", e1, e2)
-				return
-			}
-			out, _, err := spawntest.TryOutput(spawntest.Cat(t, attr.ResetIDs{}))
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			if err := testenv.ParseSeen(out).HasIDs(testenv.Nobody, 1234); err != nil {
-				t.Error(err)
-			}
-		})
+		checkResetIDs(t, testenv.Nobody, 1234)
+		checkResetIDs(t, 1<<32-2, 1<<32-3) // with words of 32 bits they look like errors
+	})
+}
+
+func checkResetIDs(t *testing.T, uid, gid uint32) {
+	t.Helper()
+	testenv.OnThread(func() {
+		_, _, e1 := unix.RawSyscall(uintptr(raw.Setresgid.Number()), uintptr(gid), 0, 0)
+		_, _, e2 := unix.RawSyscall(uintptr(raw.Setresuid.Number()), uintptr(uid), 0, 0)
+		if e1 != 0 || e2 != 0 {
+			t.Errorf("%v, %v", e1, e2)
+			return
+		}
+		out, _, err := spawntest.TryOutput(spawntest.Cat(t, attr.ResetIDs{}))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if err := testenv.ParseSeen(out).HasIDs(uid, gid); err != nil {
+			t.Error(err)
+		}
 	})
 }
 

@@ -2,6 +2,7 @@ package attr
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -159,14 +160,18 @@ func (s SchedPolicy) setAttr(p *plan.Plan, size, flags uint64) {
 // TimerSlack sets how much later than asked for the program's timers may expire.
 // The kernel then wakes the program less often. 0 means the default, which is the
 // slack of the calling thread. Real-time policies have no slack. The child sets it
-// after the policy. See PR_SET_TIMERSLACK(2const).
+// after the policy. A program of 32 bits can't ask for more than 4.29 s. See
+// PR_SET_TIMERSLACK(2const).
 type TimerSlack time.Duration
 
 const prSetTimerslack = 29
 
 func (s TimerSlack) check(c *plan.Claims) error {
-	if s < 0 {
+	switch {
+	case s < 0:
 		return invalid(plan.StepTimerSlack, time.Duration(s).String(), "negative")
+	case uint64(s) > math.MaxUint:
+		return invalid(plan.StepTimerSlack, time.Duration(s).String(), "more than %d ns, in a program of 32 bits", uint(math.MaxUint))
 	}
 	return c.Claim("the timer slack", "attr.TimerSlack")
 }

@@ -289,6 +289,13 @@ func TestTimerSlack(t *testing.T) {
 			if got := childScheduling(t, attr.TimerSlack(time.Second)).slack; got != 1e9 {
 				t.Errorf("%d ns", got)
 			}
+			const long int64 = 1<<32 + 1000 // more than a word of 32 bits can hold
+			if strconv.IntSize == 32 {
+				_, err := spawn.Start(context.Background(), &spawn.Spec{Path: "/bin/true", Attr: attr.List{attr.TimerSlack(long)}})
+				spawntest.CheckFault(t, err, spawntest.Fails("timerslack", 0, "4.294968296s", unix.EINVAL))
+			} else if got := int64(childScheduling(t, attr.TimerSlack(long)).slack); got != long {
+				t.Errorf("%d ns", got)
+			}
 		})
 	})
 }

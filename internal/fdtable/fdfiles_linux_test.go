@@ -234,6 +234,37 @@ func TestOpenRelativeToDirectories(t *testing.T) {
 	})
 }
 
+// TestOpenLarge opens a file whose size a number of 32 bits can't hold, and one to write on
+// at its end.
+func TestOpenLarge(t *testing.T) {
+	spawntest.EachEngine(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "large")
+		const size = 3 << 30
+		if err := os.WriteFile(path, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Truncate(path, size); err != nil {
+			t.Fatal(err)
+		}
+		s := waiter(t)
+		s.Actions.Open(3, path, os.O_RDONLY, 0)
+		s.Actions.OpenAt(4, unix.AT_FDCWD, path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o644)
+		want := map[int]fileID{3: mustFile(t, path), 4: mustFile(t, path)}
+		if !testenv.Lacks(unix.SYS_OPENAT2) {
+			s.Actions.OpenAt2(5, unix.AT_FDCWD, path, os.O_RDONLY, 0, unix.RESOLVE_NO_MAGICLINKS)
+			s.Actions.OpenAt2(6, unix.AT_FDCWD, path, unix.O_PATH, 0, 0) // takes no flag beside
+			want[5], want[6] = want[3], want[3]
+		}
+		got := childFiles(t, s)
+		for n := range 3 {
+			delete(got, n)
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	})
+}
+
 // TestOpenPermissions looks at the modes of files that the child makes.
 func TestOpenPermissions(t *testing.T) {
 	old := syscall.Umask(0o027)

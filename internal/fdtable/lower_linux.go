@@ -380,6 +380,9 @@ func (f *Lowering) lowerOpen(x *plan.Action) {
 	f.MayWait = f.MayWait || x.Path != os.DevNull
 	v := f.Builder().Var()
 	flag, mode := x.Flag&^syscall.O_CLOEXEC, plan.ModeBits(x.Perm)
+	if flag&unix.O_PATH == 0 {
+		flag |= unix.O_LARGEFILE // which the kernel adds itself where its words have 64 bits
+	}
 	if x.Kind == plan.ActOpenAt2 {
 		f.openAt2(x, flag, mode).Keep(v)
 	} else {

@@ -136,7 +136,7 @@ var rootDraws = []func(r *rand.Rand) drawn{
 		groups := []uint32{100 + r.Uint32N(10), 200 + r.Uint32N(10)}
 		none := strings.Repeat("0", 16)
 		return drawn{attr.Credential{UID: uid, GID: gid, Groups: groups}, settings{
-			"Uid": testenv.FourIDs(int(uid)), "Gid": testenv.FourIDs(int(gid)), "Groups": strings.Trim(fmt.Sprint(groups), "[]"), "CapEff": none, "CapPrm": none,
+			"Uid": testenv.FourIDs(uid), "Gid": testenv.FourIDs(gid), "Groups": strings.Trim(fmt.Sprint(groups), "[]"), "CapEff": none, "CapPrm": none,
 		}}
 	},
 }

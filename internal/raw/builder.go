@@ -40,6 +40,7 @@ type Builder struct {
 	addrs []addrOf
 	nvars int
 	relay relay
+	wide  bool // a number is more than a word of the machine's
 
 	shared Program // what BuildShared returns
 }
@@ -137,6 +138,7 @@ func (b *Builder) Struct(fields ...Arg) Arg {
 	off := b.alloc(wordSize * len(fields))
 	words := b.words(off, len(fields))
 	for i, f := range fields {
+		b.note(f)
 		words[i] = uintptr(f.v)
 		if f.kind == argArena || f.kind == argText {
 			b.lists = append(b.lists, list{off + wordSize*i, 1})
@@ -193,8 +195,16 @@ func (b *Builder) StringsWith(s []string, last Var) Arg {
 }
 
 // Fits reports whether all that was asked for can be encoded: a variable has 16
-// bits in an operation, a step 32. Where it does not, Build panics.
-func (b *Builder) Fits() bool { return b.nvars <= math.MaxUint16 && len(b.steps) <= math.MaxInt32 }
+// bits in an operation, a step 32, a number as many as a word. Where it does not, Build
+// panics.
+func (b *Builder) Fits() bool {
+	return b.nvars <= math.MaxUint16 && len(b.steps) <= math.MaxInt32 && !b.wide
+}
+
+// note notes a number that does not fit into a word, signed or not.
+func (b *Builder) note(a Arg) {
+	b.wide = b.wide || a.kind == argNumber && int64(a.v) != int64(int(a.v)) && a.v != uint64(uint(a.v))
+}
 
 // Var makes a new variable. Variable 0 is never handed out. There are no more than
 // 65,535; see Fits.
@@ -254,6 +264,7 @@ func (b *Builder) Call(phase uint8, sys Sys, args ...Arg) OpRef {
 	})
 	p := &b.ops[len(b.ops)-1]
 	for i, a := range args {
+		b.note(a)
 		p.args[i] = a.v
 		switch a.kind {
 		case argArena:
@@ -389,7 +400,7 @@ func (b *Builder) BuildShared() *Program {
 
 func (b *Builder) build(p *Program) {
 	if !b.Fits() {
-		panic("bug: more variables or steps than operations can name")
+		panic("bug: more than operations can hold")
 	}
 	slices.SortStableFunc(b.ops, func(x, y pending) int { return int(x.phase) - int(y.phase) })
 	p.arena, p.nvars, p.relay = b.mem, b.nvars+1, b.relay

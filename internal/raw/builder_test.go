@@ -5,6 +5,20 @@ import (
 	"unsafe"
 )
 
+// A number that would be cut off is none that a child can do.
+func TestFitsWords(t *testing.T) {
+	for n, fits := range map[int64]bool{
+		0: true, -1: true, 1<<32 - 1: true, -1 << 31: true, 1 << 32: wordSize == 8, -1<<31 - 1: wordSize == 8,
+	} {
+		var call, field Builder
+		call.Call(0, Umask, Int(n))
+		field.Struct(Int(n))
+		if call.Fits() != fits || field.Fits() != fits {
+			t.Errorf("%d: %t in a call, %t in a structure", n, call.Fits(), field.Fits())
+		}
+	}
+}
+
 func TestCallsDescribeTheProgram(t *testing.T) {
 	var b Builder
 	v, w := b.Var(), b.Var()

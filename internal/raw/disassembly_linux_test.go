@@ -42,7 +42,7 @@ var contracts = map[string]contract{
 		syscall: "INT $0x80",
 		plain:   strings.Fields("MOVL MOVZX LEAL ADDL SUBL IMULL INCL DECL NEGL XORL"),
 		compare: strings.Fields("CMPL CMPW TESTL TESTW TESTB"),
-		jumps:   strings.Fields("JMP JE JNE JA JAE JB JBE JG JGE JL JLE JS JNS"),
+		jumps:   strings.Fields("JMP JE JNE JA JAE JB JBE JG JGE JL JLE JS JNS JO"),
 		stack:   regexp.MustCompile(`\bE?SP\b`),
 		finds:   "MOVL SP, BP",
 		vars:    regexp.MustCompile(`^((0|0x4)\(DI\)\(\w+\*8\)|0x(4|8|c|10|14)\(BP\))$`),

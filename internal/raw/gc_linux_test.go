@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -46,17 +45,12 @@ func TestCollectorRunsWhileChildIsStuck(t *testing.T) {
 	}()
 	waitUntilStuck(t, r)
 
-	began := time.Now()
-	for range 3 {
+	for range 3 { // forever, if the child holds them up
 		runtime.GC()
 		otherGoroutinesRun()
 	}
-	took := time.Since(began)
 	if returned.Load() {
 		t.Error("the child was released before the collector was done")
-	}
-	if took > 2*time.Second {
-		t.Errorf("three collections took %v", took)
 	}
 	// The child has a copy of the pipe's end, so closing it here would not do.
 	if _, err := in.Write([]byte{0}); err != nil {

@@ -1,6 +1,7 @@
 package raw
 
 import (
+	"strconv"
 	"syscall"
 	"time"
 	"unsafe"
@@ -89,12 +90,32 @@ func notifyIoctl(fd int, request uintptr, arg unsafe.Pointer) syscall.Errno {
 	}
 }
 
-// ReadMemoryOf reads memory of another process: process_vm_readv.
+// ReadMemoryOf reads memory of another process: process_vm_readv. That of a program of 64 bits
+// is beyond what this call can name for one of 32, so there it is by a file.
 func ReadMemoryOf(pid int, address uint64, buf []byte) (int, error) {
 	if len(buf) == 0 {
 		return 0, nil
 	}
+	if end := address + uint64(len(buf)); wordSize == 4 && (end >= 1<<32 || end < address) {
+		return readMemoryFile(pid, address, buf)
+	}
 	local := []unix.Iovec{{Base: &buf[0]}}
 	local[0].SetLen(len(buf))
-	return unix.ProcessVMReadv(pid, local, []unix.RemoteIovec{{Base: uintptr(address), Len: len(buf)}}, 0)
+	n, err := unix.ProcessVMReadv(pid, local, []unix.RemoteIovec{{Base: uintptr(address), Len: len(buf)}}, 0)
+	return max(n, 0), err
+}
+
+func readMemoryFile(pid int, address uint64, buf []byte) (int, error) {
+	fd, err := openQuickly("/proc/" + strconv.Itoa(pid) + "/mem")
+	if err == unix.ENOENT {
+		return 0, unix.ENOSYS // there is no /proc, or the process has ended, for which callers look
+	} else if err != nil {
+		return 0, err
+	}
+	defer closeQuickly(fd)
+	n, err := unix.Pread(fd, buf, int64(address))
+	if err == unix.EIO {
+		err = unix.EFAULT
+	}
+	return max(n, 0), err
 }

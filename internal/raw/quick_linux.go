@@ -1,5 +1,3 @@
-//go:build 386 || amd64 || arm64 || riscv64
-
 package raw
 
 import (

@@ -122,6 +122,7 @@ sweep:
 	MOVL	Op_equal(SI), AX
 	VAR(const_equalVar, Op_equal, AX)
 	ADDL	frame_left(BP), BX
+	JOS	advance // the last was the largest number
 	CMPL	BX, AX
 	JGT	advance
 	INCL	frame_left(BP)

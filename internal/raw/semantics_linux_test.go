@@ -383,6 +383,7 @@ func TestSweep(t *testing.T) {
 		want        uint64 // the umask afterwards
 	}{
 		{5, 9, 9}, {5, 5, 5}, {5, 4, 0o22}, {9, 1, 0o22}, {0, 511, 511}, {-3, -1, 0o777}, {1, -1, 0o22},
+		{1<<31 - 3, 1<<31 - 1, 0o777}, {1<<31 - 1, 1<<31 - 2, 0o22},
 	} {
 		for vars := range 4 {
 			var p program

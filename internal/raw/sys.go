@@ -24,11 +24,11 @@ const (
 	Fcntl
 	Futex
 	Getdents64
-	Getgid
 	Getpgid
 	Getpid
 	Getppid
-	Getuid
+	Getresgid
+	Getresuid
 	Ioctl
 	IoprioSet
 	Landlock     // landlock_restrict_self

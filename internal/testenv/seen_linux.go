@@ -137,12 +137,12 @@ func (s Seen) Signals(t testing.TB, key string) uint64 {
 }
 
 // FourIDs is how Status has real, effective, saved and filesystem ids that are the same.
-func FourIDs(id int) string {
-	return strings.TrimSuffix(strings.Repeat(strconv.Itoa(id)+"\t", 4), "\t")
+func FourIDs(id uint32) string {
+	return strings.TrimSuffix(strings.Repeat(fmt.Sprintf("%d\t", id), 4), "\t")
 }
 
 // HasIDs compares real, effective, saved and filesystem ids.
-func (s Seen) HasIDs(uid, gid int) error {
+func (s Seen) HasIDs(uid, gid uint32) error {
 	if s.Status["Uid"] != FourIDs(uid) || s.Status["Gid"] != FourIDs(gid) {
 		return fmt.Errorf("uid %q, gid %q; want %d, %d", s.Status["Uid"], s.Status["Gid"], uid, gid)
 	}

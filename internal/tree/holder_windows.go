@@ -20,6 +20,9 @@ func newHolder(l *Limits) (holder, error) {
 	if err := l.unsupported("a job has no such limit", "memory.swap.max", "memory.oom.group", "io.weight"); err != nil {
 		return nil, err
 	}
+	if uint64(l.Memory) > math.MaxUint {
+		return nil, l.unsupported("a program of 32 bits can't ask for so much", "memory.max")
+	}
 	limits := raw.JobLimits{Memory: uintptr(l.Memory), Procs: uint32(min(l.Procs, math.MaxInt32)), CPU: l.CPU}
 	j, err := raw.NewJob(limits)
 	if err == nil {

@@ -133,6 +133,22 @@ func Interpreted(arch, interpreter string) []byte {
 	return append(headers(arch, 0, elf.ProgHeader{Type: elf.PT_INTERP, Flags: elf.PF_R, Off: start, Filesz: size, Memsz: size, Align: 1}), text...)
 }
 
+// MakesDirectory is a program that makes a directory, and exits with the errno. Its memory
+// is where no number of 32 bits leads to.
+func MakesDirectory(path string) []byte {
+	code := []byte{
+		0x48, 0x8d, 0x3d, 20, 0, 0, 0, // lea rdi, [rip + 20], the path
+		0xbe, 0xc0, 1, 0, 0, // mov esi, 0700
+		0xb8, 83, 0, 0, 0, // mov eax, SYS_mkdir
+		0x0f, 0x05, // syscall
+		0xf7, 0xd8, // neg eax
+		0x89, 0xc7, // mov edi, eax
+		0xb0, 60, // mov al, SYS_exit
+		0x0f, 0x05, // syscall
+	}
+	return fileAt("amd64", 1<<40, append(append(code, path...), 0))
+}
+
 func fileAt(arch string, address uint64, code []byte) []byte {
 	start := headersSize(arch)
 	size := start + uint64(len(code))
