@@ -322,6 +322,7 @@
 //	pidfd_info     6.15   ErrStatusTaken if somebody else has waited
 //	waitid         -      filters: wait4; children that live long are looked at every 50 ms
 //	shared_memory  -      emulators: memory is copied, failures come by a pipe
+//	exec_seen      -      gVisor: memory is copied for what may wait before execve
 //
 // [Features] also has what attributes need, which has no fallback: landlock, with its
 // version, seccomp, user_namespaces, cgroup_namespaces and time_namespaces. tree_limits

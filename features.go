@@ -31,6 +31,7 @@ const (
 	FeaturePidfdInfo    FeatureName = "pidfd_info"    // PIDFD_GET_INFO has the exit status, even if somebody else has waited
 	FeatureWaitid       FeatureName = "waitid"        // waitid; without it, wait4, and a repeated look at children that live long
 	FeatureSharedMemory FeatureName = "shared_memory" // CLONE_VM shares memory; without it, failures come by a pipe
+	FeatureExecSeen     FeatureName = "exec_seen"     // a child is seen to be past execve; without it, in gVisor, those that may wait before get a copy of the memory
 )
 
 // The features that attributes need. Without one of these the attribute fails, unless the

@@ -18,8 +18,8 @@ func TestFeatureNames(t *testing.T) {
 	}
 	for _, name := range []spawn.FeatureName{
 		spawn.FeatureEngine, spawn.FeatureClone3, spawn.FeatureCgroup, spawn.FeatureCloseRange, spawn.FeaturePidfd,
-		spawn.FeaturePidfdInfo, spawn.FeatureWaitid, spawn.FeatureSharedMemory, spawn.FeatureLandlock, spawn.FeatureSeccomp,
-		spawn.FeatureUserNamespaces, spawn.FeatureCgroupNamespaces, spawn.FeatureTimeNamespaces, spawn.FeatureTreeLimits,
+		spawn.FeaturePidfdInfo, spawn.FeatureWaitid, spawn.FeatureSharedMemory, spawn.FeatureExecSeen, spawn.FeatureLandlock,
+		spawn.FeatureSeccomp, spawn.FeatureUserNamespaces, spawn.FeatureCgroupNamespaces, spawn.FeatureTimeNamespaces, spawn.FeatureTreeLimits,
 		spawn.FeatureDieWithParent,
 	} {
 		if count[name] != 1 {

@@ -87,6 +87,20 @@ func TestSecretsOfTheLiving(t *testing.T) {
 			t.Error(err)
 		}
 		state, err = p.Wait(context.Background())
-		testenv.KeepsSecret(t, "killed", p, state, err, o.started, o.ended)
+		testenv.KeepsSecret(t, "killed", state, err, o.started, o.ended)
+
+		// The process itself has no goroutine that writes to it, unless it is observed or a
+		// wait is canceled.
+		s.Observer = nil
+		p, err = spawn.Start(t.Context(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		testenv.KeepsSecret(t, "runs", p)
+		if err := p.Kill(); err != nil {
+			t.Error(err)
+		}
+		state, err = p.Wait(context.Background())
+		testenv.KeepsSecret(t, "killed", p, state, err)
 	})
 }

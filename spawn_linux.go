@@ -70,6 +70,7 @@ func featureSet() FeatureSet {
 		{Name: FeaturePidfdInfo, Available: f.PidfdInfo, Since: "6.15", Use: "the status is found also when somebody else has waited"},
 		{Name: FeatureWaitid, Available: f.Waitid, Use: "without (filters): wait4, and looks at /proc again and again"},
 		{Name: FeatureSharedMemory, Available: f.SharedMemory, Use: "without (emulators): memory is copied and failures come by pipe"},
+		{Name: FeatureExecSeen, Available: f.ExecSeen, Use: "without (gVisor): memory is copied for what may wait before execve"},
 		{Name: FeatureLandlock, Available: a.Landlock > 0, Since: "5.13", Use: "attr.Landlock", Version: a.Landlock},
 		{Name: FeatureSeccomp, Available: a.Seccomp, Since: "3.17", Use: "attr.Seccomp"},
 		{Name: FeatureUserNamespaces, Available: a.UserNamespaces, Since: "3.8", Use: "attr.Namespaces and attr.Unshare with CLONE_NEWUSER"},

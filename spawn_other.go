@@ -109,6 +109,7 @@ func featureSet() FeatureSet {
 		{Name: FeaturePidfdInfo, Since: "6.15", Use: used},
 		{Name: FeatureWaitid, Use: used},
 		{Name: FeatureSharedMemory, Use: used},
+		{Name: FeatureExecSeen, Use: used},
 		{Name: FeatureLandlock, Since: "5.13", Use: used},
 		{Name: FeatureSeccomp, Since: "3.17", Use: used},
 		{Name: FeatureUserNamespaces, Since: "3.8", Use: used},

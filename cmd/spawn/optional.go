@@ -83,6 +83,6 @@ func (o *options) lacks(proc *spawn.Process) []lack {
 // sayLacks says so for people.
 func sayLacks(list []lack) {
 	for _, l := range list {
-		complain("goes on without " + l.Error)
+		complain("goes on without it: " + l.Error)
 	}
 }

@@ -99,16 +99,13 @@ func (a *attempt) ended() bool {
 	return false
 }
 
-// Flags of a process in /proc/PID/stat.
-const (
-	exiting    = 0x4  // PF_EXITING: it ends, and may have no memory any more
-	forkNoExec = 0x40 // PF_FORKNOEXEC
-)
+// exiting is PF_EXITING in /proc/PID/stat: the process ends, and may have no memory any more.
+const exiting = 0x4
 
 // hadExec reports whether a child has had an execve, and whether /proc tells.
 func hadExec(pid int) (past, known bool) {
 	flags, known := flagsOf(pid)
-	return flags&forkNoExec == 0, known
+	return flags&kernel.ForkNoExec == 0, known && kernel.Current().ExecSeen
 }
 
 // flagsOf are the flags of a child, as far as /proc tells.
@@ -117,7 +114,7 @@ func flagsOf(pid int) (flags uint64, known bool) {
 	if err != nil || !kernel.OurIDs() {
 		return 0, false
 	}
-	flags, err = strconv.ParseUint(string(fields[6]), 10, 64)
+	flags, err = strconv.ParseUint(string(fields[kernel.StatFlags]), 10, 64)
 	return flags, err == nil
 }
 

@@ -143,7 +143,7 @@ func (p *Program) compileKnowing(f *kernel.Findings, in Input) error {
 // compileVariants compiles the program, and beside it what is used where its own way does
 // not do.
 func (p *Program) compileVariants(in *Input) error {
-	if err := p.compileFor(in, p.feat.CloseRange && p.feat.SharedMemory && p.here == nil); err != nil {
+	if err := p.compileOwn(in); err != nil {
 		return err
 	}
 	p.inputs.File, p.inputs.verified = in.File, in.verified
@@ -162,6 +162,23 @@ func (p *Program) compileVariants(in *Input) error {
 	}
 	p.copying = &Program{feat: p.feat, others: others{apart: p.apart}}
 	return p.copying.compileFor(in, false)
+}
+
+// compileOwn compiles the program itself. Its child has a copy of the memory where it would
+// have to be seen at execve, and is not.
+func (p *Program) compileOwn(in *Input) error {
+	fresh := *p
+	err := p.compileFor(in, p.feat.CloseRange && p.feat.SharedMemory && p.here == nil)
+	if err != nil || p.feat.ExecSeen || p.way != futexWay && p.way != relayWay {
+		return err
+	}
+	if p.memory != nil {
+		p.memory.Free()
+	}
+	own := p.own
+	*p = fresh
+	p.own, p.feat.SharedMemory = own, false
+	return p.compileFor(in, false)
 }
 
 // compileFor is Compile with or without slots for files with high numbers.

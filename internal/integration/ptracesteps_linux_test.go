@@ -360,10 +360,12 @@ func checkClone(t *testing.T, rec *recording, engine string, spec tracedSpec) {
 	} else {
 		want |= uint64(unix.SIGCHLD)
 	}
+	copied := !has("shared_memory") || spec.waits && !has("exec_seen")
 	switch {
-	case has("shared_memory") && spec.waits:
+	case copied:
+	case spec.waits:
 		want |= unix.CLONE_VM | unix.CLONE_CHILD_CLEARTID
-	case has("shared_memory"):
+	default:
 		want |= unix.CLONE_VM | unix.CLONE_VFORK
 	}
 	if has("pidfd") {
@@ -372,7 +374,7 @@ func checkClone(t *testing.T, rec *recording, engine string, spec tracedSpec) {
 			want |= unix.CLONE_CHILD_SETTID
 		}
 	}
-	if has("close_range") && has("shared_memory") && !spec.copy {
+	if has("close_range") && !copied && !spec.copy {
 		want |= unix.CLONE_FILES
 	}
 	if got := rec.flags &^ unix.CLONE_PARENT_SETTID; rec.clone.nr != nr || got != want {

@@ -25,6 +25,7 @@ type Features struct {
 	Pidfd        bool
 	PidfdInfo    bool
 	SharedMemory bool
+	ExecSeen     bool // execve of a child that is not in vfork is seen: in its memory, and in /proc
 	Waitid       bool
 }
 
@@ -32,12 +33,13 @@ type Features struct {
 func (f Features) and(g Features) Features {
 	return Features{
 		f.Clone3 && g.Clone3, f.Cgroup && g.Cgroup, f.CloseRange && g.CloseRange, f.Pidfd && g.Pidfd,
-		f.PidfdInfo && g.PidfdInfo, f.SharedMemory && g.SharedMemory, f.Waitid && g.Waitid,
+		f.PidfdInfo && g.PidfdInfo, f.SharedMemory && g.SharedMemory, f.ExecSeen && g.ExecSeen,
+		f.Waitid && g.Waitid,
 	}
 }
 
 // everything is what is hoped for where nothing could be found out.
-var everything = Features{true, true, true, true, true, true, true}
+var everything = Features{true, true, true, true, true, true, true, true}
 
 // Findings is what is known of the kernel by now. A filter that is newer may have
 // taken away some of it, on all threads or on one: what one of them is refused none

@@ -4,6 +4,8 @@ package kernel
 
 import (
 	"errors"
+	"os"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -97,6 +99,7 @@ func probeClone(legacy bool, flags uint64, kills killers) (f Features, errno sys
 		return Features{}, errno
 	}
 	f.SharedMemory = r.Get(v) != unset
+	f.ExecSeen = !unmarked(pid)
 	fd := r.Pidfd()
 	byPidfd := fd >= 0 && !kills[raw.SysWaitid] && probeWait(unix.P_PIDFD, fd)
 	// The child was reaped then, or else is now.
@@ -116,6 +119,20 @@ func probeClone(legacy bool, flags uint64, kills killers) (f Features, errno sys
 		_, f.PidfdInfo = raw.PidfdExit(fd, PublishTime)
 	}
 	return f, 0
+}
+
+// unmarked reports whether /proc takes a zombie that has had no execve for one that has. Linux
+// does not. gVisor does, and does not clear the word of CLONE_CHILD_CLEARTID at execve either.
+func unmarked(zombie int) (is bool) {
+	raw.ReadQuickly("/proc/"+strconv.Itoa(zombie)+"/stat", func(text []byte) {
+		f := StatFields(text)
+		if len(f) < statFields || string(f[0]) != "Z" || string(f[1]) != strconv.Itoa(os.Getpid()) {
+			return // it is another's by now, or of another pid namespace
+		}
+		flags, err := strconv.ParseUint(string(f[StatFlags]), 10, 64)
+		is = err == nil && flags&ForkNoExec == 0
+	})
+	return is
 }
 
 // PublishTime bounds the wait for the kernel to publish a status: a moment, if

@@ -25,11 +25,21 @@ func Stat(name string) ([][]byte, error) {
 		return nil, err
 	}
 	fields := StatFields(text)
-	if len(fields) < 20 {
+	if len(fields) < statFields {
 		return nil, unix.EIO
 	}
 	return fields, nil
 }
+
+// statFields is the least number of fields that Stat returns.
+const statFields = 20
+
+// StatFlags is the index of the flags in StatFields, and ForkNoExec one of them,
+// PF_FORKNOEXEC: the process has had no execve.
+const (
+	StatFlags  = 6
+	ForkNoExec = 0x40
+)
 
 // StatFields are the fields of a stat file from the third on: PID (NAME) STATE PPID
 // PGRP SESSION TTY TPGID FLAGS ..., of which the twentieth is the time of the start.
