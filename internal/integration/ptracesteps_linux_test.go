@@ -360,12 +360,10 @@ func checkClone(t *testing.T, rec *recording, engine string, spec tracedSpec) {
 	} else {
 		want |= uint64(unix.SIGCHLD)
 	}
-	copied := !has("shared_memory") || spec.waits && !has("exec_seen")
 	switch {
-	case copied:
-	case spec.waits:
+	case has("shared_memory") && spec.waits:
 		want |= unix.CLONE_VM | unix.CLONE_CHILD_CLEARTID
-	default:
+	case has("shared_memory"):
 		want |= unix.CLONE_VM | unix.CLONE_VFORK
 	}
 	if has("pidfd") {
@@ -374,7 +372,7 @@ func checkClone(t *testing.T, rec *recording, engine string, spec tracedSpec) {
 			want |= unix.CLONE_CHILD_SETTID
 		}
 	}
-	if has("close_range") && !copied && !spec.copy {
+	if has("close_range") && has("shared_memory") && !spec.copy {
 		want |= unix.CLONE_FILES
 	}
 	if got := rec.flags &^ unix.CLONE_PARENT_SETTID; rec.clone.nr != nr || got != want {

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"os"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/safespawn/spawn/internal/kernel"
@@ -22,7 +21,6 @@ var Without = map[string]func(f *kernel.Features){
 	"cgroup":        func(f *kernel.Features) { f.Cgroup = false },
 	"close_range":   func(f *kernel.Features) { f.CloseRange = false },
 	"pidfd":         func(f *kernel.Features) { f.Pidfd, f.PidfdInfo = false, false },
-	"exec_seen":     func(f *kernel.Features) { f.ExecSeen = false },
 	"pidfd_info":    func(f *kernel.Features) { f.PidfdInfo = false },
 	"shared_memory": func(f *kernel.Features) { f.SharedMemory = false },
 	"waitid":        func(f *kernel.Features) { f.Waitid = false },
@@ -31,17 +29,6 @@ var Without = map[string]func(f *kernel.Features){
 
 // Engines are the names of Without.
 func Engines() []string { return slices.Sorted(maps.Keys(Without)) }
-
-// Copies reports whether a child that may wait before execve has a copy of the memory in a
-// fallback, or in the test of one.
-func Copies(engine string) bool {
-	for _, name := range []string{"shared_memory", "exec_seen", "anything"} {
-		if strings.HasSuffix(engine, name) {
-			return true
-		}
-	}
-	return false
-}
 
 // Force lets this process do without what a fallback is for, until the function that
 // it returns is called.
