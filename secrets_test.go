@@ -70,12 +70,25 @@ func TestSecretsAreKept(t *testing.T) {
 // TestSecretsOfTheLiving is TestSecretsAreKept of a child that lives, and is ended by a
 // context.
 func TestSecretsOfTheLiving(t *testing.T) {
+	in, hold, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	defer hold.Close()
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
 	spawntest.EachEngine(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		o := &events{}
 		s := spawntest.Helper(t, "stay", testenv.Secret)
 		s.Env, s.Observer = append(s.Env, "PASSWORD="+testenv.Secret), o
+		s.Actions.File(in, 0)
+		s.Actions.File(null, 1)
 		p, err := spawn.Start(t.Context(), s)
 		if err != nil {
 			t.Fatal(err)
