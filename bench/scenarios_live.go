@@ -21,6 +21,10 @@ func liveSteps(s size) int { return len(liveMethods) * len(s.live) }
 // own, since threads and memory are not given back.
 func (b *bench) runLive() error {
 	for _, n := range b.size.live {
+		if n+spareFiles > int(b.machine.noFile) { // a pidfd each
+			b.skip("%d live children: RLIMIT_NOFILE is %d", n, b.machine.noFile)
+			continue
+		}
 		for _, m := range liveMethods {
 			r, err := b.liveOnce(m, n)
 			if err != nil {
