@@ -3,7 +3,6 @@
 package faults_test
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -18,11 +17,11 @@ import (
 // syscall, and the child's assembly, whose first part the parent runs.
 var callers = []string{"internal/runtime/syscall.Syscall6", "internal/runtime/syscall/linux.Syscall6", ".child"}
 
-// codeRange is where a function is in memory.
-type codeRange struct{ first, end uint32 }
+// codeRange is where a function is in memory: in one part of 4 GiB, as a filter compares
+// halves of addresses.
+type codeRange struct{ high, first, last uint32 }
 
-// codeRanges finds the callers. A program that runs above 4 GiB can't be told apart by
-// the low half of addresses alone, and is not asked for.
+// codeRanges finds the callers.
 func codeRanges() (list []codeRange, err error) {
 	var first, end uint64
 	maps, err := os.ReadFile("/proc/self/maps")
@@ -35,8 +34,8 @@ func codeRanges() (list []codeRange, err error) {
 			break
 		}
 	}
-	if err != nil || end > 1<<32 {
-		return nil, errors.Join(err, errors.New("the program's code is not in the low 4 GiB"))
+	if err != nil {
+		return nil, err
 	}
 	const alignment = 16
 	for pc := first; pc < end; pc += alignment {
@@ -44,10 +43,11 @@ func codeRanges() (list []codeRange, err error) {
 		if f == nil || !isCaller(f.Name()) {
 			continue
 		}
-		if last := len(list) - 1; last >= 0 && uint64(list[last].end) == pc {
-			list[last].end += alignment
+		here := codeRange{uint32(pc >> 32), uint32(pc), uint32(pc) + alignment - 1}
+		if last := len(list) - 1; last >= 0 && here.high == list[last].high && here.first == list[last].last+1 {
+			list[last].last = here.last
 		} else {
-			list = append(list, codeRange{uint32(pc), uint32(pc) + alignment})
+			list = append(list, here)
 		}
 	}
 	if len(list) < 2 {
@@ -84,13 +84,13 @@ func listen() (listener int, err error) {
 	}
 	result := func(k uint32) unix.SockFilter { return unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: k} }
 	const number, pointer = 0, 8
-	list := []unix.SockFilter{load(pointer + 4), jump(unix.BPF_JEQ, 1, 0, 0), result(unix.SECCOMP_RET_ALLOW), load(number)}
+	list := []unix.SockFilter{load(number)}
 	for _, nr := range never {
 		list = append(list, jump(unix.BPF_JEQ, 0, 1, uint32(nr)), result(unix.SECCOMP_RET_ALLOW))
 	}
-	list = append(list, load(pointer))
 	for _, r := range ranges {
-		list = append(list, jump(unix.BPF_JGE, 0, 2, r.first), jump(unix.BPF_JGT, 1, 0, r.end), result(unix.SECCOMP_RET_USER_NOTIF))
+		list = append(list, load(pointer+4), jump(unix.BPF_JEQ, 0, 4, r.high),
+			load(pointer), jump(unix.BPF_JGE, 0, 2, r.first), jump(unix.BPF_JGT, 1, 0, r.last), result(unix.SECCOMP_RET_USER_NOTIF))
 	}
 	list = append(list, result(unix.SECCOMP_RET_ALLOW))
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); os.Geteuid() != 0 && err != nil {

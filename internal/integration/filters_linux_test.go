@@ -106,7 +106,7 @@ func ownFilter(text string) attr.Seccomp {
 		return spawntest.BPF(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, 0, jump, k)
 	}
 	const number, pointer, args = 0, 8, 16
-	list := []attr.SockFilter{load(pointer + 4), unless(0, 1), spawntest.BPF(unix.BPF_JMP|unix.BPF_JA, 0, 0, 1), result(unix.SECCOMP_RET_ALLOW)}
+	list := []attr.SockFilter{load(pointer + 4), spawntest.BPF(unix.BPF_JMP|unix.BPF_JGT|unix.BPF_K, 0, 1, ownHigh()), result(unix.SECCOMP_RET_ALLOW)}
 	for _, w := range words[1:] {
 		if w == "sched_yield" {
 			list = append(list, load(number), unless(unix.SYS_SCHED_YIELD, 13))
@@ -119,6 +119,17 @@ func ownFilter(text string) attr.Seccomp {
 		list = append(list, load(number), unless(uint32(ownCalls[w]), 1), result(action))
 	}
 	return attr.Seccomp{Filter: append(list, result(unix.SECCOMP_RET_ALLOW))}
+}
+
+// ownHigh is the highest upper half that an address of a test program's code can have. Code
+// that is independent of its position is somewhere within 1 TiB, below the libraries.
+func ownHigh() uint32 {
+	pc, _, _, _ := runtime.Caller(0)
+	high := uint32(uint64(pc) >> 32)
+	if high != 0 {
+		high += 1 << (40 - 32)
+	}
+	return high
 }
 
 // sleeper is a child that holds nothing of the test's, should that die.
@@ -134,6 +145,21 @@ var _ = testenv.RegisterHelper("filtered life", func(args []string) int {
 	fmt.Print(spawn.Features())
 	return 0
 })
+
+var _ = testenv.RegisterHelper("filtered call", func([]string) int {
+	_, err := unix.PidfdOpen(os.Getpid(), 0)
+	if errors.Is(err, unix.EPERM) {
+		return 0
+	}
+	return testenv.Status(fmt.Errorf("not refused: %v", err))
+})
+
+// TestOwnFilter has a filter reach the program's own calls, wherever its code is.
+func TestOwnFilter(t *testing.T) {
+	s := spawntest.Helper(t, "filtered call")
+	s.Attr = attr.List{attr.NoNewPrivs{}, ownFilter("EPERM pidfd_open")}
+	spawntest.Succeeds(t, s)
+}
 
 // TestKillingFilters has filters that kill for the engine's own calls: the process,
 // or the thread, or by a signal that Go does not expect.
