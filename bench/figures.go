@@ -33,6 +33,7 @@ var figures = []figure{
 	{"dynamic-cmd", over(dynamicScenario, 0, oursCmd, osExec)},
 	{"capture-cmd-posix", over(captureScenario, 0, oursCmd, cPosixSpawn)},
 	{"capture-run-posix", over(captureScenario, 0, oursRun, cPosixSpawn)},
+	{"vfork-capture", over(captureScenario, 0, cVfork, osExec)},
 	{"large", over(largeScenario, 0, oursCmd, osExec)},
 	{"files-1000", over(filesScenario, 1000, oursRun, osExec)},
 	{"files-5000", over(filesScenario, 5000, oursRun, osExec)},

@@ -237,19 +237,29 @@ func (b *bench) factGoals() []goal {
 		}
 		return g
 	}
-	leaks := goal{what: fmt.Sprintf("files, goroutines, children and threads left by %d spawns", b.facts.spawns), from: design, format: "%.0f"}
-	for _, n := range b.facts.left {
-		leaks.value += float64(max(n, 0))
-	}
-	if b.facts.left == nil {
-		leaks.missing = "size was left out"
-	}
-	return []goal{
+	return append([]goal{
 		fact("allocations of "+oursProgram, both, 4, b.facts.allocs, "%.0f"),
 		fact("allocations of Run of "+oursCmd, design, 20, b.facts.cmds, "%.0f"),
 		fact("garbage collection while a child is stuck before exec, ms", design, 100, b.facts.stuckGC/1e6, "%.1f"),
-		leaks,
+	}, b.leftGoals()...)
+}
+
+// leftKinds are what the answer to "left" counts, in its order.
+var leftKinds = []string{"files", "goroutines", "children", "threads"}
+
+// leftGoals are a goal for each kind, as a thread more is one that the runtime keeps.
+func (b *bench) leftGoals() []goal {
+	var goals []goal
+	for i, kind := range leftKinds {
+		g := goal{what: fmt.Sprintf("%s left by %d spawns", kind, b.facts.spawns), from: design, format: "%.0f"}
+		if b.facts.left == nil {
+			g.missing = "size was left out"
+		} else {
+			g.value = float64(max(b.facts.left[i], 0))
+		}
+		goals = append(goals, g)
 	}
+	return goals
 }
 
 // short reports whether a goal was measured and not reached.
