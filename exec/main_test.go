@@ -77,7 +77,8 @@ func report(args []string) int {
 		if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
 			continue
 		}
-		b, err := io.ReadAll(f)
+		// A fuzzer's shared memory is one of these, and has 100 MiB.
+		b, err := io.ReadAll(io.LimitReader(f, 100))
 		if strings.HasPrefix(string(b), "extra") {
 			fmt.Printf("fd %d %q %v\n", fd, b, err)
 		}
