@@ -1,4 +1,4 @@
-//go:build (386 || amd64 || arm64 || riscv64) && !android
+//go:build (386 || amd64 || arm64 || loong64 || riscv64) && !android
 
 package engine
 
@@ -68,6 +68,8 @@ func natives() [2]uint16 {
 		return [2]uint16{3, 62}
 	case "arm64":
 		return [2]uint16{183, 40}
+	case "loong64":
+		return [2]uint16{258, 258}
 	case "riscv64":
 		return [2]uint16{243, 243} // with 64 and with 32 bits
 	}

@@ -1,4 +1,4 @@
-//go:build (386 || amd64 || arm64 || riscv64) && !android
+//go:build (386 || amd64 || arm64 || loong64 || riscv64) && !android
 
 package pidns
 
@@ -39,7 +39,7 @@ const (
 )
 
 // machine is the value of e_machine for this architecture.
-var machine = map[string]uint16{"386": 3, "amd64": 62, "arm64": 183, "riscv64": 243}[runtime.GOARCH]
+var machine = map[string]uint16{"386": 3, "amd64": 62, "arm64": 183, "loong64": 258, "riscv64": 243}[runtime.GOARCH]
 
 // image makes a static program of code that starts with its first byte: one segment of
 // memory holds the headers and the code, and nothing of it can be written. The stack can't

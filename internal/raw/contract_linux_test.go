@@ -1,4 +1,4 @@
-//go:build 386 || amd64 || arm64 || riscv64
+//go:build 386 || amd64 || arm64 || loong64 || riscv64
 
 package raw
 
@@ -123,6 +123,19 @@ func TestCheckerRefuses(t *testing.T) {
 				"MOVD R0, runtime.x(SB)", "BRK $0", "?",
 			},
 		},
+		"loong64": {
+			good: []string{
+				"SYSCALL", "NOOP", "MOVV R4, 120(R24)", "MOVV R23, 112(R24)", "MOVV R4, 0(R28)", "JMP 0(PC)", "BLTU R13, R4, 15(PC)", "BEQ R4, 3(PC)",
+				"MOVV 0(R24), R23", "MOVV 0(R28), R13", "ADDV R26, R28", "SLLV $3, R28", "ADDV $112, R24, R5", "LU12IW $-1, R13", "MOVW $64, R11",
+			},
+			bad: []string{
+				"CALL runtime.morestack(SB)", "CALL (R12)", "RET", "JMP (R1)", "JMP (R12)", "JMP 2000(PC)", "JMP 1025(PC)", "BNE R13, -1(PC)",
+				"MOVV R4, 8(R3)", "MOVV 8(R3), R4", "ADDV $-16, R3", "ADDV $8, R3, R4", "MOVV R3, R4", "MOVV R4, R1", "MOVV R4, R2", "MOVV R4, R21",
+				"MOVV R4, R22", "MOVV R4, g", "MOVV R4, 0(R23)", "MOVV R4, 0(R26)", "MOVV R4, 8(R28)", "MOVV R4, 128(R24)", "MOVV R4, 0(R24)",
+				"MOVB R4, 112(R24)", "SCV R4, 0(R24)", "MOVV R4, (R26)(R28)", "AMADDV R4, (R24), R5", "MOVD F0, 0(R28)", "VMOVQ V0, 0(R28)",
+				"PCALAU12I $1, R13", "MOVV R4, runtime.x(SB)", "BREAK", "Unknown ALSL.D $3, R26, R28, R28", "?",
+			},
+		},
 		"riscv64": {
 			good: []string{
 				"ECALL", "MOV X10, 120(X19)", "MOV X18, 112(X19)", "MOV X10, (X23)", "JMP 1(PC)", "BLTU X6, X10, 11(PC)", "BNEZ X6, 4(PC)",
@@ -180,7 +193,7 @@ func TestCheckerRefusesFunctions(t *testing.T) {
 // Where the address of a variable takes instructions of its own, they must be right before
 // the one that writes to it.
 func TestCheckerWantsPlace(t *testing.T) {
-	c := contracts["riscv64"]
+	c := contracts["riscv64"] // as loong64
 	for text, want := range map[string]bool{
 		"MOVHU 8(X18), X23;SLLI $3, X23, X23;ADD X21, X23, X23;MOV X10, (X23)": true,
 		"MOVHU 8(X18), X23;MOV (X23), X10":                                     true,

@@ -1,4 +1,4 @@
-//go:build 386 || amd64 || arm64 || riscv64
+//go:build 386 || amd64 || arm64 || loong64 || riscv64
 
 package raw
 
@@ -67,6 +67,18 @@ var contracts = map[string]contract{
 		stack:   regexp.MustCompile(`\b(R?SP|WSP|LR|R29|R30)\b`),
 		vars:    regexp.MustCompile(`^\(R22\)\(R\d+<<3\)$`),
 		run:     "R20",
+		word:    8,
+		pcUnit:  4,
+	},
+	"loong64": {
+		syscall: "SYSCALL",
+		plain:   strings.Fields("MOVV MOVW MOVWU MOVHU MOVBU BSTRPICKV ADDV AND SLLV SRAV NEGV MULV LU12IW"),
+		compare: strings.Fields("NOOP"), // does nothing; the assembler adds it before loops
+		jumps:   strings.Fields("JMP BEQ BNE BLT BLTU BLTZ"),
+		stack:   regexp.MustCompile(`\b(R1|R2|R3|R21|R22|SP|LR|TP|g)\b`),
+		vars:    regexp.MustCompile(`^0\(R28\)$`),
+		place:   []string{"SLLV $3, R28", "ADDV R26, R28"},
+		run:     "R24",
 		word:    8,
 		pcUnit:  4,
 	},

@@ -1,4 +1,4 @@
-//go:build 386 || amd64 || arm64 || riscv64
+//go:build 386 || amd64 || arm64 || loong64 || riscv64
 
 package raw
 
@@ -20,8 +20,8 @@ const (
 
 // What follows the last instruction, where it is not reached.
 const (
-	initEnd0 = 0x6e770000 // zeroes are none of its instructions anywhere
-	initEnd1 = 0x69696969
+	initEnd0 = 0 // none of its instructions anywhere
+	initEnd1 = 0x6e776170
 )
 
 // initAddr is implemented in assembly: the first byte of the code.

@@ -1,4 +1,4 @@
-//go:build 386 || amd64 || arm64 || riscv64
+//go:build 386 || amd64 || arm64 || loong64 || riscv64
 
 package raw
 
@@ -60,6 +60,7 @@ var initMnemonics = map[string]string{
 	"386":     "INT LEAL MOVL MOVB XORL CMPL JE JNE JMP",
 	"amd64":   "SYSCALL LEAQ MOVQ MOVL MOVB XORL SHLQ CMPQ JE JNE JMP",
 	"arm64":   "SVC SUB ADD MOVD MOVB ORR LSL CMN BEQ CMP BNE JMP",
+	"loong64": "SYSCALL NOOP ADDV MOVV MOVW MOVB SLLV BEQ BNE JMP",
 	"riscv64": "ECALL ADDI ADD MOV MOVB SLLI BEQ BNE JMP",
 }
 
@@ -92,7 +93,7 @@ func TestInitCodeStandsAlone(t *testing.T) {
 					t.Errorf("%v depends on where it is", i)
 				}
 				for _, m := range memory.FindAllString(text, -1) {
-					if !slices.Contains([]string{"(SP)", "(RSP)", "(X2)", "(BX)", "(DI)", "(R19)", "(X19)"}, m) {
+					if !slices.Contains([]string{"(SP)", "(RSP)", "(X2)", "(BX)", "(DI)", "(R19)", "(X19)", "(R3)", "(R23)"}, m) {
 						t.Errorf("%v touches other memory than the stack", i)
 					}
 				}

@@ -1,4 +1,4 @@
-//go:build 386 || amd64 || arm64 || riscv64
+//go:build 386 || amd64 || arm64 || loong64 || riscv64
 
 package raw
 
@@ -18,7 +18,7 @@ func TestKernelLayouts(t *testing.T) {
 	var s siginfo
 	var a sigaction
 	restorer := uintptr(wordSize)
-	if slices.Contains([]string{"riscv64"}, runtime.GOARCH) {
+	if slices.Contains([]string{"loong64", "riscv64"}, runtime.GOARCH) {
 		restorer = 0
 	}
 	for _, row := range []struct {

@@ -56,6 +56,13 @@ func Code(arch string, status int) ([]byte, error) {
 			0xd4000001,                   // svc 0
 			0xd4200000,                   // brk 0
 		), nil
+	case "loong64":
+		return words(
+			0x02c00000|4|uint32(status)<<10, // li.d a0, status
+			0x02c00000|11|94<<10,            // li.d a7, SYS_exit_group
+			0x002b0000,                      // syscall 0
+			0x002a0000,                      // break 0
+		), nil
 	case "riscv64":
 		return words(
 			0x13|10<<7|uint32(status)<<20, // li a0, status
@@ -74,7 +81,8 @@ var waiters = map[string][]byte{
 	"amd64": {0xb8, 34, 0, 0, 0, 0x0f, 0x05, 0xeb, 0xf7},
 	// mov x8, SYS_ppoll; svc 0; b to the start; the arguments are zero at first
 	"arm64":   {0x28, 0x09, 0x80, 0xd2, 0x01, 0, 0, 0xd4, 0xfe, 0xff, 0xff, 0x17},
-	"riscv64": words(0x13|17<<7|73<<20, 0x73, 0xff9ff06f), // li a7, SYS_ppoll; ecall; j to the start
+	"loong64": words(0x02c00000|11|73<<10, 0x002b0000, 0x53fffbff), // li.d a7, SYS_ppoll; syscall 0; b to the start
+	"riscv64": words(0x13|17<<7|73<<20, 0x73, 0xff9ff06f),          // li a7, SYS_ppoll; ecall; j to the start
 }
 
 // WriteWaiter makes path a program that does nothing until it is killed, so that it
@@ -96,7 +104,7 @@ func words(w ...uint32) []byte {
 }
 
 var machines = map[string]elf.Machine{
-	"386": elf.EM_386, "amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64, "riscv64": elf.EM_RISCV,
+	"386": elf.EM_386, "amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64, "loong64": elf.EM_LOONGARCH, "riscv64": elf.EM_RISCV,
 }
 
 const (
