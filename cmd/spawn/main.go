@@ -24,14 +24,17 @@ const (
 	statusSignal   = 128 // killed by a signal, whose number is added
 )
 
-func main() {
+func main() { os.Exit(exitStatus()) }
+
+// exitStatus does all that spawn does. It does not return where spawn ends by a signal.
+func exitStatus() int {
 	status := command(os.Args[1:])
 	if status >= bySignal {
 		// A shell that runs a script tells by the signal that ^C was meant for it, too.
 		die(syscall.Signal(status - bySignal))
 		status += statusSignal - bySignal
 	}
-	os.Exit(status)
+	return status
 }
 
 // bySignal and the number of a signal stand for an end by that signal. No exit status

@@ -23,7 +23,7 @@ import (
 // The test binary is the command, where its name is "spawn".
 func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == "spawn" {
-		main()
+		testenv.Exit(exitStatus())
 	}
 	heed(relayed)
 	testenv.Main(m, testenv.FilesAndChildren) // os/exec's children with other ids take away the dumpable flag

@@ -1,10 +1,12 @@
 package testenv
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
 	"syscall"
+	"testing"
 )
 
 // HelperPrefix begins the argv[0] of a helper: the test binary is its own helper,
@@ -48,11 +50,29 @@ func runHelper() {
 		fmt.Fprintf(os.Stderr, "no helper %q\n", name)
 		os.Exit(125)
 	}
-	code := f(args[1:])
-	if RaceEnabled() && os.Getenv("GORACE") == "" {
-		syscall.Exit(code) // with an environment of its own it would sleep for a second
+	Exit(f(args[1:]))
+}
+
+// Exit ends a program that is no test, without what the test binary adds to its end where
+// that would be felt: the race detector sleeps for a second if the environment does not say otherwise,
+// and coverage has lines for standard error if its directory can't be written to.
+func Exit(code int) {
+	if RaceEnabled() && os.Getenv("GORACE") == "" || testing.CoverMode() != "" && !takesCoverage() {
+		syscall.Exit(code)
 	}
 	os.Exit(code)
+}
+
+func takesCoverage() bool {
+	dir := os.Getenv("GOCOVERDIR")
+	if dir == "" {
+		return false
+	}
+	f, err := os.CreateTemp(dir, "")
+	if err != nil {
+		return false
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name())) == nil
 }
 
 // Status is the exit status of a helper that ends with err, which it prints where the
