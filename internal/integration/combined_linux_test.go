@@ -207,8 +207,8 @@ func (c *combined) limits(t testing.TB) {
 		x = min(x, l.Max)
 		c.add(attr.Rlimit{Resource: attr.Resource(i), Soft: x, Hard: x})
 		soft := x
-		if i == unix.RLIMIT_CORE && testenv.ASanEnabled() {
-			soft = 0 // set by the sanitizer in the program
+		if i == unix.RLIMIT_CORE && testenv.Sanitized() {
+			soft = 0
 		}
 		c.wants("rlimit "+strconv.Itoa(i), softHard(soft, x))
 	}

@@ -356,7 +356,7 @@ func TestStartDoesNotAllocate(t *testing.T) {
 			t.Fatal(errno)
 		}
 	})
-	if n != 0 && !testenv.ASanEnabled() {
+	if n != 0 && !testenv.Sanitized() {
 		t.Errorf("%v allocations", n)
 	}
 }

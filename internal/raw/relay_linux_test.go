@@ -299,7 +299,7 @@ func TestStartOfRelayDoesNotAllocate(t *testing.T) {
 		r.second.reset()
 		r.tid = 0
 	})
-	if n != 0 && !testenv.ASanEnabled() {
+	if n != 0 && !testenv.Sanitized() {
 		t.Errorf("%v allocations", n)
 	}
 }

@@ -10,13 +10,17 @@ import (
 // RaceEnabled reports whether the race detector makes everything slower.
 var RaceEnabled = built("-race")
 
-// ASanEnabled reports whether the address sanitizer makes more be allocated.
-var ASanEnabled = built("-asan")
+// Sanitized reports whether the address or the memory sanitizer makes more be allocated, and
+// sets the program's soft limit for core dumps to 0.
+var Sanitized = built("-asan", "-msan")
 
-func built(flag string) func() bool {
+// built reports whether one of the flags was given to go build.
+func built(flags ...string) func() bool {
 	return sync.OnceValue(func() bool {
 		info, ok := debug.ReadBuildInfo()
-		return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: flag, Value: "true"})
+		return ok && slices.ContainsFunc(info.Settings, func(s debug.BuildSetting) bool {
+			return s.Value == "true" && slices.Contains(flags, s.Key)
+		})
 	})
 }
 
@@ -24,7 +28,7 @@ func built(flag string) func() bool {
 // depends what is allocated.
 var Optimised = sync.OnceValue(func() bool {
 	info, ok := debug.ReadBuildInfo()
-	return ok && !RaceEnabled() && !ASanEnabled() && !slices.ContainsFunc(info.Settings, func(s debug.BuildSetting) bool {
+	return ok && !RaceEnabled() && !Sanitized() && !slices.ContainsFunc(info.Settings, func(s debug.BuildSetting) bool {
 		return s.Key == "-gcflags" && strings.Contains(s.Value, "-N")
 	})
 })
