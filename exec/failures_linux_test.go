@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -106,6 +107,9 @@ func TestFailures(t *testing.T) {
 			if c.step == "cgroup" {
 				testenv.NeedCall(t, "clone3, which os/exec can't do without", unix.SYS_CLONE3)
 			}
+			if name == "FIFO" {
+				writerForExec(t, c.cmd.Path)
+			}
 			cmd := c.cmd
 			if cmd.Path == "" && cmd.Err == nil {
 				cmd.Path = "/bin/true"
@@ -133,6 +137,38 @@ func TestFailures(t *testing.T) {
 				t.Errorf("got %+v, want step %s", se, c.step)
 			}
 		})
+	}
+}
+
+// writerForExec gives a FIFO a writer for the test where execve waits for one: gVisor opens a
+// file before it looks of which kind it is.
+func writerForExec(t *testing.T, fifo string) {
+	t.Helper()
+	sh := osexec.Command("/bin/sh", "-c", `exec "$0"`, fifo)
+	if err := sh.Start(); err != nil {
+		t.Fatal(err)
+	}
+	over := make(chan error, 1)
+	go func() { over <- sh.Wait() }()
+	for {
+		switch f, err := os.OpenFile(fifo, os.O_WRONLY|unix.O_NONBLOCK, 0); {
+		case err == nil:
+			f.Close()
+			<-over
+			both, err := os.OpenFile(fifo, os.O_RDWR, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { both.Close() })
+			return
+		case !errors.Is(err, unix.ENXIO):
+			t.Fatal(err)
+		}
+		select {
+		case <-over:
+			return
+		case <-time.After(time.Millisecond):
+		}
 	}
 }
 

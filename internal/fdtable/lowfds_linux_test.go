@@ -243,6 +243,7 @@ func TestStartsBesideOpeners(t *testing.T) {
 // TestOpenedBesideStart has somebody open a file without close-on-exec beyond what a start
 // has taken for the end of the table, just before the clone, and again in the next start.
 func TestOpenedBesideStart(t *testing.T) {
+	needFiles(t, 4*1024+10) // reportFD makes the table one of 1024, which each file doubles
 	for _, how := range []string{"nothing named", "a file named", "lent"} {
 		t.Run(how, func(t *testing.T) { inHelper(t, "opened beside the start", how) })
 	}

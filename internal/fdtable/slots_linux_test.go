@@ -20,13 +20,19 @@ import (
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
+// needFiles skips a test where the numbers of descriptors end before limit.
+func needFiles(t *testing.T, limit int) {
+	t.Helper()
+	var l unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil || l.Cur < uint64(limit) {
+		testenv.Skip(t, "needs a higher limit of open files")
+	}
+}
+
 // openMany opens a file n times. The library has its slots before.
 func openMany(t *testing.T, n int) {
 	t.Helper()
-	var l unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil || l.Cur < uint64(n+200) {
-		testenv.Skip(t, "needs a higher limit of open files")
-	}
+	needFiles(t, n+200)
 	fdtable.SlotsForTest()
 	for range n {
 		fd, err := unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0)

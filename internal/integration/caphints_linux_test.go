@@ -94,6 +94,9 @@ func capabilitiesMissing(string) error {
 // TestEveryCapability is that there is a case for each row of the tables.
 func TestEveryCapability(t *testing.T) {
 	text, err := os.ReadFile("../../docs/attributes.md")
+	if errors.Is(err, os.ErrNotExist) {
+		testenv.Skip(t, "no source code here")
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
