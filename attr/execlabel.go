@@ -20,7 +20,7 @@ import (
 //
 // If SELinux is not active, Compile returns an error that matches
 // [errors.ErrUnsupported]. If Compile can't tell, Start returns it. Privilege: the
-// policy must allow this process setexec and the transition.
+// policy must allow this process setexec and the transition. See selinux(8).
 type SELinuxContext string
 
 // AppArmorProfile sets the AppArmor profile of the program by name, like aa-exec
@@ -33,7 +33,7 @@ type SELinuxContext string
 //
 // If AppArmor is not active, Compile returns an error that matches
 // [errors.ErrUnsupported]. If Compile can't tell, Start returns it. Privilege: the
-// profile of this process must allow the change.
+// profile of this process must allow the change. See aa-exec(1).
 type AppArmorProfile string
 
 const (

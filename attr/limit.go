@@ -25,17 +25,18 @@ const Unlimited = ^uint64(0)
 // itself looks the hard limit up. It excludes an [Rlimit] of the same resource.
 //
 // The child sets it before credentials are dropped. It also comes before [Nice] and
-// [SchedPolicy], because limits can take the place of their privilege.
+// [SchedPolicy], because limits can take the place of their privilege. See getrlimit(2).
 type RlimitToHard Resource
 
-// NoFile sets the limit of open files, like Rlimit with RLIMIT_NOFILE. Go raises
-// the soft limit for itself only. So without NoFile the child gets the limit that
+// NoFile sets the limit of open files, like Rlimit with RLIMIT_NOFILE. A limit is one
+// more than the highest descriptor. Go raises the soft limit for itself only. So without NoFile the child gets the limit that
 // this process was started with, unless somebody has changed the limit since.
-// Privilege: CAP_SYS_RESOURCE, to raise Hard.
+// Privilege: CAP_SYS_RESOURCE, to raise Hard. See getrlimit(2).
 type NoFile struct{ Soft, Hard uint64 }
 
 // NoFilePolicy says where the limit of open files comes from. It excludes [NoFile],
-// which has a value. [RlimitToHard] of RLIMIT_NOFILE is a third way.
+// which has a value. [RlimitToHard] of RLIMIT_NOFILE is a third way. The zero value is
+// NoFileOriginal. See getrlimit(2).
 type NoFilePolicy int
 
 const (

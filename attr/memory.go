@@ -24,7 +24,7 @@ type NoHugePages struct{}
 // copy of the memory; see [CoredumpFilter].
 //
 // Linux 6.7; before that the setting does not last beyond execve, so it has no
-// effect. Before Linux 6.4, and without KSM, the error is EINVAL.
+// effect. Before Linux 6.4, and without KSM, the error is EINVAL. See prctl(2).
 type MergePages struct{}
 
 const (

@@ -15,7 +15,8 @@ import (
 // namespaces(7), at least one. A new mount namespace is a copy, and shared mounts
 // stay shared in it.
 //
-// CLONE_NEWTIME needs clone3, and has its effect from Linux 6.2 on. Privilege:
+// Linux 3.8 for CLONE_NEWUSER, and 4.6 for CLONE_NEWCGROUP. CLONE_NEWTIME needs
+// clone3, and has its effect from Linux 6.2 on. Privilege:
 // CAP_SYS_ADMIN, but none for a user namespace. The child has CAP_SYS_ADMIN for the
 // others in a user namespace made together with them. See clone(2).
 type Namespaces struct{ Flags uint }
@@ -33,6 +34,7 @@ type Namespaces struct{ Flags uint }
 // [Namespaces] is refused, unless it is a pid or mount namespace. A kind of
 // [JoinNamespace] is refused, unless it is a user, mount or UTS namespace.
 //
+// Linux 3.8 for CLONE_NEWUSER, 4.6 for CLONE_NEWCGROUP, and 5.6 for CLONE_NEWTIME.
 // Privilege: CAP_SYS_ADMIN, but none for a user namespace. See unshare(2).
 type Unshare struct{ Flags uint }
 

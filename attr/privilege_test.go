@@ -43,7 +43,7 @@ func TestPrivilegeHasOneForm(t *testing.T) {
 }
 
 // commentsOfTypes has the comments of this package's types, with those of their fields
-// and constants.
+// and constants, and of the functions that make them.
 func commentsOfTypes(t *testing.T) map[string]string {
 	t.Helper()
 	paths, err := filepath.Glob("*.go")
@@ -79,6 +79,9 @@ func commentsOfTypes(t *testing.T) map[string]string {
 		add(x.Name, x.Decl)
 		for _, c := range x.Consts {
 			add(x.Name, c.Decl)
+		}
+		for _, f := range x.Funcs {
+			comments[f.Name] = f.Doc
 		}
 	}
 	return comments

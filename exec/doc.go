@@ -45,20 +45,21 @@
 // # What stays open
 //
 // This process keeps the null device open, once for reading and once for writing.
-// Each is opened when a stream of its kind is nil for the first time. So there are
-// at most two descriptors. They are numbered from 3 up and close-on-exec.
+// Each is opened when a stream of its kind is nil for the first time. Package spawn
+// keeps up to 13 more for the files that it passes, and documents them. All are
+// numbered from 3 up and close-on-exec.
 //
 // Each child has one pidfd in this process, which belongs to [Cmd.Process]. [Cmd.Spawned]
 // uses the same. While a goroutine waits for a long-lived child, there is one epoll
-// instance for all such children. Package spawn documents the descriptors that it keeps itself.
+// instance for all such children.
 //
 // # What is new
 //
 // [Cmd.Lines] ranges over the lines of a program, and [NewCapture] keeps a bounded part of
 // an output. [Cmd.BufferPipes] lets you read a pipe after Wait.
 //
-// The fields [Cmd.Actions], [Cmd.Attr], [Cmd.Logger], [Cmd.Tree], [Cmd.TreeStrict], [Cmd.MaxOutput] and [Cmd.InheritAll] are new. Their zero values do nothing. With
-// Tree the end of the context also ends the processes that the child has made, and
+// The fields of [Cmd] from Stop on are new. Their zero values do nothing. With
+// [Cmd.Tree] the end of the context also ends the processes that the child has made, and
 // [Cmd.Wait] does not wait for them any longer. [Cmd.TreeHolds] says whether some
 // of these processes may escape.
 //
