@@ -55,13 +55,13 @@ func whatStaysOpen() error {
 	return nil
 }
 
-// openNumbers is what is open but for what the runtime waits by.
+// openNumbers is what is open but for what the runtime waits by, and what is read here.
 func openNumbers() map[int]bool {
 	fds := map[int]bool{}
 	entries, _ := os.ReadDir("/proc/self/fd")
 	for _, e := range entries {
 		target, err := os.Readlink("/proc/self/fd/" + e.Name())
-		if fd, _ := strconv.Atoi(e.Name()); err == nil && !strings.HasPrefix(target, "anon_inode:[event") {
+		if fd, _ := strconv.Atoi(e.Name()); err == nil && !strings.HasPrefix(target, "anon_inode:[event") && !strings.HasSuffix(target, "/fd") {
 			fds[fd] = true
 		}
 	}
