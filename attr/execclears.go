@@ -97,7 +97,8 @@ func (n Namespaces) entersUserNamespace() bool { return n.Flags&plan.CloneNewUse
 func (u Unshare) entersUserNamespace() bool { return u.Flags&plan.CloneNewUser != 0 }
 
 func (j JoinNamespace) entersUserNamespace() bool {
-	return j.Types == 0 || j.Types&plan.CloneNewUser != 0
+	types := j.types()
+	return types == 0 || types&plan.CloneNewUser != 0
 }
 
 func (cr Credential) change(c *execCreds) {

@@ -26,24 +26,34 @@ type JoinNamespace struct {
 	// It stays yours; you may close it once Start has returned.
 	File *os.File
 	// Types are the CLONE_NEW* flags of the namespaces to enter. With a file of
-	// /proc/PID/ns, 0 means the type of the file.
+	// /proc/PID/ns, 0 means the type of the file. Before Linux 4.11 Compile does not know
+	// this type, and looks for no contradiction.
 	Types uint
 }
 
+// types are the Types, or that of the file; 0 if it is not known.
+func (j JoinNamespace) types() uint {
+	if j.Types == 0 && j.File != nil {
+		return typeOfNamespace(j.File)
+	}
+	return j.Types
+}
+
 func (j JoinNamespace) check(c *plan.Claims) error {
-	name := namespaces(j.Types)
+	types := j.types()
+	name := namespaces(types)
 	switch {
 	case j.File == nil:
 		return invalid(plan.StepSetns, name, "nil file")
-	case j.Types&^allNamespaces != 0:
-		return invalid(plan.StepSetns, name, "other flags than of namespaces: %#x", j.Types&^allNamespaces)
-	case j.Types&plan.CloneNewTime != 0:
+	case types&^allNamespaces != 0:
+		return invalid(plan.StepSetns, name, "other flags than of namespaces: %#x", types&^allNamespaces)
+	case types&plan.CloneNewTime != 0:
 		return invalid(plan.StepSetns, name, "a time namespace can't be entered by a process that shares its memory")
 	}
-	if err := claimLast(c, j.Types, "attr.JoinNamespace", "cgroup", "ipc", "net"); err != nil {
+	if err := claimLast(c, types, "attr.JoinNamespace", "cgroup", "ipc", "net"); err != nil {
 		return err
 	}
-	if j.Types&plan.CloneNewPID != 0 {
+	if types&plan.CloneNewPID != 0 {
 		if err := c.Claim(childrensPIDs, "attr.JoinNamespace"); err != nil {
 			return err
 		}
@@ -65,8 +75,9 @@ func (j JoinNamespace) check(c *plan.Claims) error {
 func ownNamespace(name string) string { return "a " + name + " namespace of its own" }
 
 func (j JoinNamespace) lower(p *plan.Plan) {
-	if j.Types == 0 || j.Types&plan.CloneNewUser != 0 {
+	if j.entersUserNamespace() {
 		p.Credentials = true
 	}
-	p.AddJoin(j.File, uint64(j.Types), namespaces(j.Types))
+	types := j.types()
+	p.AddJoin(j.File, uint64(types), namespaces(types))
 }

@@ -87,11 +87,6 @@ func (p *Program) bringJoins(f *fdtable.Lowering) error {
 		if err != nil {
 			return plan.AttrError(plan.StepSetns, j.Index, j.Object, err)
 		}
-		if j.Types == 0 {
-			if kind, err := unix.IoctlRetInt(fd, unix.NS_GET_NSTYPE); err == nil && kind == unix.CLONE_NEWUSER {
-				j.Types = unix.CLONE_NEWUSER
-			}
-		}
 		user = user || j.Types&unix.CLONE_NEWUSER != 0
 		if user && p.here != nil {
 			return withoutChild(plan.StepSetns, j.Index, j.Object, threads)
