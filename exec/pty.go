@@ -36,7 +36,8 @@ func (t *Terminal) Read(b []byte) (int, error) {
 }
 
 // Write writes to the terminal. If the program does not read, Write blocks when the
-// terminal is full. The error is EIO when no process has the terminal open any more.
+// terminal is full. Write does not tell that no process has the terminal open any more:
+// Read does.
 func (t *Terminal) Write(b []byte) (int, error) { return t.file.Write(b) }
 
 // Close hangs up. The leader of the terminal's session, which is the program, and the

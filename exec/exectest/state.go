@@ -10,8 +10,9 @@ import (
 	"github.com/safespawn/spawn/internal/raw"
 )
 
-// Exited returns the state of a process that has exited with a code. If this Go is not known,
-// and code is not 0, the error matches errors.ErrUnsupported.
+// Exited returns the state of a process that has exited with a code, from 0 to 255; on Windows
+// codes have 32 bits. The error matches errors.ErrUnsupported if the code is another one, or if
+// this Go is not known and the code is not 0.
 func Exited(pid, code int) (*os.ProcessState, error) {
 	s := raw.NewOSState(pid, exited(code))
 	if s == nil && code == 0 {
