@@ -126,8 +126,8 @@ func stepList(steps []StopStep) []stop.Step {
 // If there is neither, the error is [ErrNoTree].
 //
 // If no process is left, or if a child that leads a group has been reaped, SignalTree
-// sends nothing and returns os.ErrProcessDone: the id of the group may be the id of
-// another. Call [Process.WaitExited] to wait for the child and keep the group.
+// sends nothing, and the error matches os.ErrProcessDone: the id of the group may be the id
+// of another. Call [Process.WaitExited] to wait for the child and keep the group.
 //
 // The error matches fs.ErrPermission if this process may signal none of the processes.
 // Any Unix. See kill(2).

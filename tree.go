@@ -133,8 +133,8 @@ func (t *Tree) Attr() attr.Attr { return t.attr }
 // killed, too, and a later start makes new ones.
 func (t *Tree) Kill() (left int, err error) { return t.held.Kill() }
 
-// Signal sends a signal to all processes of the tree. If there is nobody, it returns
-// os.ErrProcessDone. The error matches fs.ErrPermission if this process may not signal
+// Signal sends a signal to all processes of the tree. If there is nobody, the error matches
+// os.ErrProcessDone. It matches fs.ErrPermission if this process may not signal
 // one of them; the others got the signal.
 //
 // The processes of a control group are frozen while they get the signal, so that no fork

@@ -206,7 +206,7 @@ type Cmd struct {
 	// MaxOutput is the largest number of bytes that Output and CombinedOutput
 	// return, and that are written to Stdout and to Stderr if these are no files: to each
 	// of them, or to both together if they are the same writer. The standard error that
-	// Output keeps does not count. Zero means no limit. A program that writes more is
+	// Output keeps does not count. Zero or less means no limit. A program that writes more is
 	// killed as at the end of a context, and the error matches [ErrMaxOutput].
 	MaxOutput int
 	// ListenFDs are sockets that the program finds by LISTEN_FDS, LISTEN_FDNAMES and
