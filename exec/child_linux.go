@@ -3,13 +3,16 @@
 package exec
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"math"
 	"os"
 	"runtime"
 	"strconv"
+	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -137,23 +140,37 @@ func (c *Cmd) givePidfd() {
 // awaitExec waits until /proc shows the program that was started. The kernel tells
 // this process of an execve when the child has no use for its memory any more,
 // before the child has another name and has closed what is close-on-exec. kcmp
-// waits for the rest. Containers refuse it: then to open a file of the child's memory waits,
-// too, as far as there is a /proc.
+// waits for the rest. Containers refuse it: then the child's auxiliary vector shows what
+// memory it has, as far as there is a /proc. To open that waits, too, once execve has come to
+// other memory.
 func (c *child) awaitExec() {
 	const kcmpVM = 1
-	for {
+	for begin := time.Now(); ; runtime.Gosched() {
 		same, _, errno := unix.Syscall6(unix.SYS_KCMP, uintptr(os.Getpid()), uintptr(c.process.Pid), kcmpVM, 0, 0, 0)
-		if errno != 0 && errno != unix.ESRCH {
-			if fd, err := highfd.Open("/proc/"+strconv.Itoa(c.process.Pid)+"/auxv", unix.O_RDONLY, 0); err == nil {
-				unix.Close(fd)
+		if refused := errno != 0 && errno != unix.ESRCH; refused {
+			if !c.hasOwnVector() || time.Since(begin) > sameVectorTime {
+				return
 			}
-		}
-		if errno != 0 || same != 0 {
+		} else if errno != 0 || same != 0 {
 			return
 		}
-		runtime.Gosched()
 	}
 }
+
+// sameVectorTime is how long a program may seem to be this process: one of the same name,
+// arguments and environment does where the kernel places nothing by chance.
+const sameVectorTime = 100 * time.Millisecond
+
+// hasOwnVector reports whether the child's auxiliary vector is that of this process.
+func (c *child) hasOwnVector() bool {
+	theirs, err := highfd.ReadFile("/proc/" + strconv.Itoa(c.process.Pid) + "/auxv")
+	return err == nil && bytes.Equal(theirs, ownVector())
+}
+
+var ownVector = sync.OnceValue(func() []byte {
+	vector, _ := highfd.ReadFile("/proc/self/auxv")
+	return vector
+})
 
 // wait returns when the child has ended, or when reap is to wait for it. Where
 // process is its own it may be reaped.

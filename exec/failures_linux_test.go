@@ -215,7 +215,7 @@ func failureCases(t *testing.T) map[string]failureCase {
 	nullFD := int(null.Fd())
 
 	sys := func(s syscall.SysProcAttr) exec.Cmd { return exec.Cmd{SysProcAttr: &s} }
-	long := strings.Repeat("x", 300)
+	long, longest := strings.Repeat("x", 300), 32*os.Getpagesize()
 	cases := map[string]failureCase{
 		"no program":               {cmd: exec.Cmd{Path: "/no/such"}},
 		"no program, with sys":     {cmd: exec.Cmd{Path: "/no/such", SysProcAttr: &syscall.SysProcAttr{Setsid: true}}},
@@ -261,9 +261,9 @@ func failureCases(t *testing.T) map[string]failureCase {
 		"no interpreter":           {cmd: exec.Cmd{Path: file("script", "#!/no/such\n", 0o755)}, step: "execve"},
 		"interpreter, plain":       {cmd: exec.Cmd{Path: file("script2", "#!"+plain+"\n", 0o755)}, step: "execve"},
 		"NUL in args":              {cmd: exec.Cmd{Args: []string{"true", "\x00"}}, step: "args"},
-		"long argument":            {cmd: exec.Cmd{Args: []string{"true", strings.Repeat("x", 1<<17)}}, step: "args"},
+		"long argument":            {cmd: exec.Cmd{Args: []string{"true", strings.Repeat("x", longest)}}, step: "args"},
 		"long arguments":           {cmd: exec.Cmd{Args: slices.Repeat([]string{strings.Repeat("x", 1<<16)}, 200)}, step: "execve"},
-		"long variable":            {cmd: exec.Cmd{Env: []string{"A=" + strings.Repeat("x", 1<<17)}}, step: "env"},
+		"long variable":            {cmd: exec.Cmd{Env: []string{"A=" + strings.Repeat("x", longest)}}, step: "env"},
 		"no root":                  {cmd: sys(syscall.SysProcAttr{Chroot: "/no/such"}), step: "chroot"},
 		"root is a file":           {cmd: sys(syscall.SysProcAttr{Chroot: notFile}), step: "chroot"},
 		"root is not for them":     {cmd: sys(syscall.SysProcAttr{Chroot: "/"}), step: "chroot", who: onlyOthers},
