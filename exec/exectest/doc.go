@@ -13,9 +13,9 @@
 // *exec.Error for a program that is missing, and an *fs.PathError with the *spawn.Error of the
 // step that has failed.
 //
-// Nothing is looked up, opened or started. The Pid of Cmd.Process is larger than any that a
-// kernel gives, so that no signal to it can reach anybody. See exec.WithRunner for what Process
-// can't do.
+// With Script and Replay nothing is looked up, opened or started. The Pid of Cmd.Process is larger
+// than any that a kernel gives, so that no signal to it can reach anybody. See exec.WithRunner for
+// what Process can't do.
 //
 // A status other than 0 needs an os.ProcessState, which package os does not let others make.
 // This package makes it where package os is as this version knows it: on all systems but plan9
