@@ -68,7 +68,7 @@ func painted(t *testing.T, text string) testenv.Portrait {
 			p[name] = fmt.Sprint("that of the tests: ", value == here)
 		case strings.HasPrefix(name, "descriptor "), name == "scheduling", strings.HasPrefix(name, "status NS"):
 			value = pipeNumber.ReplaceAllString(value, "pipe")
-			p[name] = strings.ReplaceAll(strings.ReplaceAll(value, p["self"], "PID"), p["group"], "GROUP")
+			p[name] = wholeNumber(p["group"]).ReplaceAllString(wholeNumber(p["self"]).ReplaceAllString(value, "PID"), "GROUP")
 		}
 	}
 	p["group"] = fmt.Sprint("its own: ", p["group"] == p["self"])
@@ -76,6 +76,17 @@ func painted(t *testing.T, text string) testenv.Portrait {
 		delete(p, name)
 	}
 	return p
+}
+
+// wholeNumber matches a number that is not a part of another.
+func wholeNumber(n string) *regexp.Regexp { return regexp.MustCompile(`\b` + n + `\b`) }
+
+// TestPortraitOfEachPID wants the PID 10000 not to be found in the flags of a descriptor.
+func TestPortraitOfEachPID(t *testing.T) {
+	p := painted(t, `{"self": "10000", "group": "1000", "descriptor 0": "/proc/10000/x\nflags:\t0100000\n", "status NSpid": "10000\t1"}`)
+	if p["descriptor 0"] != "/proc/PID/x\nflags:\t0100000\n" || p["status NSpid"] != "PID\t1" {
+		t.Error(p)
+	}
 }
 
 // pipeNumber is the number of a pipe, which each run has of its own.
