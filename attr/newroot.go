@@ -33,7 +33,8 @@ type RootEntry struct {
 	// "/" is for the first entry alone, with Bind or FSType: it is then the root, and not
 	// a tmpfs.
 	Path string
-	// Bind is a file or directory of the present root, with all mounts beneath it. It is
+	// Bind is a file or directory of the present root, with all mounts beneath it. A
+	// symbolic link is followed. A directory may be one that the child may not enter. It is
 	// read-only, its device files can't be opened, and its set-user-ID bits do nothing.
 	Bind string
 	// Writable is for a Bind whose files may be changed.
@@ -80,7 +81,7 @@ const (
 	moveFromEmpty, moveToLinks              = 0x4, 0x10
 	pathOnly, directoryOnly, cloexec        = 0x200000, 0x10000, 0x80000
 	regularFile, sticky, defaultDirectory   = 0o100000, 0o1000, 0o755
-	errnoExists, errnoNotDir                = 17, 20
+	errnoAccess, errnoExists, errnoNotDir   = 13, 17, 20
 	sizeofMountAttr                         = 32
 )
 
@@ -226,7 +227,7 @@ func (l *rooting) make(e RootEntry, tree raw.Var) {
 		l.p.Step(plan.StepSymlink, e.Path)
 		l.call(raw.Symlinkat, l.text(e.Symlink), raw.Int(plan.AtFdcwd), l.text(e.Path))
 	case e.Bind != "":
-		l.mountPoint(e.Path, tree)
+		l.mountPoint(e, tree)
 		l.p.Step(plan.StepMount, e.mounting().object())
 		l.mount(e, tree)
 	case e.FSType != "":
@@ -255,14 +256,16 @@ func (l *rooting) directory(name string, mode int64) {
 	l.call(raw.Mkdirat, raw.Int(plan.AtFdcwd), l.text(name), raw.Int(mode)).Tolerate(errnoExists)
 }
 
-// mountPoint makes a directory where nothing is, or a file if a file is to be mounted.
-func (l *rooting) mountPoint(name string, tree raw.Var) {
-	isFile := l.p.Builder().Var()
-	l.p.Step(plan.StepMkdir, name)
-	l.call(raw.Fchdir, raw.VarArg(tree, 0)).Else(1, errnoNotDir)
-	l.call(raw.Getpid).Keep(isFile) // any number but 0
-	l.call(raw.Mknodat, raw.Int(plan.AtFdcwd), l.text(name), raw.Int(regularFile|0o644), raw.Int(0)).Tolerate(errnoExists).SkipEqual(isFile, 0)
-	l.directory(name, defaultDirectory) // and leaves the file alone
+// mountPoint makes a directory where nothing is, or a file if a file is to be mounted. The
+// kernel looks at the kind of a file before it looks whether the child may enter it.
+func (l *rooting) mountPoint(e RootEntry, tree raw.Var) {
+	entered := l.p.Builder().Var()
+	l.p.Step(plan.StepMount, e.mounting().object())
+	l.call(raw.Fchdir, raw.VarArg(tree, 0)).Else(1, errnoNotDir, errnoAccess).KeepError(entered)
+	l.p.Step(plan.StepMkdir, e.Path)
+	l.call(raw.Mknodat, raw.Int(plan.AtFdcwd), l.text(e.Path), raw.Int(regularFile|0o644), raw.Int(0)).
+		Tolerate(errnoExists).SkipEqual(entered, ^uint64(errnoAccess-1)) // -errnoAccess, of a directory
+	l.directory(e.Path, defaultDirectory) // and leaves the file alone
 }
 
 // mount mounts a tree, or a new file system, on what a path leads to.

@@ -5,9 +5,11 @@ package attr_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -128,6 +130,95 @@ func TestNewRootHolds(t *testing.T) {
 		}
 	})
 }
+
+// TestNewRootUnsearchable binds a directory that the child may not enter.
+func TestNewRootUnsearchable(t *testing.T) {
+	own, dir := needUnmapped(t)
+	closed := filepath.Join(dir, "closed")
+	root := append(programs(), attr.RootEntry{Path: "/closed", Bind: closed}, attr.RootEntry{Path: "/closed"}, attr.RootEntry{Path: "/after"})
+	spawntest.EachEngine(t, func(t *testing.T) {
+		s := spawntest.Shell("PATH=/usr/bin:/bin; pwd; stat -c %a /closed /after; cd /closed 2>&- || echo closed", own, attr.MapRoot(), root)
+		if out := spawntest.Output(t, s); out != "/\n700\n755\nclosed\n" {
+			t.Errorf("%q", out)
+		}
+	})
+}
+
+// needUnmapped has a user namespace in which a directory is that of no user. Its files are "file"
+// and a link to itself.
+func needUnmapped(t *testing.T) (own attr.Namespaces, dir string) {
+	t.Helper()
+	testenv.NeedRoot(t)
+	needNewRoot(t)
+	own.Flags = unix.CLONE_NEWUSER | unix.CLONE_NEWNS
+	spawntest.NeedNamespaces(t, own.Flags)
+	dir = testenv.PublicDir(t)
+	closed := filepath.Join(dir, "closed")
+	testenv.Write(t, filepath.Join(dir, "file"), "text", 0o644)
+	err := errors.Join(os.Mkdir(closed, 0o700), os.WriteFile(filepath.Join(closed, "file"), nil, 0o644), os.Chown(closed, testenv.Nobody, testenv.Nobody),
+		os.Symlink("loop", filepath.Join(dir, "loop")), os.Symlink("file", filepath.Join(dir, "link")), os.Symlink("closed", filepath.Join(dir, "to-closed")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return own, dir
+}
+
+// TestNewRootSources has sources that links lead to, and those that can't be reached.
+func TestNewRootSources(t *testing.T) {
+	own, dir := needUnmapped(t)
+	in := func(name string) string { return filepath.Join(dir, name) }
+	root := append(programs(), attr.RootEntry{Path: "/file", Bind: in("link")}, attr.RootEntry{Path: "/closed", Bind: in("to-closed")})
+	spawntest.EachEngine(t, func(t *testing.T) {
+		s := spawntest.Shell("PATH=/usr/bin:/bin; stat -c '%F %a' /file /closed; cat /file", own, attr.MapRoot(), root)
+		if out := spawntest.Output(t, s); out != "regular file 644\ndirectory 700\ntext" {
+			t.Errorf("%q", out)
+		}
+	})
+	var faults []spawntest.Fault
+	for name, f := range map[string]struct {
+		root         attr.NewRoot
+		step, object string
+		errno        syscall.Errno
+	}{
+		"beneath it":      {attr.NewRoot{{Path: "/x", Bind: in("closed/file")}}, "open_tree", in("closed/file"), unix.EACCES},
+		"loop":            {attr.NewRoot{{Path: "/x", Bind: in("loop")}}, "open_tree", in("loop"), unix.ELOOP},
+		"made beneath it": {attr.NewRoot{{Path: "/x", Bind: in("closed")}, {Path: "/x/y"}}, "mkdir", "/x/y", unix.EACCES},
+		"it is the root":  {attr.NewRoot{{Path: "/", Bind: in("closed")}, {Path: "/y"}}, "new_root", in("closed") + " on /", unix.EACCES},
+		"it is on a file": {attr.NewRoot{{Path: "/x", Bind: in("file")}, {Path: "/x", Bind: in("closed")}}, "mount", in("closed") + " on /x", unix.EINVAL},
+		"a file is on it": {attr.NewRoot{{Path: "/x", Bind: in("closed")}, {Path: "/x", Bind: in("file")}}, "mount", in("file") + " on /x", unix.EINVAL},
+	} {
+		faults = append(faults, spawntest.Fault{Name: name, Spec: spawntest.Shell(":", own, f.root, attr.MapRoot()), Want: spawntest.Fails(f.step, 1, f.object, f.errno)})
+	}
+	spawntest.Try(t, faults)
+}
+
+// TestNewRootKindUnknown has the child not learn of which kind a source is.
+func TestNewRootKindUnknown(t *testing.T) {
+	needNewRoot(t)
+	for _, errno := range []syscall.Errno{unix.EPERM, unix.EIO, unix.ENOSYS} {
+		s := spawntest.Helper(t, "binds", testenv.PublicDir(t), "/x", strconv.Itoa(int(errno)))
+		s.Attr = attr.List{attr.NoNewPrivs{}, spawntest.Refuse(errno, unix.SYS_FCHDIR)}
+		if out := spawntest.Output(t, s); out != "" {
+			t.Errorf("%v: %s", errno, out)
+		}
+	}
+}
+
+// It says how the error of a start is not of the errno, and of the mount.
+var _ = testenv.RegisterHelper("binds", func(args []string) int {
+	source, target := args[0], args[1]
+	errno, err := strconv.Atoi(args[2])
+	if err != nil {
+		return testenv.Status(err)
+	}
+	own := attr.Namespaces{Flags: spawntest.WithUser(unix.CLONE_NEWNS)}
+	want := spawntest.Fails("mount", 1, source+" on "+target, syscall.Errno(errno))
+	_, err = spawn.Run(context.Background(), spawntest.Shell(":", own, attr.NewRoot{{Path: target, Bind: source}}))
+	if how := want.Differs(err); how != "" {
+		fmt.Printf("%v: %s\n", err, how)
+	}
+	return 0
+})
 
 // TestNewRootFaults has each step fail.
 func TestNewRootFaults(t *testing.T) {
