@@ -174,6 +174,8 @@ func TestPortableBadInput(t *testing.T) {
 		{name: "NUL in argument", spec: spawn.Spec{Path: path, Args: []string{"a", "b\x00"}}, step: "args", index: 1, err: syscall.EINVAL},
 		{name: "NUL in environment", spec: spawn.Spec{Path: path, Env: []string{"A=\x00"}}, step: "env", index: 0, err: syscall.EINVAL},
 		{name: "nil attribute", spec: spawn.Spec{Path: path, Attr: attr.List{nil}}, step: "attr", index: 0, err: syscall.EINVAL},
+		{name: "pointer to an attribute", spec: spawn.Spec{Path: path, Attr: attr.List{&attr.Setsid{}}}, step: "attr", index: 0, err: syscall.EINVAL},
+		{name: "nil pointer as an attribute", spec: spawn.Spec{Path: path, Attr: attr.List{(*attr.Nice)(nil)}}, step: "attr", index: 0, err: syscall.EINVAL},
 		action("negative open", "open", func(a *spawn.FileActions) { a.Open(-1, "x", 0, 0) }),
 		action("empty open", "open", func(a *spawn.FileActions) { a.Open(1, "", 0, 0) }),
 		action("NUL in open", "open", func(a *spawn.FileActions) { a.Open(1, "a\x00", 0, 0) }),

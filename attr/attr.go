@@ -27,7 +27,8 @@ import (
 	"github.com/safespawn/spawn/internal/plan"
 )
 
-// Attr is an attribute. Only the types of this package implement it.
+// Attr is an attribute: a value of one of the types of this package. A pointer to an
+// attribute, or a type that embeds one, is an error of Compile, which matches EINVAL.
 type Attr interface {
 	// check validates the value and claims what only one attribute may decide.
 	check(c *plan.Claims) error

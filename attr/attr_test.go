@@ -106,6 +106,21 @@ func wrong(t *testing.T, list attr.List, index int) {
 	}
 }
 
+// TestValuesOfThisPackage has pointers to attributes, and types that embed one. The rest of
+// the module looks for attributes by their types, and would not find these.
+func TestValuesOfThisPackage(t *testing.T) {
+	nice, signal, setpgid := attr.Nice(1), attr.ParentDeathSignal(9), attr.Setpgid{Pgid: 1}
+	for _, a := range []attr.Attr{
+		&nice, (*attr.Nice)(nil), (*attr.DieWithParent)(nil), &signal, &setpgid,
+		struct{ attr.Nice }{1}, &struct{ attr.Nice }{1}, struct{ *attr.Nice }{}, struct{ attr.Attr }{nice}, struct{ attr.Attr }{},
+		struct{ attr.NewRoot }{}, attr.Optional(&nice),
+	} {
+		for _, list := range []attr.List{{attr.Umask(0), a}, {attr.Umask(0), attr.Optional(a)}} {
+			wrong(t, list, 1)
+		}
+	}
+}
+
 func TestOutOfRange(t *testing.T) {
 	// What is out of range is negative where an int has 32 bits.
 	for _, bad := range []attr.Attr{

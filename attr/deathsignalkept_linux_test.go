@@ -84,9 +84,6 @@ func deathSignalCases() map[string]deathSignalCase {
 	}
 }
 
-// nameless is the attribute under a name by which nobody knows it.
-type nameless struct{ attr.ParentDeathSignal }
-
 // TestDeathSignalKept asks the program for its signal, and wants lists with which it
 // would have none to be refused.
 func TestDeathSignalKept(t *testing.T) {
@@ -102,7 +99,7 @@ func TestDeathSignalKept(t *testing.T) {
 		if c.lost {
 			_, err := spawn.Compile(s)
 			spawntest.CheckFault(t, err, spawntest.Fails("pdeathsig", 0, "SIGTERM", unix.EINVAL))
-			s.Attr[0] = nameless{attr.ParentDeathSignal(unix.SIGTERM)}
+			s.Attr[0] = attr.Nameless{ParentDeathSignal: attr.ParentDeathSignal(unix.SIGTERM)}
 			if out := spawntest.Output(t, s); out != "0\n" {
 				t.Errorf("%s: refused although the program has signal %s", name, out)
 			}

@@ -3,6 +3,7 @@ package attr
 import (
 	"errors"
 	"fmt"
+	"reflect"
 
 	"github.com/safespawn/spawn/internal/plan"
 )
@@ -21,8 +22,8 @@ func init() {
 // checkList validates all attributes and finds contradictions among them.
 func checkList(l List, c *plan.Claims) error {
 	for i, a := range l {
-		if a == nil {
-			return plan.AttrError(plan.StepAttr, i, "", plan.Invalid("nil attribute"))
+		if err := checkOwn(a); err != nil {
+			return at(i, err)
 		}
 		c.Attr(i)
 		if err := a.check(c); err != nil {
@@ -41,6 +42,21 @@ func checkList(l List, c *plan.Claims) error {
 	}
 	return checkDeathSignal(l)
 }
+
+// checkOwn wants a value of a type of this package. A pointer to an attribute, and a type that
+// embeds one, have its methods, too, but the rest of the module finds attributes by their
+// types.
+func checkOwn(a Attr) error {
+	switch {
+	case a == nil:
+		return invalid(plan.StepAttr, "", "nil attribute")
+	case reflect.TypeOf(a).PkgPath() != ownPackage:
+		return invalid(plan.StepAttr, fmt.Sprintf("%T", a), "not a value of a type of package attr")
+	}
+	return nil
+}
+
+var ownPackage = reflect.TypeFor[List]().PkgPath()
 
 // lowerList adds the steps of all attributes to p.
 func lowerList(l List, p *plan.Plan) {

@@ -64,8 +64,8 @@ func optionalOf(a Attr) (inner Attr, ok bool) {
 }
 
 func (o optional) check(c *plan.Claims) error {
-	if o.Attr == nil {
-		return invalid(plan.StepAttr, "", "nil attribute")
+	if err := checkOwn(o.Attr); err != nil {
+		return err
 	}
 	if _, ok := o.errnos(); !ok {
 		name := strings.TrimPrefix(fmt.Sprintf("%T", o.Attr), "attr.")
