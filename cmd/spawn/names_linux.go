@@ -108,6 +108,11 @@ func bindNamespace(pid int, kind uint, file string) error {
 	return nil
 }
 
+// unbind undoes bindNamespace.
+func unbind(file string) error {
+	return os.NewSyscallError("umount", unix.Unmount(file, unix.MNT_DETACH))
+}
+
 // openProcess opens a pidfd.
 func openProcess(pid int) (*os.File, error) {
 	fd, err := unix.PidfdOpen(pid, 0)

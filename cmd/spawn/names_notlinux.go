@@ -22,4 +22,6 @@ const pidNamespace = 0
 
 func bindNamespace(int, uint, string) error { return errors.ErrUnsupported }
 
+func unbind(string) error { return errors.ErrUnsupported }
+
 func openProcess(int) (*os.File, error) { return nil, errors.ErrUnsupported }

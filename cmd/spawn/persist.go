@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"slices"
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
@@ -29,30 +31,38 @@ func (o *isolation) checkPersist() error {
 }
 
 // persist has the program wait until its namespaces are bound to files: one that had ended
-// would have none.
+// would have none. If not all of this works, nothing of it stays.
 func (o *options) persist(proc *spawn.Process) error {
 	if o.persists == nil {
 		return nil
 	}
-	for _, j := range o.persists {
+	for i, j := range o.persists {
 		if err := bindNamespace(proc.Pid(), j.types, j.file); err != nil {
-			err = fmt.Errorf("--persist %s: %w", j.file, err)
-			return errors.Join(err, end(proc))
+			return o.takeBack(i, proc, fmt.Errorf("--persist %s: %w", j.file, err))
 		}
 	}
 	if o.stopped {
 		return nil
 	}
-	return proc.Signal(resuming[0])
+	if err := proc.Signal(resuming[0]); err != nil {
+		return o.takeBack(len(o.persists), proc, fmt.Errorf("--persist: %w", err))
+	}
+	return nil
 }
 
-// end ends a program that has not begun.
-func end(proc *spawn.Process) error {
-	err := proc.Kill()
-	if err == nil {
-		_, err = proc.Wait(context.Background())
+// takeBack unmounts the first n files, the last first as they may be one file, and ends a
+// program that has not begun.
+func (o *options) takeBack(n int, proc *spawn.Process, err error) error {
+	for _, j := range slices.Backward(o.persists[:n]) {
+		if e := unbind(j.file); e != nil {
+			err = errors.Join(err, fmt.Errorf("--persist %s stays: %w", j.file, e))
+		}
 	}
-	return err
+	if e := proc.Kill(); e != nil && !errors.Is(e, os.ErrProcessDone) {
+		return errors.Join(err, e)
+	}
+	_, e := proc.Wait(context.Background())
+	return errors.Join(err, e)
 }
 
 // waits is for a program that is to begin later.

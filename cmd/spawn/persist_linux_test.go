@@ -53,3 +53,34 @@ func TestPersist(t *testing.T) {
 	}
 	unmount()
 }
+
+// TestPersistTakenBack has a file that can't be mounted on, behind others that can: the first
+// ones don't stay mounted, and the program does not begin.
+func TestPersistTakenBack(t *testing.T) {
+	needEngine(t, "--stopped")
+	testenv.NeedRoot(t)
+	if r := try(t, "--new", "uts,ipc", "true"); r.status != 0 {
+		testenv.Skip(t, "no namespaces")
+	}
+	dir := t.TempDir()
+	one, other, began := writeFile(t, filepath.Join(dir, "one"), "", 0o644), writeFile(t, filepath.Join(dir, "other"), "", 0o644), filepath.Join(dir, "began")
+	before := testenv.Mounts(t)
+	for _, files := range [][]string{{"uts=" + one}, {"uts=" + one, "ipc=" + other}, {"uts=" + one, "ipc=" + one}} {
+		args := []string{"--new", "uts,ipc"}
+		for _, file := range append(files, "uts="+dir) {
+			args = append(args, "--persist", file)
+		}
+		if line := fails(t, statusError, append(args, "touch", began)...); !strings.Contains(line, dir) {
+			t.Errorf("%q: %s", files, line)
+		}
+		if now := testenv.Mounts(t); now != before {
+			t.Errorf("%q: mounts are\n%s\nwere\n%s", files, now, before)
+			_ = unix.Unmount(one, unix.MNT_DETACH)
+			_ = unix.Unmount(one, unix.MNT_DETACH)
+			_ = unix.Unmount(other, unix.MNT_DETACH)
+		}
+	}
+	if _, err := os.Stat(began); err == nil {
+		t.Error("a program has begun")
+	}
+}
