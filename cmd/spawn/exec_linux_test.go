@@ -107,21 +107,24 @@ func sameAsChild(t *testing.T, program string) [][]string {
 	return [][]string{
 		{"--umask", "77"}, {"--setsid"}, {"--setpgid", "0"}, {"--sig-default", "HUP"}, {"--sig-ignore", "INT,USR1"}, {"--sig-block", "USR2"},
 		{"--parent-death", "TERM"}, {"--parent-death", "TERM", "--user", "21:22", "--groups", "none"}, {"--subreaper"},
-		{"--setsid", "--ctty", "0"}, {"--detach-tty"}, {"--nice", "7"}, {"--sched", "batch"}, {"--sched", "idle", "--reset-on-fork"},
+		{"--setsid", "--ctty", "0"}, {"--detach-tty"}, {"--nice", "7"}, {"--add-nice", "1"}, {"--sched", "batch"}, {"--sched", "idle", "--reset-on-fork"},
 		{"--sched", "other", "--util", "1:1024"}, {"--sched", "fifo:3"}, {"--cpus", "0"}, {"--ioprio", "best-effort:6"}, {"--timer-slack", "3ms"},
 		{"--numa", "bind:0"}, {"--core-sched"}, {"--rlimit", "core=0"}, {"--rlimit", "nofile=50:60"}, {"--rlimit", "nproc=hard"},
 		{"--rlimit", "nofile=original"}, {"--oom-score-adj", "500"}, {"--oom-score-adj", "500", "--user", "21:22"}, {"--coredump-filter", "none"},
-		{"--user", "21:22", "--groups", "23"}, {"--ruid", "21", "--keep-groups"}, {"--reset-ids"}, {"--cap-ambient", "kill"},
-		{"--user", "21:22", "--cap-ambient", "chown"}, {"--caps", "kill"}, {"--cap-bounding", "chown,kill"}, {"--securebits", "noroot"},
-		{"--no-new-privs"}, {"--seccomp", filter, "--no-new-privs"}, {"--allow-read", "/usr", "--allow-read", "/proc", "--allow-exec", "/", "--no-new-privs"},
-		{"--no-aslr"}, {"--keyring", "k"}, {"--deny-write-exec"}, {"--no-huge-pages"}, {"--merge-pages"}, {"--selinux-context", "none"},
+		{"--user", "21:22", "--groups", "23"}, {"--ruid", "21", "--keep-groups"}, {"--euid", "21", "--rgid", "22", "--egid", "23", "--groups", "none"}, {"--reset-ids"}, {"--cap-ambient", "kill"},
+		{"--user", "21:22", "--cap-ambient", "chown"}, {"--caps", "kill"}, {"--cap-effective", "kill", "--cap-permitted", "kill", "--cap-inheritable", "kill"}, {"--cap-bounding", "chown,kill"}, {"--securebits", "noroot"},
+		{"--no-new-privs"}, {"--seccomp", filter, "--seccomp-log", "--no-new-privs"}, {"--allow-read", "/usr", "--allow-read", "/proc", "--allow-exec", "/", "--no-new-privs"},
+		{"--landlock", "--allow-read", "/", "--allow-write", "/", "--allow-exec", "/", "--allow-bind", "1", "--allow-connect", "2", "--allow-udp-bind", "3",
+			"--allow-udp-connect", "4", "--allow-unix", "/", "--landlock-log", "--landlock-quiet", "/", "--landlock-best-effort", "--no-new-privs"},
+		{"--allow-read", "/", "--allow-exec", "/", "--allow-tcp", "--deny-udp", "--deny-pathname-unix", "--deny-signals", "--deny-abstract-unix", "--landlock-best-effort", "--no-new-privs"},
+		{"--no-aslr"}, {"--personality", "8000000"}, {"--keyring", "k"}, {"--deny-write-exec"}, {"--no-huge-pages"}, {"--merge-pages"}, {"--selinux-context", "none"},
 		{"--apparmor-profile", "no-such-profile"}, {"--sha256", string(sum[:64])}, {"--new", "mount,net,ipc,uts"}, {"--new", "net", "--loopback"}, {"--unshare", "uts,fs,files,sysvsem"},
 		{"--new", "uts", "--hostname", "a", "--domainname", "b"}, {"--join", "net=/proc/self/ns/net"}, {"--join", fmt.Sprint(os.Getpid()) + ":uts,mount,ipc"},
 		{"--cgroup", cgroup}, {"--cgroup", cgroup, "--new", "cgroup"}, {"--chroot", "/"}, {"--new", "mount", "--mount", "type=tmpfs,target=/mnt,size=4k"},
 		{"--new", "mount", "--mount", "rbind,source=/,target=/mnt", "--pivot-root", "/mnt"},
-		{"--new", "mount", "--ro-bind", "/", "--dev-bind", "/dev", "--dir", "/mnt/x"}, {"--new", "time"}, {"--new", "time,uts", "--boottime", "1h"}, {"--unshare", "time", "--monotonic", "1h"}, {"--new", "mount", "--bind", "/", "--tmpfs", "/mnt"}, {"--reset-env"},
+		{"--new", "mount", "--ro-bind", "/", "--dev-bind", "/dev", "--tmpfs", "/mnt", "--dir", "/mnt/x"}, {"--new", "time"}, {"--new", "time,uts", "--boottime", "1h"}, {"--unshare", "time", "--monotonic", "1h"}, {"--new", "mount", "--bind", "/", "--tmpfs", "/mnt", "--symlink", "x:/mnt/y"}, {"--new", "mount", "--ro-bind", "/", "--proc", "/proc", "--dev", "/dev"}, {"--mount-proc"}, {"--reset-env"},
 		{"--stdin", "/dev/null", "--stderr", "stdout"}, {"--fd", "7=/dev/null:r"}, {"--keep-fd", "0"}, {"--chdir", "/"}, {"--env", "A=b"},
-		{"--clear-env", "--env", "B=c"}, {"--argv0", "x"}, {"--stderr", "/nonexistent/file"}, {"--chdir", "/nonexistent"},
+		{"--clear-env", "--env", "B=c"}, {"--unset-env", "PATH"}, {"--argv0", "x"}, {"--stderr", "/dev/null", "--append"}, {"--stdout", "/nonexistent/file"}, {"--user", "nobody", "--user-env"}, {"--stderr", "/nonexistent/file"}, {"--chdir", "/nonexistent"},
 	}
 }
 
@@ -195,18 +198,45 @@ func TestExecIsTheSame(t *testing.T) {
 	}
 }
 
-// TestExecRefuses wants an error for what needs a child or its parent.
+// refusedByExec are lines of flags that need a child or its parent.
+var refusedByExec = [][]string{
+	{"--timeout", "1"}, {"--timeout", "1", "--stop-signal", "INT"}, {"--timeout", "1", "--kill-after", "1"}, {"--timeout", "1", "--preserve-status"},
+	{"--pidfile", "f"}, {"--stats"}, {"--status-fd", "1"}, {"--progress"}, {"--pty"}, {"--verbose"}, {"--nice", "1", "--optional", "nice"},
+	{"--setpgid", "0", "--foreground"}, {"--stopped"}, {"--new", "uts", "--persist", "uts=/f"}, {"--die-with-parent"}, {"--init", "--new", "pid"},
+	{"--tree"}, {"--tree-strict"}, {"--limit-memory", "1G"}, {"--limit-swap", "1G"}, {"--limit-procs", "9"}, {"--limit-cpu", "0.5"}, {"--io-weight", "9"}, {"--oom-group"},
+	{"--new", "user", "--map-root"}, {"--map-self", "--new", "user"}, {"--map-auto", "--new", "user"}, {"--uid-map", "0:0:1", "--setgroups", "deny"}, {"--gid-map", "0:0:1", "--map-helpers"},
+	{"--new", "user"}, {"--unshare", "user"}, {"--new", "pid"},
+}
+
+// TestExecRefuses wants an error for them that names the flag.
 func TestExecRefuses(t *testing.T) {
-	for _, flags := range [][]string{
-		{"--timeout", "1"}, {"--pidfile", "f"}, {"--stats"}, {"--status-fd", "1"}, {"--progress"}, {"--pty"},
-		{"--setpgid", "0", "--foreground"}, {"--stopped"}, {"--die-with-parent"}, {"--tree"}, {"--limit-procs", "9"}, {"--new", "user", "--map-root"},
-		{"--new", "user"}, {"--unshare", "user"}, {"--new", "pid"}, {"--join", "user=/proc/self/ns/user"},
-	} {
+	check := func(words string, flags []string) {
 		line := append([]string{"--exec"}, flags...)
 		r := try(t, append(line, "echo", "ran")...)
-		said := strings.Contains(r.errOut, "--exec: contradicts ") || strings.Contains(r.errOut, "without a child") || !hasEngine()
+		said := strings.Contains(r.errOut, words) || !hasEngine()
 		if r.status != statusError || !said || strings.Count(r.errOut, "\n") != 1 || strings.Contains(r.out, "ran") {
 			t.Errorf("%q: %+v", flags, r)
+		}
+	}
+	for _, flags := range refusedByExec {
+		check("--exec: contradicts --", flags)
+	}
+	check("without a child", []string{"--join", "user=/proc/self/ns/user"}) // only the file says of which kind it is
+}
+
+// TestExecWithEachFlag wants to know of each flag that it works with --exec or is refused.
+func TestExecWithEachFlag(t *testing.T) {
+	known := []string{"exec", "explain", "dump"} // these run no program
+	for _, flags := range slices.Concat(sameAsChild(t, "/bin/sh"), refusedByExec) {
+		for _, word := range flags {
+			if name, is := strings.CutPrefix(word, "--"); is {
+				known = append(known, name)
+			}
+		}
+	}
+	for _, f := range (&options{}).flags() {
+		if groupOf(f) != "Spawn itself" && !slices.Contains(known, f.Name) {
+			t.Errorf("--%s is in no line", f.Name)
 		}
 	}
 }
