@@ -13,6 +13,7 @@ import (
 
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/highfd"
+	"github.com/safespawn/spawn/internal/kernel"
 	"github.com/safespawn/spawn/internal/names"
 	"github.com/safespawn/spawn/internal/plan"
 	"github.com/safespawn/spawn/internal/raw"
@@ -131,16 +132,28 @@ func (d *diagnosis) denied(step raw.Step, errno syscall.Errno) string {
 		return cmp.Or(d.missingCap(step.Name), d.withoutPrivs())
 	case plan.StepUnshare:
 		if d.userns {
-			return userNamespaceRefused()
+			return cmp.Or(userNamespaceRefused(), filtered(step.Name))
 		}
 	}
 	if step.Name == plan.StepSetgroups && groupsDenied() {
 		return "setgroups is denied in this user namespace"
 	}
-	if step.Name == plan.StepOOMScoreAdj || errno == unix.EPERM || step.Name == plan.StepNice {
+	switch {
+	case errno == unix.EPERM:
+		return cmp.Or(d.missingCap(step.Name), filtered(step.Name))
+	case step.Name == plan.StepOOMScoreAdj || step.Name == plan.StepNice:
 		return d.missingCap(step.Name)
 	}
 	return ""
+}
+
+// filtered is about a step that takes a capability, where none is known to be missing.
+func filtered(step string) string {
+	mode, _ := kernel.Number("/proc/thread-self/status", "Seccomp")
+	if _, ok := capNeedOf(step); !ok || mode == 0 {
+		return ""
+	}
+	return "maybe refused by a seccomp filter of this process, as in a container"
 }
 
 // withoutPrivs is what a child may be without that is to restrict itself.

@@ -117,7 +117,7 @@ func (a *attempt) become() error {
 	runtime.LockOSThread()
 	a.fds.SetLent(a.r)
 	if err := a.leaveThreads(); err != nil {
-		return plan.StartError(plan.StepFileTable, err)
+		return err
 	}
 	a.r.PrepareHere()
 	begun := make(chan struct{})
@@ -135,15 +135,18 @@ func (a *attempt) become() error {
 func (a *attempt) leaveThreads() error {
 	if a.all {
 		if err := lockFork(a.ctx); err != nil {
-			return err
+			return plan.StartError(plan.StepFileTable, err)
 		}
 		defer syscall.ForkLock.Unlock()
 	}
 	err := unix.Unshare(leaving)
-	if err != nil && unix.CloseRange(noFD, noFD, unix.CLOSE_RANGE_UNSHARE) == nil {
+	if err == nil || unix.CloseRange(noFD, noFD, unix.CLOSE_RANGE_UNSHARE) == nil {
 		return nil
 	}
-	return err
+	return &plan.Error{
+		Part: plan.PartStart, Step: plan.StepFileTable, Index: -1, Err: err,
+		Hint: "without a child, needs unshare or close_range, and both are refused",
+	}
 }
 
 // leaving is what the thread leaves.

@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"strconv"
@@ -60,9 +61,9 @@ func (p *Program) noNamespace(step string, flags uint64, errno syscall.Errno) st
 		return namespaceLimit(flags)
 	case unix.EPERM, unix.EACCES:
 		if flags&unix.CLONE_NEWUSER != 0 {
-			return userNamespaceRefused()
+			return cmp.Or(userNamespaceRefused(), filtered(step))
 		}
-		return p.diag.missingCap(step)
+		return cmp.Or(p.diag.missingCap(step), filtered(step))
 	case unix.EINVAL:
 		if elsewhere, _ := kernel.ChildrenElsewhere(); elsewhere && flags&unix.CLONE_NEWPID != 0 {
 			return "this thread's children are to be in another pid namespace already"

@@ -31,6 +31,19 @@ func LacksCall(name string, number uintptr) string {
 	return ""
 }
 
+// NeedCThreads skips what programs need whose C library makes threads, or children by
+// posix_spawn: after clone3 has failed it goes on only where the errno is ENOSYS.
+func NeedCThreads(t testing.TB) {
+	t.Helper()
+	const bad = ^uintptr(0)
+	if _, _, errno := unix.RawSyscall(unix.SYS_CLONE3, bad, bad, 0); errno == unix.EPERM {
+		Skip(t, "clone3 is refused with EPERM, at which C libraries make no threads")
+	}
+}
+
+// LacksOwnTable reports whether no call gives a thread descriptors of its own.
+func LacksOwnTable() bool { return Lacks(unix.SYS_UNSHARE) && Lacks(unix.SYS_CLOSE_RANGE) }
+
 // PidfdGroups reports whether a pidfd is enough to signal the process group of a child, as from
 // Linux 6.9 on.
 func PidfdGroups() bool {
