@@ -401,6 +401,7 @@ func attachForeign(args []string) int {
 func TestAttachWithForeignProc(t *testing.T) {
 	needPidfds(t)
 	testenv.NeedCap(t, unix.CAP_SYS_ADMIN)
+	spawntest.NeedNamespaces(t, unix.CLONE_NEWPID)
 	kernels := []string{"pidfd_info"}
 	if kernel.Current().PidfdInfo {
 		kernels = append(kernels, "nothing")

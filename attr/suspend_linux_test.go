@@ -74,22 +74,23 @@ func resume(t testing.TB, p *spawn.Process, status int) {
 	}
 }
 
-// suspendedWith are attributes that might get in the way, and whether they are
-// for root.
+// suspendedWith are attributes that might get in the way, whether they are
+// for root, and which namespaces are among them.
 var suspendedWith = map[string]struct {
-	root bool
-	list attr.List
+	root  bool
+	flags uint
+	list  attr.List
 }{
-	"nothing":             {false, nil},
-	"mask":                {false, attr.List{attr.SigMask{unix.SIGTRAP, unix.SIGCONT, unix.SIGSTOP, unix.SIGINT}}},
-	"ignored":             {false, attr.List{attr.SigIgnore{unix.SIGTRAP, unix.SIGCONT}}},
-	"session":             {false, attr.List{attr.Setsid{}}},
-	"parent-death signal": {false, attr.List{attr.ParentDeathSignal(unix.SIGKILL)}},
-	"filter":              {false, attr.List{attr.NoNewPrivs{}, spawntest.Refuse(unix.EPERM, unix.SYS_PTRACE, unix.SYS_RT_SIGPROCMASK)}},
-	"copied memory":       {false, attr.List{attr.CoredumpFilter(0)}},
-	"credential":          {true, attr.List{attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody}}},
-	"namespaces":          {true, attr.List{attr.Namespaces{Flags: unix.CLONE_NEWPID | unix.CLONE_NEWNS}}},
-	"all": {true, attr.List{
+	"nothing":             {false, 0, nil},
+	"mask":                {false, 0, attr.List{attr.SigMask{unix.SIGTRAP, unix.SIGCONT, unix.SIGSTOP, unix.SIGINT}}},
+	"ignored":             {false, 0, attr.List{attr.SigIgnore{unix.SIGTRAP, unix.SIGCONT}}},
+	"session":             {false, 0, attr.List{attr.Setsid{}}},
+	"parent-death signal": {false, 0, attr.List{attr.ParentDeathSignal(unix.SIGKILL)}},
+	"filter":              {false, 0, attr.List{attr.NoNewPrivs{}, spawntest.Refuse(unix.EPERM, unix.SYS_PTRACE, unix.SYS_RT_SIGPROCMASK)}},
+	"copied memory":       {false, 0, attr.List{attr.CoredumpFilter(0)}},
+	"credential":          {true, 0, attr.List{attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody}}},
+	"namespaces":          {true, unix.CLONE_NEWPID | unix.CLONE_NEWNS, attr.List{attr.Namespaces{Flags: unix.CLONE_NEWPID | unix.CLONE_NEWNS}}},
+	"all": {true, unix.CLONE_NEWPID, attr.List{
 		attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody}, attr.Namespaces{Flags: unix.CLONE_NEWPID},
 		attr.ParentDeathSignal(unix.SIGKILL), attr.NoNewPrivs{}, attr.SigMask{unix.SIGTERM},
 	}},
@@ -104,6 +105,9 @@ func TestStartSuspended(t *testing.T) {
 				continue
 			}
 			t.Run(name, func(t *testing.T) {
+				if with.flags != 0 {
+					spawntest.NeedNamespaces(t, with.flags)
+				}
 				p := spawntest.Start(t, suspended(t, 3, with.list...))
 				checkSuspended(t, p)
 				var info unix.Siginfo

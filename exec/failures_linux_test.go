@@ -22,6 +22,7 @@ import (
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/exec"
 	"github.com/safespawn/spawn/internal/testenv"
+	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
 // A failureCase is a way to fail to start. With a step the error names it, which
@@ -106,6 +107,12 @@ func TestFailures(t *testing.T) {
 			}
 			if c.step == "cgroup" {
 				testenv.NeedCall(t, "clone3, which os/exec can't do without", unix.SYS_CLONE3)
+			}
+			if strings.HasPrefix(name, "clone flags") {
+				spawntest.NeedNamespaces(t, spawntest.WithUser(unix.CLONE_NEWPID))
+			}
+			if name == "unshare flags" {
+				testenv.NeedCall(t, "unshare", unix.SYS_UNSHARE)
 			}
 			if name == "FIFO" {
 				writerForExec(t, c.cmd.Path)

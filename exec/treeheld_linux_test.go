@@ -78,11 +78,17 @@ func held(c *exec.Cmd) string {
 	return "no: " + err.Error()
 }
 
-// needEngine skips what needs attributes that the engine alone has.
-func needEngine(t *testing.T) {
+// needNamespaces skips what needs namespaces, by attributes that the engine alone has.
+func needNamespaces(t *testing.T, flags uint) {
 	t.Helper()
+	testenv.NeedRoot(t)
 	if !spawn.Features().Has(spawn.FeatureEngine) {
 		testenv.Skip(t, "needs the engine")
+	}
+	c := exec.Command("true")
+	c.Attr = attr.List{attr.Namespaces{Flags: flags}}
+	if err := c.Run(); err != nil {
+		testenv.Skip(t, fmt.Sprintf("no namespaces %#x: %v", flags, err))
 	}
 }
 
@@ -302,11 +308,8 @@ func TestTreeThreaded(t *testing.T) {
 // TestTreeNamespace is in a cgroup namespace, with the mount from outside of it:
 // what has no name there is not to be taken for its root.
 func TestTreeNamespace(t *testing.T) {
-	needEngine(t)
+	needNamespaces(t, unix.CLONE_NEWCGROUP)
 	g := testGroup(t)
-	if os.Geteuid() != 0 {
-		testenv.Skip(t, "needs root")
-	}
 	space := attr.List{attr.Namespaces{Flags: unix.CLONE_NEWCGROUP}}
 	got := values(t, inGroup(t, g, space, "tree", where))
 	mustSay(t, got, append(loose("nowhere"), "path", "/")...)
@@ -314,13 +317,11 @@ func TestTreeNamespace(t *testing.T) {
 
 // TestTreeNamespaceMounted has the namespace's own mount over the outer one.
 func TestTreeNamespaceMounted(t *testing.T) {
-	needEngine(t)
+	const flags = unix.CLONE_NEWCGROUP | unix.CLONE_NEWNS
+	needNamespaces(t, flags)
 	g := testGroup(t)
-	if os.Geteuid() != 0 {
-		testenv.Skip(t, "needs root")
-	}
 	space := attr.List{
-		attr.Unshare{Flags: unix.CLONE_NEWCGROUP | unix.CLONE_NEWNS},
+		attr.Unshare{Flags: flags},
 		// On one of its own the kernel doesn't mount a file system.
 		attr.Mounts{
 			{Source: "tmpfs", Target: filepath.Dir(g), FSType: "tmpfs"},
@@ -339,11 +340,8 @@ func TestTreeNamespaceMounted(t *testing.T) {
 
 // TestTreeHiddenMount has something else over the mount.
 func TestTreeHiddenMount(t *testing.T) {
-	needEngine(t)
+	needNamespaces(t, unix.CLONE_NEWNS)
 	g := testGroup(t)
-	if os.Geteuid() != 0 {
-		testenv.Skip(t, "needs root")
-	}
 	hidden := attr.List{
 		attr.Unshare{Flags: unix.CLONE_NEWNS},
 		attr.Mounts{{Source: "tmpfs", Target: filepath.Dir(g), FSType: "tmpfs"}},

@@ -136,11 +136,8 @@ func useUntil(t *testing.T, group string, done func() bool) {
 // own: the first process there, whose end is the end of all, and of the directory
 // at the next use.
 func TestTreeOfTheDeadElsewhere(t *testing.T) {
-	needEngine(t)
+	needNamespaces(t, unix.CLONE_NEWPID)
 	g := testGroup(t)
-	if os.Geteuid() != 0 {
-		testenv.Skip(t, "needs root")
-	}
 	space := attr.List{attr.Namespaces{Flags: unix.CLONE_NEWPID}}
 	crash, _ := holding(t, g, space)
 	_, _ = holding(t, g, space)

@@ -196,7 +196,10 @@ func TestSchedFlags(t *testing.T) {
 	if got := must(t, "--timer-slack", "3ms", "cat", "/proc/self/timerslack_ns"); got != "3000000\n" {
 		t.Errorf("--timer-slack: %q", got)
 	}
-	if _, err := os.Stat("/proc/self/numa_maps"); err == nil {
+	switch _, err := os.Stat("/proc/self/numa_maps"); {
+	case testenv.Lacks(unix.SYS_SET_MEMPOLICY):
+		fails(t, statusError, "--numa", "bind+static:0", "true")
+	case err == nil:
 		if got := must(t, "--numa", "bind+static:0", "cat", "/proc/self/numa_maps"); !strings.Contains(got, " bind=static:0 ") {
 			t.Errorf("--numa: %q", got)
 		}

@@ -133,10 +133,21 @@ var notWithExec = map[string]bool{
 	"DieWithParent": true, "Foreground": true, "IDMap": true, "Ptrace": true, "StartSuspended": true,
 }
 
+// needExec skips what --exec does, and checks that it is refused, where the thread can have no
+// table of its own.
+func needExec(t *testing.T) {
+	t.Helper()
+	needEngine(t, "--exec")
+	if testenv.LacksOwnTable() {
+		fails(t, statusError, "--exec", "true")
+		testenv.Skip(t, "neither unshare nor close_range")
+	}
+}
+
 // TestExecIsTheSame wants a program to have with --exec what it has without, or neither to
 // work. All attributes are tried.
 func TestExecIsTheSame(t *testing.T) {
-	needEngine(t, "--exec")
+	needExec(t)
 	binary := publicCopy(t) // for other users, too
 	program := filepath.Join(filepath.Dir(binary), "painter")
 	if err := os.Link(binary, program); err != nil {
@@ -244,7 +255,7 @@ func TestExecWithEachFlag(t *testing.T) {
 // TestExecKeepsThePid runs the command in the place of a shell, as with env(1): nobody is
 // between the caller and the program, which has one thread.
 func TestExecKeepsThePid(t *testing.T) {
-	needEngine(t, "--exec")
+	needExec(t)
 	const script = `echo $$; exec "$0" --exec --nice 3 sh -c 'echo $$; grep Threads /proc/$$/status; cut -d" " -f4 /proc/$$/stat'`
 	cmd := exec.Command("sh", "-c", script, spawnLink(t))
 	lines := strings.Fields(ok(t, cmd))
@@ -256,7 +267,7 @@ func TestExecKeepsThePid(t *testing.T) {
 
 // TestExecParentDeath kills the parent of the command, which is the program's.
 func TestExecParentDeath(t *testing.T) {
-	needEngine(t, "--exec")
+	needExec(t)
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -277,7 +288,7 @@ func TestExecParentDeath(t *testing.T) {
 
 // TestExecHasNoOtherFiles opens more files than it should before the command.
 func TestExecHasNoOtherFiles(t *testing.T) {
-	needEngine(t, "--exec")
+	needExec(t)
 	script := `exec 7</dev/null 9>/dev/null; exec "$0" --exec sh -c 'ls /proc/$$/fd; :'`
 	if got := ok(t, exec.Command("sh", "-c", script, spawnLink(t))); got != "0\n1\n2\n" {
 		t.Errorf("%q", got)
@@ -287,7 +298,7 @@ func TestExecHasNoOtherFiles(t *testing.T) {
 // TestExecFails wants one message and the status of the wrapper's kind, whatever the
 // thread has become by then.
 func TestExecFails(t *testing.T) {
-	needEngine(t, "--exec")
+	needExec(t)
 	dir := testenv.PublicDir(t)
 	noInterp := writeFile(t, filepath.Join(dir, "script"), "#!/nonexistent/interpreter\n", 0o755)
 	onlyExec := writeFile(t, filepath.Join(dir, "filter"), string(killButExecve(t)), 0o644)
@@ -370,7 +381,7 @@ func TestExecInContainers(t *testing.T) {
 // the program runs. It has the mask and the dispositions of the plan.
 func TestExecInAStorm(t *testing.T) {
 	t.Parallel()
-	needEngine(t, "--exec")
+	needExec(t)
 	const script = `while read -r k v; do case $k in Sig[BIC]*) echo $v;; esac; done </proc/$$/status; echo over; exec sleep 60`
 	storm := []syscall.Signal{syscall.SIGURG, syscall.SIGWINCH, syscall.SIGPROF, syscall.SIGUSR1}
 	for i := range testenv.Rounds(50, 2000) {

@@ -75,6 +75,7 @@ func TestLabelFlags(t *testing.T) {
 // TestMapHelpers wants the helpers to have been asked, or to be missing.
 func TestMapHelpers(t *testing.T) {
 	needEngine(t, "--new", "user")
+	needNamespaces(t, "user")
 	line := fails(t, statusError, "--new", "user", "--uid-map", "0:2147483640:2", "--map-helpers", "true")
 	if !strings.Contains(line, "newuidmap") {
 		t.Error(line)

@@ -208,6 +208,9 @@ func (e pageEnv) run(t *testing.T, l pageLine) {
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	line := e.names.Replace(l.line)
+	if strings.Contains(line, " make") {
+		testenv.NeedCThreads(t)
+	}
 	stopped := strings.Contains(line, "--stopped")
 	switch {
 	case strings.HasPrefix(line, "grep "):

@@ -67,6 +67,12 @@ func (row peerRow) compare(t *testing.T, env []string) {
 	if strings.Contains(row.ours, "--join $PID:") {
 		testenv.NeedCall(t, "pidfd_open", unix.SYS_PIDFD_OPEN)
 	}
+	if strings.Contains(row.ours, "--exec") {
+		needExec(t)
+	}
+	if name == "bwrap" { // which makes a namespace, whatever is asked of it
+		inside(t, "mount")
+	}
 	run := func(launcher string) result {
 		cmd := exec.Command("/bin/sh", "-c", launcher+" "+row.program)
 		cmd.Env, cmd.Dir = env, "/"

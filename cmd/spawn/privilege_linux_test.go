@@ -50,6 +50,7 @@ func TestUserKeepsGroups(t *testing.T) {
 	testenv.NeedRoot(t)
 	u := nobody(t)
 	needEngine(t, "--new", "mount")
+	needNamespaces(t, "mount")
 	list := writeFile(t, filepath.Join(t.TempDir(), "group"), readFile(t, "/etc/group")+"spawn-test:x:5555:"+u.Username+"\n", 0o644)
 	outer := []string{"--new", "mount", "--mount", "bind,source=" + list + ",target=/etc/group", spawnLink(t)}
 	for user, want := range map[string]string{

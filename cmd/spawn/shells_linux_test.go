@@ -38,6 +38,9 @@ func TestCompletionInShells(t *testing.T) {
 			if _, err := os.Stat(bashCompletion); name == "bash-completion" && err != nil {
 				testenv.Skip(t, "no bash-completion")
 			}
+			if name == "fish" {
+				testenv.NeedCThreads(t)
+			}
 			completeHostile(t, s.args, s.setup)
 		})
 	}

@@ -143,8 +143,10 @@ var _ = testenv.RegisterHelper("full cgroup", func(args []string) int {
 func TestNumbersUsedUp(t *testing.T) {
 	s := spawntest.Helper(t, "numbers used up", testenv.Program(t, filepath.Join(t.TempDir(), "true"), 0), spawntest.Cat(t).Path)
 	testenv.NeedRoot(t)
+	const flags = unix.CLONE_NEWPID | unix.CLONE_NEWNS
+	spawntest.NeedNamespaces(t, flags)
 	s.Attr = attr.List{
-		attr.Namespaces{Flags: unix.CLONE_NEWPID | unix.CLONE_NEWNS},
+		attr.Namespaces{Flags: flags},
 		attr.Mounts{{Source: "proc", Target: "/proc", FSType: "proc"}},
 	}
 	out, state, err := spawntest.TryOutput(s)

@@ -3,6 +3,8 @@
 package integration_test
 
 import (
+	"testing"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn"
@@ -10,6 +12,20 @@ import (
 	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
+
+// need skips what this process can't do.
+func (s tracedSpec) need(t *testing.T) {
+	t.Helper()
+	if s.root {
+		testenv.NeedRoot(t)
+	}
+	if s.inNew != 0 {
+		spawntest.NeedNamespaces(t, s.inNew)
+	}
+	if s.keys {
+		testenv.NeedCall(t, "keyctl", unix.SYS_KEYCTL)
+	}
+}
 
 func tracedCapabilities(dir string) (*spawn.Spec, error) {
 	s, err := tracedPlain(dir)

@@ -36,6 +36,8 @@ type tracedSpec struct {
 	fail  bool   // the child does not get to execve
 	waits bool   // its steps may take any time
 	flags uint64 // more of clone
+	inNew uint   // namespaces that it makes
+	keys  bool   // needs keyrings
 }
 
 var tracedSpecs = map[string]tracedSpec{
@@ -51,11 +53,11 @@ var tracedSpecs = map[string]tracedSpec{
 	"limits":    {make: tracedLimits},
 	"ids":       {make: tracedIDs, root: true}, // the child is hidden from other tracers
 	"privilege": {make: tracedPrivilege, waits: true, root: true},
-	"caps":      {make: tracedCapabilities, root: true, flags: unix.CLONE_NEWUTS},
-	"exact":     {make: tracedExact, root: true},
-	"unshare":   {make: tracedUnshare, waits: true, root: true},
-	"own map":   {make: tracedOwnMap, root: true},
-	"id map":    {make: tracedIDMap, waits: true, root: true, copy: true, flags: unix.CLONE_NEWUSER},
+	"caps":      {make: tracedCapabilities, root: true, flags: unix.CLONE_NEWUTS, inNew: unix.CLONE_NEWUTS},
+	"exact":     {make: tracedExact, root: true, keys: true},
+	"unshare":   {make: tracedUnshare, waits: true, root: true, inNew: unix.CLONE_NEWNS | unix.CLONE_NEWUTS},
+	"own map":   {make: tracedOwnMap, root: true, inNew: unix.CLONE_NEWUSER},
+	"id map":    {make: tracedIDMap, waits: true, root: true, copy: true, flags: unix.CLONE_NEWUSER, inNew: unix.CLONE_NEWUSER},
 	"death":     {make: tracedParentDeath},
 	"sandbox":   {make: tracedSandbox, waits: true},
 }
@@ -313,9 +315,7 @@ func TestChildDoesWhatStepsSay(t *testing.T) {
 		for _, name := range slices.Sorted(maps.Keys(tracedSpecs)) {
 			t.Run("without "+engine+"/"+name, func(t *testing.T) {
 				spec := tracedSpecs[name]
-				if spec.root {
-					testenv.NeedRoot(t)
-				}
+				spec.need(t)
 				rec, info := record(t, tracedDir(t), engine, name)
 				checkClone(t, rec, engine, spec)
 				calls := rec.calls

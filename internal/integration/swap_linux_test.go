@@ -216,6 +216,7 @@ func TestSwappedMounts(t *testing.T) {
 // TestSwappedCgroup has the child join its cgroup by itself.
 func TestSwappedCgroup(t *testing.T) {
 	dir, _ := testenv.NewCgroup(t)
+	spawntest.NeedNamespaces(t, unix.CLONE_NEWCGROUP)
 	defer spawntest.Force("cgroup")()
 	script := "while read x; do [ \"$x\" = 0::/ ] && exit; done </proc/self/cgroup; exit 1"
 	trySwaps(t, []swap{{a: plan.Cgroup, b: plan.Namespaces, spec: spawntest.Shell(script, attr.Cgroup{Dir: dir}, attr.Unshare{Flags: unix.CLONE_NEWCGROUP}),

@@ -301,6 +301,7 @@ func TestParentDeathOnOddThread(t *testing.T) {
 // TestParentDeathInOtherNamespace is the same with a namespace.
 func TestParentDeathInOtherNamespace(t *testing.T) {
 	testenv.NeedRoot(t)
+	spawntest.NeedNamespaces(t, unix.CLONE_NEWUTS)
 	spawntest.EachEngine(t, func(t *testing.T) {
 		onOddThread(t, func() error { return unix.Unshare(unix.CLONE_NEWUTS) }, func() {
 			got := spawntest.ParseNamespaces(spawntest.Output(t, spawntest.Namespaces(attr.ParentDeathSignal(unix.SIGKILL))))

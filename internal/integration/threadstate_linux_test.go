@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -114,6 +115,9 @@ var rootsThreadChanges = map[string]func() error{
 	},
 }
 
+// unsharing are those of the changes that unshare makes.
+var unsharing = []string{"umask and directory", "descriptors", "network", "host name"}
+
 func asErr(errno unix.Errno) error {
 	if errno == 0 {
 		return nil
@@ -169,6 +173,9 @@ func TestParentDeathKeepsThread(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if name == "landlock" && !spawntest.HasLandlock() {
 				testenv.Skip(t, "no Landlock")
+			}
+			if slices.Contains(unsharing, name) {
+				testenv.NeedCall(t, "unshare", unix.SYS_UNSHARE)
 			}
 			onOddThread(t, change, func() {
 				want := spawntest.Output(t, spawntest.Shell(showThread))

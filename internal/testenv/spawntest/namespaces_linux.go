@@ -3,6 +3,7 @@
 package spawntest
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -26,16 +27,23 @@ var NamespaceKinds = map[string]uint{
 // NeedNamespaces skips a test where namespaces can't be made.
 func NeedNamespaces(t testing.TB, flags uint) {
 	t.Helper()
-	_, state, err := TryOutput(Shell(":", attr.Namespaces{Flags: flags}))
-	if err != nil || !state.Success() {
+	if err := makeNamespaces(flags); err != nil {
 		testenv.Skip(t, fmt.Sprintf("no namespaces %#x: %v", flags, err))
 	}
 }
 
+// CanMake reports whether namespaces can be made.
+func CanMake(flags uint) bool { return makeNamespaces(flags) == nil }
+
 // CanMap reports whether user namespaces can be made.
-func CanMap() bool {
-	_, state, err := TryOutput(Shell(":", attr.Namespaces{Flags: unix.CLONE_NEWUSER}))
-	return err == nil && state.Success()
+func CanMap() bool { return CanMake(unix.CLONE_NEWUSER) }
+
+func makeNamespaces(flags uint) error {
+	_, state, err := TryOutput(Shell(":", attr.Namespaces{Flags: flags}))
+	if err == nil && !state.Success() {
+		err = errors.New(state.String())
+	}
+	return err
 }
 
 // WithUser adds a user namespace where namespaces need one.
