@@ -225,8 +225,9 @@ The file of --pidfile has the process id and a newline while PROGRAM runs. It is
 just before, locked by fcntl(2) while spawn lives, and removed at the end. A file that a
 spawn that was killed has left is used again. A file that is there must be empty or have
 a process id alone, and belong to the user of spawn or root; it must be no link, device or
-FIFO. Else it is left as it is, and PROGRAM does not run. --progress shows nothing
-where standard error is no terminal, or spawn is in its background.
+FIFO, and have no second hard link. Else it is left as it is, and PROGRAM does not run.
+--progress shows nothing where standard error is no terminal, or spawn is in its
+background.
 --stats, --verbose and messages go to standard error. With json, --stats and
 --explain print an object in one line; that of --explain also has the clone, the id
 maps, and what each attribute needs of the kernel and of privileges.

@@ -22,34 +22,45 @@ func makePidFile(path string) (*pidFile, error) {
 	if path == "" {
 		return nil, nil
 	}
-	for {
-		// To open a device may be to use it.
-		if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
-			return nil, fmt.Errorf("--pidfile %s: %w", path, errNotRegular)
+	for range takings {
+		if p, err := takePidFile(path); p != nil || err != nil {
+			return p, err
 		}
-		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|openCarefully, 0o644)
-		if err != nil {
-			return nil, fmt.Errorf("--pidfile: %w", err)
-		}
-		p := &pidFile{f, path}
-		if err := p.check(); err != nil {
-			_ = f.Close() // it was not written to
-			return nil, fmt.Errorf("--pidfile %s: %w", path, err)
-		}
-		if err := lockFile(f); err != nil {
-			_ = f.Close() // it was not written to
-			return nil, fmt.Errorf("--pidfile %s: it is another spawn's: %w", path, err)
-		}
-		if !p.present() { // whoever had it has just removed it
-			_ = f.Close()
-			continue
-		}
-		if err := p.write(""); err != nil {
-			p.remove()
-			return nil, err
-		}
-		return p, nil
 	}
+	return nil, fmt.Errorf("--pidfile %s: it is another file whenever it is looked at; a file system with lasting inode numbers is needed", path)
+}
+
+// takings is how often a file is taken that another spawn has removed just then.
+const takings = 1000
+
+// takePidFile returns nil if the file has lost its name meanwhile.
+func takePidFile(path string) (*pidFile, error) {
+	// To open a device may be to use it.
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("--pidfile %s: %w", path, errNotRegular)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|openCarefully, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("--pidfile: %w", err)
+	}
+	p := &pidFile{f, path}
+	if err := p.check(); err != nil {
+		_ = f.Close() // it was not written to
+		return nil, fmt.Errorf("--pidfile %s: %w", path, err)
+	}
+	if err := lockFile(f); err != nil {
+		_ = f.Close() // it was not written to
+		return nil, fmt.Errorf("--pidfile %s: it is another spawn's: %w", path, err)
+	}
+	if !p.present() { // whoever had it has just removed it
+		_ = f.Close()
+		return nil, nil
+	}
+	if err := p.write(""); err != nil {
+		p.remove()
+		return nil, err
+	}
+	return p, nil
 }
 
 var errNotRegular = errors.New("it is no regular file")
@@ -65,6 +76,9 @@ func (p *pidFile) check() error {
 	}
 	if uid, other := otherOwner(info); other {
 		return fmt.Errorf("it is a file of user %d, who could change it", uid)
+	}
+	if n := hardLinks(info); n > 1 {
+		return fmt.Errorf("it is a file of %d names, and is left as it is", n)
 	}
 	text := make([]byte, 32)
 	n, err := p.file.ReadAt(text, 0)
@@ -83,6 +97,9 @@ func isPID(s string) bool {
 	return s == "" || len(line) <= len("4294967295") && line != "" && strings.Trim(line, "0123456789") == ""
 }
 
+// sameFile is replaced by a test.
+var sameFile = os.SameFile
+
 // present reports whether the file still has its name.
 func (p *pidFile) present() bool {
 	there, err := os.Lstat(p.path)
@@ -90,7 +107,7 @@ func (p *pidFile) present() bool {
 		return false
 	}
 	own, err := p.file.Stat()
-	return err == nil && os.SameFile(there, own)
+	return err == nil && sameFile(there, own)
 }
 
 // write replaces what is in the file.

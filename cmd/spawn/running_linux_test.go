@@ -68,6 +68,39 @@ func TestPidfileIsOne(t *testing.T) {
 	}
 }
 
+// TestPidfileOfTwoNames wants a file to be left as it is that has another name, too: it is
+// something else there.
+func TestPidfileOfTwoNames(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	for _, text := range []string{"", "1\n"} {
+		writeFile(t, file, text, 0o644)
+		if err := os.Link(file, file+".other"); err != nil {
+			t.Fatal(err)
+		}
+		fails(t, statusError, "--pidfile", file, "echo", "ran")
+		for _, name := range []string{file, file + ".other"} {
+			if got := readFile(t, name); got != text {
+				t.Errorf("%q has become %q", text, got)
+			}
+		}
+		if err := os.Remove(file + ".other"); err != nil {
+			t.Fatal(err)
+		}
+		must(t, "--pidfile", file, "true")
+	}
+}
+
+// TestPidfileNeverTheSame has a file system where a file is another one each time.
+func TestPidfileNeverTheSame(t *testing.T) {
+	sameFile = func(os.FileInfo, os.FileInfo) bool { return false }
+	defer func() { sameFile = os.SameFile }()
+	before := testenv.Settled()
+	if _, err := makePidFile(filepath.Join(t.TempDir(), "pid")); err == nil {
+		t.Error("no error")
+	}
+	testenv.CheckFDs(t, before)
+}
+
 // TestPidfileOfUser wants no pid in a file that another user can change.
 func TestPidfileOfUser(t *testing.T) {
 	testenv.NeedRoot(t)

@@ -140,6 +140,9 @@ func otherOwner(info os.FileInfo) (uid uint32, other bool) {
 	return uid, uid != 0 && int(uid) != os.Geteuid()
 }
 
+// hardLinks is how many names a file has; 0 if it was removed.
+func hardLinks(info os.FileInfo) uint64 { return uint64(info.Sys().(*syscall.Stat_t).Nlink) }
+
 // lockFile locks a file for this process; it fails if another one has locked it.
 func lockFile(f *os.File) error {
 	return unix.FcntlFlock(f.Fd(), unix.F_SETLK, &unix.Flock_t{Type: unix.F_WRLCK})
