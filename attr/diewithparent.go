@@ -30,9 +30,10 @@ import (
 // instructions, which ps shows as spawn-guard. It is a child of this process in a session
 // of its own. When this process has ended, the guardian kills all processes of the group
 // by cgroup.kill, and ends. If somebody kills the guardian, the next start makes another
-// one. A process that may write to cgroup.procs of another group can leave, and one of the
-// user of this process can kill the guardian. The directory of the group is removed when a
-// process makes a Tree or a group for this attribute at the same place.
+// one. A process that may write to cgroup.procs of another group can leave. A process of the
+// user of this process can kill the guardian, or stop it, which no start finds. The directory
+// of the group is removed when a process makes a Tree or a group for this attribute at the
+// same place.
 //
 // Where neither can be made, or [Cgroup] names another group, the child alone ends, as with
 // [ParentDeathSignal] and SIGKILL, and its descendants live on. The feature

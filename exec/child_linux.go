@@ -10,7 +10,7 @@ import (
 	"os"
 	"runtime"
 	"strconv"
-	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -141,8 +141,8 @@ func (c *Cmd) givePidfd() {
 // this process of an execve when the child has no use for its memory any more,
 // before the child has another name and has closed what is close-on-exec. kcmp
 // waits for the rest. Containers refuse it: then the child's auxiliary vector shows what
-// memory it has, as far as there is a /proc. To open that waits, too, once execve has come to
-// other memory.
+// memory it has, as far as /proc shows that: not without privilege in a process that is not
+// dumpable. To open the file waits, too, once execve has come to other memory.
 func (c *child) awaitExec() {
 	const kcmpVM = 1
 	for begin := time.Now(); ; runtime.Gosched() {
@@ -164,13 +164,23 @@ const sameVectorTime = 100 * time.Millisecond
 // hasOwnVector reports whether the child's auxiliary vector is that of this process.
 func (c *child) hasOwnVector() bool {
 	theirs, err := highfd.ReadFile("/proc/" + strconv.Itoa(c.process.Pid) + "/auxv")
-	return err == nil && bytes.Equal(theirs, ownVector())
+	return err == nil && len(theirs) > 0 && bytes.Equal(theirs, ownVector())
 }
 
-var ownVector = sync.OnceValue(func() []byte {
-	vector, _ := highfd.ReadFile("/proc/self/auxv")
+// ownVector is that of this process. It may be empty for a time: while this process is not
+// dumpable, or without descriptors.
+func ownVector() []byte {
+	if v := knownVector.Load(); v != nil {
+		return *v
+	}
+	vector, err := highfd.ReadFile("/proc/self/auxv")
+	if err == nil {
+		knownVector.Store(&vector)
+	}
 	return vector
-})
+}
+
+var knownVector atomic.Pointer[[]byte]
 
 // wait returns when the child has ended, or when reap is to wait for it. Where
 // process is its own it may be reaped.

@@ -2,6 +2,12 @@
 
 package exec
 
+import "os"
+
+// HasOwnVector reports whether Start takes a process for one that has this process's memory,
+// where kcmp is refused.
+func HasOwnVector(p *os.Process) bool { return (&child{process: p}).hasOwnVector() }
+
 // FromBackground calls f in a thread that SIGTTOU doesn't stop.
 var FromBackground = fromBackground
 

@@ -379,6 +379,48 @@ func startShows(path string) error {
 	return nil
 }
 
+// TestOwnVector has this process's own memory be unreadable for a time, as beside a start that
+// clears the dumpable flag. What is found then must not count later.
+func TestOwnVector(t *testing.T) {
+	s := spawntest.Helper(t, "own vector")
+	if os.Geteuid() == 0 {
+		spawntest.RunByNobody(t, s)
+	}
+	if out := spawntest.Output(t, s); out != "" {
+		t.Error(out)
+	}
+}
+
+var _ = testenv.RegisterHelper("own vector", func([]string) int { return status(findOwnVector()) })
+
+func findOwnVector() error {
+	c := exec.Command("/bin/sleep", "1000")
+	if err := c.Start(); err != nil {
+		return err
+	}
+	self, err := os.FindProcess(os.Getpid())
+	if err != nil {
+		return err
+	}
+	for _, row := range []struct {
+		dumpable uintptr
+		p        *os.Process
+		want     bool
+	}{{0, c.Process, false}, {1, c.Process, false}, {1, self, true}} {
+		if err := unix.Prctl(unix.PR_SET_DUMPABLE, row.dumpable, 0, 0, 0); err != nil {
+			return err
+		}
+		if got := exec.HasOwnVector(row.p); got != row.want {
+			fmt.Printf("%+v: %v\n", row, got)
+		}
+	}
+	if err := c.Process.Kill(); err != nil {
+		return err
+	}
+	_ = c.Wait() // killed
+	return nil
+}
+
 // readProc is a file or a link of /proc, with as few system calls as can be.
 func readProc(name string) string {
 	var b [256]byte

@@ -60,14 +60,21 @@ func niceValue() (int, error) {
 	return 20 - n, os.NewSyscallError("getpriority", err) // the kernel counts the other way
 }
 
+// noSymFollow is ST_NOSYMFOLLOW.
+const noSymFollow = 0x2000
+
 // restrictions are those of the mount that a path is in here, if it is there.
 func restrictions(path string) uint {
 	var st unix.Statfs_t
 	if err := unix.Statfs(path, &st); err != nil {
 		return 0
 	}
-	// Their numbers are those of mount(2).
-	return uint(st.Flags) & (unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC)
+	// Their numbers are those of mount(2), but for one.
+	flags := uint(st.Flags) & (unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC)
+	if st.Flags&noSymFollow != 0 {
+		flags |= unix.MS_NOSYMFOLLOW
+	}
+	return flags
 }
 
 // allOf are the namespaces of a process, as nsenter(1) has them: but for the user namespace
