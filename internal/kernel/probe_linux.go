@@ -99,7 +99,7 @@ func probeClone(legacy bool, flags uint64, kills killers) (f Features, errno sys
 		return Features{}, errno
 	}
 	f.SharedMemory = r.Get(v) != unset
-	f.ExecSeen = !unmarked(pid)
+	f.ExecSeen = !unmarked(pid, PublishTime)
 	fd := r.Pidfd()
 	byPidfd := fd >= 0 && !kills[raw.SysWaitid] && probeWait(unix.P_PIDFD, fd)
 	// The child was reaped then, or else is now.
@@ -121,18 +121,34 @@ func probeClone(legacy bool, flags uint64, kills killers) (f Features, errno sys
 	return f, 0
 }
 
-// unmarked reports whether /proc takes a zombie that has had no execve for one that has. Linux
+// unmarked reports whether /proc takes a child that has had no execve for one that has. Linux
 // does not. gVisor does, and does not clear the word of CLONE_CHILD_CLEARTID at execve either.
-func unmarked(zombie int) (is bool) {
-	raw.ReadQuickly("/proc/"+strconv.Itoa(zombie)+"/stat", func(text []byte) {
-		f := StatFields(text)
-		if len(f) < statFields || string(f[0]) != "Z" || string(f[1]) != strconv.Itoa(os.Getpid()) {
-			return // it is another's by now, or of another pid namespace
+// Only a zombie is sure to be the child, whose end vfork does not wait for.
+func unmarked(child int, limit time.Duration) (is bool) {
+	for begin := time.Now(); ; time.Sleep(endPause) {
+		ended := true
+		raw.ReadQuickly("/proc/"+strconv.Itoa(child)+"/stat", func(text []byte) { is, ended = unmarkedIn(StatFields(text)) })
+		if ended || time.Since(begin) >= limit {
+			return is
 		}
-		flags, err := strconv.ParseUint(string(f[StatFlags]), 10, 64)
-		is = err == nil && flags&ForkNoExec == 0
-	})
-	return is
+	}
+}
+
+// endPause is the time between two looks for an end.
+const endPause = 20 * time.Microsecond
+
+// unmarkedIn is unmarked for what /proc says of a process. It is not sure while the process
+// may be about to end.
+func unmarkedIn(stat [][]byte) (is, sure bool) {
+	if len(stat) < statFields || string(stat[1]) != strconv.Itoa(os.Getpid()) {
+		return false, true // it is another's by now, or of another pid namespace
+	}
+	flags, err := strconv.ParseUint(string(stat[StatFlags]), 10, 64)
+	if err != nil || flags&ForkNoExec != 0 {
+		return false, true
+	}
+	zombie := string(stat[0]) == "Z"
+	return zombie, zombie
 }
 
 // PublishTime bounds the wait for the kernel to publish a status: a moment, if
