@@ -103,7 +103,11 @@ func bindNamespace(pid int, kind uint, file string) error {
 		if uint(n.Flag) != kind {
 			continue
 		}
-		err := os.NewSyscallError("mount", unix.Mount(fmt.Sprintf("/proc/%d/ns/%s", pid, n.Name), file, "", unix.MS_BIND, ""))
+		name := n.Name
+		if kind == plan.CloneNewTime {
+			name = "time_for_children" // before Linux 6.2 unshare is for them alone
+		}
+		err := os.NewSyscallError("mount", unix.Mount(fmt.Sprintf("/proc/%d/ns/%s", pid, name), file, "", unix.MS_BIND, ""))
 		switch {
 		case errors.Is(err, unix.EPERM):
 			return fmt.Errorf("%w (needs CAP_SYS_ADMIN outside of the new namespaces)", err)

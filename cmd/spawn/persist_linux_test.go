@@ -84,3 +84,27 @@ func TestPersistTakenBack(t *testing.T) {
 		t.Error("a program has begun")
 	}
 }
+
+// TestPersistTime wants the new time namespace to stay, in which before Linux 6.2 only the
+// children of the program are.
+func TestPersistTime(t *testing.T) {
+	needEngine(t, "--stopped")
+	testenv.NeedRoot(t)
+	own, err := os.Stat("/proc/self/ns/time")
+	if err != nil {
+		testenv.Skip(t, "no time namespaces")
+	}
+	for _, flag := range []string{"--new", "--unshare"} {
+		if r := try(t, flag, "time", "true"); r.status != 0 {
+			testenv.Skip(t, "no new time namespaces")
+		}
+		file := writeFile(t, filepath.Join(t.TempDir(), "namespace"), "", 0o644)
+		must(t, flag, "time", "--persist", "time="+file, "true")
+		if kept, err := os.Stat(file); err != nil || os.SameFile(own, kept) {
+			t.Errorf("%s: %v, or it is the old one", flag, err)
+		}
+		if err := unix.Unmount(file, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	}
+}
