@@ -11,9 +11,12 @@ import (
 // control, of children and of the runtime.
 func others() (list []os.Signal) {
 	for _, sig := range []syscall.Signal{
-		unix.SIGABRT, unix.SIGALRM, unix.SIGVTALRM, unix.SIGXCPU, unix.SIGXFSZ, unix.SIGIO, unix.SIGPWR, unix.SIGSTKFLT,
+		unix.SIGABRT, unix.SIGALRM, unix.SIGVTALRM, unix.SIGXCPU, unix.SIGXFSZ, unix.SIGIO, unix.SIGPWR,
+		unix.SignalNum("SIGSTKFLT"), // 0 on MIPS, which has no such signal
 	} {
-		list = append(list, sig)
+		if sig != 0 {
+			list = append(list, sig)
+		}
 	}
 	for sig := syscall.Signal(35); sig <= 64; sig++ {
 		list = append(list, sig)

@@ -30,7 +30,7 @@ func Hold(fd int, name string) (*Held, error) {
 		unix.Close(fd)
 		return nil, os.NewSyscallError("fstat", err)
 	}
-	return &Held{os.NewFile(uintptr(fd), name), st.Dev, st.Ino}, nil
+	return &Held{os.NewFile(uintptr(fd), name), uint64(st.Dev), st.Ino}, nil
 }
 
 // HoldFile is Hold for a file that is open already.
@@ -39,7 +39,7 @@ func HoldFile(f *os.File) (*Held, error) {
 	return h, WithNumber(f, func(fd int) error {
 		var st unix.Stat_t
 		err := unix.Fstat(fd, &st)
-		h.dev, h.ino = st.Dev, st.Ino
+		h.dev, h.ino = uint64(st.Dev), st.Ino
 		return err
 	})
 }
@@ -64,7 +64,7 @@ func (h *Held) Is(fd int) bool {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return err != unix.EBADF
 	}
-	return st.Dev == h.dev && st.Ino == h.ino
+	return uint64(st.Dev) == h.dev && st.Ino == h.ino
 }
 
 // IsAt reports whether the file is at a path, and is no link. A look that fails, but for there
@@ -74,13 +74,13 @@ func (h *Held) IsAt(path string) bool {
 	if err := unix.Lstat(path, &st); err != nil {
 		return err != unix.ENOENT
 	}
-	return st.Dev == h.dev && st.Ino == h.ino
+	return uint64(st.Dev) == h.dev && st.Ino == h.ino
 }
 
 // SharesDevice reports whether a path leads to the file system of the file.
 func (h *Held) SharesDevice(path string) bool {
 	var st unix.Stat_t
-	return unix.Stat(path, &st) == nil && st.Dev == h.dev
+	return unix.Stat(path, &st) == nil && uint64(st.Dev) == h.dev
 }
 
 // Close closes the file. Nil has none.

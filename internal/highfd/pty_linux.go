@@ -57,7 +57,7 @@ func OpenTerminal(name string, n, flags int) (int, error) {
 	const major, perMajor = 136, 256 // UNIX98_PTY_SLAVE_MAJOR
 	var st unix.Stat_t
 	err = unix.Fstat(fd, &st)
-	if err == nil && (st.Mode&unix.S_IFMT != unix.S_IFCHR || st.Rdev != unix.Mkdev(uint32(major+n/perMajor), uint32(n%perMajor))) {
+	if err == nil && (st.Mode&unix.S_IFMT != unix.S_IFCHR || uint64(st.Rdev) != unix.Mkdev(uint32(major+n/perMajor), uint32(n%perMajor))) {
 		err = unix.ENOTTY
 	}
 	if err == nil {
