@@ -215,6 +215,7 @@ func TestFileWithoutProc(t *testing.T) {
 	if os.Geteuid() != 0 {
 		testenv.Skip(t, "needs root")
 	}
+	testenv.NeedCall(t, "chroot", unix.SYS_CHROOT)
 	s := spawntest.Exits(t, 0)
 	s.File = openProgram(t, s.Path, os.O_RDONLY)
 	s.Attr = attr.List{attr.Chroot(t.TempDir())}

@@ -55,9 +55,11 @@ func TestListenerWith(t *testing.T) {
 		"nothing":    {},
 		"a score":    {attr.OOMScoreAdj(500)},
 		"a copy":     {attr.NoHugePages{}},
-		"suspended":  {attr.StartSuspended{}},
 		"death":      {attr.ParentDeathSignal(unix.SIGTERM)},
 		"mask, file": {attr.SigMask{unix.SIGTERM}, attr.NoFile{Soft: 20, Hard: 20}, attr.Setsid{}},
+	}
+	if !testenv.Lacks(unix.SYS_PTRACE) {
+		lists["suspended"] = attr.List{attr.StartSuspended{}}
 	}
 	if os.Geteuid() == 0 {
 		lists["ids"] = attr.List{attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody}}

@@ -204,6 +204,7 @@ func checkResetIDs(t *testing.T, uid, gid uint32) {
 // TestChroot wants the program, the working directory and the file actions to
 // be inside.
 func TestChroot(t *testing.T) {
+	testenv.NeedCall(t, "chroot", unix.SYS_CHROOT)
 	testenv.NeedRoot(t)
 	root := t.TempDir()
 	testenv.Program(t, filepath.Join(root, "only-inside"), 42)

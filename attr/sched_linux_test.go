@@ -432,6 +432,7 @@ func TestOOMScoreAdj(t *testing.T) {
 	}
 	t.Run("chroot", func(t *testing.T) {
 		testenv.NeedRoot(t)
+		testenv.NeedCall(t, "chroot", unix.SYS_CHROOT)
 		root := testenv.PublicDir(t)
 		testenv.Program(t, root+"/program", 42)
 		spawntest.EachEngine(t, func(t *testing.T) {

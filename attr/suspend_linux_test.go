@@ -27,11 +27,23 @@ import (
 	"github.com/safespawn/spawn/internal/testenv/tiny"
 )
 
+func init() {
+	testenv.OmitExample("Example_scheduling", func() string { return testenv.LacksCall("set_mempolicy", unix.SYS_SET_MEMPOLICY) })
+	testenv.OmitExample("ExampleOptional", func() string { return testenv.LacksCall("ptrace", unix.SYS_PTRACE) })
+}
+
 // suspended is a Spec of a program that exits with a status once it is resumed.
 func suspended(t testing.TB, status int, list ...attr.Attr) *spawn.Spec {
 	t.Helper()
+	needPtrace(t)
 	path := testenv.Program(t, filepath.Join(testenv.PublicDir(t), "program"), status)
 	return &spawn.Spec{Path: path, Attr: append(list, attr.StartSuspended{})}
+}
+
+// needPtrace skips what is traced on its way.
+func needPtrace(t testing.TB) {
+	t.Helper()
+	testenv.NeedCall(t, "ptrace", unix.SYS_PTRACE)
 }
 
 // checkSuspended wants a child to be stopped before its first instruction.
@@ -206,6 +218,7 @@ func TestRunSuspended(t *testing.T) {
 
 // TestSuspendedFaults wants what goes wrong to be as without.
 func TestSuspendedFaults(t *testing.T) {
+	needPtrace(t)
 	// The kernel finds out about this program when the old memory is gone.
 	late := testenv.Write(t, filepath.Join(t.TempDir(), "late"), string(tiny.Unloadable(runtime.GOARCH)), 0o755)
 	spawntest.EachEngine(t, func(t *testing.T) {
@@ -238,6 +251,7 @@ func refusePtrace(request uint32, errno unix.Errno) attr.Seccomp {
 // wait for the first stop. The child is gone then.
 func TestSuspendRefused(t *testing.T) {
 	const setSigmask = 0x420b
+	allRefused := testenv.Lacks(unix.SYS_PTRACE)
 	for name := range spawntest.Without {
 		for _, test := range []struct {
 			filter attr.Seccomp
@@ -249,6 +263,9 @@ func TestSuspendRefused(t *testing.T) {
 			{refusePtrace(setSigmask, unix.EIO), testenv.Patience, "suspend 1 unsupported\n"},
 			{refusePtrace(unix.PTRACE_GETSIGINFO, unix.ESRCH), 10 * time.Millisecond, "context deadline exceeded\n"},
 		} {
+			if allRefused {
+				test.limit, test.want = testenv.Patience, "suspend 1 EPERM\n"
+			}
 			s := spawntest.Helper(t, "suspends", name, test.limit.String())
 			s.Attr = attr.List{attr.NoNewPrivs{}, test.filter}
 			if got := spawntest.Output(t, s); got != test.want {
@@ -284,6 +301,7 @@ var _ = testenv.RegisterHelper("suspends", func(args []string) int {
 
 // TestSuspendedWithReaper has a loop around wait4 in the parent.
 func TestSuspendedWithReaper(t *testing.T) {
+	needPtrace(t)
 	for _, name := range []string{"nothing", "pidfd", "shared_memory"} {
 		if got := spawntest.Output(t, spawntest.Helper(t, "reaping parent", name)); got != strings.Repeat("T", reaped)+"\n" {
 			t.Errorf("without %s: %q", name, got)
@@ -354,6 +372,7 @@ func TestSuspendedSteps(t *testing.T) {
 // CAP_SYS_PTRACE, and not to get it without.
 func TestSuspendedSetuid(t *testing.T) {
 	testenv.NeedRoot(t)
+	needPtrace(t)
 	const owner = 12345
 	path := testenv.Program(t, filepath.Join(testenv.PublicDir(t), "program"), 0)
 	if err := errors.Join(os.Chown(path, owner, -1), os.Chmod(path, 0o755|os.ModeSetuid)); err != nil {

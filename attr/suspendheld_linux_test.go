@@ -27,6 +27,7 @@ func TestCancelSuspended(t *testing.T) {
 // TestSignalsWhileTraced sends signals to a child that is on its way to execve. One
 // would stop it if it were not blocked.
 func TestSignalsWhileTraced(t *testing.T) {
+	needPtrace(t)
 	for name, traced := range map[string]func(t *testing.T, s *spawn.Spec){"Ptrace": runTraced, "StartSuspended": runSuspended} {
 		t.Run(name, func(t *testing.T) {
 			spawntest.EachEngine(t, func(t *testing.T) {

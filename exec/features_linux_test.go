@@ -22,6 +22,7 @@ import (
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/exec"
+	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
@@ -34,6 +35,10 @@ func TestErrors(t *testing.T) {
 	defer null.Close()
 	var closes spawn.FileActions
 	closes.Open(5, "/no/such/file", os.O_RDONLY, 0)
+	noRoot := unix.ENOENT
+	if testenv.Lacks(unix.SYS_CHROOT) {
+		noRoot = unix.EPERM
+	}
 	for name, test := range map[string]struct {
 		cmd   exec.Cmd
 		part  spawn.Part
@@ -42,7 +47,7 @@ func TestErrors(t *testing.T) {
 		errno syscall.Errno
 	}{
 		"chroot": {exec.Cmd{Path: "/bin/true", SysProcAttr: &syscall.SysProcAttr{Chroot: "/no/such"}},
-			spawn.PartAttr, "chroot", -1, syscall.ENOENT},
+			spawn.PartAttr, "chroot", -1, noRoot},
 		"terminal": {exec.Cmd{Path: "/bin/true", SysProcAttr: &syscall.SysProcAttr{Setsid: true, Setctty: true}},
 			spawn.PartAttr, "ctty", -1, syscall.ENOTTY},
 		"action":    {exec.Cmd{Path: "/bin/true", Dir: "/", Actions: closes}, spawn.PartAction, "open", 0, syscall.ENOENT},

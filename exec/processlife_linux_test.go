@@ -293,7 +293,10 @@ func pidFD(t *testing.T) {
 }
 
 // TestTracedStop has a thread wait for the first stop of the child that it traces.
-func TestTracedStop(t *testing.T) { eachMaking(t, stopsTraced) }
+func TestTracedStop(t *testing.T) {
+	testenv.NeedCall(t, "ptrace", unix.SYS_PTRACE)
+	eachMaking(t, stopsTraced)
+}
 
 func stopsTraced(t *testing.T) {
 	for name, wait := range map[string]func(s subject) (*os.ProcessState, error){

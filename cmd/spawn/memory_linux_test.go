@@ -14,6 +14,7 @@ import (
 // TestStopped lets the program go by a signal to it, and by one to spawn.
 func TestStopped(t *testing.T) {
 	needEngine(t, "--subreaper")
+	needStopped(t)
 	for _, toSpawn := range []bool{false, true} {
 		cmd := spawnCmd(t, "--stopped", "sh", "-c", "echo it runs; exit 4")
 		var out bytes.Buffer

@@ -97,6 +97,7 @@ func TestOptional(t *testing.T) {
 // TestOptionalBeforeItRuns wants it to be said before the program runs, where that is stopped.
 func TestOptionalBeforeItRuns(t *testing.T) {
 	needOptional(t)
+	needStopped(t)
 	cmd := spawnCmd(t, "--stopped", "--nice", "-5", "--optional", "nice", "true")
 	asUser(t, cmd, nobody(t))
 	var errOut bytes.Buffer

@@ -9,14 +9,28 @@ import (
 	"syscall"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/safespawn/spawn/internal/testenv"
 )
+
+// canStop reports whether --stopped can be had.
+func canStop() bool { return hasEngine() && !testenv.Lacks(unix.SYS_PTRACE) }
+
+// needStopped checks, where it can't, that it is refused.
+func needStopped(t *testing.T) {
+	t.Helper()
+	if !canStop() {
+		fails(t, statusError, "--stopped", "true")
+		testenv.Skip(t, "no ptrace for --stopped")
+	}
+}
 
 // A signal that ends programs ends one that is stopped, too.
 func TestSignalsToStopped(t *testing.T) {
 	const byItself = "kill -STOP $$; exec sleep 600"
 	lines := [][]string{{"sh", "-c", byItself}, {"--setsid", "sh", "-c", byItself}}
-	if hasEngine() {
+	if canStop() {
 		lines = append(lines, []string{"--stopped", "sleep", "600"})
 	}
 	for _, line := range lines {
@@ -39,7 +53,7 @@ func TestSignalsToStopped(t *testing.T) {
 // A program is stopped when it reads from a terminal in the background of it.
 func TestTerminalEndsStopped(t *testing.T) {
 	lines := [][]string{{"--setpgid", "0", "cat"}}
-	if hasEngine() {
+	if canStop() {
 		lines = append(lines, []string{"--stopped", "sleep", "600"})
 	}
 	for _, line := range lines {

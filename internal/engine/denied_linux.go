@@ -147,10 +147,17 @@ func (d *diagnosis) denied(step raw.Step, errno syscall.Errno) string {
 	return ""
 }
 
-// filtered is about a step that takes a capability, where none is known to be missing.
+// filtered is about a step that filters of containers refuse, where no capability is known to
+// be missing.
 func filtered(step string) string {
-	mode, _ := kernel.Number("/proc/thread-self/status", "Seccomp")
-	if _, ok := capNeedOf(step); !ok || mode == 0 {
+	switch step {
+	case plan.StepPtrace, plan.StepSuspend, plan.StepMempolicy, plan.StepKeyring: // which take none
+	default:
+		if _, ok := capNeedOf(step); !ok {
+			return ""
+		}
+	}
+	if mode, _ := kernel.Number("/proc/thread-self/status", "Seccomp"); mode == 0 {
 		return ""
 	}
 	return "maybe refused by a seccomp filter of this process, as in a container"

@@ -294,6 +294,7 @@ var _ = testenv.RegisterHelper("opened beside the start", func(args []string) in
 // leaves its standard input and the offset of that alone.
 func TestLooksNowhere(t *testing.T) {
 	testenv.NeedRoot(t)
+	testenv.NeedCall(t, "chroot", unix.SYS_CHROOT)
 	inHelper(t, "looks nowhere")
 }
 

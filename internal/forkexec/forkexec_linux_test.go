@@ -186,6 +186,7 @@ func TestWithoutPrivilege(t *testing.T) {
 
 func TestChroot(t *testing.T) {
 	testenv.NeedRoot(t)
+	testenv.NeedCall(t, "chroot", unix.SYS_CHROOT)
 	in := &forkexec.Input{Path: "/bin/pwd", Argv: []string{"pwd"}, Attr: attr.List{attr.Chroot("/")}}
 	if got := output(t, in); got != "/\n" {
 		t.Errorf("directory %q", got)

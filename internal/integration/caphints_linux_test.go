@@ -95,12 +95,13 @@ func capabilitiesMissing(string) error {
 	return errors.Join(all...)
 }
 
-// TestFilterHint has a filter refuse what takes capabilities, none of which is missing.
+// TestFilterHint has a filter refuse what containers refuse, where no capability is missing.
 func TestFilterHint(t *testing.T) {
 	s := spawntest.Helper(t, "refused by a filter")
 	testenv.NeedCap(t, unix.CAP_SYS_ADMIN)
 	testenv.NeedCap(t, unix.CAP_SYS_CHROOT)
-	s.Attr = attr.List{attr.NoNewPrivs{}, spawntest.Refuse(unix.EPERM, unix.SYS_UNSHARE, unix.SYS_CHROOT, unix.SYS_SETSID)}
+	s.Attr = attr.List{attr.NoNewPrivs{}, spawntest.Refuse(unix.EPERM,
+		unix.SYS_UNSHARE, unix.SYS_CHROOT, unix.SYS_PTRACE, unix.SYS_SET_MEMPOLICY, unix.SYS_KEYCTL, unix.SYS_SETSID)}
 	spawntest.Succeeds(t, s)
 }
 
@@ -110,6 +111,9 @@ var _ = testenv.RegisterHelper("refused by a filter", func([]string) int {
 		{Path: "/bin/true", Attr: attr.List{attr.Unshare{Flags: unix.CLONE_NEWUTS}}}:  {"uts", unix.EPERM, maybe},
 		{Path: "/bin/true", Attr: attr.List{attr.Unshare{Flags: unix.CLONE_NEWUSER}}}: {"user", unix.EPERM, maybe},
 		{Path: "/bin/true", Attr: attr.List{attr.Chroot("/")}}:                        {"/", unix.EPERM, maybe},
+		{Path: "/bin/true", Attr: attr.List{attr.StartSuspended{}}}:                   {"", unix.EPERM, maybe},
+		{Path: "/bin/true", Attr: attr.List{attr.NUMAPolicy{Mode: attr.NUMALocal}}}:   {"mode=local", unix.EPERM, maybe},
+		{Path: "/bin/true", Attr: attr.List{attr.SessionKeyring("k")}}:                {"k", unix.EPERM, maybe},
 		{Path: "/bin/true", Attr: attr.List{attr.Setsid{}}}:                           {"", unix.EPERM, []string{""}},
 	})
 })

@@ -36,6 +36,9 @@ func TestOlderKernels(t *testing.T) {
 	for name, kernel := range older {
 		t.Run(name, func(t *testing.T) {
 			s := spawntest.Helper(t, "older kernel", name)
+			if name == "attr.StartSuspended" || name == "attr.Ptrace" {
+				testenv.NeedCall(t, "ptrace", unix.SYS_PTRACE)
+			}
 			s.Attr = attr.List{attr.NoNewPrivs{}, kernel.lacking}
 			out, state, err := spawntest.TryOutput(s)
 			if err != nil || !state.Success() {

@@ -126,14 +126,9 @@ func TestSwappedPrivilege(t *testing.T) {
 	testenv.NeedRoot(t)
 	user := attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody}
 	kill := fmt.Sprintf("%016x", 1<<unix.CAP_KILL)
-	root := spawntest.RootDirectory(t, 7)
 	list := []swap{
-		{a: plan.HostFiles, b: plan.Root, spec: &spawn.Spec{Path: "/program", Attr: attr.List{attr.OOMScoreAdj(1000), attr.Chroot(root)}},
-			right: "exit status 7", wrong: "oom_score_adj ENOENT"},
 		{a: plan.HostFiles, b: plan.Credentials, spec: says("cat /proc/self/oom_score_adj", "1000", user, attr.OOMScoreAdj(1000)),
 			right: yes, wrong: "oom_score_adj EACCES"},
-		{a: plan.Root, b: plan.Credentials, spec: &spawn.Spec{Path: "/program", Attr: attr.List{user, attr.Chroot(root)}},
-			right: "exit status 7", wrong: "chroot EPERM"},
 		{a: plan.KeepCaps, b: plan.Credentials, spec: says(field("CapAmb"), kill, user, attr.AmbientCaps{unix.CAP_KILL}),
 			right: yes, wrong: "capset EPERM"},
 		{a: plan.KeepCaps, b: plan.Credentials, spec: says(field("CapBnd"), kill, user, attr.OnlyCapabilities(unix.CAP_KILL)),
@@ -150,6 +145,14 @@ func TestSwappedPrivilege(t *testing.T) {
 			right: yes, wrong: "ambient EPERM"},
 		{a: plan.SecureBits, b: plan.DropCaps, spec: says(field("CapPrm"), "0000000000000000", attr.SecureBits(1), attr.NoCapabilities()),
 			right: yes, wrong: "securebits EPERM"},
+	}
+	if !testenv.Lacks(unix.SYS_CHROOT) {
+		root := spawntest.RootDirectory(t, 7)
+		list = append(list,
+			swap{a: plan.HostFiles, b: plan.Root, spec: &spawn.Spec{Path: "/program", Attr: attr.List{attr.OOMScoreAdj(1000), attr.Chroot(root)}},
+				right: "exit status 7", wrong: "oom_score_adj ENOENT"},
+			swap{a: plan.Root, b: plan.Credentials, spec: &spawn.Spec{Path: "/program", Attr: attr.List{user, attr.Chroot(root)}},
+				right: "exit status 7", wrong: "chroot EPERM"})
 	}
 	if testenv.HasCap(unix.CAP_SYS_NICE) {
 		list = append(list, swap{a: plan.Raise, b: plan.Credentials, spec: says(niceOf, "-7", user, attr.Nice(-7)), right: yes, wrong: "nice EACCES"})
@@ -186,8 +189,11 @@ func TestSwappedFiles(t *testing.T) {
 	list := []swap{
 		{a: plan.DropCaps, b: plan.Files, spec: reads(attr.NoCapabilities()), right: "open EACCES", wrong: yes},
 		{a: plan.Credentials, b: plan.Files, spec: reads(attr.Credential{UID: 1, GID: 1}), right: "open EACCES", wrong: yes},
-		{a: plan.Root, b: plan.Files, spec: spawntest.WithActions(&spawn.Spec{Path: "/program", Attr: attr.List{attr.Chroot(spawntest.RootDirectory(t, 7))}},
-			func(a *spawn.FileActions) { a.Open(9, secret, os.O_RDONLY, 0) }), right: "open ENOENT", wrong: "exit status 7"},
+	}
+	if !testenv.Lacks(unix.SYS_CHROOT) {
+		inside := &spawn.Spec{Path: "/program", Attr: attr.List{attr.Chroot(spawntest.RootDirectory(t, 7))}}
+		list = append(list, swap{a: plan.Root, b: plan.Files, spec: spawntest.WithActions(inside,
+			func(a *spawn.FileActions) { a.Open(9, secret, os.O_RDONLY, 0) }), right: "open ENOENT", wrong: "exit status 7"})
 	}
 	if spawntest.HasLandlock() {
 		rules := spawntest.NewRuleset(t, attr.LandlockRules{Execute: spawntest.System()})
@@ -385,6 +391,7 @@ func TestSwappedLastSteps(t *testing.T) {
 
 // TestSwappedPtrace has a filter that forbids to be traced.
 func TestSwappedPtrace(t *testing.T) {
+	testenv.NeedCall(t, "ptrace", unix.SYS_PTRACE)
 	both, err := swap{a: plan.Ptrace, b: plan.Seccomp,
 		spec: spawntest.Shell(":", attr.Ptrace{}, attr.NoNewPrivs{}, spawntest.Refuse(unix.EXDEV, unix.SYS_PTRACE))}.both()
 	if err != nil {

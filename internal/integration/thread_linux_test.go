@@ -318,6 +318,7 @@ func TestParentDeathInOtherNamespace(t *testing.T) {
 
 // TestPtrace traces a child up to its first stop.
 func TestPtrace(t *testing.T) {
+	testenv.NeedCall(t, "ptrace", unix.SYS_PTRACE)
 	spawntest.EachEngine(t, func(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
@@ -346,6 +347,7 @@ func TestPtrace(t *testing.T) {
 // TestWaitWhileTraced waits for a child that is at its first stop, which is not
 // its end.
 func TestWaitWhileTraced(t *testing.T) {
+	testenv.NeedCall(t, "ptrace", unix.SYS_PTRACE)
 	spawntest.EachEngine(t, func(t *testing.T) {
 		testenv.OnThread(func() {
 			p := spawntest.Start(t, spawntest.Shell("exit 3", attr.Ptrace{}))

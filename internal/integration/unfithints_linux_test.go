@@ -10,6 +10,7 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
@@ -27,17 +28,22 @@ func TestUnfitThings(t *testing.T) {
 	null, uts := open(os.DevNull), open("/proc/self/ns/uts")
 	noGroup := attr.Setpgid{Pgid: 1<<22 - 1} // above all pids but the last
 	spawntest.EachEngine(t, func(t *testing.T) {
-		for _, c := range []struct {
+		type unfit struct {
 			list attr.List
 			told
-		}{
+		}
+		list := []unfit{
 			{attr.List{attr.Setsid{}, attr.ControllingTTY{File: null}}, told{os.DevNull, unix.ENOTTY, []string{"not a terminal"}}},
 			{attr.List{attr.Setpgid{}, attr.Foreground{File: null}}, told{os.DevNull, unix.ENOTTY, []string{"not the controlling terminal"}}},
 			{attr.List{noGroup}, told{"4194303", unix.EPERM, []string{"no such process group"}}},
 			{attr.List{attr.CPUAffinity{60000}}, told{"[60000]", unix.EINVAL, []string{"online CPUs: 0"}}},
-			{attr.List{attr.JoinNamespace{File: null, Types: unix.CLONE_NEWNET}}, told{os.DevNull + " net", unix.EINVAL, []string{"not the file of a namespace"}}},
-			{attr.List{attr.JoinNamespace{File: uts, Types: unix.CLONE_NEWNET}}, told{"/proc/self/ns/uts net", unix.EINVAL, []string{"CLONE_NEWUTS"}}},
-		} {
+		}
+		if !testenv.Lacks(unix.SYS_SETNS) {
+			list = append(list,
+				unfit{attr.List{attr.JoinNamespace{File: null, Types: unix.CLONE_NEWNET}}, told{os.DevNull + " net", unix.EINVAL, []string{"not the file of a namespace"}}},
+				unfit{attr.List{attr.JoinNamespace{File: uts, Types: unix.CLONE_NEWNET}}, told{"/proc/self/ns/uts net", unix.EINVAL, []string{"CLONE_NEWUTS"}}})
+		}
+		for _, c := range list {
 			checkTold(t, &spawn.Spec{Path: "/bin/true", Attr: c.list}, c.told)
 		}
 	})
