@@ -1,4 +1,4 @@
-//go:build (386 || amd64 || arm64 || loong64 || riscv64) && !android
+//go:build (386 || amd64 || arm || arm64 || loong64 || riscv64) && !android
 
 package engine
 
@@ -66,6 +66,8 @@ func natives() [2]uint16 {
 	switch runtime.GOARCH {
 	case "386":
 		return [2]uint16{3, 62}
+	case "arm":
+		return [2]uint16{40, 183}
 	case "arm64":
 		return [2]uint16{183, 40}
 	case "loong64":
@@ -94,7 +96,7 @@ func (h *elfHeader) otherWidth() int {
 	if h.wide == (strconv.IntSize == 64) && h.machine == natives()[0] {
 		return 0
 	}
-	if h.machine == 62 && h.wide {
+	if h.wide && (h.machine == 62 || h.machine == 183) {
 		return 64
 	}
 	return 32

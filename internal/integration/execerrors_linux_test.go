@@ -1,4 +1,4 @@
-//go:build (386 || amd64 || arm64 || loong64 || riscv64) && !android && !spawn_forkexec
+//go:build (386 || amd64 || arm || arm64 || loong64 || riscv64) && !android && !spawn_forkexec
 
 package integration_test
 
@@ -28,7 +28,7 @@ import (
 func otherMachine(t testing.TB) string {
 	t.Helper()
 	arch := "arm64"
-	if runtime.GOARCH == arch {
+	if strings.HasPrefix(runtime.GOARCH, "arm") {
 		arch = "amd64"
 	}
 	image, err := tiny.Image(arch, 0)

@@ -1,4 +1,4 @@
-//go:build (386 || amd64 || arm64 || loong64 || riscv64) && !android
+//go:build (386 || amd64 || arm || arm64 || loong64 || riscv64) && !android
 
 package pidns
 
@@ -39,7 +39,10 @@ const (
 )
 
 // machine is the value of e_machine for this architecture.
-var machine = map[string]uint16{"386": 3, "amd64": 62, "arm64": 183, "loong64": 258, "riscv64": 243}[runtime.GOARCH]
+var machine = map[string]uint16{"386": 3, "amd64": 62, "arm": 40, "arm64": 183, "loong64": 258, "riscv64": 243}[runtime.GOARCH]
+
+// fileFlags are those of the file: a kernel for arm64 wants to know of the EABI, version 5.
+var fileFlags = map[string]uint32{"arm": 0x05000000}[runtime.GOARCH]
 
 // image makes a static program of code that starts with its first byte: one segment of
 // memory holds the headers and the code, and nothing of it can be written. The stack can't
@@ -55,7 +58,7 @@ func image(code []byte) []byte {
 	b = appendWord(b, loadAt+codeOffset)
 	b = appendWord(b, headerSize) // where the segments are described
 	b = appendWord(b, 0)          // no sections
-	b = le.AppendUint32(b, 0)     // flags
+	b = le.AppendUint32(b, fileFlags)
 	for _, n := range [...]uint16{headerSize, segmentSize, segments, 0, 0, 0} {
 		b = le.AppendUint16(b, n)
 	}

@@ -1,4 +1,4 @@
-//go:build 386 || amd64 || arm64 || loong64 || riscv64
+//go:build 386 || amd64 || arm || arm64 || loong64 || riscv64
 
 package raw
 
@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -239,13 +240,17 @@ func TestAwait(t *testing.T) {
 			if r.Await(time.Millisecond) {
 				t.Error("the child is over")
 			}
+			var back atomic.Bool
 			interrupted := make(chan struct{})
-			go func() {
+			go func() { // again and again: one may come before the wait
 				defer close(interrupted)
-				time.Sleep(5 * time.Millisecond)
-				r.Interrupt()
+				for !back.Load() {
+					time.Sleep(5 * time.Millisecond)
+					r.Interrupt()
+				}
 			}()
 			r.Await(time.Hour)
+			back.Store(true)
 			<-interrupted
 			w, err := testenv.OpenWriter(fifo)
 			if err != nil {

@@ -1,4 +1,4 @@
-//go:build 386 || amd64 || arm64 || loong64 || riscv64
+//go:build 386 || amd64 || arm || arm64 || loong64 || riscv64
 
 package raw
 
@@ -52,7 +52,7 @@ func TestSyscallStateCallsOnlyTheChild(t *testing.T) {
 		for _, f := range functions {
 			called := 0
 			for _, i := range codeOf(built, symbolPrefix+f.name+`$`) {
-				if i.mnemonic != "CALL" {
+				if i.mnemonic != "CALL" && i.mnemonic != "BL" {
 					continue
 				}
 				called++
@@ -107,6 +107,21 @@ func TestCheckerRefuses(t *testing.T) {
 				"MOVQ AX, runtime.x(SB)", "INCQ 0x70(R14)", "XCHGQ AX, 0x70(R13)", "LOCK XADDQ AX, 0x70(R13)",
 				"MOVUPS X0, 0x70(R13)", "REP", "STOSQ AX, ES:0(DI)", "JMP 0x3000", "JMP 0xfff", "JMP AX", "JE 0x8(R13)",
 				"JMP runtime.goexit(SB)", "?",
+			},
+		},
+		"arm": {
+			good: []string{
+				"SVC $0", "MOVW R0, 0x44(R8)", "MOVW R6, 0x40(R8)", "STM [R0-R1], R7", "B 0x1800", "B.HI 0x1010", "MOVW (R7), R0", "MOVW 0x4(R7), R0",
+				"MOVW (R8), R6", "MOVHU 0x4(R6), R7", "MOVW (R7)(R0<<3), R0", "ADD R7<<$3, R12, R7", "ADD.S R9, R0, R0", "CMN $4096, R0", "TST $8, R7",
+			},
+			bad: []string{
+				"BL runtime.morestack(SB)", "BL 0x1800", "BL (R12)", "BLX R12", "ADD $0, R14, R15", "MOVW R14, R15", "B (R12)", "B 0x3000", "B 0xfff", "B.EQ 0x3000",
+				"SVC $1", "SVC.EQ $0", "MOVW R0, 0x4(R13)", "MOVW 0x4(R13), R0", "MOVW.W R14, -0x8(R13)", "MOVW.P 0x8(R13), R15", "SUB $8, R13, R13",
+				"ADD $8, R13, R0", "MOVW R13, R0", "MOVW R0, R13", "MOVW R0, R14", "MOVW R0, R10", "MOVW 0x8(R10), R0", "MOVW R0, R11", "MOVW 0x8(R15), R0",
+				"MOVW R0, (R6)", "MOVW R0, (R8)", "MOVW R0, 0x48(R8)", "MOVW R0, 0x4(R7)", "MOVW R0, (R12)(R7<<3)", "MOVW R0, (R12)", "MOVB R0, 0x44(R8)",
+				"MOVH R0, 0x44(R8)", "STM [R0-R2], R7", "STM [R0-R1], R12", "STM.W [R0-R1], R7", "STM.EQ [R0-R1], R7", "LDM [R0-R1], R7", "LDM.W [R0,R15], R13",
+				"MOVW.W R0, 0x44(R8)", "MOVW.NE R0, 0x44(R8)", "STRD R0, R1, (R7)", "SWPW (R7), R0, R1", "STREX R0, (R7), R1", "MOVD F0, (R7)",
+				"MOVW R0, runtime.x(SB)", "BKPT $0", "ADDRLS R7, R4, LR", "?",
 			},
 		},
 		"arm64": {
@@ -193,24 +208,38 @@ func TestCheckerRefusesFunctions(t *testing.T) {
 // Where the address of a variable takes instructions of its own, they must be right before
 // the one that writes to it.
 func TestCheckerWantsPlace(t *testing.T) {
-	c := contracts["riscv64"] // as loong64
-	for text, want := range map[string]bool{
-		"MOVHU 8(X18), X23;SLLI $3, X23, X23;ADD X21, X23, X23;MOV X10, (X23)": true,
-		"MOVHU 8(X18), X23;MOV (X23), X10":                                     true,
-		"MOV X10, (X23)":                                                       false,
-		"ADD X21, X23, X23;MOV X10, (X23)":                                     false,
-		"SLLI $3, X23, X23;MOV X10, (X23)":                                     false,
-		"SLLI $4, X23, X23;ADD X21, X23, X23;MOV X10, (X23)":                   false,
-		"SLLI $3, X23, X23;ADD X19, X23, X23;MOV X10, (X23)":                   false,
-		"SLLI $3, X23, X23;ADD X21, X23, X23;ADD X5, X23, X23;MOV X10, (X23)":  false,
+	for arch, rows := range map[string]map[string]bool{
+		"arm": {
+			"MOVHU 0x8(R6), R7;MOVW 0x4(R8), R12;ADD R7<<$3, R12, R7;STM [R0-R1], R7": true,
+			"MOVHU 0x8(R6), R7;MOVW 0x4(R8), R12;ADD R7<<$3, R12, R7;MOVW (R7), R0":   true,
+			"STM [R0-R1], R7": false,
+			"MOVHU 0x8(R6), R7;ADD R7<<$3, R12, R7;STM [R0-R1], R7":                false,
+			"MOVW 0x4(R8), R12;ADD R7<<$3, R12, R7;ADD $4, R7, R7;STM [R0-R1], R7": false,
+			"MOVW (R8), R12;ADD R7<<$3, R12, R7;STM [R0-R1], R7":                   false,
+			"MOVW 0x4(R8), R12;ADD R7<<$4, R12, R7;STM [R0-R1], R7":                false,
+			"MOVW 0x4(R8), R12;ADD R7<<$3, R12, R7;STM [R0-R1], R7;MOVW R0, (R7)":  false,
+		},
+		"riscv64": { // as loong64
+			"MOVHU 8(X18), X23;SLLI $3, X23, X23;ADD X21, X23, X23;MOV X10, (X23)": true,
+			"MOVHU 8(X18), X23;MOV (X23), X10":                                     true,
+			"MOV X10, (X23)":                                                       false,
+			"ADD X21, X23, X23;MOV X10, (X23)":                                     false,
+			"SLLI $3, X23, X23;MOV X10, (X23)":                                     false,
+			"SLLI $4, X23, X23;ADD X21, X23, X23;MOV X10, (X23)":                   false,
+			"SLLI $3, X23, X23;ADD X19, X23, X23;MOV X10, (X23)":                   false,
+			"SLLI $3, X23, X23;ADD X21, X23, X23;ADD X5, X23, X23;MOV X10, (X23)":  false,
+		},
 	} {
-		var code []instruction
-		for line := range strings.SplitSeq(text, ";") {
-			code = append(code, parseInstruction(0x1000, line))
-		}
-		last := len(code) - 1
-		if err := c.placed(code[:last], code[last]); (err == nil) != want {
-			t.Errorf("%q: %v", text, err)
+		c := contracts[arch]
+		for text, want := range rows {
+			var code []instruction
+			for line := range strings.SplitSeq(text, ";") {
+				code = append(code, parseInstruction(0x1000, line))
+			}
+			last := len(code) - 1
+			if err := c.placed(code[:last], code[last]); (err == nil) != want {
+				t.Errorf("%q: %v", text, err)
+			}
 		}
 	}
 }

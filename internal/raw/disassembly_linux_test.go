@@ -1,8 +1,9 @@
-//go:build 386 || amd64 || arm64 || loong64 || riscv64
+//go:build 386 || amd64 || arm || arm64 || loong64 || riscv64
 
 package raw
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -26,10 +27,12 @@ type contract struct {
 	syscall string   // with its operand
 	plain   []string // change registers, or memory where mayStore allows
 	compare []string // change flags only, whatever their operands
-	jumps   []string // the last operand is where to
+	jumps   []string // the last operand is where to; the first one always jumps
+	returns string   // the instruction that returns
 	stack   *regexp.Regexp
 	finds   string         // the instruction that tells by the stack pointer where the frame is, if any
 	vars    *regexp.Regexp // a variable in memory, or in the frame
+	pair    string         // writes both words of a variable, where it is no plain instruction
 	place   []string       // right before a write to a variable, where its address takes instructions of their own
 	run     string         // the register that holds the run
 	word    uintptr        // size of a pointer
@@ -58,6 +61,19 @@ var contracts = map[string]contract{
 		vars:    regexp.MustCompile(`^0\(BX\)\(\w+\*8\)$`),
 		run:     "R13",
 		word:    8,
+	},
+	"arm": {
+		syscall: "SVC $0",
+		plain:   strings.Fields("MOVW MOVHU MOVBU ADD ADD.S SUB RSB MVN MUL"),
+		compare: strings.Fields("CMP CMN TST"),
+		jumps:   strings.Fields("B B.EQ B.NE B.HI B.LT B.GT B.VS"),
+		returns: "ADD $0, R14, R15",
+		stack:   regexp.MustCompile(`\b(R10|R11|R13|R14|R15)\b`), // and what is Go's or the assembler's
+		vars:    regexp.MustCompile(`^\(R7\)$`),
+		pair:    "STM [R0-R1], R7",
+		place:   []string{"MOVW 0x4(R8), R12", "ADD R7<<$3, R12, R7"},
+		run:     "R8",
+		word:    4,
 	},
 	"arm64": {
 		syscall: "SVC $0",
@@ -114,7 +130,7 @@ func (c *contract) check(i instruction, first, last uint64) error {
 		}
 	}
 	switch {
-	case i.String() == c.syscall, slices.Contains(c.compare, i.mnemonic):
+	case i.String() == c.syscall, i.String() == c.pair, slices.Contains(c.compare, i.mnemonic):
 		return nil
 	case slices.Contains(c.jumps, i.mnemonic):
 		if to, ok := c.target(i.addr, dst); !ok || to < first || to > last {
@@ -155,7 +171,7 @@ func (c *contract) target(from uint64, dst string) (uint64, bool) {
 
 // childHalf checks what the child runs: all that follows the only RET.
 func (c *contract) childHalf(code []instruction) error {
-	isReturn := func(i instruction) bool { return i.mnemonic == "RET" }
+	isReturn := func(i instruction) bool { return i.String() == cmp.Or(c.returns, "RET") }
 	ret := slices.IndexFunc(code, isReturn)
 	if ret < 0 || ret == len(code)-1 || code[ret+1].mnemonic == "?" {
 		return fmt.Errorf("no RET, or nothing after it, in %d instructions", len(code))
@@ -177,7 +193,7 @@ func (c *contract) childHalf(code []instruction) error {
 			calls++
 		}
 	}
-	if end := half[len(half)-1]; end.mnemonic != "JMP" {
+	if end := half[len(half)-1]; end.mnemonic != c.jumps[0] {
 		return fmt.Errorf("%v: the child may fall through", end)
 	}
 	if calls < 3 {
@@ -189,7 +205,7 @@ func (c *contract) childHalf(code []instruction) error {
 // placed checks that the address of a variable was made right before it is written to.
 func (c *contract) placed(before []instruction, i instruction) error {
 	n := len(i.operands)
-	if n == 0 || !c.vars.MatchString(i.operands[n-1]) {
+	if n == 0 || i.String() != c.pair && !c.vars.MatchString(i.operands[n-1]) {
 		return nil
 	}
 	for k, want := range c.place {

@@ -1,4 +1,4 @@
-//go:build 386 || amd64 || arm64 || loong64 || riscv64
+//go:build 386 || amd64 || arm || arm64 || loong64 || riscv64
 
 package raw
 
@@ -59,6 +59,7 @@ func sameButForPlace(a, b []string) bool {
 var initMnemonics = map[string]string{
 	"386":     "INT LEAL MOVL MOVB XORL CMPL JE JNE JMP",
 	"amd64":   "SYSCALL LEAQ MOVQ MOVL MOVB XORL SHLQ CMPQ JE JNE JMP",
+	"arm":     "SVC SUB ADD MOVW MOVB MVN CMN CMP B.EQ B.NE B",
 	"arm64":   "SVC SUB ADD MOVD MOVB ORR LSL CMN BEQ CMP BNE JMP",
 	"loong64": "SYSCALL NOOP ADDV MOVV MOVW MOVB SLLV BEQ BNE JMP",
 	"riscv64": "ECALL ADDI ADD MOV MOVB SLLI BEQ BNE JMP",
@@ -93,7 +94,7 @@ func TestInitCodeStandsAlone(t *testing.T) {
 					t.Errorf("%v depends on where it is", i)
 				}
 				for _, m := range memory.FindAllString(text, -1) {
-					if !slices.Contains([]string{"(SP)", "(RSP)", "(X2)", "(BX)", "(DI)", "(R19)", "(X19)", "(R3)", "(R23)"}, m) {
+					if !slices.Contains([]string{"(SP)", "(RSP)", "(X2)", "(BX)", "(DI)", "(R13)", "(R8)", "(R19)", "(X19)", "(R3)", "(R23)"}, m) {
 						t.Errorf("%v touches other memory than the stack", i)
 					}
 				}
@@ -101,7 +102,7 @@ func TestInitCodeStandsAlone(t *testing.T) {
 			if calls != 8 {
 				t.Errorf("%d system calls, want 8", calls)
 			}
-			if i := code[end-1]; i.mnemonic != "JMP" {
+			if i := code[end-1]; i.mnemonic != c.jumps[0] {
 				t.Errorf("%v: the program may fall through", i)
 			}
 		})

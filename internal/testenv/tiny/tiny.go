@@ -49,6 +49,13 @@ func Code(arch string, status int) ([]byte, error) {
 			0x0f, 0x05, // syscall
 			0x0f, 0x0b, // ud2
 		}, nil
+	case "arm":
+		return words(
+			0xe3a00000|uint32(status), // mov r0, status
+			0xe3a07000|248,            // mov r7, SYS_exit_group
+			0xef000000,                // svc 0
+			0xe7f000f0,                // udf 0
+		), nil
 	case "arm64":
 		return words(
 			0xd2800000|uint32(status)<<5, // mov x0, status
@@ -79,6 +86,7 @@ var waiters = map[string][]byte{
 	// mov eax, SYS_pause; int 0x80 or syscall; jmp to the start
 	"386":   {0xb8, 29, 0, 0, 0, 0xcd, 0x80, 0xeb, 0xf7},
 	"amd64": {0xb8, 34, 0, 0, 0, 0x0f, 0x05, 0xeb, 0xf7},
+	"arm":   words(0xe3a07000|29, 0xef000000, 0xeafffffc), // mov r7, SYS_pause; svc 0; b to the start
 	// mov x8, SYS_ppoll; svc 0; b to the start; the arguments are zero at first
 	"arm64":   {0x28, 0x09, 0x80, 0xd2, 0x01, 0, 0, 0xd4, 0xfe, 0xff, 0xff, 0x17},
 	"loong64": words(0x02c00000|11|73<<10, 0x002b0000, 0x53fffbff), // li.d a7, SYS_ppoll; syscall 0; b to the start
@@ -104,8 +112,11 @@ func words(w ...uint32) []byte {
 }
 
 var machines = map[string]elf.Machine{
-	"386": elf.EM_386, "amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64, "loong64": elf.EM_LOONGARCH, "riscv64": elf.EM_RISCV,
+	"386": elf.EM_386, "amd64": elf.EM_X86_64, "arm": elf.EM_ARM, "arm64": elf.EM_AARCH64, "loong64": elf.EM_LOONGARCH, "riscv64": elf.EM_RISCV,
 }
+
+// flags of a file, where it must have some: kernels for arm64 want to know of the EABI, version 5.
+var flags = map[string]uint32{"arm": 0x05000000}
 
 const (
 	loadAt   = 0x400000
@@ -128,7 +139,7 @@ func File(arch string, code []byte) []byte { return fileAt(arch, loadAt, code) }
 // Unloadable is a program that the kernel finds out about when the memory of who runs it
 // is gone: its segment is where no memory can be.
 func Unloadable(arch string) []byte {
-	if arch == "386" {
+	if narrow(arch) {
 		return fileAt(arch, 1<<32-0x1000, nil)
 	}
 	return fileAt(arch, 1<<62, nil)
@@ -171,8 +182,11 @@ const (
 	header64, prog64 = 64, 56
 )
 
+// narrow reports whether an architecture has words of 32 bits.
+func narrow(arch string) bool { return arch == "386" || arch == "arm" }
+
 func headersSize(arch string) uint64 {
-	if arch == "386" {
+	if narrow(arch) {
 		return header32 + prog32
 	}
 	return header64 + prog64
@@ -182,11 +196,11 @@ func headersSize(arch string) uint64 {
 func headers(arch string, entry uint64, p elf.ProgHeader) []byte {
 	var b bytes.Buffer
 	put := func(x any) { _ = binary.Write(&b, binary.LittleEndian, x) } // can't fail
-	if arch == "386" {
+	if narrow(arch) {
 		put(elf.Header32{
 			Ident: ident(elf.ELFCLASS32),
 			Type:  uint16(elf.ET_EXEC), Machine: uint16(machines[arch]), Version: uint32(elf.EV_CURRENT),
-			Entry: uint32(entry), Phoff: header32, Ehsize: header32, Phentsize: prog32, Phnum: 1,
+			Entry: uint32(entry), Phoff: header32, Flags: flags[arch], Ehsize: header32, Phentsize: prog32, Phnum: 1,
 		})
 		put(elf.Prog32{
 			Type: uint32(p.Type), Off: uint32(p.Off), Vaddr: uint32(p.Vaddr), Paddr: uint32(p.Paddr),

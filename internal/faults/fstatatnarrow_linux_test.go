@@ -1,4 +1,4 @@
-//go:build !android && !spawn_forkexec
+//go:build (386 || arm) && !android && !spawn_forkexec
 
 package faults_test
 
