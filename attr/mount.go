@@ -11,7 +11,9 @@ import (
 
 // Mount is one call of mount(2). The child resolves the paths in its working
 // directory, before [Chroot] and [PivotRoot]. A read-only bind mount takes two
-// entries: MS_BIND, and then MS_REMOUNT|MS_BIND|MS_RDONLY.
+// entries: MS_BIND, and then MS_REMOUNT|MS_BIND|MS_RDONLY. With MS_BIND|MS_REC as the first,
+// the mounts beneath stay as they are, and may be writable. [NewRoot] has a Bind that is
+// read-only with all beneath.
 type Mount struct {
 	// Source, Target and FSType are as in mount(2). A field may be empty if the
 	// kernel does not look at it, as at FSType for a bind mount.

@@ -162,6 +162,9 @@ func valuesOf(f *pflag.Flag, text string, tilde bool) []completion {
 		if want == nil {
 			return nil
 		}
+		if bindFlags[f.Name] {
+			return filesToBind(text, tilde, want)
+		}
 		return files(text, tilde, want)
 	}
 	if of := valueFlags[f.Name]; of != nil {

@@ -25,7 +25,7 @@ func completed(t *testing.T, dir, shell string, line ...string) (list []string) 
 // TestCompletions wants values, files and programs. "+" is before words that are not whole.
 func TestCompletions(t *testing.T) {
 	dir := t.TempDir()
-	for _, name := range []string{"my file", "$(touch x)", "new\nline", "esc\x1b[2J"} {
+	for _, name := range []string{"my file", "$(touch x)", "new\nline", "esc\x1b[2J", "a:b", "a,b"} {
 		writeFile(t, filepath.Join(dir, name), "", 0o644)
 	}
 	if err := os.Mkdir(filepath.Join(dir, "dir"), 0o755); err != nil {
@@ -61,6 +61,16 @@ func TestCompletions(t *testing.T) {
 		"spawn --chdir dir/":                 "",
 		"spawn --fd 3=my":                    "+3=my file",
 		"spawn --fd 3=my:r":                  "3=my:r 3=my:rw",
+		"spawn --bind a":                     `a,b a\:b`,
+		`spawn --ro-bind 'a\:'`:              `a\:b`,
+		"spawn --bind a:":                    "",
+		"spawn --dev-bind=a:":                "",
+		"spawn --ro-bind=a":                  `--ro-bind=a,b --ro-bind=a\:b`,
+		"spawn --mount bind,source=a":        "bind,source=a:b",
+		"spawn --persist net=a,":             "net=a,b",
+		"spawn --persist 1:":                 "",
+		"spawn --join 1:mount,ne":            "1:mount,net",
+		"spawn --join net=a:":                "net=a:b",
 		"spawn --setsid dir/":                "dir/program",
 		"spawn --setsid -- dir/p":            "dir/program",
 		"spawn cat m":                        "my file",

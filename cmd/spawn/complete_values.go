@@ -18,6 +18,22 @@ var pathFlags = map[string]func(path string) bool{
 	"chdir": isDir, "cgroup": isDir, "chroot": isDir, "pivot-root": isDir, "bind": anyFile, "ro-bind": anyFile, "dev-bind": anyFile,
 }
 
+// bindFlags are those whose paths end at a colon.
+var bindFlags = map[string]bool{"bind": true, "ro-bind": true, "dev-bind": true}
+
+// filesToBind are files as FILE of FILE[:PATH]. What PATH can be is not known.
+func filesToBind(text string, tilde bool, want func(path string) bool) []completion {
+	name, _, two := cutName(text)
+	if two {
+		return nil
+	}
+	list := files(name, tilde, want)
+	for i := range list {
+		list[i].word = strings.NewReplacer(`\`, `\\`, ":", `\:`).Replace(list[i].word)
+	}
+	return list
+}
+
 // valueFlags are the flags whose values are known, and what can begin with a text.
 var valueFlags = map[string]func(text string) []completion{
 	"stderr":          func(text string) []completion { return append(files(text, false, anyFile), words("stdout")...) },
@@ -48,7 +64,7 @@ var valueFlags = map[string]func(text string) []completion{
 	"new":             several(func() []string { return namesOf(namespaces) }),
 	"unshare":         several(func() []string { return namesOf(slices.Concat(namespaces, unshareable)) }),
 	"join":            completeJoin,
-	"persist":         completeJoin,
+	"persist":         completePersist,
 	"setgroups":       one(func() []string { return []string{"allow", "deny"} }),
 	"mount":           completeMount,
 	"optional":        several(func() []string { return mayLack }),
@@ -233,11 +249,16 @@ func completeFD(text string) []completion {
 }
 
 func completeJoin(text string) []completion {
+	pid, list, ofProcess := strings.Cut(text, ":")
+	if !ofProcess || strings.Contains(pid, "=") {
+		return completePersist(text)
+	}
+	return after(pid+":", several(func() []string { return append(namesOf(namespaces), "all") })(list))
+}
+
+func completePersist(text string) []completion {
 	if kind, file, with := strings.Cut(text, "="); with {
 		return after(kind+"=", files(file, false, anyFile))
-	}
-	if pid, list, with := strings.Cut(text, ":"); with {
-		return after(pid+":", several(func() []string { return append(namesOf(namespaces), "all") })(list))
 	}
 	return keys(namesOf(namespaces))
 }
@@ -248,7 +269,8 @@ func completeMount(text string) []completion {
 	key, value, with := strings.Cut(last, "=")
 	switch {
 	case with && (key == "source" || key == "target"):
-		return after(before+key+"=", files(value, false, anyFile))
+		list := slices.DeleteFunc(files(value, false, anyFile), func(c completion) bool { return strings.Contains(c.word, ",") })
+		return after(before+key+"=", list)
 	case with && key == "type":
 		return after(before+key+"=", words("proc", "tmpfs", "sysfs", "devpts", "overlay"))
 	case with:

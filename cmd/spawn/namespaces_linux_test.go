@@ -137,17 +137,9 @@ func TestBindKeepsRestrictions(t *testing.T) {
 	needEngine(t, "--new", "mount")
 	dir := t.TempDir()
 	outer := inside(t, "mount", "--mount", "type=tmpfs,target="+dir+",nosuid,nodev,noexec,nosymfollow")
-	optionsIn := func(line []string) (got string) {
-		for mount := range strings.Lines(must(t, append(line, "cat", "/proc/self/mounts")...)) {
-			if words := strings.Fields(mount); words[1] == dir {
-				got = words[3]
-			}
-		}
-		return got
-	}
 	const links = ",nosymfollow"
 	noLinks := "" // before Linux 5.10
-	if strings.Contains(optionsIn(slices.Clone(outer)), links) {
+	if strings.Contains(optionsOf(t, dir, outer...), links) {
 		noLinks = links
 	}
 	for options, want := range map[string]string{
@@ -155,9 +147,32 @@ func TestBindKeepsRestrictions(t *testing.T) {
 		"ro,suid,exec": "ro,nodev,relatime" + noLinks,
 		"ro,symfollow": "ro,nosuid,nodev,noexec,relatime",
 	} {
-		got := optionsIn(append(slices.Clone(outer), spawnLink(t), "--new", "mount", "--mount", "bind,source="+dir+",target="+dir+","+options))
+		got := optionsOf(t, dir, slices.Concat(outer, []string{spawnLink(t), "--new", "mount", "--mount", "bind,source=" + dir + ",target=" + dir + "," + options})...)
 		if !strings.HasPrefix(got, want) || strings.Contains(got, links) != strings.Contains(want, links) {
 			t.Errorf("%s: got %q, want %q", options, got, want)
+		}
+	}
+}
+
+// optionsOf are those of the mount at a path, as a program finds them.
+func optionsOf(t *testing.T, path string, line ...string) (options string) {
+	t.Helper()
+	for mount := range strings.Lines(must(t, slices.Concat(line, []string{"cat", "/proc/self/mounts"})...)) {
+		if words := strings.Fields(mount); words[1] == path {
+			options = words[3]
+		}
+	}
+	return options
+}
+
+// Mounts beneath a bind mount stay as they are, as with mount(8).
+func TestReadOnlyOnTop(t *testing.T) {
+	needEngine(t, "--new", "mount")
+	dir := t.TempDir()
+	line := inside(t, "mount", "--mount", "rbind,source=/,target="+dir+",ro")
+	for path, want := range map[string]string{dir: "ro", dir + "/proc": "rw"} {
+		if got := optionsOf(t, path, line...); !strings.HasPrefix(got, want+",") {
+			t.Errorf("%s: got %q, want %s", path, got, want)
 		}
 	}
 }
