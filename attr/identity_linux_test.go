@@ -142,10 +142,10 @@ func TestPersonality(t *testing.T) {
 		}
 		return string(text)
 	}
-	before := own()
+	before, want := own(), testenv.PersonalityFile(t, uint64(attr.PersonalityNoASLR))
 	spawntest.EachEngine(t, func(t *testing.T) {
-		if got := spawntest.Output(t, spawntest.Shell("cat /proc/self/personality", attr.PersonalityNoASLR)); got != "00040000\n" {
-			t.Errorf("%q", got)
+		if got := spawntest.Output(t, spawntest.Shell("cat /proc/self/personality", attr.PersonalityNoASLR)); got != want {
+			t.Errorf("%q, want %q", got, want)
 		}
 		maps := func() string {
 			return spawntest.Output(t, &spawn.Spec{Path: "/bin/cat", Args: []string{"cat", "/proc/self/maps"}, Attr: attr.List{attr.PersonalityNoASLR}})

@@ -269,9 +269,16 @@ func TestNewerLandlockFlags(t *testing.T) {
 func TestPersonalityFlags(t *testing.T) {
 	needEngine(t, "--no-aslr")
 	const file = "/proc/self/personality" // its owner's alone, but for what is not dumpable
-	for _, c := range [][]string{{"00040000\n", "--no-aslr"}, {"00240000\n", "--no-aslr", "--personality", "0x200000"}, {"00200000\n", "--personality", "200000"}} {
-		if got := must(t, append(c[1:], "cat", file)...); got != c[0] {
-			t.Errorf("%q: got %q", c[1:], got)
+	for _, c := range []struct {
+		want uint64
+		args []string
+	}{
+		{0x0040000, []string{"--no-aslr"}},
+		{0x0240000, []string{"--no-aslr", "--personality", "0x200000"}},
+		{0x0200000, []string{"--personality", "200000"}},
+	} {
+		if got := must(t, append(c.args, "cat", file)...); got != testenv.PersonalityFile(t, c.want) {
+			t.Errorf("%q: got %q", c.args, got)
 		}
 	}
 	fails(t, statusError, "--personality", "ffffffff", "true")
