@@ -2,6 +2,7 @@ package exectest
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -22,10 +23,11 @@ type process struct {
 	stdout *gate
 	stderr *gate
 
-	over  chan struct{} // closed when a signal ends it, or when it was not started
-	mu    sync.Mutex
-	ended *end // by a signal
-	call  Call
+	over   chan struct{} // closed when a signal ends it, or when it was not started
+	mu     sync.Mutex
+	ended  *end // by a signal
+	exited bool // it has ended, and gets no more signals
+	call   Call
 }
 
 func newProcess(c *exec.Cmd) *process {
@@ -52,14 +54,24 @@ func (p *process) Process() *os.Process { return raw.NoProcess(p.pid) }
 
 // Signal does what a signal does by default, or what the rule says.
 func (p *process) Signal(sig os.Signal) error {
-	if sig == syscall.Signal(0) {
-		return nil // nothing is sent
+	number, ok := sig.(syscall.Signal)
+	if !ok {
+		return fmt.Errorf("exectest: a signal of type %T: %w", sig, errors.ErrUnsupported)
+	}
+	if number != 0 && !isSignal(number) {
+		return syscall.EINVAL // as of kill
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.exited {
+		return os.ErrProcessDone
+	}
+	if number == 0 {
+		return nil // nothing is sent
+	}
 	p.call.Signals = append(p.call.Signals, sig)
-	e := byDefault(sig)
-	if f := p.rule.traps[sig]; f != nil && sig != os.Kill {
+	e := byDefault(number)
+	if f := p.rule.traps[sig]; f != nil && !untouchable(number) {
 		e = f()
 	}
 	if e != nil && p.ended == nil {
@@ -70,12 +82,11 @@ func (p *process) Signal(sig os.Signal) error {
 }
 
 // byDefault is how a signal ends a program. It is nil if it does not.
-func byDefault(sig os.Signal) *end {
-	number, ok := sig.(syscall.Signal)
-	if !ok || harmless(number) {
+func byDefault(sig syscall.Signal) *end {
+	if harmless(sig) {
 		return nil
 	}
-	return &end{signal: number}
+	return &end{signal: sig}
 }
 
 var errNoReturn = errors.New("exectest: the function of Do has not returned")
@@ -97,12 +108,12 @@ func (p *process) Wait() (*os.ProcessState, error) {
 	case r = <-done:
 	case <-p.over:
 	}
-	quiet := p.shut()
 	p.mu.Lock()
-	if p.ended != nil {
+	if p.exited = true; p.ended != nil {
 		r = result{end: *p.ended}
 	}
 	p.mu.Unlock()
+	quiet := p.shut()
 	if r.err == nil && !quiet && r.end == (end{}) {
 		r.err = exec.ErrWaitDelay
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -23,7 +24,7 @@ type Entry struct {
 	Dir    Text     `json:"dir,omitempty"`
 	Output []Output `json:"output,omitempty"`
 	Exit   int      `json:"exit,omitempty"`
-	Signal int      `json:"signal,omitempty"` // that has ended it, with Exit -1
+	Signal int      `json:"signal,omitempty"` // that has ended it, with Exit -1; of the system that it was recorded on
 	Failed *Failure `json:"failed,omitempty"` // the error of Start
 }
 
@@ -306,12 +307,25 @@ func Replay(file string) (*Fake, error) {
 	}
 	f := Script()
 	for _, e := range list {
-		if len(e.Args) == 0 {
-			return nil, &fs.PathError{Op: "parse", Path: file, Err: errors.New("an entry without arguments")}
+		if err := e.check(); err != nil {
+			return nil, &fs.PathError{Op: "parse", Path: file, Err: err}
 		}
 		f.rules = append(f.rules, e.rule())
 	}
 	return f, nil
+}
+
+// check finds what no Recorder writes.
+func (e *Entry) check() error {
+	if len(e.Args) == 0 {
+		return errors.New("an entry without arguments")
+	}
+	for _, o := range e.Output {
+		if o.FD != 1 && o.FD != 2 {
+			return fmt.Errorf("output to descriptor %d", o.FD)
+		}
+	}
+	return nil
 }
 
 // rule is what Replay makes of an entry.

@@ -90,19 +90,21 @@ func (r *Rule) adds(fd int, text string) *Rule {
 	return r
 }
 
-// Exit is the exit code, from 0 to 255.
+// Exit is the exit code, from 0 to 255. Another code, here, of Trap or of Do, makes Cmd.Wait
+// return the error of [Exited].
 func (r *Rule) Exit(code int) *Rule { r.exit = code; return r }
 
-// Signal makes a signal end the program, after its output.
+// Signal makes a signal end the program, after its output. Zero is for none. A signal that ends
+// no program makes Cmd.Wait return the error of [Signaled].
 func (r *Rule) Signal(sig syscall.Signal) *Rule { r.signal = sig; return r }
 
 // Trap makes a signal end the program with an exit code. Without Trap, KILL and all signals
-// that end a program by default end it by the signal.
+// that end a program by default end it by the signal. KILL and STOP can't be trapped.
 func (r *Rule) Trap(sig os.Signal, code int) *Rule {
 	return r.trap(sig, func() *end { return &end{code: code} })
 }
 
-// Ignore makes the program ignore signals. KILL can't be ignored.
+// Ignore makes the program ignore signals. KILL and STOP can't be ignored.
 func (r *Rule) Ignore(sigs ...os.Signal) *Rule {
 	for _, s := range sigs {
 		r.trap(s, func() *end { return nil })
@@ -148,8 +150,11 @@ func (r *Rule) NotFound() *Rule {
 
 // FailStep makes Start fail at a step, such as spawn.StepSetresuid: the error is the one of
 // a real start, an *fs.PathError with a *spawn.Error. If a file action or an attribute of the
-// Cmd has the step, the Part, Index and Object are those of it.
+// Cmd has the step, the Part, Index and Object are those of it. A nil err counts as EINVAL.
 func (r *Rule) FailStep(step string, err error) *Rule {
+	if err == nil {
+		err = syscall.EINVAL
+	}
 	r.fail = func(c *exec.Cmd) error { return stepError(c, step, err) }
 	return r
 }

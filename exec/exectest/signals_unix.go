@@ -2,7 +2,12 @@
 
 package exectest
 
-import "syscall"
+import (
+	"runtime"
+	"syscall"
+
+	"github.com/safespawn/spawn/internal/plan"
+)
 
 const sigPipe = syscall.SIGPIPE
 
@@ -15,3 +20,16 @@ func harmless(sig syscall.Signal) bool {
 	}
 	return false
 }
+
+// isSignal reports whether a number may be that of a signal: up to 64 on Linux, and elsewhere
+// as far as the status of a process has room.
+func isSignal(sig syscall.Signal) bool {
+	last := syscall.Signal(126)
+	if runtime.GOOS == "linux" {
+		last = plan.LastSignal
+	}
+	return sig > 0 && sig <= last
+}
+
+// untouchable reports whether a program can't handle or ignore a signal.
+func untouchable(sig syscall.Signal) bool { return sig == syscall.SIGKILL || sig == syscall.SIGSTOP }

@@ -25,8 +25,12 @@ func Exited(pid, code int) (*os.ProcessState, error) {
 }
 
 // Signaled returns the state of a process that a signal has ended. On Windows it is that of
-// exit code 1. If this Go is not known, the error matches errors.ErrUnsupported.
+// exit code 1. The error matches errors.ErrUnsupported if the signal ends no process, such as
+// CHLD, or 137, which is a status of shells, or if this Go is not known.
 func Signaled(pid int, sig syscall.Signal) (*os.ProcessState, error) {
+	if !isSignal(sig) || harmless(sig) {
+		return nil, fmt.Errorf("exectest: no process is ended by signal %d: %w", int(sig), errors.ErrUnsupported)
+	}
 	s := raw.NewOSState(pid, signaled(sig))
 	if s == nil || s.Success() {
 		return nil, fmt.Errorf("exectest: an os.ProcessState of %v: %w", sig, errors.ErrUnsupported)
