@@ -10,11 +10,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn/internal/highfd"
+	"github.com/safespawn/spawn/internal/kernel"
 )
 
 // freezeTime is how long it may take until nothing in a group runs any more, and
@@ -122,10 +124,14 @@ func signalEach(fd int, name string, sig unix.Signal) (some bool, err error) {
 		events, _ := readFile(fd, "cgroup.events")
 		return bytes.Contains(events, []byte("frozen 1"))
 	})
-	werr := eachMember(fd, func(pid int) {
+	isIn := isListed
+	if kernel.OurIDs() {
+		isIn = func(_, pid int) bool { return isBelow(pid, name) }
+	}
+	werr := eachMember(fd, func(group, pid int) {
 		some = true
 		if pid > 0 {
-			err = errors.Join(err, signalMember(pid, name, sig))
+			err = errors.Join(err, signalMember(pid, sig, func() bool { return isIn(group, pid) }))
 		}
 	})
 	return some, errors.Join(err, werr, writeThaw(fd))
@@ -140,14 +146,14 @@ func writeThaw(fd int) error {
 	return err
 }
 
-// eachMember calls f with the pids of all that are in a group and below. A pid is 0 where
-// the process is in no pid namespace of ours.
-func eachMember(fd int, f func(pid int)) error {
+// eachMember calls f with the pids of all that are in a group and below, and the directory
+// that has them. A pid is 0 where the process is in no pid namespace of ours.
+func eachMember(fd int, f func(group, pid int)) error {
 	return walk(fd, func(fd int) error {
 		procs, err := readFile(fd, "cgroup.procs")
 		for _, pid := range bytes.Fields(procs) {
 			n, _ := strconv.Atoi(string(pid)) // the kernel writes numbers
-			f(n)
+			f(fd, n)
 		}
 		if err == unix.EOPNOTSUPP { // a threaded group: its processes are in one above
 			return nil
@@ -159,7 +165,7 @@ func eachMember(fd int, f func(pid int)) error {
 // Count is how many processes are in the group and below, but for zombies; -1 where that
 // is not known.
 func (g *Group) Count() (n int) {
-	err := g.with(func(fd int) error { return eachMember(fd, func(int) { n++ }) })
+	err := g.with(func(fd int) error { return eachMember(fd, func(int, int) { n++ }) })
 	if err != nil && !noMore(err) {
 		return -1
 	}
@@ -171,30 +177,44 @@ func noMore(err error) bool {
 	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENODEV) || errors.Is(err, os.ErrClosed)
 }
 
-// signalMember sends to a process that was in the group called name, or below. Where a
-// filter, or a kernel before Linux 5.3, has no pidfd_open, the directory in /proc stands for
-// the process. Where there is no pidfd_send_signal either, its number does, which is its own
-// while it is in the group.
-func signalMember(pid int, name string, sig unix.Signal) error {
-	proc := "/proc/" + strconv.Itoa(pid)
+// isBelow reports whether a process is in the group called name, or below. /proc must be that
+// of this pid namespace.
+func isBelow(pid int, name string) bool {
+	groups, _ := highfd.ReadFile("/proc/" + strconv.Itoa(pid) + "/cgroup")
+	return bytes.Contains(groups, []byte("/"+name))
+}
+
+// isListed reports whether a process is in a group itself. It needs no /proc, but the list of
+// all that are.
+func isListed(group, pid int) bool {
+	procs, _ := readFile(group, "cgroup.procs")
+	return slices.Contains(strings.Fields(string(procs)), strconv.Itoa(pid))
+}
+
+// signalMember sends to a process that was a member of a group. Where a filter, or a kernel
+// before Linux 5.3, has no pidfd_open, the directory in /proc stands for the process. Where
+// there is no pidfd_send_signal or no such directory either, its number does, which is its own
+// while it is a member.
+func signalMember(pid int, sig unix.Signal, isMember func() bool) error {
 	fd, err := unix.PidfdOpen(pid, 0)
 	switch {
 	case err == nil:
 		fd, err = highfd.Raise(fd)
-	case refused(err):
-		if fd, err = highfd.Open(proc, unix.O_RDONLY|unix.O_DIRECTORY, 0); err == unix.ENOENT {
+	case refused(err) && kernel.OurIDs():
+		if fd, err = highfd.Open("/proc/"+strconv.Itoa(pid), unix.O_RDONLY|unix.O_DIRECTORY, 0); err == unix.ENOENT {
 			return nil
 		}
+	case refused(err):
+		if !isMember() {
+			return nil
+		}
+		return gone(unix.Kill(pid, sig))
 	}
 	if err != nil {
 		return gone(err)
 	}
 	defer unix.Close(fd)
 	// Whoever has the pid now has it for as long as he is in the group.
-	isMember := func() bool {
-		groups, _ := highfd.ReadFile(proc + "/cgroup")
-		return bytes.Contains(groups, []byte("/"+name))
-	}
 	if !isMember() {
 		return nil
 	}
