@@ -179,19 +179,20 @@ mappings, or "none".
 Namespaces. They are mount, pid, net, ipc, uts, user, cgroup and time; --unshare
 also leaves files, fs and sysvsem. Options of --mount are those of mount(8), as
 bind,ro or nosuid,size=1m; mounts are made in the order given, and need a mount
-namespace. A bind mount with an option as ro also keeps the ro, nosuid, nodev and
-noexec of its source, as spawn finds it before, unless rw, suid, dev or exec are
-given. --map-auto maps the first ids that /etc/subuid and /etc/subgid list for the
-caller, from 0 up, by newuidmap and newgidmap; --map-root and --map-self then also
-map the ids of the caller. With --chroot and --pivot-root PROGRAM is a path inside.
-With --new pid PROGRAM is init there: INT, TERM and others that it does not handle do
-nothing.
+namespace. A bind mount with an option as ro also keeps the ro, nosuid, nodev, noexec
+and nosymfollow of its source, as spawn finds it before, unless rw, suid, dev, exec or
+symfollow are given. --map-auto maps the first ids that /etc/subuid and /etc/subgid
+list for the caller, from 0 up, by newuidmap and newgidmap; --map-root and --map-self
+then also map the ids of the caller. With --chroot and --pivot-root PROGRAM is a path
+inside. With --new pid PROGRAM is init there: INT, TERM and others that it does not
+handle do nothing.
 
 With --init, as with docker run --init and bwrap(1), it is spawn that is init there,
 and PROGRAM is its child: the init passes all signals on but those of job control and
 of faults, reaps orphans, and ends when PROGRAM ends, which ends all others in the
 namespace. What is set is set for both: a filter of --seccomp must let the init work,
---allow-exec must name the file of spawn, too, and --rlimit nproc counts its threads.
+--allow-exec must name the file of spawn, too, and --rlimit nproc counts its threads;
+--rlimit as and data must have room for a program in Go.
 --sig-default, --sig-ignore, --sig-block, --argv0 and --sha256 are about PROGRAM alone,
 which the init looks for in the PATH and among the files inside. What is wrong with
 PROGRAM the init says, by its message and its status. With another root directory
