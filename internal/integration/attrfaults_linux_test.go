@@ -176,7 +176,7 @@ var denied = map[string]func(s *spawn.Spec) (spawntest.Want, error){
 	"SecureBits":  second(attr.SecureBits(1), spawntest.Fails("securebits", 1, "noroot", eperm...)),
 	"SchedPolicy": second(attr.SchedPolicy{Policy: attr.SchedFIFO, Priority: 1}, spawntest.Fails("sched", 1, "FIFO priority=1", eperm...)),
 	"SchedPolicy, deadline": second(attr.SchedPolicy{Policy: attr.SchedDeadline, Runtime: 1e6, Deadline: 1e7, ResetOnFork: true},
-		spawntest.Fails("sched", 1, "DEADLINE runtime=1ms deadline=10ms period=0s reset-on-fork", eperm...)),
+		spawntest.Fails("sched", 1, "DEADLINE runtime=1ms deadline=10ms period=0s reset-on-fork", unlessLacking(unix.SYS_SCHED_SETATTR)...)),
 	"IOPrio":      second(attr.IOPrio{Class: attr.IOPrioRealTime, Level: 1}, spawntest.Fails("ioprio", 1, "class=realtime level=1", eperm...)),
 	"OOMScoreAdj": second(attr.OOMScoreAdj(-1000), spawntest.Fails("oom_score_adj", 1, "-1000", unix.EACCES)),
 	"SessionKeyring": second(attr.SessionKeyring(".spawn"),
@@ -184,6 +184,14 @@ var denied = map[string]func(s *spawn.Spec) (spawntest.Want, error){
 	"Landlock": ownRuleset,
 	"Seccomp": second(spawntest.Refuse(unix.EXDEV, unix.SYS_UNAME),
 		spawntest.Fails("seccomp", 1, "4 instructions", unix.EACCES)),
+}
+
+// unlessLacking is eperm, or that and ENOSYS where there is no such call.
+func unlessLacking(number uintptr) []syscall.Errno {
+	if testenv.Lacks(number) {
+		return append(slices.Clone(eperm), unix.ENOSYS)
+	}
+	return eperm
 }
 
 // kept is what no collection must close meanwhile.
