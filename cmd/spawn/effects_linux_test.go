@@ -26,9 +26,10 @@ func init() {
 
 // helperTask prints what /proc does not tell.
 func helperTask([]string) int {
-	if a, err := unix.SchedGetAttr(0, 0); err == nil {
-		fmt.Printf("sched:\t%d %d %d\n", a.Policy, a.Priority, a.Flags&1)
-	}
+	stat, _ := os.ReadFile("/proc/thread-self/stat")
+	after := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:])) // from the third field on
+	policy, _, _ := unix.Syscall(unix.SYS_SCHED_GETSCHEDULER, 0, 0, 0)
+	fmt.Printf("sched:\t%d %s %d\n", policy&0xff, after[40-3], policy>>30&1) // SCHED_RESET_ON_FORK is bit 30
 	prio, _, _ := unix.Syscall(unix.SYS_IOPRIO_GET, 1, 0, 0)
 	fmt.Printf("ioprio:\t%d %d\n", prio>>13, prio&7)
 	bits, err := unix.PrctlRetInt(unix.PR_GET_SECUREBITS, 0, 0, 0, 0)
