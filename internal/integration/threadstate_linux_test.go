@@ -177,6 +177,9 @@ func TestParentDeathKeepsThread(t *testing.T) {
 			if slices.Contains(unsharing, name) {
 				testenv.NeedCall(t, "unshare", unix.SYS_UNSHARE)
 			}
+			if name == "policy" {
+				testenv.NeedCall(t, "sched_setattr", unix.SYS_SCHED_SETATTR)
+			}
 			onOddThread(t, change, func() {
 				want := spawntest.Output(t, spawntest.Shell(showThread))
 				got := spawntest.Output(t, spawntest.Shell(showThread, attr.ParentDeathSignal(unix.SIGKILL)))
