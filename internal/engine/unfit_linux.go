@@ -65,10 +65,12 @@ func (p *Program) notOfNamespace(index int) string {
 	return ""
 }
 
-// refusedProc is why a proc file system can't be mounted in a user namespace.
-func (p *Program) refusedProc(target string) string {
+// refusedProc is why a proc file system can't be mounted in a user namespace. object is what a
+// step of mount acts on.
+func (p *Program) refusedProc(object string) string {
 	isProc := func(c raw.Call) bool {
-		return c.Sys == raw.Mount && c.Args[1].Text == target && c.Args[2].Text == "proc"
+		source, target := c.Args[0].Text, c.Args[1].Text
+		return c.Sys == raw.Mount && c.Args[2].Text == "proc" && (object == target || object == source+" on "+target)
 	}
 	switch {
 	case !p.diag.userns || !slices.ContainsFunc(p.prog.Calls(), isProc):

@@ -54,8 +54,18 @@ func TestUnfitThings(t *testing.T) {
 func TestProcOfOtherPIDs(t *testing.T) {
 	spawntest.NeedNamespaces(t, unix.CLONE_NEWUSER|unix.CLONE_NEWNS)
 	at := t.TempDir()
-	list := attr.List{attr.Namespaces{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS}, attr.MapRoot(), attr.Mounts{{FSType: "proc", Target: at}}}
-	checkTold(t, &spawn.Spec{Path: "/bin/true", Attr: list}, told{at, unix.EPERM, []string{"pid namespace"}})
-	list[2] = attr.Mounts{{FSType: "proc", Target: "/nonexistent"}}
-	checkTold(t, &spawn.Spec{Path: "/bin/true", Attr: list}, told{"/nonexistent", unix.ENOENT, []string{""}})
+	list := attr.List{attr.Namespaces{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS}, attr.MapRoot(), nil}
+	none, other := told{at, unix.EPERM, []string{"pid namespace"}}, told{"proc on " + at, unix.EPERM, []string{"pid namespace"}}
+	for _, c := range []struct {
+		mounts attr.Attr
+		told   told
+	}{
+		{attr.Mounts{{FSType: "proc", Target: at}}, none},
+		{attr.Mounts{{FSType: "proc", Source: "proc", Target: at}}, other},
+		{attr.NewRoot{{FSType: "proc", Path: at}}, other},
+		{attr.Mounts{{FSType: "proc", Target: "/nonexistent"}}, told{"/nonexistent", unix.ENOENT, []string{""}}},
+	} {
+		list[2] = c.mounts
+		checkTold(t, &spawn.Spec{Path: "/bin/true", Attr: list}, c.told)
+	}
 }
