@@ -206,7 +206,7 @@ func TestHeldWithOtherIDs(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
 		result := spawntest.StartHeld(ctx, &held)
-		shared := spawn.Features().Has(spawn.FeatureSharedMemory)
+		shared := spawntest.LendsMemory()
 		testenv.Eventually(t, "the child has changed its ids", func() bool { return !shared || testenv.Dumpable(t) != 1 })
 		for range 3 {
 			if state, err := spawn.Run(context.Background(), quick); err != nil || state.ExitCode() != 7 {

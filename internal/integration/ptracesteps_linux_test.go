@@ -360,10 +360,11 @@ func checkClone(t *testing.T, rec *recording, engine string, spec tracedSpec) {
 	} else {
 		want |= uint64(unix.SIGCHLD)
 	}
+	shared := has("shared_memory") && !spec.waits || spawntest.LendsMemory()
 	switch {
-	case has("shared_memory") && spec.waits:
+	case shared && spec.waits:
 		want |= unix.CLONE_VM | unix.CLONE_CHILD_CLEARTID
-	case has("shared_memory"):
+	case shared:
 		want |= unix.CLONE_VM | unix.CLONE_VFORK
 	}
 	if has("pidfd") {
@@ -372,7 +373,7 @@ func checkClone(t *testing.T, rec *recording, engine string, spec tracedSpec) {
 			want |= unix.CLONE_CHILD_SETTID
 		}
 	}
-	if has("close_range") && has("shared_memory") && !spec.copy {
+	if has("close_range") && shared && !spec.copy {
 		want |= unix.CLONE_FILES
 	}
 	if got := rec.flags &^ unix.CLONE_PARENT_SETTID; rec.clone.nr != nr || got != want {
@@ -395,7 +396,7 @@ func checkFailure(t *testing.T, rec *recording, engine string) []systemCall {
 	}
 	calls = calls[:len(calls)-1]
 	defer spawntest.Force(engine)()
-	if !spawn.Features().Has(spawn.FeatureSharedMemory) {
+	if !spawntest.LendsMemory() {
 		n := len(calls) - 1
 		if n < 0 || calls[n].nr != unix.SYS_WRITE {
 			t.Fatalf("the child did not write a failure record: %+v", calls)

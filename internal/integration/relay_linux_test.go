@@ -72,7 +72,7 @@ func checkRelaySteps(t *testing.T, s *spawn.Spec) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !spawn.Features().Has(spawn.FeatureSharedMemory) {
+	if !spawntest.LendsMemory() {
 		return // no relay
 	}
 	pidfd := spawn.Features().Has(spawn.FeaturePidfd) && spawn.Features().Has(spawn.FeatureClone3)
@@ -161,7 +161,7 @@ func TestScoredIsKilled(t *testing.T) {
 	spawntest.EachEngine(t, func(t *testing.T) {
 		for _, what := range []string{"child", "relay", "context", "relay stopped", "both"} {
 			s, file := heldByMaps(t)
-			if strings.HasSuffix(t.Name(), "shared_memory") || strings.HasSuffix(t.Name(), "anything") {
+			if !spawntest.LendsMemory() {
 				return // the memory is copied, and there is no first child
 			}
 			ctx, cancel := context.WithCancel(context.Background())

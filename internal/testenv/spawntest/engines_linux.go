@@ -24,7 +24,9 @@ var Without = map[string]func(f *kernel.Features){
 	"pidfd_info":    func(f *kernel.Features) { f.PidfdInfo = false },
 	"shared_memory": func(f *kernel.Features) { f.SharedMemory = false },
 	"waitid":        func(f *kernel.Features) { f.Waitid = false },
-	"anything":      func(f *kernel.Features) { *f = kernel.Features{ExecSeen: f.ExecSeen} },
+	"exec_seen":     func(f *kernel.Features) { f.ExecSeen = false },
+	// Where /proc does not tell of execve, each copy waits for its pipe alone: that is exec_seen.
+	"anything": func(f *kernel.Features) { *f = kernel.Features{ExecSeen: f.ExecSeen} },
 }
 
 // Engines are the names of Without.
@@ -33,6 +35,13 @@ func Engines() []string { return slices.Sorted(maps.Keys(Without)) }
 // Force lets this process do without what a fallback is for, until the function that
 // it returns is called.
 func Force(engine string) (restore func()) { return kernel.ForTest(Without[engine]) }
+
+// LendsMemory reports whether a child that may wait before execve has the memory of its parent.
+// Otherwise it gets a copy.
+func LendsMemory() bool {
+	f := kernel.Current()
+	return f.SharedMemory && f.ExecSeen
+}
 
 // EachEngine runs a test once for each fallback of the engine. With -short it is once
 // with all of the engine, once without anything, and once for a fallback that the test's
