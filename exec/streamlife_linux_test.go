@@ -336,6 +336,7 @@ func TestWrittenBeforeTheEnd(t *testing.T) {
 // be done is an error, and nothing is left behind; what can be done in another way
 // is done.
 func TestRefusedCalls(t *testing.T) {
+	testenv.NeedOSWait(t)
 	for name, r := range map[string]refusal{
 		"epoll_ctl": {unix.SYS_EPOLL_CTL, 2, unix.BPF_JGE, lowEnd, unix.ENOSPC},
 		"pidfd":     {unix.SYS_PIDFD_OPEN, 0, unix.BPF_JGE, 0, unix.EMFILE},

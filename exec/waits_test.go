@@ -34,6 +34,7 @@ func init() {
 
 // TestA8ManyWaiters waits in every way at once, and once more afterwards.
 func TestA8ManyWaiters(t *testing.T) {
+	testenv.NeedOSWait(t)
 	for _, tree := range []bool{false, true} {
 		c, end := reads(t, "5")
 		c.Tree = tree

@@ -41,6 +41,16 @@ func NeedCThreads(t testing.TB) {
 	}
 }
 
+// NeedOSWait skips what waits by package os: after waitid it goes on with wait4 only where the
+// errno is ENOSYS.
+func NeedOSWait(t testing.TB) {
+	t.Helper()
+	const bad = ^uintptr(0)
+	if _, _, errno := unix.RawSyscall6(unix.SYS_WAITID, bad, bad, bad, bad, bad, 0); errno == unix.EPERM {
+		Skip(t, "waitid is refused with EPERM, at which package os can't wait")
+	}
+}
+
 // LacksOwnTable reports whether no call gives a thread descriptors of its own.
 func LacksOwnTable() bool { return Lacks(unix.SYS_UNSHARE) && Lacks(unix.SYS_CLOSE_RANGE) }
 
