@@ -22,17 +22,34 @@ import (
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
-// needNewRoot skips a test where no root can be made, and has the namespaces for one.
-func needNewRoot(t *testing.T) attr.Namespaces {
+// needNewRoot skips a test where no root can be made, and has the namespaces for one, with their
+// maps.
+func needNewRoot(t *testing.T) (own attr.Namespaces, maps attr.List) {
 	t.Helper()
-	flags := spawntest.WithUser(unix.CLONE_NEWNS | unix.CLONE_NEWPID)
-	spawntest.NeedNamespaces(t, flags)
+	own.Flags = spawntest.WithUser(unix.CLONE_NEWNS | unix.CLONE_NEWPID)
+	spawntest.NeedNamespaces(t, own.Flags)
 	testenv.NeedPivotRoot(t)
-	for nr, name := range map[uintptr]string{unix.SYS_OPEN_TREE: "open_tree", unix.SYS_MOVE_MOUNT: "move_mount", unix.SYS_MOUNT_SETATTR: "mount_setattr"} {
-		testenv.NeedCall(t, name, nr)
+	if own.Flags&unix.CLONE_NEWUSER != 0 {
+		maps = attr.List{attr.MapRoot()}
 	}
-	return attr.Namespaces{Flags: flags}
+	s := spawntest.Helper(t, "mount calls")
+	s.Attr = append(attr.List{own}, maps...)
+	if lacks := spawntest.Output(t, s); lacks != "" {
+		testenv.Skip(t, lacks)
+	}
+	return own, maps
 }
+
+// It says which calls are lacking. Without privilege they are refused whatever they are for.
+var _ = testenv.RegisterHelper("mount calls", func([]string) int {
+	for nr, name := range map[uintptr]string{unix.SYS_OPEN_TREE: "open_tree", unix.SYS_MOVE_MOUNT: "move_mount", unix.SYS_MOUNT_SETATTR: "mount_setattr"} {
+		if lacks := testenv.LacksCall(name, nr); lacks != "" {
+			fmt.Print(lacks)
+			break
+		}
+	}
+	return 0
+})
 
 // programs are what a shell takes.
 func programs() (r attr.NewRoot) {
@@ -46,7 +63,7 @@ func programs() (r attr.NewRoot) {
 
 // TestNewRoot looks at a root with all kinds of entries, from inside.
 func TestNewRoot(t *testing.T) {
-	own := needNewRoot(t)
+	own, maps := needNewRoot(t)
 	before := testenv.Mounts(t)
 	dir := testenv.PublicDir(t)
 	testenv.Write(t, filepath.Join(dir, "file"), "text", 0o666)
@@ -73,7 +90,7 @@ func TestNewRoot(t *testing.T) {
 		: >/dev/null; echo </dev/stdin; head -c 3 /dev/fd/0; test -c /dev/pts/ptmx && test -c /dev/ptmx && echo end`
 	spawntest.EachEngine(t, func(t *testing.T) {
 		testenv.Write(t, filepath.Join(dir, "file"), "text", 0o666)
-		s := spawntest.Shell(script, own, root, attr.Umask(0o22))
+		s := spawntest.Shell(script, append(attr.List{own, root, attr.Umask(0o22)}, maps...)...)
 		if got, want := spawntest.Output(t, s), "0022\n/\n1\n"+strings.Join(lines, "")+"texttext711\n1777\n1777\nnew\n\nend\n"; got != want {
 			t.Errorf("got %q\nwant %q", got, want)
 		}
@@ -92,7 +109,7 @@ func TestNewRoot(t *testing.T) {
 // TestNewRootHolds has entries whose paths lead out by symbolic links, in a root that is
 // a directory outside.
 func TestNewRootHolds(t *testing.T) {
-	own := needNewRoot(t)
+	own, maps := needNewRoot(t)
 	outside := testenv.PublicDir(t)
 	spawntest.EachEngine(t, func(t *testing.T) {
 		dir := spawntest.RootDirectory(t, 7)
@@ -109,7 +126,7 @@ func TestNewRootHolds(t *testing.T) {
 			{Path: "/", Bind: dir, Writable: true}, {Path: "/up/from-up"}, {Path: "/in/from-in"},
 			{Path: "/up/mounted", FSType: "tmpfs"}, {Path: "/up/mounted/x", Symlink: "/"}, {Path: "/up/mounted/x/here", Perm: 0o700},
 		}
-		s := &spawn.Spec{Path: "/program", Attr: attr.List{own, root}}
+		s := &spawn.Spec{Path: "/program", Attr: append(attr.List{own, root}, maps...)}
 		s.Actions.Open(0, "/etc/passwd", os.O_RDONLY, 0)
 		if _, err := spawn.Run(context.Background(), s); !errors.Is(err, unix.ENOENT) {
 			t.Errorf("outside: %v", err)
@@ -222,7 +239,7 @@ var _ = testenv.RegisterHelper("binds", func(args []string) int {
 
 // TestNewRootFaults has each step fail.
 func TestNewRootFaults(t *testing.T) {
-	own := needNewRoot(t)
+	own, maps := needNewRoot(t)
 	dir := testenv.PublicDir(t)
 	file := testenv.Write(t, filepath.Join(dir, "file"), "", 0o644)
 	full := attr.RootEntry{Path: "/", FSType: "tmpfs", Data: "nr_inodes=2"}
@@ -247,7 +264,7 @@ func TestNewRootFaults(t *testing.T) {
 		"read-only":            {attr.NewRoot{readOnly, {Path: "/x"}}, "mkdir", "/x", unix.EROFS},
 		"read-only, a file":    {attr.NewRoot{readOnly, {Path: "/x", Bind: file}}, "mkdir", "/x", unix.EROFS},
 	} {
-		faults = append(faults, spawntest.Fault{Name: name, Spec: spawntest.Shell(":", own, f.root), Want: spawntest.Fails(f.step, 1, f.object, f.errno)})
+		faults = append(faults, spawntest.Fault{Name: name, Spec: spawntest.Shell(":", append(attr.List{own, f.root}, maps...)...), Want: spawntest.Fails(f.step, 1, f.object, f.errno)})
 	}
 	spawntest.Try(t, faults)
 }
