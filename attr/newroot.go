@@ -79,7 +79,7 @@ const (
 
 	openTreeClone, atEmptyPath, atRecursive = 0x1, 0x1000, 0x8000
 	moveFromEmpty, moveToLinks              = 0x4, 0x10
-	pathOnly, directoryOnly, cloexec        = 0x200000, 0x10000, 0x80000
+	pathOnly, cloexec                       = 0x200000, 0x80000 // O_DIRECTORY differs from one architecture to another
 	regularFile, sticky, defaultDirectory   = 0o100000, 0o1000, 0o755
 	errnoAccess, errnoExists, errnoNotDir   = 13, 17, 20
 	sizeofMountAttr                         = 32
@@ -237,7 +237,7 @@ func (l *rooting) make(e RootEntry, tree raw.Var) {
 	default:
 		l.directory(e.Path, e.mode())
 		fd := l.p.Builder().Var() // of what may be there and is no directory
-		l.call(raw.Openat, raw.Int(plan.AtFdcwd), l.text(e.Path), raw.Int(pathOnly|directoryOnly|cloexec), raw.Int(0)).Keep(fd)
+		l.call(raw.Openat, raw.Int(plan.AtFdcwd), l.text(e.Path+"/"), raw.Int(pathOnly|cloexec), raw.Int(0)).Keep(fd)
 		l.call(raw.Close, raw.VarArg(fd, 0))
 	}
 }
