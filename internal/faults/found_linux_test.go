@@ -21,10 +21,14 @@ func TestFound(t *testing.T) {
 		{"anything: output", unix.SYS_WAITID, unix.EINVAL}, // nobody reaped the child
 		{"nothing: listener", unix.SYS_PRCTL, unix.EMFILE}, // a probe has cleared this process's dumpable flag
 	} {
-		d := newDriver(t, f.scene, 1)
-		d.only, d.errnos = &call{f.nr, true}, []syscall.Errno{f.errno}
-		d.run()
-		if d.counts.faults == 0 {
+		faults := 0
+		for try := 0; faults == 0 && try < 20; try++ { // on a busy machine a context may end before the call
+			d := newDriver(t, f.scene, 1)
+			d.only, d.errnos = &call{f.nr, true}, []syscall.Errno{f.errno}
+			d.run()
+			faults = d.counts.faults
+		}
+		if faults == 0 {
 			t.Errorf("%s: no call has failed", f.scene)
 		}
 	}
