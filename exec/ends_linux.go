@@ -170,7 +170,7 @@ func (p *endPoller) open() bool {
 	}
 	f := os.NewFile(uintptr(fd), "epoll")
 	conn, err := f.SyscallConn()
-	if err != nil || !pollable(f) {
+	if err != nil || !highfd.Pollable(f) {
 		f.Close()
 		return false
 	}
@@ -182,6 +182,3 @@ func (p *endPoller) close() {
 	p.epoll.Close()
 	p.epoll, p.conn, p.waiting = nil, nil, nil
 }
-
-// pollable reports whether Go's poller has a file.
-func pollable(f *os.File) bool { return f.SetDeadline(time.Time{}) == nil }

@@ -98,10 +98,7 @@ func (p *pipeEnd) park() *os.File {
 	if p.reads {
 		name = "|0"
 	}
-	p.file = os.NewFile(uintptr(p.fd), name)
-	for tries := 3; tries > 0 && !pollable(p.file) && unix.SetNonblock(p.fd, false) != nil; {
-		tries--
-	}
+	p.file = highfd.NewFile(p.fd, name)
 	p.fd = -1
 	return p.file
 }

@@ -18,7 +18,7 @@ func openPTY(p *PTY) (master, tty *os.File, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	master, tty = os.NewFile(uintptr(fd), highfd.Multiplexer), os.NewFile(uintptr(peer), name)
+	master, tty = highfd.NewFile(fd, highfd.Multiplexer), os.NewFile(uintptr(peer), name)
 	if p.Rows != 0 || p.Cols != 0 {
 		err = setSize(master, p.Rows, p.Cols)
 	}

@@ -36,7 +36,7 @@ func newScreen() (*screen, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--pty: %w", err)
 	}
-	s := &screen{master: os.NewFile(uintptr(fd), highfd.Multiplexer), tty: os.NewFile(uintptr(peer), name), copied: make(chan struct{})}
+	s := &screen{master: highfd.NewFile(fd, highfd.Multiplexer), tty: os.NewFile(uintptr(peer), name), copied: make(chan struct{})}
 	s.isTerm = term.IsTerminal(0)
 	from := peer
 	if s.isTerm {

@@ -149,7 +149,12 @@ func (a *attempt) takeListener() (*os.File, error) {
 		unix.Close(fd)
 		return nil, err
 	}
-	return os.NewFile(uintptr(fd), "seccomp listener"), nil
+	f := os.NewFile(uintptr(fd), "seccomp listener")
+	if !highfd.Pollable(f) {
+		f.Close()
+		return nil, fmt.Errorf("the runtime can't wait for its calls: %w", unix.ENOSPC)
+	}
+	return f, nil
 }
 
 // abandoned waits for the child to be past execve or dead, and reports whether it is neither,

@@ -122,7 +122,7 @@ func timeout() (func() error, error) {
 
 func terminal() (func() error, error) {
 	return func() error {
-		c := exec.Command("/bin/echo", "hello")
+		c := exec.Command("/bin/sh", "-c", "sleep .05; echo hello") // a reader has to wait
 		c.PTY = &exec.PTY{}
 		if err := c.Start(); err != nil {
 			return err

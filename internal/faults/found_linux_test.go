@@ -16,10 +16,11 @@ func TestFound(t *testing.T) {
 		nr    int
 		errno syscall.Errno
 	}{
-		{"anything: canceled", unix.SYS_READ, unix.ENOMEM}, // a child that had not come to execve was taken for a program
-		{"anything: canceled", unix.SYS_KILL, unix.EINVAL}, // nobody killed the child
-		{"anything: output", unix.SYS_WAITID, unix.EINVAL}, // nobody reaped the child
-		{"nothing: listener", unix.SYS_PRCTL, unix.EMFILE}, // a probe has cleared this process's dumpable flag
+		{"anything: canceled", unix.SYS_READ, unix.ENOMEM},     // a child that had not come to execve was taken for a program
+		{"anything: canceled", unix.SYS_KILL, unix.EINVAL},     // nobody killed the child
+		{"anything: output", unix.SYS_WAITID, unix.EINVAL},     // nobody reaped the child
+		{"nothing: listener", unix.SYS_PRCTL, unix.EMFILE},     // a probe has cleared this process's dumpable flag
+		{"nothing: terminal", unix.SYS_EPOLL_CTL, unix.ENOMEM}, // the poller had not taken the terminal, which did not block
 	} {
 		faults := 0
 		for try := 0; faults == 0 && try < 20; try++ { // on a busy machine a context may end before the call

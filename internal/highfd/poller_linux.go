@@ -1,6 +1,7 @@
 package highfd
 
 import (
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,6 +31,19 @@ func SettlePoller() bool {
 		poller.settled.Store(settlePoller())
 	}
 	return poller.settled.Load()
+}
+
+// Pollable reports whether the runtime's poller has a file.
+func Pollable(f *os.File) bool { return f.SetDeadline(time.Time{}) == nil }
+
+// NewFile makes a file of a descriptor that doesn't block, so that a goroutine can wait for it
+// in the poller. Where the poller can't have it, it blocks, and a thread waits.
+func NewFile(fd int, name string) *os.File {
+	f := os.NewFile(uintptr(fd), name)
+	for tries := 3; tries > 0 && !Pollable(f) && unix.SetNonblock(fd, false) != nil; {
+		tries--
+	}
+	return f
 }
 
 // pollerFiles is how many descriptors the runtime's poller takes.
