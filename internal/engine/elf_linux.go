@@ -1,4 +1,4 @@
-//go:build (386 || amd64 || arm || arm64 || loong64 || riscv64) && !android
+//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64) && !android
 
 package engine
 
@@ -72,6 +72,8 @@ func natives() [2]uint16 {
 		return [2]uint16{183, 40}
 	case "loong64":
 		return [2]uint16{258, 258}
+	case "ppc64le":
+		return [2]uint16{21, 21}
 	case "riscv64":
 		return [2]uint16{243, 243} // with 64 and with 32 bits
 	}

@@ -1,4 +1,4 @@
-//go:build (386 || amd64 || arm || arm64 || loong64 || riscv64) && !android
+//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64) && !android
 
 package engine
 
@@ -175,13 +175,12 @@ func initGone() string {
 	if elsewhere, _ := kernel.ChildrenElsewhere(); !elsewhere {
 		return ""
 	}
-	const getPID = 0x8004b706 // NS_GET_PID_FROM_PIDNS, Linux 6.11
 	ns, err := highfd.Open("/proc/thread-self/ns/pid_for_children", unix.O_RDONLY, 0)
 	if err != nil {
 		return ""
 	}
 	defer unix.Close(ns)
-	pid, _, errno := unix.RawSyscall(unix.SYS_IOCTL, uintptr(ns), getPID, 1)
+	pid, _, errno := unix.RawSyscall(unix.SYS_IOCTL, uintptr(ns), unix.NS_GET_PID_FROM_PIDNS, 1) // Linux 6.11
 	if errno == 0 && !isZombie(int(pid)) {
 		return ""
 	}

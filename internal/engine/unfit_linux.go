@@ -1,4 +1,4 @@
-//go:build (386 || amd64 || arm || arm64 || loong64 || riscv64) && !android
+//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64) && !android
 
 package engine
 
@@ -46,7 +46,6 @@ func online(what, kind string) string {
 
 // notOfNamespace says of a file that it is none of a namespace, or of another kind.
 func (p *Program) notOfNamespace(index int) string {
-	const getKind = 0xb703 // NS_GET_NSTYPE, Linux 4.11
 	for _, h := range p.files {
 		if h.step != plan.StepSetns || h.index != index {
 			continue
@@ -58,7 +57,7 @@ func (p *Program) notOfNamespace(index int) string {
 		if fs.Type != unix.NSFS_MAGIC {
 			return "not the file of a namespace"
 		}
-		if kind, _, errno := unix.RawSyscall(unix.SYS_IOCTL, uintptr(h.fd), getKind, 0); errno == 0 {
+		if kind, _, errno := unix.RawSyscall(unix.SYS_IOCTL, uintptr(h.fd), unix.NS_GET_NSTYPE, 0); errno == 0 {
 			return "the file is that of a namespace of another kind: " + strings.Join(flagNames(uint64(kind)), "")
 		}
 	}

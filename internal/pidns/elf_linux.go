@@ -1,4 +1,4 @@
-//go:build (386 || amd64 || arm || arm64 || loong64 || riscv64) && !android
+//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64) && !android
 
 package pidns
 
@@ -39,10 +39,11 @@ const (
 )
 
 // machine is the value of e_machine for this architecture.
-var machine = map[string]uint16{"386": 3, "amd64": 62, "arm": 40, "arm64": 183, "loong64": 258, "riscv64": 243}[runtime.GOARCH]
+var machine = map[string]uint16{"386": 3, "amd64": 62, "arm": 40, "arm64": 183, "loong64": 258, "ppc64le": 21, "riscv64": 243}[runtime.GOARCH]
 
-// fileFlags are those of the file: a kernel for arm64 wants to know of the EABI, version 5.
-var fileFlags = map[string]uint32{"arm": 0x05000000}[runtime.GOARCH]
+// fileFlags are those of the file: a kernel for arm64 wants to know of the EABI, version 5, and one
+// for ppc64le of the ABI whose entry point is no descriptor of a function, version 2.
+var fileFlags = map[string]uint32{"arm": 0x05000000, "ppc64le": 2}[runtime.GOARCH]
 
 // image makes a static program of code that starts with its first byte: one segment of
 // memory holds the headers and the code, and nothing of it can be written. The stack can't

@@ -1,4 +1,4 @@
-//go:build (386 || amd64 || arm || arm64 || loong64 || riscv64) && !android
+//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64) && !android
 
 package pidns
 
@@ -16,17 +16,14 @@ import (
 // A member whose namespaces this process may not see has changed its ids, or its program
 // may not be read. It is a member all the same.
 
-// getTgidInNamespace is NS_GET_TGID_IN_PIDNS, of Linux 6.12: it needs no privilege.
-const getTgidInNamespace = 0x8004b709
-
-// knows asks the kernel whether a process has a number in the namespace. The number in
-// /proc must be one that this process knows.
+// knows asks the kernel whether a process has a number in the namespace, which needs Linux 6.12
+// and no privilege. The number in /proc must be one that this process knows.
 func (s *search) knows(name string) (in, known bool) {
 	pid, err := strconv.Atoi(name)
 	if err != nil || !kernel.OurIDs() {
 		return false, false
 	}
-	switch unix.IoctlSetInt(s.fd, getTgidInNamespace, pid) {
+	switch unix.IoctlSetInt(s.fd, unix.NS_GET_TGID_IN_PIDNS, pid) {
 	case nil:
 		return true, true
 	case unix.ESRCH:

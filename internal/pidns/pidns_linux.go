@@ -1,4 +1,4 @@
-//go:build (386 || amd64 || arm || arm64 || loong64 || riscv64) && !android
+//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64) && !android
 
 package pidns
 
@@ -70,13 +70,10 @@ func (n *Namespace) open() error {
 	return nil
 }
 
-// pidfdGetPIDNamespace is PIDFD_GET_PID_NAMESPACE, of Linux 6.11.
-const pidfdGetPIDNamespace = 0xff06
-
 // namespaceOf opens the pid namespace of a child: by its pidfd, or else by /proc.
 func namespaceOf(pid, pidfd int) (int, error) {
 	if pidfd >= 0 {
-		if fd, err := unix.IoctlRetInt(pidfd, pidfdGetPIDNamespace); err == nil {
+		if fd, err := unix.IoctlRetInt(pidfd, unix.PIDFD_GET_PID_NAMESPACE); err == nil { // Linux 6.11
 			return fd, nil
 		}
 		if n := kernel.NumberOfPidfd(pidfd); n > 0 {

@@ -1,4 +1,4 @@
-//go:build 386 || amd64 || arm || arm64 || loong64 || riscv64
+//go:build 386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64
 
 package raw
 
@@ -151,6 +151,19 @@ func TestCheckerRefuses(t *testing.T) {
 				"PCALAU12I $1, R13", "MOVV R4, runtime.x(SB)", "BREAK", "Unknown ALSL.D $3, R26, R28, R28", "?",
 			},
 		},
+		"ppc64le": {
+			good: []string{
+				"SC $0", "XOR R0,R0,R0", "MOVD R3,120(R15)", "MOVD R14,112(R15)", "MOVD R3,0(R19)", "BR 0x1800", "BNSO 0x1010", "MOVD 0(R15),R14",
+				"MOVD 0(R19),R10", "ADD R17,R19,R19", "RLDICR R19,$3,$60,R19", "RLDIC R3,$0,$32,R19", "ADD R15,$112,R4", "CMPU R10,R3", "ANDCC R18,$8,R10",
+			},
+			bad: []string{
+				"CALL runtime.morestack(SB)", "BL 0x1800", "BL CTR", "BR CTR", "BR LR", "RET", "BCLR 20,lt", "BR 0x3000", "BR 0xfff", "BEQ 0x3000",
+				"SC $1", "SCV $0", "MOVD R3,8(R1)", "MOVD 8(R1),R3", "MOVDU R1,-32(R1)", "ADD R1,$-32,R1", "ADD R1,$8,R3", "OR R1,R1,R3", "OR R3,R3,R1",
+				"OR R3,R3,R2", "OR R3,R3,R13", "OR R3,R3,R30", "OR R3,R3,R31", "MOVD LR,R3", "MOVD R3,CTR", "MOVD R3,0(R14)", "MOVD R3,0(R17)", "MOVD R3,8(R19)",
+				"MOVD R3,128(R15)", "MOVD R3,0(R15)", "MOVB R3,112(R15)", "MOVW R3,0(R19)", "MOVDU R3,112(R15)", "MOVD R3,(R17)(R19)", "STDCCC R3,(R15)",
+				"STQ R4,0(R19)", "FMOVD F0,0(R19)", "STXVD2X VS0,(R19)", "MOVD R3,runtime.x(SB)", "DCBZ (R15)", "TW $31,R0,R0", "TRAP", "?",
+			},
+		},
 		"riscv64": {
 			good: []string{
 				"ECALL", "MOV X10, 120(X19)", "MOV X18, 112(X19)", "MOV X10, (X23)", "JMP 1(PC)", "BLTU X6, X10, 11(PC)", "BNEZ X6, 4(PC)",
@@ -218,6 +231,15 @@ func TestCheckerWantsPlace(t *testing.T) {
 			"MOVW (R8), R12;ADD R7<<$3, R12, R7;STM [R0-R1], R7":                   false,
 			"MOVW 0x4(R8), R12;ADD R7<<$4, R12, R7;STM [R0-R1], R7":                false,
 			"MOVW 0x4(R8), R12;ADD R7<<$3, R12, R7;STM [R0-R1], R7;MOVW R0, (R7)":  false,
+		},
+		"ppc64le": {
+			"MOVHZ 8(R14),R19;RLDICR R19,$3,$60,R19;ADD R17,R19,R19;MOVD R3,0(R19)": true,
+			"MOVHZ 8(R14),R19;MOVD 0(R19),R10":                                      true,
+			"MOVD R3,0(R19)":                                                        false,
+			"RLDICR R19,$3,$60,R19;MOVD R3,0(R19)":                                  false,
+			"RLDICR R19,$4,$59,R19;ADD R17,R19,R19;MOVD R3,0(R19)":                  false,
+			"RLDICR R19,$3,$60,R19;ADD R15,R19,R19;MOVD R3,0(R19)":                  false,
+			"RLDICR R19,$3,$60,R19;ADD R17,R19,R19;ADD R9,R19,R19;MOVD R3,0(R19)":   false,
 		},
 		"riscv64": { // as loong64
 			"MOVHU 8(X18), X23;SLLI $3, X23, X23;ADD X21, X23, X23;MOV X10, (X23)": true,

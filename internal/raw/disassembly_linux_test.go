@@ -1,4 +1,4 @@
-//go:build 386 || amd64 || arm || arm64 || loong64 || riscv64
+//go:build 386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64
 
 package raw
 
@@ -97,6 +97,17 @@ var contracts = map[string]contract{
 		run:     "R24",
 		word:    8,
 		pcUnit:  4,
+	},
+	"ppc64le": {
+		syscall: "SC $0",
+		plain:   strings.Fields("MOVD MOVWZ MOVHZ MOVBZ ADD ANDCC OR XOR NEG MULLD SRAD RLDIC RLDICR"),
+		compare: strings.Fields("CMP CMPU"),
+		jumps:   strings.Fields("BR BEQ BNE BLT BNSO"),
+		stack:   regexp.MustCompile(`\b(R1|R2|R13|R30|R31|SP|LR|CTR|g)\b`), // and what is Go's or the assembler's
+		vars:    regexp.MustCompile(`^0\(R19\)$`),
+		place:   []string{"RLDICR R19, $3, $60, R19", "ADD R17, R19, R19"},
+		run:     "R15",
+		word:    8,
 	},
 	"riscv64": {
 		syscall: "ECALL",

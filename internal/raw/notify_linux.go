@@ -24,12 +24,9 @@ func _() {
 	_ = x[unsafe.Sizeof(addFD{})-24]
 }
 
-// Requests of ioctl that package unix has not for all architectures.
-const (
-	notifIDValid    = 0x40082102
-	notifIDValidOld = 0x80082102 // before Linux 5.9
-	notifAddFD      = 0x40182103
-)
+// notifIDValidOld is SECCOMP_IOCTL_NOTIF_ID_VALID before Linux 5.9. It had the bits for the other
+// direction, which are 1<<30 and 1<<31 on each architecture.
+const notifIDValidOld = unix.SECCOMP_IOCTL_NOTIF_ID_VALID ^ 0xc0000000
 
 // NotifyReady waits for a time until a call waits at a listener. over is true if there is
 // none and no process has the filter any more; Linux 5.9.
@@ -56,7 +53,7 @@ func NotifyAnswer(fd int, a Answer) syscall.Errno {
 
 // NotifyWaits reports whether a call still waits: SECCOMP_IOCTL_NOTIF_ID_VALID.
 func NotifyWaits(fd int, id uint64) syscall.Errno {
-	errno := notifyIoctl(fd, notifIDValid, unsafe.Pointer(&id))
+	errno := notifyIoctl(fd, unix.SECCOMP_IOCTL_NOTIF_ID_VALID, unsafe.Pointer(&id))
 	if errno == unix.EINVAL {
 		errno = notifyIoctl(fd, notifIDValidOld, unsafe.Pointer(&id))
 	}
@@ -74,7 +71,7 @@ func NotifyAddFD(fd int, id uint64, src int, closeOnExec, send bool) (int, sysca
 		a.flags = unix.SECCOMP_ADDFD_FLAG_SEND
 	}
 	for {
-		n, _, errno := syscall.Syscall(unix.SYS_IOCTL, uintptr(fd), notifAddFD, uintptr(unsafe.Pointer(&a)))
+		n, _, errno := syscall.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SECCOMP_IOCTL_NOTIF_ADDFD, uintptr(unsafe.Pointer(&a)))
 		if errno != unix.EINTR {
 			return int(n), errno
 		}

@@ -70,6 +70,13 @@ func Code(arch string, status int) ([]byte, error) {
 			0x002b0000,                      // syscall 0
 			0x002a0000,                      // break 0
 		), nil
+	case "ppc64le":
+		return words(
+			0x38600000|uint32(status), // li r3, status
+			0x38000000|234,            // li r0, SYS_exit_group
+			0x44000002,                // sc
+			0x7fe00008,                // trap
+		), nil
 	case "riscv64":
 		return words(
 			0x13|10<<7|uint32(status)<<20, // li a0, status
@@ -90,6 +97,7 @@ var waiters = map[string][]byte{
 	// mov x8, SYS_ppoll; svc 0; b to the start; the arguments are zero at first
 	"arm64":   {0x28, 0x09, 0x80, 0xd2, 0x01, 0, 0, 0xd4, 0xfe, 0xff, 0xff, 0x17},
 	"loong64": words(0x02c00000|11|73<<10, 0x002b0000, 0x53fffbff), // li.d a7, SYS_ppoll; syscall 0; b to the start
+	"ppc64le": words(0x38000000|29, 0x44000002, 0x4bfffff8),        // li r0, SYS_pause; sc; b to the start
 	"riscv64": words(0x13|17<<7|73<<20, 0x73, 0xff9ff06f),          // li a7, SYS_ppoll; ecall; j to the start
 }
 
@@ -112,11 +120,12 @@ func words(w ...uint32) []byte {
 }
 
 var machines = map[string]elf.Machine{
-	"386": elf.EM_386, "amd64": elf.EM_X86_64, "arm": elf.EM_ARM, "arm64": elf.EM_AARCH64, "loong64": elf.EM_LOONGARCH, "riscv64": elf.EM_RISCV,
+	"386": elf.EM_386, "amd64": elf.EM_X86_64, "arm": elf.EM_ARM, "arm64": elf.EM_AARCH64, "loong64": elf.EM_LOONGARCH, "ppc64le": elf.EM_PPC64, "riscv64": elf.EM_RISCV,
 }
 
-// flags of a file, where it must have some: kernels for arm64 want to know of the EABI, version 5.
-var flags = map[string]uint32{"arm": 0x05000000}
+// flags of a file, where it must have some: kernels for arm64 want to know of the EABI, version 5, and
+// those for ppc64le of the ABI whose entry point is no descriptor of a function, version 2.
+var flags = map[string]uint32{"arm": 0x05000000, "ppc64le": 2}
 
 const (
 	loadAt   = 0x400000
@@ -211,7 +220,7 @@ func headers(arch string, entry uint64, p elf.ProgHeader) []byte {
 	put(elf.Header64{
 		Ident: ident(elf.ELFCLASS64),
 		Type:  uint16(elf.ET_EXEC), Machine: uint16(machines[arch]), Version: uint32(elf.EV_CURRENT),
-		Entry: entry, Phoff: header64, Ehsize: header64, Phentsize: prog64, Phnum: 1,
+		Entry: entry, Phoff: header64, Flags: flags[arch], Ehsize: header64, Phentsize: prog64, Phnum: 1,
 	})
 	put(elf.Prog64{
 		Type: uint32(p.Type), Flags: uint32(p.Flags), Off: p.Off, Vaddr: p.Vaddr, Paddr: p.Paddr,
