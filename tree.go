@@ -58,7 +58,8 @@ type Limits struct {
 // and the control group, and says who is in the way. It matches EBUSY if the control
 // group has processes of its own, so that the controller can't be switched on for those
 // below it; fs.ErrPermission, EROFS or [errors.ErrUnsupported] if the controller is not
-// delegated to this process; and syscall.EINVAL if the kernel refuses the value.
+// delegated to this process; syscall.EINVAL if the kernel refuses the value; and what failed
+// otherwise, such as syscall.EMFILE.
 type TreeLimitError = cgroup.LimitError
 
 // Tree holds children and all their descendants together, so that they can be signalled,

@@ -7,8 +7,8 @@ import "strings"
 // LimitError says why a limit of a tree can't be set. It matches Err: EBUSY where a
 // controller can't be switched on because the parent cgroup has processes of its own,
 // EACCES, EPERM or EROFS where that is not allowed, [errors.ErrUnsupported] where the
-// cgroup has no such controller or the kernel no such file, and EINVAL for a value that
-// makes no sense.
+// cgroup has no such controller or the kernel no such file, EINVAL for a value that
+// makes no sense, and what failed otherwise, such as EMFILE.
 type LimitError struct {
 	File       string // such as "memory.max"
 	Controller string // such as "memory"

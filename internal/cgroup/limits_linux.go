@@ -73,7 +73,11 @@ func (g *Group) set(s Setting) error {
 func parentFor(settings []Setting) (string, error) {
 	own, err := findParent()
 	if err != nil {
-		return "", &LimitError{File: settings[0].File, Controller: settings[0].controller(), Why: err.Error(), Err: errors.ErrUnsupported}
+		e := &LimitError{File: settings[0].File, Controller: settings[0].controller(), Err: err}
+		if errors.Is(err, fs.ErrNotExist) {
+			e.Why, e.Err = err.Error(), errors.ErrUnsupported
+		}
+		return "", e
 	}
 	parents := []string{own}
 	if up := filepath.Dir(own); isLeaf(own) || isDelegated(up) {
@@ -109,16 +113,27 @@ func isDelegated(dir string) bool {
 }
 
 // list is what a file of names has.
-func list(dir, file string) []string {
-	text, _ := highfd.ReadFile(filepath.Join(dir, file))
-	return strings.Fields(string(text))
+func list(dir, file string) ([]string, error) {
+	text, err := highfd.ReadFile(filepath.Join(dir, file))
+	return strings.Fields(string(text)), err
+}
+
+// controllersOf are what a cgroup has, and which of that are on for groups below it.
+func controllersOf(dir string) (has, on []string, err error) {
+	if has, err = list(dir, "cgroup.controllers"); err == nil {
+		on, err = list(dir, "cgroup.subtree_control")
+	}
+	return has, on, err
 }
 
 // enable has controllers be on for groups below a cgroup.
 func enable(dir string, settings []Setting) error {
-	has, on := list(dir, "cgroup.controllers"), list(dir, "cgroup.subtree_control")
+	has, on, err := controllersOf(dir)
 	for _, s := range settings {
 		name := s.controller()
+		if err != nil {
+			return &LimitError{File: s.File, Controller: name, Dir: dir, Err: err}
+		}
 		if slices.Contains(on, name) {
 			continue
 		}
@@ -169,7 +184,7 @@ const maxNamed = 3
 // who names some of the processes of a cgroup.
 func who(dir string) string {
 	var names []string
-	pids := list(dir, "cgroup.procs")
+	pids, _ := list(dir, "cgroup.procs")
 	for _, pid := range pids[:min(len(pids), maxNamed)] {
 		name := "a process of another pid namespace"
 		if pid != "0" {
@@ -210,7 +225,10 @@ func Delegate() error {
 
 // enableAll switches on what there is.
 func enableAll(dir string) error {
-	has := list(dir, "cgroup.controllers")
+	has, err := list(dir, "cgroup.controllers")
+	if err != nil {
+		return err
+	}
 	var settings []Setting
 	for _, name := range Controllers {
 		if slices.Contains(has, name) {
@@ -232,9 +250,9 @@ func moveAll(from, to string) error {
 	defer unix.Close(fd)
 	self := fmt.Sprint(os.Getpid())
 	for range maxMoves {
-		pids := list(from, "cgroup.procs")
-		if len(pids) == 0 {
-			return nil
+		pids, err := list(from, "cgroup.procs")
+		if err != nil || len(pids) == 0 {
+			return err
 		}
 		if i := slices.Index(pids, self); i >= 0 {
 			pids = append(slices.Delete(pids, i, i+1), self)
@@ -267,10 +285,15 @@ func Prospect() (usable []string, dir, why string) {
 	if up := filepath.Dir(own); isLeaf(own) || isDelegated(up) {
 		dir = up
 	}
-	has, on := list(dir, "cgroup.controllers"), list(dir, "cgroup.subtree_control")
+	has, on, err := controllersOf(dir)
+	if err != nil {
+		return nil, dir, err.Error()
+	}
 	free := unix.Faccessat(unix.AT_FDCWD, filepath.Join(dir, "cgroup.subtree_control"), unix.W_OK, unix.AT_EACCESS)
-	if _, err := os.Stat(filepath.Join(dir, "cgroup.type")); free == nil && err == nil && len(list(dir, "cgroup.procs")) > 0 {
-		free = unix.EBUSY
+	if _, err := os.Stat(filepath.Join(dir, "cgroup.type")); free == nil && err == nil {
+		if pids, _ := list(dir, "cgroup.procs"); len(pids) > 0 {
+			free = unix.EBUSY
+		}
 	}
 	for _, name := range Controllers {
 		switch {
