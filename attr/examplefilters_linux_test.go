@@ -1,6 +1,7 @@
-// On 386 the programs of the examples may be for amd64, whose calls have other numbers.
+// On 386 and arm the programs of the examples may be for amd64 and arm64, whose calls have other
+// numbers.
 
-//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64) && !386 && !android && !spawn_forkexec
+//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64) && !386 && !arm && !android && !spawn_forkexec
 
 package attr_test
 
@@ -24,7 +25,7 @@ func init() { testenv.OmitExample("ExampleSeccompListener", spawntest.LacksListe
 // is not permitted.
 func ExampleSeccompListener() {
 	arch := map[string]uint32{
-		"amd64": unix.AUDIT_ARCH_X86_64, "arm": unix.AUDIT_ARCH_ARM, "arm64": unix.AUDIT_ARCH_AARCH64,
+		"amd64": unix.AUDIT_ARCH_X86_64, "arm64": unix.AUDIT_ARCH_AARCH64,
 		"loong64": unix.AUDIT_ARCH_LOONGARCH64, "ppc64le": unix.AUDIT_ARCH_PPC64LE, "riscv64": unix.AUDIT_ARCH_RISCV64,
 	}[runtime.GOARCH]
 	filter := []attr.SockFilter{
@@ -70,7 +71,7 @@ func Example_sandbox() {
 	}
 	defer rules.Close()
 	arch := map[string]uint32{
-		"amd64": unix.AUDIT_ARCH_X86_64, "arm": unix.AUDIT_ARCH_ARM, "arm64": unix.AUDIT_ARCH_AARCH64,
+		"amd64": unix.AUDIT_ARCH_X86_64, "arm64": unix.AUDIT_ARCH_AARCH64,
 		"loong64": unix.AUDIT_ARCH_LOONGARCH64, "ppc64le": unix.AUDIT_ARCH_PPC64LE, "riscv64": unix.AUDIT_ARCH_RISCV64,
 	}[runtime.GOARCH]
 	const x32 = 0x40000000
