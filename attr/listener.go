@@ -46,6 +46,8 @@ import (
 // A start fails with the step seccomp if its listener can't be taken. The error is EPERM if
 // this process may not trace the child. It is EBUSY if this process has a filter with a
 // listener itself. It is EMFILE if [NoFile] leaves no number for the listener in the child.
+// It is ENOSPC if the runtime's poller can't have the listener, as at the limit
+// /proc/sys/fs/epoll/max_user_watches.
 //
 // Linux 5.6. Privilege: permission to trace the child. CAP_SYS_PTRACE is needed if the child
 // changes its ids or capabilities, or is in a new user namespace. See seccomp_unotify(2).

@@ -145,7 +145,7 @@ func (a *attempt) leaveThreads() error {
 	}
 	return &plan.Error{
 		Part: plan.PartStart, Step: plan.StepFileTable, Index: -1, Err: err,
-		Hint: "without a child, needs unshare or close_range, and both are refused",
+		Hint: "without a child, needs unshare or close_range, and both have failed",
 	}
 }
 
