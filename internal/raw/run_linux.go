@@ -327,7 +327,7 @@ func (r *Run) clone3(c Clone) {
 
 // legacy prepares clone(2), which has one place for either the pidfd or the pid.
 // That of what the child stores when it first runs, or the kernel clears when it no
-// longer shares memory, is the fourth argument on amd64, loong64 and ppc64le, else the fifth;
+// longer shares memory, is the fourth argument on amd64 and loong64, else the fifth;
 // the other of the two is unused.
 func (r *Run) legacy(c Clone) {
 	id, word := &r.pidfd, &r.shares
