@@ -1,3 +1,5 @@
+//go:build 386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64
+
 package plan
 
 import "golang.org/x/sys/unix"
