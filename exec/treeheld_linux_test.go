@@ -88,7 +88,7 @@ func needNamespaces(t *testing.T, flags uint) {
 	c := exec.Command("true")
 	c.Attr = attr.List{attr.Namespaces{Flags: flags}}
 	if err := c.Run(); err != nil {
-		testenv.Skip(t, fmt.Sprintf("no namespaces %#x: %v", flags, err))
+		testenv.SkipNamespaces(t, flags, err)
 	}
 }
 

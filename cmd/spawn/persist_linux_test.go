@@ -59,9 +59,7 @@ func TestPersist(t *testing.T) {
 func TestPersistTakenBack(t *testing.T) {
 	needEngine(t, "--stopped")
 	testenv.NeedRoot(t)
-	if r := try(t, "--new", "uts,ipc", "true"); r.status != 0 {
-		testenv.Skip(t, "no namespaces")
-	}
+	needNamespaces(t, "uts,ipc")
 	dir := t.TempDir()
 	one, other, began := writeFile(t, filepath.Join(dir, "one"), "", 0o644), writeFile(t, filepath.Join(dir, "other"), "", 0o644), filepath.Join(dir, "began")
 	before := testenv.Mounts(t)

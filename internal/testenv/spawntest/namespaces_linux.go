@@ -4,7 +4,6 @@ package spawntest
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -28,7 +27,7 @@ var NamespaceKinds = map[string]uint{
 func NeedNamespaces(t testing.TB, flags uint) {
 	t.Helper()
 	if err := makeNamespaces(flags); err != nil {
-		testenv.Skip(t, fmt.Sprintf("no namespaces %#x: %v", flags, err))
+		testenv.SkipNamespaces(t, flags, err)
 	}
 }
 
