@@ -19,9 +19,14 @@ import (
 func withInit(t *testing.T, flags ...string) []string {
 	t.Helper()
 	needEngine(t, "--new", "pid", "--init")
-	line := inside(t, "pid,mount", append([]string{"--init"}, flags...)...)
+	testenv.NeedCall(t, "execveat", unix.SYS_EXECVEAT)
+	line := slices.Clip(inside(t, "pid,mount", "--init"))
 	if r := try(t, append(line, "true")...); r.status != 0 {
-		testenv.Skip(t, "no pid namespaces: "+r.errOut)
+		skipNamespaces(t, line[1], r)
+	}
+	line = slices.Concat(line, flags)
+	if r := try(t, append(line, "true")...); r.status != 0 {
+		testenv.Skip(t, "no mounts there: "+r.errOut)
 	}
 	return slices.Clip(line)
 }
@@ -30,6 +35,7 @@ func withInit(t *testing.T, flags ...string) []string {
 // sent a signal.
 func TestInitReaps(t *testing.T) {
 	t.Parallel()
+	testenv.NeedCall(t, "waitid", unix.SYS_WAITID)
 	const orphan = `orphan=$(sh -c 'sleep 0.1 >/dev/null & echo $!'); while kill -0 $orphan 2>/dev/null; do sleep 0.1; done; echo reaped by $PPID`
 	if got := must(t, append(withInit(t), "sh", "-c", orphan)...); got != "reaped by 1\n" {
 		t.Errorf("got %q", got)

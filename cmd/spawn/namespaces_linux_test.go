@@ -19,16 +19,22 @@ func needNamespaces(t *testing.T, kinds string) {
 	t.Helper()
 	needEngine(t, "--new", kinds)
 	if r := try(t, "--new", kinds, "true"); r.status != 0 {
-		list, err := parseNamespaces(namespaces)(kinds)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var flags uint
-		for _, flag := range list {
-			flags |= flag
-		}
-		testenv.SkipNamespaces(t, flags, r.errOut)
+		skipNamespaces(t, kinds, r)
 	}
+}
+
+// skipNamespaces skips what has not made namespaces.
+func skipNamespaces(t *testing.T, kinds string, r result) {
+	t.Helper()
+	list, err := parseNamespaces(namespaces)(kinds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var flags uint
+	for _, flag := range list {
+		flags |= flag
+	}
+	testenv.SkipNamespaces(t, flags, r.errOut)
 }
 
 // inside are flags for namespaces in which one is root, whoever one is.
