@@ -108,6 +108,10 @@ func ownFilter(text string) attr.Seccomp {
 	const number, pointer, args = 0, 8, 16
 	list := []attr.SockFilter{load(pointer + 4), spawntest.BPF(unix.BPF_JMP|unix.BPF_JGT|unix.BPF_K, 0, 1, ownHigh()), result(unix.SECCOMP_RET_ALLOW)}
 	for _, w := range words[1:] {
+		if w == "close_range/UNSHARE" {
+			list = append(list, load(number), unless(unix.SYS_CLOSE_RANGE, 3), load(args+16), unless(unix.CLOSE_RANGE_UNSHARE, 1), result(action))
+			continue
+		}
 		if w == "sched_yield" {
 			list = append(list, load(number), unless(unix.SYS_SCHED_YIELD, 13))
 			for i := range uint32(6) {
@@ -204,6 +208,7 @@ func TestFiltersAfterFirst(t *testing.T) {
 		"signal": {"ENOSYS pidfd_send_signal"}, "not signal": {"EPERM pidfd_send_signal"}, "all": {"ENOSYS " + all},
 		"one by one": {"EPERM ioctl", "EPERM clone3", "ENOSYS close_range", "EPERM pidfd_send_signal", "ENOSYS waitid"},
 		"kills":      {"process clone3 close_range waitid pidfd_send_signal"},
+		"flag":       {"ENOSYS close_range/UNSHARE"}, "not flag": {"EPERM close_range/UNSHARE"}, "kills flag": {"process close_range/UNSHARE"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

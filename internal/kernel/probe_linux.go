@@ -53,10 +53,10 @@ func probe() *Findings {
 		if kills[raw.Clone3] && !c.legacy {
 			continue
 		}
-		got, errno := probeClone(c.legacy, c.flags, kills)
+		got, errno := probeClone(c.legacy, c.flags, kills, closeRange)
 		if errno == 0 {
 			f.Features = got
-			f.Clone3, f.CloseRange = !c.legacy, closeRange
+			f.Clone3 = !c.legacy
 			break
 		}
 		if c.flags != 0 && (errno == unix.EMFILE || errno == unix.ENFILE) {
@@ -79,12 +79,16 @@ func (f *Findings) guessed(why syscall.Errno) *Findings {
 }
 
 // probeClone tries to make a child; the error is why the call is refused. A
-// program that counts its children's ends is not told of this one.
-func probeClone(legacy bool, flags uint64, kills killers) (f Features, errno syscall.Errno) {
+// program that counts its children's ends is not told of this one. closeRange is whether
+// close_range without flags is there; the child, whose table is its own, tries the flag.
+func probeClone(legacy bool, flags uint64, kills killers, closeRange bool) (f Features, errno syscall.Errno) {
 	var b raw.Builder
-	v := b.Var()
+	v, unshared := b.Var(), b.Var()
 	b.Step(raw.Step{Name: "probe", Index: -1})
 	b.Call(0, raw.Getpgid, raw.Int(0)).Keep(v)
+	if closeRange {
+		b.Call(0, raw.CloseRange, raw.Int(noFD), raw.Int(noFD), raw.Int(unix.CLOSE_RANGE_UNSHARE)).Ignore().KeepError(unshared)
+	}
 	b.Call(0, raw.ExitGroup, raw.Int(0))
 	r := raw.NewRun(b.Build())
 	defer r.Free()
@@ -99,6 +103,7 @@ func probeClone(legacy bool, flags uint64, kills killers) (f Features, errno sys
 		return Features{}, errno
 	}
 	f.SharedMemory = r.Get(v) != unset
+	f.CloseRange = closeRange && (!f.SharedMemory || r.Get(unshared) == 0)
 	f.ExecSeen = !unmarked(pid, PublishTime)
 	fd := r.Pidfd()
 	byPidfd := fd >= 0 && !kills[raw.SysWaitid] && probeWait(unix.P_PIDFD, fd)
@@ -199,7 +204,7 @@ var guarded = []struct {
 	{raw.Prctl, []raw.Arg{raw.Int(unix.PR_SET_DUMPABLE), raw.Int(0), raw.Int(0), raw.Int(0), raw.Int(0)}}, // for no core
 	{raw.SysWaitid, []raw.Arg{raw.Int(unix.P_PIDFD), raw.Int(-1), raw.Int(0), raw.Int(unix.WEXITED | unix.WNOHANG), raw.Int(0)}},
 	{raw.SysWait4, []raw.Arg{raw.Int(-1), raw.Int(0), raw.Int(unix.WNOHANG), raw.Int(0)}},
-	{raw.CloseRange, []raw.Arg{raw.Int(noFD), raw.Int(noFD), raw.Int(0)}},
+	{raw.CloseRange, []raw.Arg{raw.Int(noFD), raw.Int(noFD), raw.Int(unix.CLOSE_RANGE_UNSHARE)}}, // each has a table of its own
 	{raw.Clone3, []raw.Arg{raw.Int(0), raw.Int(0)}},
 	{raw.PidfdSendSignal, []raw.Arg{raw.Int(-1), raw.Int(0), raw.Int(0), raw.Int(0)}},
 	{raw.Ioctl, []raw.Arg{raw.Int(-1), raw.Int(unix.PIDFD_GET_INFO), raw.Int(0)}},
