@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -16,6 +17,7 @@ import (
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/internal/pidns"
+	"github.com/safespawn/spawn/internal/raw/rawtest"
 	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
@@ -155,3 +157,36 @@ func TestListenerOfTheDead(t *testing.T) {
 		testenv.CheckFDs(t, before)
 	})
 }
+
+// TestListenerUnpolled wants a start to fail, and nothing to stay, where the runtime's poller
+// can't have the listener.
+func TestListenerUnpolled(t *testing.T) {
+	spawntest.NeedListener(t)
+	spawntest.Succeeds(t, spawntest.Helper(t, "listener unpolled", spawntest.Exits(t, 7).Path))
+}
+
+var _ = testenv.RegisterHelper("listener unpolled", func(args []string) int {
+	runtime.LockOSThread() // prctl and the filter are of one thread
+	r, w, err := os.Pipe() // the poller is there from now on
+	if err != nil {
+		return testenv.Status(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	var list []unix.SockFilter
+	for _, x := range spawntest.Refuse(unix.ENOMEM, unix.SYS_EPOLL_CTL).Filter {
+		list = append(list, unix.SockFilter(x))
+	}
+	if err := errors.Join(unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), rawtest.AddFilterToAll(list)); err != nil {
+		return testenv.Status(err)
+	}
+	var l attr.SeccompListener
+	_, err = spawn.Start(context.Background(), &spawn.Spec{Path: args[0], Attr: spawntest.Notify(&l, unix.SYS_MKDIRAT)})
+	if !errors.Is(err, unix.ENOSPC) {
+		return testenv.Status(fmt.Errorf("Start: %w", err))
+	}
+	if _, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); err != unix.ECHILD {
+		return testenv.Status(fmt.Errorf("a child is left: %w", err))
+	}
+	return 0
+})
