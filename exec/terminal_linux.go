@@ -8,7 +8,6 @@ import (
 	"os"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -26,18 +25,18 @@ type terminal struct {
 
 	asks bool // the child is in the background until it reads or sets the terminal
 
-	mu   sync.Mutex
-	over bool
 	lent int // the group of a child that has got it, among borrowers
-	done chan struct{}
+	over bool
+	done chan struct{} // closed when it is over
 }
 
-// borrowers are the groups of children that are in the foreground. beginners is how many
-// may be there already, and are not among borrowers yet.
-var (
-	borrowers sync.Map
-	beginners atomic.Int32
-)
+// foreground is for all terminals. It is locked from the question which group is in the
+// foreground until another one is there, for two children not to be given it at once.
+var foreground struct {
+	sync.Mutex
+	borrowers map[int]bool // groups of children that have got it
+	beginning bool         // a child may be there already that is not among borrowers yet
+}
 
 // controlling is this process's controlling terminal, for a child that does not have it
 // as its Stdin: nobody knows whether it will read it. It is nil where there is none.
@@ -50,11 +49,18 @@ func controlling() *terminal {
 	return &terminal{file: os.NewFile(uintptr(fd), name), own: unix.Getpgrp(), asks: true, done: make(chan struct{})}
 }
 
-// foregroundOf is the terminal that a child is to read from; nil if it is another
-// file, or this process is not in the foreground itself.
+// foregroundOf is the terminal that a child is to read from, and to begin in the foreground
+// of, until begun; nil if it is another file, or this process is not there itself. Of
+// children that are started at once only one begins there: a read that has begun goes on
+// when its process is in the background.
 func foregroundOf(stdin io.Reader) *terminal {
 	in, ok := stdin.(*os.File)
 	if !ok {
+		return nil
+	}
+	foreground.Lock()
+	defer foreground.Unlock()
+	if foreground.beginning {
 		return nil
 	}
 	own, fd := unix.Getpgrp(), -1
@@ -69,6 +75,7 @@ func foregroundOf(stdin io.Reader) *terminal {
 	if err != nil {
 		return nil
 	}
+	foreground.beginning = true
 	return &terminal{file: os.NewFile(uintptr(fd), in.Name()), own: own, done: make(chan struct{})}
 }
 
@@ -92,7 +99,7 @@ func (t *tree) lend() {
 			return // it was reaped
 		}
 		pid := t.proc.Pid()
-		if signal == 0 || t.tty.asks && !t.answer(signal, pid) {
+		if signal == 0 || !t.answer(signal, pid) {
 			continue
 		}
 		t.tty.set(pid, t.tty.own)
@@ -107,25 +114,20 @@ func (t *tree) lend() {
 // process has it. It returns true where this process is to stop, too: the child had the
 // terminal, or the shell has it.
 func (t *tree) answer(signal unix.Signal, pid int) bool {
-	tty := t.tty
-	now := 0
-	_ = highfd.WithNumber(tty.file, func(fd int) (err error) { // else it is gone
-		now, err = unix.IoctlGetInt(fd, unix.TIOCGPGRP)
-		return err
-	})
-	if beginners.Load() > 0 {
-		return false // now may be its group; one looks again
-	}
-	_, borrowed := borrowers.Load(now)
+	foreground.Lock()
+	defer foreground.Unlock()
+	now, err := t.tty.group()
 	switch {
+	case foreground.beginning:
+		return false // now may be its group; one looks again
 	case now == pid:
 		return true
-	case signal == unix.SIGTSTP, now <= 0:
+	case signal == unix.SIGTSTP, now <= 0, err != nil:
 		return false
-	case now != tty.own && spawntree.GroupAlive(now):
-		return !borrowed // else it has to wait
+	case now != t.tty.own && spawntree.GroupAlive(now):
+		return !foreground.borrowers[now] // else it has to wait
 	}
-	tty.set(tty.own, pid)
+	t.tty.put(pid)
 	_ = t.lead.SignalGroup(unix.SIGCONT) // it may have been killed
 	return false
 }
@@ -153,47 +155,57 @@ func (t *tree) stopped() (unix.Signal, error) {
 	return 0, nil
 }
 
-// begin is for a child that begins in the foreground, before it is started.
-func (t *terminal) begin() {
-	if t != nil && !t.asks {
-		beginners.Add(1)
-	}
-}
-
-// begun is for the group of that child, which is 0 if there is none.
+// begun is for the group of a child that begins in the foreground, which is 0 if there
+// is none.
 func (t *terminal) begun(group int) {
 	if t == nil || t.asks {
 		return
 	}
-	defer beginners.Add(-1)
-	if group == 0 {
-		return
+	foreground.Lock()
+	defer foreground.Unlock()
+	foreground.beginning = false
+	if group != 0 {
+		t.borrow(group)
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	borrowers.Store(group, nil)
-	t.lent = group
 }
 
 // set puts a process group into the foreground, if another one is there, or one
 // whose processes are dead. It does nothing where the terminal is gone.
 func (t *terminal) set(from, to int) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.over {
-		return
+	foreground.Lock()
+	defer foreground.Unlock()
+	now, err := t.group()
+	if err == nil && now != to && (now == from || !spawntree.GroupAlive(now)) {
+		t.put(to)
 	}
-	_ = highfd.WithNumber(t.file, func(fd int) error {
-		now, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP)
-		if err == nil && now != to && (now == from || !spawntree.GroupAlive(now)) {
-			err = fromBackground(func() error { return unix.IoctlSetPointerInt(fd, unix.TIOCSPGRP, to) })
-			if err == nil && to != t.own {
-				borrowers.Store(to, nil)
-				t.lent = to
-			}
-		}
+}
+
+// group is the process group in the foreground. It fails where the terminal is gone.
+func (t *terminal) group() (now int, err error) {
+	err = highfd.WithNumber(t.file, func(fd int) (err error) {
+		now, err = unix.IoctlGetInt(fd, unix.TIOCGPGRP)
 		return err
 	})
+	return now, err
+}
+
+// put puts a process group into the foreground, which is locked.
+func (t *terminal) put(group int) {
+	err := highfd.WithNumber(t.file, func(fd int) error {
+		return fromBackground(func() error { return unix.IoctlSetPointerInt(fd, unix.TIOCSPGRP, group) })
+	})
+	if err == nil && group != t.own {
+		t.borrow(group)
+	}
+}
+
+// borrow notes the group of a child that is in the foreground, which is locked.
+func (t *terminal) borrow(group int) {
+	if foreground.borrowers == nil {
+		foreground.borrowers = make(map[int]bool)
+	}
+	foreground.borrowers[group] = true
+	t.lent = group
 }
 
 // fromBackground calls f in a thread that SIGTTOU doesn't stop.
@@ -218,22 +230,22 @@ func (t *terminal) takeBack() {
 	if t == nil {
 		return
 	}
-	if t.hasLent() || !t.asks {
+	if !t.asks || t.hasLent() {
 		t.set(0, t.own)
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	borrowers.Delete(t.lent)
+	foreground.Lock()
+	defer foreground.Unlock()
+	delete(foreground.borrowers, t.lent)
 	if !t.over {
 		t.over = true
-		close(t.done)
 		t.file.Close()
+		close(t.done)
 	}
 }
 
 // hasLent reports whether the child has got the terminal.
 func (t *terminal) hasLent() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	foreground.Lock()
+	defer foreground.Unlock()
 	return t.lent != 0
 }

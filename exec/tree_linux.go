@@ -43,7 +43,6 @@ func (c *Cmd) startTree(ctx context.Context, s *spawn.Spec) (*spawn.Process, *tr
 			return nil, nil, &spawn.Error{Path: s.Path, Part: spawn.PartStart, Step: spawn.StepTree, Index: -1, Err: notHeld(loose)}
 		}
 		s.Attr = t.join(list, c.Stdin)
-		t.tty.begin()
 		proc, err := spawn.Start(ctx, s)
 		if err == nil {
 			t.tty.begun(proc.Pid())

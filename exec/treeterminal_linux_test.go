@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -29,6 +32,7 @@ func init() {
 	testenv.RegisterHelper("shell", shell)
 	testenv.RegisterHelper("asks terminal", asksTerminal)
 	testenv.RegisterHelper("asks beside", asksBeside)
+	testenv.RegisterHelper("begin together", beginTogether)
 	testenv.RegisterHelper("watching shell", watchingShell)
 }
 
@@ -159,12 +163,11 @@ func shell(args []string) int {
 
 // asksTerminal runs trees without a control group, at once, that open the terminal, which
 // is not their Stdin.
-func asksTerminal([]string) int {
+func asksTerminal(names []string) int {
 	defer exec.ForceNoCgroup()()
 	var all []*exec.Cmd
-	for _, name := range []string{"a", "b"} {
-		c := exec.Command("/bin/sh", "-c", "read x </dev/tty; echo "+name+" got $x")
-		c.Tree, c.Stdout, c.Stderr = true, os.Stdout, os.Stderr
+	for _, name := range names {
+		c := asking(name, "</dev/tty")
 		if err := c.Start(); err != nil {
 			return status(err)
 		}
@@ -176,38 +179,87 @@ func asksTerminal([]string) int {
 			return status(err)
 		}
 	}
+	return owns()
+}
+
+// asking is a tree that reads a line from the terminal, and says so.
+func asking(name, from string) *exec.Cmd {
+	c := exec.Command("/bin/sh", "-c", "read x "+from+"; echo "+name+" got $x")
+	c.Tree, c.Stdout, c.Stderr = true, os.Stdout, os.Stderr
+	return c
+}
+
+// beginTogether runs trees, at once, that would each begin in the foreground of the
+// terminal, their Stdin.
+func beginTogether(names []string) int {
+	defer exec.ForceNoCgroup()()
+	var all sync.WaitGroup
+	for _, name := range names {
+		c := asking(name, "")
+		c.Stdin = os.Stdin
+		all.Go(func() {
+			if err := c.Run(); err != nil {
+				fmt.Println(err)
+			}
+		})
+	}
+	all.Wait()
+	return owns()
+}
+
+// owns says whether this process is in the foreground of its terminal.
+func owns() int {
 	fg, err := unix.IoctlGetInt(0, unix.TIOCGPGRP)
 	fmt.Println("foreground", fg == unix.Getpgrp(), err)
 	return 0
 }
 
-// TestTreeAsksTerminal has two trees read the terminal from the background, where they
-// would be stopped for good.
+// TestTreeAsksTerminal has trees read the terminal from the background, where they
+// would be stopped for good. Each has it alone: it gets a whole line.
 func TestTreeAsksTerminal(t *testing.T) {
-	c, keyboard, out := onPTY(t, "asks terminal")
+	names := strings.Split("abcdefghij", "")
+	c, keyboard, out := onPTY(t, "asks terminal", names...)
 	mustScan(t, out, "started")
-	typeIn(t, keyboard, "one\n")
-	if !out.Scan() {
-		t.Fatal("no line")
-	}
-	first := out.Text()
-	typeIn(t, keyboard, "two\n")
-	if !out.Scan() {
-		t.Fatal("no line")
-	}
-	second := out.Text()
-	if first+second != "a got oneb got two" && first+second != "b got onea got two" {
-		t.Errorf("%q, %q", first, second)
-	}
-	mustScan(t, out, "foreground true <nil>")
+	eachGets(t, names, keyboard, out)
 	if err := c.Wait(); err != nil {
 		t.Error(err)
 	}
 }
 
-// watchingShell runs "asks beside" as a job in the foreground, and says if it stops.
-func watchingShell([]string) int {
-	job := &exec.Cmd{Path: "/proc/self/exe", Args: testenv.HelperArgs("asks beside"), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
+// TestTreesBeginTogether has trees that read the terminal, and are all started before one
+// of them has it. This process does not stop.
+func TestTreesBeginTogether(t *testing.T) {
+	names := strings.Split("abcd", "")
+	c, keyboard, out := onPTY(t, "watching shell", append([]string{"begin together"}, names...)...)
+	eachGets(t, names, keyboard, out)
+	if err := c.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// eachGets types a line for each tree.
+func eachGets(t *testing.T, names []string, keyboard io.Writer, out *bufio.Scanner) {
+	t.Helper()
+	var got []string
+	for i := range names {
+		typeIn(t, keyboard, "line\n")
+		if !out.Scan() {
+			t.Fatalf("no answer to line %d", i)
+		}
+		got = append(got, out.Text())
+	}
+	slices.Sort(got)
+	for i, name := range names {
+		if want := name + " got line"; got[i] != want {
+			t.Errorf("%q, want %q", got[i], want)
+		}
+	}
+	mustScan(t, out, "foreground true <nil>")
+}
+
+// watchingShell runs a helper as a job in the foreground, and says if it stops.
+func watchingShell(args []string) int {
+	job := &exec.Cmd{Path: "/proc/self/exe", Args: testenv.HelperArgs(args[0], args[1:]...), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
 	job.SysProcAttr = &syscall.SysProcAttr{Foreground: true, Ctty: 0}
 	if err := job.Start(); err != nil {
 		return status(err)
@@ -248,7 +300,7 @@ func asksBeside([]string) int {
 
 // TestTreeAsksBeside has a tree read the terminal while another tree has it from its start.
 func TestTreeAsksBeside(t *testing.T) {
-	c, keyboard, out := onPTY(t, "watching shell")
+	c, keyboard, out := onPTY(t, "watching shell", "asks beside")
 	mustScan(t, out, "both")
 	typeIn(t, keyboard, "one\n")
 	mustScan(t, out, "has one")
