@@ -1,8 +1,10 @@
 package testenv
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -62,6 +64,26 @@ func Mounts(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+// MountsSince are the mounts that have come, or are gone, since Mounts has returned before.
+// Those of other tests are left out, which see the same: they go away again, as do the
+// directories that they were on.
+func MountsSince(t testing.TB, before string) (changed []string) {
+	t.Helper()
+	list := func(text string) []string { return slices.Collect(strings.Lines(text)) }
+	was, is := list(before), list(Mounts(t))
+	come, gone := without(slices.Clone(is), was), without(was, is)
+	Soon(func() bool {
+		there := list(Mounts(t))
+		come = slices.DeleteFunc(come, func(mount string) bool { return !slices.Contains(there, mount) })
+		gone = slices.DeleteFunc(gone, func(mount string) bool {
+			_, err := os.Lstat(strings.Fields(mount)[4])
+			return errors.Is(err, os.ErrNotExist)
+		})
+		return len(come)+len(gone) == 0
+	})
+	return append(come, gone...)
 }
 
 // OnInitramfs reports whether the root is an initramfs, which can't be pivoted.
