@@ -7,11 +7,17 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/safespawn/spawn/internal/testenv"
 )
 
-func TestMain(m *testing.M) { testenv.Main(m, testenv.Leftovers) }
+func TestMain(m *testing.M) {
+	if leave := os.Getenv("LEAVE"); leave != "" && leave != "Late" {
+		testenv.Hasten()
+	}
+	testenv.Main(m, testenv.Leftovers)
+}
 
 var _ = testenv.RegisterHelper("args", func(args []string) int {
 	fmt.Printf("%q", args)
@@ -52,6 +58,15 @@ func TestLeaks(t *testing.T) {
 	}
 }
 
+// TestLate runs a test whose goroutine ends a little later, as on a busy machine.
+func TestLate(t *testing.T) {
+	cmd := exec.Command(testenv.Self(t), "-test.run=^TestLeave$")
+	cmd.Env = append(os.Environ(), "LEAVE=Late")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
 // TestPortrait looks after each test, by -portrait.
 func TestPortrait(t *testing.T) {
 	if runtime.GOOS != "linux" {
@@ -89,6 +104,8 @@ func TestLeave(t *testing.T) {
 		os.Setenv("LEFT", "behind")
 	case "Goroutine":
 		go func() { select {} }()
+	case "Late":
+		go time.Sleep(time.Second)
 	}
 }
 

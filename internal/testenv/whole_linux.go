@@ -208,7 +208,8 @@ func wholeChanges(without ...string) func() []string {
 	before := SettledWhole()
 	return func() []string {
 		before.Forget(without...)
-		if err := before.Since(); err != nil {
+		var err error
+		if !within(leftTime, func() bool { err = before.Since(); return err == nil }) {
 			return strings.Split(err.Error(), "; ")
 		}
 		return nil
