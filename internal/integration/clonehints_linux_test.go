@@ -74,11 +74,7 @@ func testCgroup(t *testing.T, mount string) string {
 	if err != nil {
 		testenv.Skip(t, "no cgroup can be made: "+err.Error())
 	}
-	t.Cleanup(func() {
-		if err := os.Remove(dir); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(func() { testenv.RemoveCgroup(t, dir) })
 	return dir
 }
 
@@ -90,7 +86,7 @@ func TestInvalidDomain(t *testing.T) {
 	if err := errors.Join(os.Mkdir(threads, 0o755), os.Mkdir(invalid, 0o755)); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.Remove(threads); os.Remove(invalid) })
+	t.Cleanup(func() { testenv.RemoveCgroup(t, threads); testenv.RemoveCgroup(t, invalid) })
 	if err := os.WriteFile(filepath.Join(threads, "cgroup.type"), []byte("threaded"), 0o644); err != nil {
 		testenv.Skip(t, "no threaded cgroups: "+err.Error())
 	}
@@ -120,7 +116,7 @@ func TestFullCgroup(t *testing.T) {
 	if err := os.Mkdir(inner, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.Remove(inner) })
+	t.Cleanup(func() { testenv.RemoveCgroup(t, inner) })
 	s.Args = append(s.Args, dir, inner)
 	spawntest.Succeeds(t, s)
 }

@@ -71,7 +71,7 @@ func TestRisks(t *testing.T) {
 	if err := os.Mkdir(inner, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	defer os.Remove(inner)
+	defer testenv.RemoveCgroup(t, inner)
 	f, err := os.Open(inner)
 	if err != nil {
 		t.Fatal(err)

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -23,17 +21,6 @@ import (
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
 
-// countPidfds counts the pidfds of this process.
-func countPidfds() (n int) {
-	links, _ := filepath.Glob("/proc/self/fd/*")
-	for _, l := range links {
-		if target, _ := os.Readlink(l); strings.Contains(target, "[pidfd]") {
-			n++
-		}
-	}
-	return n
-}
-
 // TestUnseen waits for children that nobody else knows of, as those of
 // exec.Cmd.Run.
 func TestUnseen(t *testing.T) {
@@ -46,6 +33,7 @@ func TestUnseen(t *testing.T) {
 		return p
 	}
 	spawntest.EachEngine(t, func(t *testing.T) {
+		before := testenv.Settled()
 		state, err := unseen(t, spawntest.Exits(t, 7)).Wait(ctx)
 		if err != nil || state.ExitCode() != 7 {
 			t.Errorf("at once: %v, %v", state, err)
@@ -77,9 +65,7 @@ func TestUnseen(t *testing.T) {
 		if _, err = handover.Start(ctx, &spawn.Spec{Path: "/missing"}, new(handover.Option)); !errors.Is(err, unix.ENOENT) {
 			t.Errorf("missing: %v", err)
 		}
-		if n := countPidfds(); n != 0 {
-			t.Errorf("%d pidfds left", n)
-		}
+		testenv.CheckFDs(t, before)
 	})
 }
 

@@ -41,7 +41,7 @@ func openFIFO(args []string) (status int) {
 	}()
 	select {
 	case <-sent:
-	case <-time.After(20 * time.Second):
+	case <-time.After(testenv.Patience):
 		fmt.Fprintln(os.Stderr, "the child had to be released")
 		status = 1
 	}
