@@ -99,7 +99,7 @@ func TestDeathSignalKept(t *testing.T) {
 		if c.lost {
 			_, err := spawn.Compile(s)
 			spawntest.CheckFault(t, err, spawntest.Fails("pdeathsig", 0, "SIGTERM", unix.EINVAL))
-			s.Attr[0] = attr.Nameless{ParentDeathSignal: attr.ParentDeathSignal(unix.SIGTERM)}
+			s.Attr[0] = attr.Nameless{Attr: attr.ParentDeathSignal(unix.SIGTERM)}
 			if out := spawntest.Output(t, s); out != "0\n" {
 				t.Errorf("%s: refused although the program has signal %s", name, out)
 			}

@@ -79,23 +79,22 @@ func (d DieWithParent) check(c *plan.Claims) error {
 // theGuardian is claimed where the child's control group has a guardian.
 const theGuardian = "the guardian of the cgroup"
 
-// checkDying finds a means for DieWithParent. guarded says that it is the guardian of a
-// control group.
-func checkDying(l List, c *plan.Claims) (guarded bool, err error) {
-	i := slices.IndexFunc(l, func(a Attr) bool { _, ok := a.(DieWithParent); return ok })
-	if i < 0 || !l[i].(DieWithParent).alone() {
-		return false, nil
+// checkDying finds a means: a pid namespace, the guardian of a control group, or the
+// parent-death signal.
+func (d DieWithParent) checkDying(l List, i int, c *plan.Claims) error {
+	if !d.alone() {
+		return nil
 	}
-	err = guardian(l)
+	err := guardian(l)
 	switch {
 	case err == nil:
-		return true, c.Claim(theGuardian, "attr.DieWithParent")
+		return c.Claim(theGuardian, "attr.DieWithParent")
 	case !pidns.IsRefusal(err):
-		return false, at(i, plan.AttrError(plan.StepTree, -1, "", err))
-	case l[i].(DieWithParent).Strict:
-		return false, at(i, plan.AttrError(plan.StepSetns, -1, parentsNamespace, neither(pidns.Able(), err)))
+		return at(i, plan.AttrError(plan.StepTree, -1, "", err))
+	case d.Strict:
+		return at(i, plan.AttrError(plan.StepSetns, -1, parentsNamespace, neither(pidns.Able(), err)))
 	}
-	return false, nil
+	return ParentDeathSignal(syscall.SIGKILL).checkDying(l, i, c)
 }
 
 // guardian has a guardian live for the control group of the child.

@@ -1,7 +1,6 @@
 package attr
 
 import (
-	"slices"
 	"syscall"
 
 	"github.com/safespawn/spawn/internal/plan"
@@ -22,13 +21,9 @@ const (
 	allCaps      = ^uint64(0)
 )
 
-// checkDeathSignal finds attributes with which execve clears the parent-death
-// signal, as far as they and this thread tell.
-func checkDeathSignal(l List) error {
-	i := slices.IndexFunc(l, func(a Attr) bool { return deathSignal(a) != 0 })
-	if i < 0 {
-		return nil
-	}
+// checkDying finds attributes with which execve clears the parent-death signal, as far as
+// they and this thread tell.
+func (s ParentDeathSignal) checkDying(l List, i int, _ *plan.Claims) error {
 	creds, ok := currentCreds()
 	if !ok {
 		return nil
@@ -47,20 +42,7 @@ func checkDeathSignal(l List) error {
 	if why == "" {
 		return nil
 	}
-	return at(i, invalid(plan.StepPdeathsig, signalName(deathSignal(l[i])), "execve would clear the signal: %s", why))
-}
-
-// deathSignal is what an attribute makes the parent-death signal, or 0.
-func deathSignal(a Attr) syscall.Signal {
-	switch a := a.(type) {
-	case ParentDeathSignal:
-		return syscall.Signal(a)
-	case DieWithParent:
-		if a.alone() {
-			return syscall.SIGKILL
-		}
-	}
-	return 0
+	return at(i, invalid(plan.StepPdeathsig, signalName(syscall.Signal(s)), "execve would clear the signal: %s", why))
 }
 
 // clears is why the signal is cleared, empty where it isn't. It is as in the

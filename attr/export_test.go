@@ -1,5 +1,5 @@
 package attr
 
-// Nameless is an attribute under a name by which nobody knows it. Outside of this package
+// Nameless is an attribute of which the rest of the list knows nothing. Outside of this package
 // there is none.
-type Nameless struct{ ParentDeathSignal }
+type Nameless struct{ Attr }

@@ -36,11 +36,19 @@ func checkList(l List, c *plan.Claims) error {
 	if err := checkTree(l); err != nil {
 		return err
 	}
-	guarded, err := checkDying(l, c)
-	if err != nil || guarded {
-		return err
+	for i, a := range l {
+		if d, ok := a.(dying); ok {
+			return d.checkDying(l, i, c)
+		}
 	}
-	return checkDeathSignal(l)
+	return nil
+}
+
+// dying is an attribute that ends the child with this process, of which a list has one. How
+// it does so depends on the others. A program that has no such attribute is linked without
+// what that takes.
+type dying interface {
+	checkDying(l List, i int, c *plan.Claims) error
 }
 
 // checkOwn wants a value of a type of this package. A pointer to an attribute, and a type that

@@ -8,8 +8,8 @@ package engine
 
 import (
 	"os"
-	"slices"
 	"strconv"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -129,13 +129,15 @@ func (p *Program) compileKnowing(f *kernel.Findings, in Input) error {
 			return err
 		}
 	}
-	p.inputs = inputs{Input: in, generation: f.Generation}
+	p.inputs = inputs{generation: f.Generation}
+	if !in.Once {
+		in.keep()
+		p.inputs.newer = new(atomic.Pointer[Program])
+	}
+	p.inputs.Input = in
 	if err := p.compileVariants(&in); err != nil {
 		p.Release()
 		return err
-	}
-	if !in.Once {
-		p.inputs.keep()
 	}
 	return nil
 }
@@ -197,9 +199,6 @@ func (p *Program) compileFor(in *Input, withSlots bool) error {
 	b := pl.Builder()
 	b.Grow(size(in.Argv) + size(in.Env) + len(in.Path) + 256)
 	p.path, p.actions = in.Path, in.Actions
-	if !in.Once {
-		p.actions = slices.Clone(p.actions)
-	}
 	p.lowerClock(in, pl)
 	if p.here != nil {
 		p.signals.spared = ignoredHere(in.Attr)

@@ -165,8 +165,10 @@ func filtered(step string) string {
 
 // withoutPrivs is what a child may be without that is to restrict itself.
 func (d *diagnosis) withoutPrivs() string {
-	if _, ok := has[attr.NoNewPrivs](&d.view); ok {
-		return ""
+	for _, a := range d.attrs {
+		if _, ok := a.(attr.NoNewPrivs); ok {
+			return ""
+		}
 	}
 	return "without no_new_privs"
 }
@@ -208,15 +210,20 @@ func (d *diagnosis) notPermitted() string {
 		return ""
 	}
 	var want capSet
-	ambient, raises := has[attr.AmbientCaps](&d.view)
-	want.add(ambient)
-	if c, ok := has[attr.Capabilities](&d.view); ok {
-		want.add(c.Effective)
-		want.add(c.Permitted)
-		want.add(c.Ambient)
-		raises = raises || len(c.Ambient) > 0
-		if beyond := capsOf(c.Inheritable) &^ mine.permitted; beyond != 0 && !mine.effective.has(unix.CAP_SETPCAP) {
-			return "needs " + names.Capability(unix.CAP_SETPCAP) + " to make inheritable what is not permitted: " + beyond.String()
+	raises := false
+	for _, a := range d.attrs {
+		switch a := a.(type) {
+		case attr.AmbientCaps:
+			want.add(a)
+			raises = true
+		case attr.Capabilities:
+			want.add(a.Effective)
+			want.add(a.Permitted)
+			want.add(a.Ambient)
+			raises = len(a.Ambient) > 0
+			if beyond := capsOf(a.Inheritable) &^ mine.permitted; beyond != 0 && !mine.effective.has(unix.CAP_SETPCAP) {
+				return "needs " + names.Capability(unix.CAP_SETPCAP) + " to make inheritable what is not permitted: " + beyond.String()
+			}
 		}
 	}
 	if beyond := want &^ mine.permitted; beyond != 0 {
@@ -241,14 +248,17 @@ func (d *diagnosis) tooCapable(f *found) *trouble {
 		return nil
 	}
 	inheritable, bounding := mine.inheritable, boundingSet()
-	list, _ := has[attr.AmbientCaps](&d.view)
-	inheritable.add(list)
-	if c, ok := has[attr.Capabilities](&d.view); ok {
-		if c.Inheritable != nil {
-			inheritable = capsOf(c.Inheritable)
-		}
-		if c.Bounding != nil {
-			bounding &= capsOf(c.Bounding)
+	for _, a := range d.attrs {
+		switch a := a.(type) {
+		case attr.AmbientCaps:
+			inheritable.add(a)
+		case attr.Capabilities:
+			if a.Inheritable != nil {
+				inheritable = capsOf(a.Inheritable)
+			}
+			if a.Bounding != nil {
+				bounding &= capsOf(a.Bounding)
+			}
 		}
 	}
 	if beyond := onFile.permitted &^ (bounding | onFile.inheritable&inheritable); beyond != 0 {

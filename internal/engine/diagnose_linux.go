@@ -191,14 +191,21 @@ func (d *diagnosis) mayForbid(errno syscall.Errno) string {
 	if refused && d.ruled {
 		may = append(may, "Landlock")
 	}
-	if _, ok := has[attr.SELinuxContext](&d.view); ok && refused {
-		may = append(may, "the policy of SELinux")
-	}
-	if _, ok := has[attr.AppArmorProfile](&d.view); ok && (refused || errno == unix.ENOENT) {
-		may = append(may, "the policy of AppArmor")
-	}
-	if s, ok := has[attr.Seccomp](&d.view); ok && errnos(s)[errno] {
-		may = append(may, "the seccomp filter")
+	for _, a := range d.attrs {
+		switch a := a.(type) {
+		case attr.SELinuxContext:
+			if refused {
+				may = append(may, "the policy of SELinux")
+			}
+		case attr.AppArmorProfile:
+			if refused || errno == unix.ENOENT {
+				may = append(may, "the policy of AppArmor")
+			}
+		case attr.Seccomp:
+			if errnos(a)[errno] {
+				may = append(may, "the seccomp filter")
+			}
+		}
 	}
 	if len(may) == 0 {
 		return ""

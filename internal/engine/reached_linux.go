@@ -100,10 +100,11 @@ func (d *diagnosis) tooManyOfUser() reached {
 		return reached{}
 	}
 	uid := d.eyes().uid
-	if i, ok := has[attr.IDs](&d.view); ok {
-		uid = i.RUID
-		if uid == attr.KeepID {
-			uid = uint32(unix.Getuid())
+	for _, a := range d.attrs {
+		if i, ok := a.(attr.IDs); ok {
+			if uid = i.RUID; uid == attr.KeepID {
+				uid = uint32(unix.Getuid())
+			}
 		}
 	}
 	limit, ok := d.limit(unix.RLIMIT_NPROC)

@@ -19,15 +19,16 @@ type inputs struct {
 	newer      *atomic.Pointer[Program] // of what is known by now; nil for a program that is run but once
 }
 
-// keep makes the inputs independent of the caller's. Attributes are values, but for
+// keep makes the input independent of the caller's. Attributes are values, but for
 // slices in them.
-func (in *inputs) keep() {
+func (in *Input) keep() {
 	in.Argv, in.Env = slices.Clone(in.Argv), slices.Clone(in.Env)
 	in.Actions, in.Attr = slices.Clone(in.Actions), slices.Clone(in.Attr)
 	for i, a := range in.Attr {
-		in.Attr[i] = cloneSlices(reflect.ValueOf(a)).Interface().(attr.Attr)
+		if a != nil { // else attrlist.Check says so
+			in.Attr[i] = cloneSlices(reflect.ValueOf(a)).Interface().(attr.Attr)
+		}
 	}
-	in.newer = new(atomic.Pointer[Program])
 }
 
 // cloneSlices is a copy of a value whose slices are copies, too. What it points to

@@ -17,11 +17,11 @@ import (
 // as its attributes and actions tell. What is said of a failure must hold for the
 // child: where that can't be known nothing is said.
 type view struct {
-	attrs   attr.List
-	foreign bool // another root or other mounts: a path is another file's
-	moved   bool // another working directory
-	userns  bool // another user namespace
-	ownMaps bool // whose maps it writes
+	attrs   attr.List // for type switches; TestLinkedParts says why
+	foreign bool      // another root or other mounts: a path is another file's
+	moved   bool      // another working directory
+	userns  bool      // another user namespace
+	ownMaps bool      // whose maps it writes
 	setsIDs bool
 	ruled   bool // by Landlock
 
@@ -29,11 +29,7 @@ type view struct {
 }
 
 func newView(in *Input, p *plan.Plan) view {
-	list := inner(in.Attr)
-	v := view{attrs: list, foreign: p.Chrooted, ruled: p.Ruleset != nil, optional: p.Optional}
-	if !in.Once {
-		v.attrs = held(list)
-	}
+	v := view{attrs: inner(in.Attr), foreign: p.Chrooted, ruled: p.Ruleset != nil, optional: p.Optional}
 	v.userns = (p.Clone.Bits|p.Unshare.Bits)&unix.CLONE_NEWUSER != 0
 	v.ownMaps = p.Unshare.Bits&unix.CLONE_NEWUSER != 0
 	for _, j := range p.Joins {
@@ -64,48 +60,6 @@ func inner(list attr.List) attr.List {
 		}
 	}
 	return list
-}
-
-// held are copies of the attributes that are looked at after a failure, when the
-// caller may have changed them, at their indices.
-func held(list attr.List) attr.List {
-	if len(list) == 0 {
-		return nil
-	}
-	kept := make(attr.List, len(list))
-	for i, a := range list {
-		switch x := a.(type) {
-		case attr.Credential:
-			x.Groups = slices.Clone(x.Groups)
-			kept[i] = x
-		case attr.IDs:
-			x.Groups = slices.Clone(x.Groups)
-			kept[i] = x
-		case attr.AmbientCaps:
-			kept[i] = slices.Clone(x)
-		case attr.Capabilities:
-			for _, set := range []*[]attr.Capability{&x.Effective, &x.Permitted, &x.Inheritable, &x.Ambient, &x.Bounding} {
-				*set = slices.Clone(*set)
-			}
-			kept[i] = x
-		case attr.Seccomp:
-			x.Filter = slices.Clone(x.Filter)
-			kept[i] = x
-		case attr.ResetIDs, attr.SecureBits, attr.Rlimit, attr.RlimitToHard, attr.NoFile, attr.SELinuxContext, attr.AppArmorProfile:
-			kept[i] = a
-		}
-	}
-	return kept
-}
-
-// has returns an attribute of a type, if there is one.
-func has[A attr.Attr](v *view) (a A, ok bool) {
-	for _, x := range v.attrs {
-		if a, ok = x.(A); ok {
-			return a, true
-		}
-	}
-	return a, false
 }
 
 // answer is one to a question about the child.
@@ -175,28 +129,36 @@ func (e *eyes) setIDs(v *view) {
 			e.groups = append(e.groups, int(g))
 		}
 	}
-	if c, ok := has[attr.Credential](v); ok {
-		e.uid, e.gid = c.UID, c.GID
-		regroup(c.Groups, c.KeepGroups)
-	} else if i, ok := has[attr.IDs](v); ok {
-		if i.EUID != attr.KeepID {
-			e.uid = i.EUID
+	for _, a := range v.attrs {
+		switch a := a.(type) {
+		case attr.Credential:
+			e.uid, e.gid = a.UID, a.GID
+			regroup(a.Groups, a.KeepGroups)
+		case attr.IDs:
+			if a.EUID != attr.KeepID {
+				e.uid = a.EUID
+			}
+			if a.EGID != attr.KeepID {
+				e.gid = a.EGID
+			}
+			regroup(a.Groups, a.KeepGroups)
+		case attr.ResetIDs:
+			e.uid, e.gid = uint32(unix.Getuid()), uint32(unix.Getgid())
 		}
-		if i.EGID != attr.KeepID {
-			e.gid = i.EGID
-		}
-		regroup(i.Groups, i.KeepGroups)
-	} else if _, ok := has[attr.ResetIDs](v); ok {
-		e.uid, e.gid = uint32(unix.Getuid()), uint32(unix.Getgid())
 	}
 }
 
 // changesCaps reports whether attributes change the effective set.
 func (v *view) changesCaps() bool {
-	_, some := has[attr.AmbientCaps](v)
-	caps, sets := has[attr.Capabilities](v)
-	_, bits := has[attr.SecureBits](v)
-	return some || bits || sets && (caps.Effective != nil || len(caps.Ambient) > 0)
+	return slices.ContainsFunc(v.attrs, func(a attr.Attr) bool {
+		switch a := a.(type) {
+		case attr.AmbientCaps, attr.SecureBits:
+			return true
+		case attr.Capabilities:
+			return a.Effective != nil || len(a.Ambient) > 0
+		}
+		return false
+	})
 }
 
 // who names them in a hint.

@@ -101,12 +101,13 @@ func TestFilterHint(t *testing.T) {
 	testenv.NeedCap(t, unix.CAP_SYS_ADMIN)
 	testenv.NeedCap(t, unix.CAP_SYS_CHROOT)
 	s.Attr = attr.List{attr.NoNewPrivs{}, spawntest.Refuse(unix.EPERM,
-		unix.SYS_UNSHARE, unix.SYS_CHROOT, unix.SYS_PTRACE, unix.SYS_SET_MEMPOLICY, unix.SYS_KEYCTL, unix.SYS_SETSID)}
+		unix.SYS_UNSHARE, unix.SYS_CHROOT, unix.SYS_PTRACE, unix.SYS_SET_MEMPOLICY, unix.SYS_KEYCTL, unix.SYS_SETSID, unix.SYS_SECCOMP)}
 	spawntest.Succeeds(t, s)
 }
 
 var _ = testenv.RegisterHelper("refused by a filter", func([]string) int {
 	maybe := []string{"seccomp filter"}
+	allow := attr.Seccomp{Filter: []attr.SockFilter{{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW}}}
 	return tells(map[*spawn.Spec]told{
 		{Path: "/bin/true", Attr: attr.List{attr.Unshare{Flags: unix.CLONE_NEWUTS}}}:  {"uts", unix.EPERM, maybe},
 		{Path: "/bin/true", Attr: attr.List{attr.Unshare{Flags: unix.CLONE_NEWUSER}}}: {"user", unix.EPERM, maybe},
@@ -115,6 +116,7 @@ var _ = testenv.RegisterHelper("refused by a filter", func([]string) int {
 		{Path: "/bin/true", Attr: attr.List{attr.NUMAPolicy{Mode: attr.NUMALocal}}}:   {"mode=local", unix.EPERM, maybe},
 		{Path: "/bin/true", Attr: attr.List{attr.SessionKeyring("k")}}:                {"k", unix.EPERM, maybe},
 		{Path: "/bin/true", Attr: attr.List{attr.Setsid{}}}:                           {"", unix.EPERM, []string{""}},
+		{Path: "/bin/true", Attr: attr.List{attr.NoNewPrivs{}, allow}}:                {"1 instructions", unix.EPERM, []string{""}},
 	})
 })
 

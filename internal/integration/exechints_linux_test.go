@@ -46,9 +46,8 @@ func asMappedRoot(t *testing.T, name string, flags uint, args ...string) {
 func tells(checks map[*spawn.Spec]told) int {
 	bad := 0
 	for s, w := range checks {
-		_, err := spawn.Start(context.Background(), s)
-		if how := w.differs(err); how != "" {
-			fmt.Printf("%v: want %s\n", err, how)
+		if how := w.ofStarts(s); how != "" {
+			fmt.Println(how)
 			bad = 1
 		}
 	}

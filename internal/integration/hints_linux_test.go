@@ -51,13 +51,30 @@ func (w told) differs(err error) string {
 
 func checkTold(t testing.TB, s *spawn.Spec, w told) {
 	t.Helper()
-	p, err := spawn.Start(context.Background(), s)
-	if err == nil {
-		_, _ = p.Wait(context.Background())
+	if how := w.ofStarts(s); how != "" {
+		t.Errorf("%s: %s", s.Path, how)
 	}
-	if how := w.differs(err); how != "" {
-		t.Errorf("%s: %v (%#v): want %s", s.Path, err, err, how)
+}
+
+// ofStarts says how a start says something else, or one of a program that was compiled before.
+func (w told) ofStarts(s *spawn.Spec) string {
+	compiled := func(ctx context.Context, s *spawn.Spec) (*spawn.Process, error) {
+		p, err := spawn.Compile(s)
+		if err != nil {
+			return nil, err
+		}
+		return p.Start(ctx)
 	}
+	for _, start := range []func(context.Context, *spawn.Spec) (*spawn.Process, error){spawn.Start, compiled} {
+		p, err := start(context.Background(), s)
+		if err == nil {
+			_, _ = p.Wait(context.Background())
+		}
+		if how := w.differs(err); how != "" {
+			return fmt.Sprintf("%v (%#v): want %s", err, err, how)
+		}
+	}
+	return ""
 }
 
 // TestInterpreterChain has programs of which something further on is missing or
