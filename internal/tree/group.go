@@ -35,8 +35,8 @@ func NoPidfdForTest() (restore func()) {
 // HasPidfd reports whether the group is known by a pidfd, and not by byPID alone.
 func (g *Group) HasPidfd() bool { return g.pidfd != nil }
 
-// SignalTree sends to the group.
-func (g *Group) SignalTree(sig os.Signal) error {
+// send sends to the group.
+func (g *Group) send(sig os.Signal) error {
 	s, ok := sig.(syscall.Signal)
 	if !ok {
 		return syscall.EINVAL

@@ -25,8 +25,8 @@ func (t *Tree) Add(c Child, leads bool) *Leader {
 	return l
 }
 
-// SignalTree sends to the child, and to the group that it leads.
-func (l *Leader) SignalTree(sig os.Signal) error {
+// send sends to the child, and to the group that it leads.
+func (l *Leader) send(sig os.Signal) error {
 	s, ok := sig.(syscall.Signal)
 	if !ok {
 		return syscall.EINVAL

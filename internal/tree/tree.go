@@ -52,10 +52,10 @@ type Usage = cgroup.Usage
 
 // Member is a child of a tree whose group has to be known.
 type Member interface {
-	// SignalTree sends a signal to the process group that the child leads, else to the
+	// send sends a signal to the process group that the child leads, else to the
 	// child. The error is os.ErrProcessDone where there is nobody, or where the group
 	// may be another's by now.
-	SignalTree(sig os.Signal) error
+	send(sig os.Signal) error
 	// Alive is how many of them are no zombies. known is false where that can't be
 	// told.
 	Alive() (n int, known bool)
@@ -222,7 +222,7 @@ func (t *Tree) Join(m Member, kills int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.kills != kills || t.closed {
-		_ = m.SignalTree(os.Kill) // it may have ended
+		_ = m.send(os.Kill) // it may have ended
 	}
 	if t.closed {
 		m.Close()
@@ -241,7 +241,7 @@ const leastPrune = 16
 
 // isGone lets go of a member whose processes are gone, or may not be signalled any more.
 func isGone(m Member) bool {
-	if m.SignalTree(syscall.Signal(0)) != os.ErrProcessDone {
+	if m.send(syscall.Signal(0)) != os.ErrProcessDone {
 		return false
 	}
 	m.Close()
@@ -282,7 +282,7 @@ func done(some bool, err error) error {
 func (t *Tree) signalMembers(sig os.Signal) error {
 	var errs []error
 	for _, m := range t.members {
-		errs = append(errs, m.SignalTree(sig))
+		errs = append(errs, m.send(sig))
 	}
 	return first(errs)
 }
@@ -354,7 +354,7 @@ func (t *Tree) lost() bool {
 	defer t.mu.Unlock()
 	return !t.held() && !slices.ContainsFunc(t.members, func(m Member) bool {
 		_, known := m.Alive()
-		return !known && m.SignalTree(syscall.Signal(0)) != os.ErrProcessDone
+		return !known && m.send(syscall.Signal(0)) != os.ErrProcessDone
 	})
 }
 
