@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn/internal/highfd"
+	"github.com/safespawn/spawn/internal/kernel"
 )
 
 // Group is a control group that is made for one tree. It is locked by flock for as
@@ -177,7 +178,7 @@ func underMount(path, mounts string) (string, error) {
 		if !strings.HasPrefix(kind, "cgroup2 ") || len(fields) < 5 {
 			continue
 		}
-		root, point := unescape.Replace(fields[3]), unescape.Replace(fields[4])
+		root, point := kernel.MountPath(fields[3]), kernel.MountPath(fields[4])
 		dir, ok := below(root, path)
 		if !ok {
 			err = fmt.Errorf("the cgroup %s of this process is not below %s, which is all that is mounted at %s: %w", path, root, point, fs.ErrNotExist)
@@ -191,9 +192,6 @@ func underMount(path, mounts string) (string, error) {
 	}
 	return "", err
 }
-
-// unescape undoes what the kernel does to paths in mountinfo.
-var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
 
 // below is path relative to root. Both begin at the root of this process's cgroup
 // namespace: what is beyond that has no name here.

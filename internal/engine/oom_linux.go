@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn/internal/highfd"
+	"github.com/safespawn/spawn/internal/kernel"
 )
 
 // oomRisk is what the kernel's OOM killer may do to this process because of a child
@@ -184,10 +185,8 @@ func parseMount(line string) (m mount, ok bool) {
 	if len(b) < 5 || len(a) < 3 {
 		return m, false
 	}
-	return mount{unescapeMount.Replace(b[3]), unescapeMount.Replace(b[4]), a[0], a[2]}, true
+	return mount{kernel.MountPath(b[3]), kernel.MountPath(b[4]), a[0], a[2]}, true
 }
-
-var unescapeMount = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
 
 // risksAt looks at one cgroup. One without the files has no memory controller.
 func risksAt(dir int) oomRisk {

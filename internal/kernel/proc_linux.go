@@ -68,3 +68,19 @@ func number(text []byte, name string) (n int, ok bool) {
 	n, err := strconv.Atoi(string(bytes.TrimSpace(line)))
 	return n, err == nil
 }
+
+// MountPath is the path that a field of mountinfo is about. The kernel writes some bytes as
+// a backslash and three octal digits.
+func MountPath(field string) string {
+	path := make([]byte, 0, len(field))
+	for len(field) > 0 {
+		c, n := field[0], 1
+		if c == '\\' && len(field) >= 4 {
+			if octal, err := strconv.ParseUint(field[1:4], 8, 8); err == nil {
+				c, n = byte(octal), 4
+			}
+		}
+		path, field = append(path, c), field[n:]
+	}
+	return string(path)
+}
