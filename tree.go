@@ -136,7 +136,9 @@ func (t *Tree) Kill() (left int, err error) { return t.held.Kill() }
 
 // Signal sends a signal to all processes of the tree. If there is nobody, the error matches
 // os.ErrProcessDone. It matches fs.ErrPermission if this process may not signal
-// one of them; the others got the signal.
+// one of them; the others got the signal. If this process has no descriptor or no memory left to
+// look at a process, that process gets no signal, and the error is the reason, such as
+// syscall.EMFILE.
 //
 // The processes of a control group are frozen while they get the signal, so that no fork
 // escapes it. Before Linux 5.2 they are not frozen, nor are those of a pid namespace or of

@@ -6,6 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strconv"
 	"syscall"
 	"testing"
 
@@ -77,3 +81,52 @@ func endTwo(tree *spawn.Tree, sig syscall.Signal, end func() error) error {
 	}
 	return err
 }
+
+// TestTreeSignalHidden signals a tree of which /proc hides a member.
+func TestTreeSignalHidden(t *testing.T) {
+	testenv.NeedRoot(t)
+	spawntest.NeedNamespaces(t, unix.CLONE_NEWPID|unix.CLONE_NEWNS)
+	if !canHold(t) {
+		testenv.Skip(t, "no control group can be made")
+	}
+	bounds := slices.Collect(func(yield func(attr.Capability) bool) {
+		for c := attr.Capability(0); c <= unix.CAP_LAST_CAP; c++ {
+			_ = c == unix.CAP_SYS_PTRACE || yield(c)
+		}
+	})
+	for _, refused := range [][]int{nil, {unix.SYS_PIDFD_OPEN}, {unix.SYS_PIDFD_SEND_SIGNAL}} {
+		s := spawntest.Helper(t, "signal a hidden member")
+		s.Attr = attr.List{
+			attr.Namespaces{Flags: unix.CLONE_NEWPID | unix.CLONE_NEWNS}, attr.Credential{GID: testenv.Nobody, Root: true},
+			attr.Mounts{{Source: "proc", Target: "/proc", FSType: "proc", Data: "hidepid=2"}}, attr.Capabilities{Bounding: bounds},
+		}
+		if refused != nil {
+			s.Attr = append(s.Attr, attr.NoNewPrivs{}, spawntest.Refuse(unix.ENOSYS, refused...))
+		}
+		if out := spawntest.Output(t, s); out != "" {
+			t.Errorf("without %v: %s", refused, out)
+		}
+	}
+}
+
+var _ = testenv.RegisterHelper("signal a hidden member", func([]string) int {
+	ctx, cancel := context.WithTimeout(context.Background(), testenv.Patience)
+	defer cancel()
+	tree, err := spawn.NewTree(spawn.Limits{})
+	if err != nil {
+		return testenv.Status(err)
+	}
+	p, err := spawn.Start(ctx, inTree(tree, "exec sleep 600", attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody}))
+	if err != nil {
+		return testenv.Status(err)
+	}
+	if _, err := os.Stat("/proc/" + strconv.Itoa(p.Pid())); !errors.Is(err, fs.ErrNotExist) {
+		return testenv.Status(fmt.Errorf("it is not hidden: %v", err))
+	}
+	err = tree.Signal(syscall.SIGTERM)
+	state, werr := p.Wait(ctx)
+	if werr == nil && state.Signal() != syscall.SIGTERM {
+		werr = errors.New(state.String())
+	}
+	return testenv.Status(errors.Join(err, werr, tree.Close()))
+})

@@ -124,15 +124,20 @@ func signalEach(fd int, name string, sig unix.Signal) (some bool, err error) {
 		events, _ := readFile(fd, "cgroup.events")
 		return bytes.Contains(events, []byte("frozen 1"))
 	})
-	isIn := isListed
-	if kernel.OurIDs() {
-		isIn = func(_, pid int) bool { return isBelow(pid, name) }
-	}
+	ours := kernel.OurIDs()
 	werr := eachMember(fd, func(group, pid int) {
 		some = true
-		if pid > 0 {
-			err = errors.Join(err, signalMember(pid, sig, func() bool { return isIn(group, pid) }))
+		if pid <= 0 {
+			return
 		}
+		err = errors.Join(err, signalMember(pid, sig, func() (bool, error) {
+			if ours {
+				if in, known := isBelow(pid, name); known {
+					return in, nil
+				}
+			}
+			return isListed(group, pid)
+		}))
 	})
 	return some, errors.Join(err, werr, writeThaw(fd))
 }
@@ -177,52 +182,73 @@ func noMore(err error) bool {
 	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENODEV) || errors.Is(err, os.ErrClosed)
 }
 
-// isBelow reports whether a process is in the group called name, or below. /proc must be that
-// of this pid namespace.
-func isBelow(pid int, name string) bool {
-	groups, _ := highfd.ReadFile("/proc/" + strconv.Itoa(pid) + "/cgroup")
-	return bytes.Contains(groups, []byte("/"+name))
+// isBelow reports whether a process is in the group called name, or below, and whether /proc
+// tells: it must be that of this pid namespace, and may hide the processes of others.
+func isBelow(pid int, name string) (in, known bool) {
+	groups, err := highfd.ReadFile("/proc/" + strconv.Itoa(pid) + "/cgroup")
+	return bytes.Contains(groups, []byte("/"+name)), err == nil
 }
 
 // isListed reports whether a process is in a group itself. It needs no /proc, but the list of
 // all that are.
-func isListed(group, pid int) bool {
-	procs, _ := readFile(group, "cgroup.procs")
-	return slices.Contains(strings.Fields(string(procs)), strconv.Itoa(pid))
+func isListed(group, pid int) (bool, error) {
+	procs, err := readFile(group, "cgroup.procs")
+	if slices.Contains(strings.Fields(string(procs)), strconv.Itoa(pid)) {
+		return true, nil
+	}
+	if err != nil && !noMore(err) {
+		return false, &os.PathError{Op: "read", Path: "cgroup.procs", Err: err}
+	}
+	return false, nil
 }
 
 // signalMember sends to a process that was a member of a group. Where a filter, or a kernel
 // before Linux 5.3, has no pidfd_open, the directory in /proc stands for the process. Where
 // there is no pidfd_send_signal or no such directory either, its number does, which is its own
-// while it is a member.
-func signalMember(pid int, sig unix.Signal, isMember func() bool) error {
-	fd, err := unix.PidfdOpen(pid, 0)
-	switch {
-	case err == nil:
-		fd, err = highfd.Raise(fd)
-	case refused(err) && kernel.OurIDs():
-		if fd, err = highfd.Open("/proc/"+strconv.Itoa(pid), unix.O_RDONLY|unix.O_DIRECTORY, 0); err == unix.ENOENT {
-			return nil
+// while it is a member. Where nobody can say whether it is one, it gets nothing, and the error
+// says why.
+func signalMember(pid int, sig unix.Signal, isMember func() (bool, error)) error {
+	byNumber := func() error {
+		in, err := isMember()
+		if in {
+			err = unix.Kill(pid, sig)
 		}
-	case refused(err):
-		if !isMember() {
-			return nil
-		}
-		return gone(unix.Kill(pid, sig))
+		return gone(err)
 	}
-	if err != nil {
+	fd, err := openMember(pid)
+	switch {
+	case refused(err):
+		return byNumber()
+	case err != nil:
 		return gone(err)
 	}
 	defer unix.Close(fd)
 	// Whoever has the pid now has it for as long as he is in the group.
-	if !isMember() {
-		return nil
+	if in, err := isMember(); !in {
+		return err
 	}
 	err = unix.PidfdSendSignal(fd, sig, nil, 0)
-	if refused(err) && isMember() {
-		err = unix.Kill(pid, sig)
+	if refused(err) {
+		return byNumber()
 	}
 	return gone(err)
+}
+
+// openMember opens what stands for a process. The error is that of pidfd_open where /proc has no
+// directory of the process, either: it is gone, or hidden.
+func openMember(pid int) (int, error) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err == nil {
+		return highfd.Raise(fd)
+	}
+	if !refused(err) || !kernel.OurIDs() {
+		return -1, err
+	}
+	fd, derr := highfd.Open("/proc/"+strconv.Itoa(pid), unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if derr == unix.ENOENT || derr == unix.EPERM {
+		return -1, err
+	}
+	return fd, derr
 }
 
 // refused reports whether the kernel may lack a call, or a filter be against it.

@@ -2,7 +2,6 @@
 package group
 
 import (
-	"errors"
 	"os"
 	"strconv"
 
@@ -70,7 +69,7 @@ func look(pgid int) (alive, denied int, known bool) {
 // isMember reports whether a process is in a group, and no zombie. One that is gone is not.
 func isMember(name string, pgid int) (bool, error) {
 	fields, err := kernel.Stat(name)
-	if errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOMEM) {
+	if kernel.Passes(err) {
 		return false, err
 	}
 	return err == nil && string(fields[2]) == strconv.Itoa(pgid) && fields[0][0] != 'Z' && fields[0][0] != 'X', nil

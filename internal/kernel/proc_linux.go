@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"strconv"
 
@@ -29,6 +30,12 @@ func Stat(name string) ([][]byte, error) {
 		return nil, unix.EIO
 	}
 	return fields, nil
+}
+
+// Passes reports whether an error is that descriptors or memory were short. It says nothing of
+// what was looked at.
+func Passes(err error) bool {
+	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOMEM)
 }
 
 // statFields is the least number of fields that Stat returns.

@@ -39,26 +39,33 @@ const maxLine = 1000
 // least, and descends from the init, from another member, or from this process. What this
 // process has put into another namespace as deep as this one can't be told apart, and
 // counts, too.
-func (s *search) descends(name string) bool {
+func (s *search) descends(name string) (bool, error) {
 	if s.depth == 0 {
-		s.depth = len(family(strconv.Itoa(s.init)).numbers)
+		init, err := family(strconv.Itoa(s.init))
+		if err != nil {
+			return false, err
+		}
+		s.depth = len(init.numbers)
 	}
 	self, _ := os.Readlink("/proc/self") // there is a /proc
 	for range maxLine {
-		f := family(name)
+		f, err := family(name)
 		switch {
-		case s.depth == 0 || len(f.numbers) < s.depth:
-			return false
+		case err != nil || s.depth == 0 || len(f.numbers) < s.depth:
+			return false, err
 		case f.parent == strconv.Itoa(s.init) || f.parent == self:
-			return true
+			return true, nil
 		}
 		name = f.parent
-		if fd, err := highfd.Open("/proc/"+name+"/ns/pid", unix.O_RDONLY, 0); err == nil {
-			in, err := s.contains(fd)
-			return in && err == nil
+		fd, err := highfd.Open("/proc/"+name+"/ns/pid", unix.O_RDONLY, 0)
+		switch {
+		case err == nil:
+			return s.contains(fd)
+		case kernel.Passes(err):
+			return false, os.NewSyscallError("open /proc/PID/ns/pid", err)
 		}
 	}
-	return false
+	return false, nil
 }
 
 // relatives are what a process's status says of it.
@@ -68,12 +75,15 @@ type relatives struct {
 }
 
 // family reads the status of a process, and has nothing where there is none.
-func family(name string) relatives {
+func family(name string) (relatives, error) {
 	status, err := highfd.ReadFile("/proc/" + name + "/status")
-	if err != nil {
-		return relatives{}
+	switch {
+	case kernel.Passes(err):
+		return relatives{}, err
+	case err != nil:
+		return relatives{}, nil
 	}
-	return relatives{bytes.Fields(field(status, "NSpid")), string(field(status, "PPid"))}
+	return relatives{bytes.Fields(field(status, "NSpid")), string(field(status, "PPid"))}, nil
 }
 
 // field is what a status has after a name.

@@ -32,7 +32,7 @@ func (n *Namespace) Members() (pids []int, err error) {
 type search struct {
 	fd    int             // of the namespace
 	in    map[uint64]bool // whether a namespace, by its inode, is this one or below it
-	init  int             // the init's number in /proc; 0 where it is gone
+	init  int             // the init's number in /proc; 0 where it is gone or not known
 	depth int             // how many numbers the init has in namespaces; 0 where not known
 }
 
@@ -74,17 +74,20 @@ func (s *search) look() (pids []int, err error) {
 			continue
 		}
 		in, err := s.has(name)
+		if in && err == nil {
+			in, err = lives(name)
+		}
 		if err != nil {
 			return nil, err
 		}
-		if in && lives(name) {
+		if in {
 			pids = append(pids, pid)
 		}
 	}
 	return pids, nil
 }
 
-// initInProc is the number of the init in /proc, and 0 where it is gone.
+// initInProc is the number of the init in /proc, and 0 where it is gone or not known.
 func (n *Namespace) initInProc() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -95,6 +98,9 @@ func (n *Namespace) initInProc() int {
 		if pid := kernel.NumberOfPidfd(n.pidfd); pid != 0 {
 			return pid
 		}
+	}
+	if !kernel.OurIDs() {
+		return 0
 	}
 	return n.pid
 }
@@ -108,8 +114,10 @@ func (s *search) has(name string) (bool, error) {
 	case unix.ENOENT, unix.ESRCH:
 		return false, nil // it is gone
 	case unix.EACCES, unix.EPERM:
-		in, known := s.knows(name)
-		return in || !known && s.descends(name), nil
+		if in, known := s.knows(name); known {
+			return in, nil
+		}
+		return s.descends(name)
 	}
 	return false, os.NewSyscallError("open /proc/PID/ns/pid", err)
 }
@@ -131,12 +139,12 @@ func (s *search) contains(fd int) (bool, error) {
 			if err == nil {
 				parent, err = highfd.Raise(parent)
 			}
-			switch err {
-			case nil:
+			switch {
+			case err == nil:
 				unix.Close(fd)
 				fd = parent
 				continue
-			case unix.EMFILE, unix.ENFILE, unix.ENOMEM:
+			case kernel.Passes(err):
 				return false, os.NewSyscallError("NS_GET_PARENT", err)
 			}
 		}
@@ -148,7 +156,10 @@ func (s *search) contains(fd int) (bool, error) {
 }
 
 // lives reports whether a process is neither gone nor a zombie.
-func lives(name string) bool {
+func lives(name string) (bool, error) {
 	fields, err := kernel.Stat(name)
-	return err == nil && !bytes.ContainsAny(fields[0], "ZX")
+	if kernel.Passes(err) {
+		return false, err
+	}
+	return err == nil && !bytes.ContainsAny(fields[0], "ZX"), nil
 }

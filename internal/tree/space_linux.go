@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/safespawn/spawn/internal/kernel"
 	"github.com/safespawn/spawn/internal/pidns"
 )
 
@@ -147,7 +148,7 @@ const (
 func (s *space) AwaitEmpty(ctx context.Context) error {
 	for pause := leastPause; ; pause = min(2*pause, mostPause) {
 		sum, err := s.count()
-		if sum == 0 && (err == nil || !passes(err)) {
+		if sum == 0 && (err == nil || !kernel.Passes(err)) {
 			return err
 		}
 		select {
@@ -156,11 +157,6 @@ func (s *space) AwaitEmpty(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-}
-
-// passes reports whether somebody may be looked for again: descriptors or memory were short.
-func passes(err error) bool {
-	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOMEM)
 }
 
 func (s *space) Usage() (Usage, error) {
