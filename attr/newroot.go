@@ -20,7 +20,9 @@ import (
 // other paths are resolved in the new root, with symbolic links: no link and no ".."
 // leads out of it.
 //
-// If the present root is an initramfs, the error is EINVAL. Linux 5.12 for Bind.
+// If the present root is an initramfs, the error is EINVAL. In a new user namespace the child
+// needs an [IDMap]: without ids it can make no files, and the error is EOVERFLOW. Linux 5.12
+// for Bind.
 // Privilege: CAP_SYS_ADMIN and CAP_SYS_CHROOT. The child has them in a user namespace
 // made together with the mount namespace. See pivot_root(2), open_tree(2).
 type NewRoot []RootEntry

@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"cmp"
 	"errors"
 	"os"
 	"strconv"
@@ -120,7 +121,7 @@ func lacksOf(f failed) lacking {
 func (p *Program) stepError(step raw.Step, errno syscall.Errno) *plan.Error {
 	e := &plan.Error{Part: plan.Part(step.Part), Step: step.Name, Index: step.Index, Object: p.objectOf(step)}
 	if a := p.actionOf(step); a != nil {
-		e.Err, e.Hint = notLacking(errno), p.diag.refusedOfFile(a, errno)
+		e.Err, e.Hint = notLacking(errno), cmp.Or(p.diag.unmapped(errno), p.diag.refusedOfFile(a, errno))
 		return e
 	}
 	if step.Name == plan.StepCgroup {
@@ -169,7 +170,7 @@ func (p *Program) ofStep(step raw.Step, errno syscall.Errno) error {
 
 // hintOf is more about a step of an attribute.
 func (p *Program) hintOf(step raw.Step, errno syscall.Errno) string {
-	if hint := p.unfit(step, errno); hint != "" {
+	if hint := cmp.Or(p.unfit(step, errno), p.diag.unmapped(errno)); hint != "" {
 		return hint
 	}
 	switch errno {

@@ -35,6 +35,19 @@ func (p *Program) unfit(step raw.Step, errno syscall.Errno) string {
 	return ""
 }
 
+// unmapped is why a child can't make a file: the file system has no place for its ids.
+func (v *view) unmapped(errno syscall.Errno) string {
+	switch {
+	case errno != unix.EOVERFLOW:
+		return ""
+	case v.noIDs:
+		return "no ids are mapped in the new user namespace, so no file can be made there; attr.IDMap is missing, such as attr.MapRoot"
+	case v.userns:
+		return "the child's uid or gid is not mapped in the user namespace of the file system"
+	}
+	return ""
+}
+
 // online says which CPUs or nodes of the machine are used.
 func online(what, kind string) string {
 	list := strings.TrimSpace(readText("/sys/devices/system/" + kind + "/online"))

@@ -21,6 +21,7 @@ type view struct {
 	foreign bool      // another root or other mounts: a path is another file's
 	moved   bool      // another working directory
 	userns  bool      // another user namespace
+	noIDs   bool      // none is mapped there
 	ownMaps bool      // whose maps it writes
 	setsIDs bool
 	ruled   bool // by Landlock
@@ -31,6 +32,7 @@ type view struct {
 func newView(in *Input, p *plan.Plan) view {
 	v := view{attrs: inner(in.Attr), foreign: p.Chrooted, ruled: p.Ruleset != nil, optional: p.Optional}
 	v.userns = (p.Clone.Bits|p.Unshare.Bits)&unix.CLONE_NEWUSER != 0
+	v.noIDs = v.userns && p.IDMap == nil // what is joined has its own
 	v.ownMaps = p.Unshare.Bits&unix.CLONE_NEWUSER != 0
 	for _, j := range p.Joins {
 		v.userns = v.userns || j.Types == 0 || j.Types&unix.CLONE_NEWUSER != 0

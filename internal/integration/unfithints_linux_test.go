@@ -49,6 +49,38 @@ func TestUnfitThings(t *testing.T) {
 	})
 }
 
+// TestFileWithoutIDs has children whose ids a file system of their user namespace has no place
+// for: the hint says what is missing.
+func TestFileWithoutIDs(t *testing.T) {
+	const flags = unix.CLONE_NEWUSER | unix.CLONE_NEWNS
+	spawntest.NeedNamespaces(t, flags)
+	at := t.TempDir()
+	missing, other := []string{"attr.IDMap"}, []string{"uid or gid is not mapped"}
+	uid := attr.IDMap{UID: []attr.IDMapEntry{{HostID: os.Geteuid(), Size: 1}}}
+	tmpfs := attr.Mounts{{Source: "tmpfs", Target: at, FSType: "tmpfs"}}
+	action := func(f func(*spawn.FileActions)) (a spawn.FileActions) { f(&a); return a }
+	make := action(func(a *spawn.FileActions) { a.Mkdir(at+"/new", 0o755) })
+	open := action(func(a *spawn.FileActions) { a.Open(5, at+"/new", os.O_CREATE|os.O_WRONLY, 0o644) })
+	spawntest.EachEngine(t, func(t *testing.T) {
+		for _, c := range []struct {
+			spec spawn.Spec
+			told
+		}{
+			{spawn.Spec{Attr: attr.List{attr.NewRoot{{Path: "/new"}}}}, told{"/new", unix.EOVERFLOW, missing}},
+			{spawn.Spec{Attr: attr.List{attr.NewRoot{{Path: "/new"}}, uid}}, told{"/new", unix.EOVERFLOW, other}},
+			{spawn.Spec{Attr: attr.List{tmpfs}, Actions: make}, told{at + "/new", unix.EOVERFLOW, missing}},
+			{spawn.Spec{Attr: attr.List{tmpfs}, Actions: open}, told{at + "/new", unix.EOVERFLOW, missing}},
+		} {
+			c.spec.Path = "/bin/true"
+			for _, made := range []attr.Attr{attr.Namespaces{Flags: flags}, attr.Unshare{Flags: flags}} {
+				s := c.spec
+				s.Attr = append(attr.List{made}, c.spec.Attr...)
+				checkTold(t, &s, c.told)
+			}
+		}
+	})
+}
+
 // TestProcOfOtherPIDs mounts a proc file system where the pid namespace is not the child's to
 // look at.
 func TestProcOfOtherPIDs(t *testing.T) {
