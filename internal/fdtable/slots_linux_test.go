@@ -29,10 +29,12 @@ func needFiles(t *testing.T, limit int) {
 	}
 }
 
-// openMany opens a file n times. The library has its slots before.
+// openMany opens a file n times. The library has its slots before. What is garbage is closed
+// before, so that no lower number becomes free later.
 func openMany(t *testing.T, n int) {
 	t.Helper()
 	needFiles(t, n+200)
+	testenv.Settled()
 	fdtable.SlotsForTest()
 	for range n {
 		fd, err := unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0)

@@ -37,6 +37,7 @@ func pidfdNumbers() map[int]bool {
 // its pidfd.
 func liveWithPidfd(t *testing.T) (p *spawn.Process, fd int) {
 	t.Helper()
+	testenv.Settled() // no lower number becomes free meanwhile
 	before := pidfdNumbers()
 	p = spawntest.Start(t, &spawn.Spec{Path: "/bin/sleep", Args: []string{"sleep", "1000"}})
 	for fd = range pidfdNumbers() {

@@ -30,13 +30,20 @@ func OnThread(f func()) {
 }
 
 // IdleThreads leaves the runtime threads in stock, so that it need not make one
-// where none can be made.
+// where none can be made: one for each processor, and some for system calls.
 func IdleThreads() {
-	var wg sync.WaitGroup
-	for range 16 {
-		wg.Go(func() { _ = unix.Nanosleep(&unix.Timespec{Nsec: 20_000_000}, nil) })
+	n := 16 + runtime.GOMAXPROCS(0)
+	var locked, ended sync.WaitGroup
+	locked.Add(n)
+	for range n {
+		ended.Go(func() {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			locked.Done()
+			locked.Wait() // until each has a thread
+		})
 	}
-	wg.Wait()
+	ended.Wait()
 }
 
 // CountThreads is how many threads this process has.
