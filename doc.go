@@ -351,7 +351,7 @@
 //
 // # Other platforms
 //
-// The engine is for linux/amd64, linux/arm64, linux/386, linux/arm, linux/riscv64, linux/loong64 and linux/ppc64le. It is not for Android, whose
+// The engine is for linux/amd64, linux/arm64, linux/386, linux/arm, linux/riscv64, linux/loong64, linux/ppc64le and linux/s390x. It is not for Android, whose
 // seccomp filter kills a process for an unknown call. Elsewhere os.StartProcess
 // makes the children. The parent performs the file actions, in order, as far as it
 // can. The attributes whose documentation says "Any Unix" work on any Unix.

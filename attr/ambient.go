@@ -40,14 +40,14 @@ func (l AmbientCaps) lower(p *plan.Plan) {
 
 	b := p.Builder()
 	sets := b.Vars(3)
-	header := b.Words(capabilityVersion3)
+	header := capHeader(b)
 	p.Step(plan.StepCapset, fmt.Sprint([]Capability(l)))
 	p.Call(plan.Capabilities, raw.Capget, header, b.AddrOf(sets))
 	for _, n := range l {
 		word := n.word()
-		setBit(p, plan.Capabilities, sets, word+effective, n.bit())
-		setBit(p, plan.Capabilities, sets, word+permitted, n.bit())
-		setBit(p, plan.Capabilities, sets, word+inheritable, n.bit())
+		p.SetBit(plan.Capabilities, sets, word+effective, n.bit())
+		p.SetBit(plan.Capabilities, sets, word+permitted, n.bit())
+		p.SetBit(plan.Capabilities, sets, word+inheritable, n.bit())
 	}
 	p.Call(plan.Capabilities, raw.Capset, header, b.AddrOf(sets))
 	for _, n := range l {

@@ -8,7 +8,7 @@
 // [ConflictError] if an attribute is given twice, or if two attributes contradict
 // each other, and a [NeedError] if an attribute needs another one.
 //
-// Attributes work on linux/amd64, linux/arm64, linux/386, linux/arm, linux/riscv64, linux/loong64 and linux/ppc64le. Elsewhere, and with the build tag
+// Attributes work on linux/amd64, linux/arm64, linux/386, linux/arm, linux/riscv64, linux/loong64, linux/ppc64le and linux/s390x. Elsewhere, and with the build tag
 // spawn_forkexec, an attribute works through package os if its comment says "Any
 // Unix". Any other attribute is an error that matches [errors.ErrUnsupported].
 //

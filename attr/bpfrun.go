@@ -9,7 +9,7 @@ import (
 // auditArch is AUDIT_ARCH_* of the architectures that have the engine.
 var auditArch = map[string]uint32{
 	"386": 0x40000003, "amd64": 0xc000003e, "arm": 0x40000028, "arm64": 0xc00000b7, "loong64": 0xc0000102,
-	"ppc64le": 0xc0000015, "riscv64": 0xc00000f3,
+	"ppc64le": 0xc0000015, "riscv64": 0xc00000f3, "s390x": 0x80000016,
 }[runtime.GOARCH]
 
 // verdict is what a filter decides about a call of this architecture. It is not

@@ -163,7 +163,7 @@ func (s Capabilities) lowerAmbient(p *plan.Plan) {
 	const ph = plan.Capabilities
 	zero, b := raw.Int(0), p.Builder()
 	if len(s.Ambient) > 0 && (s.Inheritable != nil || s.Effective == nil) {
-		sets, header := b.Vars(3), b.Words(capabilityVersion3)
+		sets, header := b.Vars(3), capHeader(b)
 		set := "inheritable"
 		if s.Inheritable == nil {
 			set = "effective"
@@ -172,10 +172,10 @@ func (s Capabilities) lowerAmbient(p *plan.Plan) {
 		p.Call(ph, raw.Capget, header, b.AddrOf(sets))
 		for _, n := range s.Ambient {
 			if s.Inheritable != nil {
-				setBit(p, ph, sets, n.word()+inheritable, n.bit())
+				p.SetBit(ph, sets, n.word()+inheritable, n.bit())
 			}
 			if s.Effective == nil {
-				setBit(p, ph, sets, n.word()+effective, n.bit())
+				p.SetBit(ph, sets, n.word()+effective, n.bit())
 			}
 		}
 		capset := p.Call(ph, raw.Capset, header, b.AddrOf(sets))
@@ -204,7 +204,7 @@ func (s Capabilities) lowerSets(p *plan.Plan) {
 		return
 	}
 	b := p.Builder()
-	header := b.Words(capabilityVersion3)
+	header := capHeader(b)
 	p.Step(plan.StepCapset, strings.Join(texts, " "))
 	if len(texts) == len(given) {
 		words := make([]uint32, 2*half/4)
@@ -222,16 +222,19 @@ func (s Capabilities) lowerSets(p *plan.Plan) {
 		if given[at] == nil {
 			continue
 		}
-		edit(p, plan.DropCaps, sets, at, 0) // FUTEX_OP_SET to 0
-		edit(p, plan.DropCaps, sets, half+at, 0)
+		p.ClearWord(plan.DropCaps, sets, at)
+		p.ClearWord(plan.DropCaps, sets, half+at)
 		for _, n := range given[at] {
-			setBit(p, plan.DropCaps, sets, n.word()+at, n.bit())
+			p.SetBit(plan.DropCaps, sets, n.word()+at, n.bit())
 		}
 	}
 	p.Call(plan.DropCaps, raw.Capset, header, b.AddrOf(sets))
 }
 
 func capText(name string, list []Capability) string { return name + "=" + fmt.Sprint(list) }
+
+// capHeader is struct __user_cap_header_struct, for the child itself.
+func capHeader(b *raw.Builder) raw.Arg { return b.Uint32s([]uint32{capabilityVersion3, 0}) }
 
 // word is the offset of the words that have the capability, and bit its number there.
 func (c Capability) word() int32 { return int32(c/32) * half }
@@ -248,20 +251,4 @@ func keepCaps(p *plan.Plan) {
 	zero := raw.Int(0)
 	p.Step(plan.StepKeepCaps, "")
 	p.Call(plan.KeepCaps, raw.Prctl, raw.Int(prSetKeepcaps), raw.Int(1), zero, zero, zero).Tolerate(errEPERM)
-}
-
-// setBit sets a bit of a 32-bit word in variables.
-func setBit(p *plan.Plan, ph plan.Phase, v raw.Var, offset int32, bit int) {
-	const orBit = 2 | 8 // FUTEX_OP_OR, FUTEX_OP_OPARG_SHIFT
-	edit(p, ph, v, offset, orBit<<opShift|int64(bit)<<argShift)
-}
-
-const opShift, argShift = 28, 12 // of the last argument of FUTEX_WAKE_OP
-
-// edit changes a 32-bit word in variables. The child has no instruction for that,
-// but futex(2) does, as a part of FUTEX_WAKE_OP; here nobody is woken.
-func edit(p *plan.Plan, ph plan.Phase, v raw.Var, offset int32, op int64) {
-	const wakeOp = 5 | 128 // FUTEX_WAKE_OP, FUTEX_PRIVATE_FLAG
-	word := p.Builder().AddrIn(v, offset)
-	p.Call(ph, raw.Futex, word, raw.Int(wakeOp), raw.Int(0), raw.Int(0), word, raw.Int(op))
 }

@@ -129,7 +129,7 @@ func (ResetIDs) lower(p *plan.Plan) {
 func resetID(p *plan.Plan, get, set raw.Sys) {
 	b, keep := p.Builder(), raw.Int(-1)
 	ids := b.Vars(3)
-	p.Call(plan.Credentials, get, b.AddrIn(ids, 0), b.AddrIn(ids, 8), b.AddrIn(ids, 16))
+	p.Call(plan.Credentials, get, b.AddrOfInt(ids), b.AddrOfInt(ids+1), b.AddrOfInt(ids+2))
 	p.Call(plan.Credentials, set, keep, raw.VarArg(ids, 0), keep)
 }
 

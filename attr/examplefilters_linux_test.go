@@ -1,7 +1,7 @@
 // On 386 and arm the programs of the examples may be for amd64 and arm64, whose calls have other
 // numbers.
 
-//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64) && !386 && !arm && !android && !spawn_forkexec
+//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64 || s390x) && !386 && !arm && !android && !spawn_forkexec
 
 package attr_test
 
@@ -27,6 +27,7 @@ func ExampleSeccompListener() {
 	arch := map[string]uint32{
 		"amd64": unix.AUDIT_ARCH_X86_64, "arm64": unix.AUDIT_ARCH_AARCH64,
 		"loong64": unix.AUDIT_ARCH_LOONGARCH64, "ppc64le": unix.AUDIT_ARCH_PPC64LE, "riscv64": unix.AUDIT_ARCH_RISCV64,
+		"s390x": unix.AUDIT_ARCH_S390X,
 	}[runtime.GOARCH]
 	filter := []attr.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 4}, // the architecture
@@ -73,6 +74,7 @@ func Example_sandbox() {
 	arch := map[string]uint32{
 		"amd64": unix.AUDIT_ARCH_X86_64, "arm64": unix.AUDIT_ARCH_AARCH64,
 		"loong64": unix.AUDIT_ARCH_LOONGARCH64, "ppc64le": unix.AUDIT_ARCH_PPC64LE, "riscv64": unix.AUDIT_ARCH_RISCV64,
+		"s390x": unix.AUDIT_ARCH_S390X,
 	}[runtime.GOARCH]
 	const x32 = 0x40000000
 	filter := []attr.SockFilter{

@@ -152,8 +152,8 @@ func (s SchedPolicy) setAttr(p *plan.Plan, size, flags uint64) {
 	if s.ResetOnFork {
 		flags |= schedFlagResetOnFork
 	}
-	a := p.Builder().Words(size|uint64(s.Policy)<<32, flags, uint64(s.Priority)<<32,
-		uint64(s.Runtime), uint64(s.Deadline), uint64(s.Period), uint64(s.UtilMin)|uint64(s.UtilMax)<<32)
+	a := p.Builder().Words(raw.Pair(uint32(size), uint32(s.Policy)), flags, raw.Pair(0, uint32(s.Priority)),
+		uint64(s.Runtime), uint64(s.Deadline), uint64(s.Period), raw.Pair(uint32(s.UtilMin), uint32(s.UtilMax)))
 	p.Call(plan.Raise, raw.SchedSetattr, raw.Int(0), a, raw.Int(0))
 }
 

@@ -115,16 +115,13 @@ func (s Seccomp) installed() []SockFilter {
 	return s.Filter
 }
 
-// lower hands over a struct sock_fprog: a length, and the address of instructions
-// of 64 bits. The architectures of the engine are little-endian.
 func (s Seccomp) lower(p *plan.Plan) {
 	filter := s.installed()
 	words := make([]uint64, len(filter))
 	for i, f := range filter {
-		words[i] = uint64(f.Code) | uint64(f.Jt)<<16 | uint64(f.Jf)<<24 | uint64(f.K)<<32
+		words[i] = raw.Instruction(f.Code, f.Jt, f.Jf, f.K)
 	}
-	b := p.Builder()
-	prog := b.Struct(raw.Int(int64(len(words))), b.Words(words...))
+	prog := p.Builder().Filter(words...)
 	p.Step(plan.StepSeccomp, fmt.Sprintf("%d instructions", len(s.Filter)))
 	p.NoPause = kills(s.Filter, raw.Nanosleep)
 	if s.Listener != nil {

@@ -1,4 +1,4 @@
-//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64) && !android
+//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64 || s390x) && !android
 
 package attr_test
 
@@ -20,12 +20,12 @@ func install(t *testing.T, filter []attr.SockFilter) syscall.Errno {
 	var b raw.Builder
 	words := make([]uint64, len(filter))
 	for i, f := range filter {
-		words[i] = uint64(f.Code) | uint64(f.Jt)<<16 | uint64(f.Jf)<<24 | uint64(f.K)<<32
+		words[i] = raw.Instruction(f.Code, f.Jt, f.Jf, f.K)
 	}
 	zero := raw.Int(0)
 	b.Step(raw.Step{Name: "seccomp", Index: -1})
 	b.Call(0, raw.Prctl, raw.Int(unix.PR_SET_NO_NEW_PRIVS), raw.Int(1), zero, zero, zero)
-	b.Call(0, raw.Seccomp, raw.Int(unix.SECCOMP_SET_MODE_FILTER), zero, b.Struct(raw.Int(int64(len(filter))), b.Words(words...)))
+	b.Call(0, raw.Seccomp, raw.Int(unix.SECCOMP_SET_MODE_FILTER), zero, b.Filter(words...))
 	b.Call(0, raw.ExitGroup, zero)
 	r := raw.NewRun(b.Build())
 	defer r.Free()

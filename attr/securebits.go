@@ -49,11 +49,11 @@ func (s SecureBits) lower(p *plan.Plan) {
 	keepCaps(p)
 	const ph = plan.SecureBits
 	b, zero := p.Builder(), raw.Int(0)
-	old, sets, header := b.Vars(3), b.Vars(3), b.Words(capabilityVersion3)
+	old, sets, header := b.Vars(3), b.Vars(3), capHeader(b)
 	p.Step(plan.StepSecurebits, s.object())
 	p.Call(ph, raw.Capget, header, b.AddrOf(old))
 	p.Call(ph, raw.Capget, header, b.AddrOf(sets))
-	setBit(p, ph, sets, effective, CapSetPCap.bit())
+	p.SetBit(ph, sets, effective, CapSetPCap.bit())
 	p.Call(ph, raw.Capset, header, b.AddrOf(sets)).Ignore()
 	p.Call(ph, raw.Prctl, raw.Int(prSetSecurebits), raw.Int(int64(s)), zero, zero, zero)
 	p.Call(ph, raw.Capset, header, b.AddrOf(old))

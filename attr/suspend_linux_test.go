@@ -1,4 +1,4 @@
-//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64) && !android && !spawn_forkexec
+//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64 || s390x) && !android && !spawn_forkexec
 
 package attr_test
 
@@ -239,7 +239,7 @@ func refusePtrace(request uint32, errno unix.Errno) attr.Seccomp {
 	return attr.Seccomp{Filter: []attr.SockFilter{
 		spawntest.BPF(unix.BPF_LD|unix.BPF_W|unix.BPF_ABS, 0, 0, 0),
 		spawntest.BPF(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, 0, 3, unix.SYS_PTRACE),
-		spawntest.BPF(unix.BPF_LD|unix.BPF_W|unix.BPF_ABS, 0, 0, 16), // the request
+		spawntest.BPF(unix.BPF_LD|unix.BPF_W|unix.BPF_ABS, 0, 0, raw.LowOfArg(0)), // the request
 		spawntest.BPF(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, 0, 1, request),
 		spawntest.BPF(unix.BPF_RET|unix.BPF_K, 0, 0, unix.SECCOMP_RET_ERRNO|uint32(errno)),
 		spawntest.BPF(unix.BPF_RET|unix.BPF_K, 0, 0, unix.SECCOMP_RET_ALLOW),

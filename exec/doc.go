@@ -68,7 +68,7 @@
 //
 // # Platforms
 //
-// The engine runs on linux/amd64, linux/arm64, linux/386, linux/arm, linux/riscv64, linux/loong64 and linux/ppc64le. Elsewhere, and with the build tag
+// The engine runs on linux/amd64, linux/arm64, linux/386, linux/arm, linux/riscv64, linux/loong64, linux/ppc64le and linux/s390x. Elsewhere, and with the build tag
 // spawn_forkexec, os.StartProcess makes the children. Everything that os/exec has
 // then works as it does there. The new fields work, too, as far as their comments say.
 // For the rest the error matches [errors.ErrUnsupported].

@@ -1,4 +1,4 @@
-//go:build !linux || android || !(386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64) || spawn_forkexec
+//go:build !linux || android || !(386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64 || s390x) || spawn_forkexec
 
 package exec_test
 

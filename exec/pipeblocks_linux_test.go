@@ -1,4 +1,4 @@
-//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64) && !android && !spawn_forkexec
+//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64 || s390x) && !android && !spawn_forkexec
 
 package exec_test
 
@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safespawn/spawn/exec"
+	"github.com/safespawn/spawn/internal/raw"
 	"github.com/safespawn/spawn/internal/raw/rawtest"
 	"github.com/safespawn/spawn/internal/testenv"
 )
@@ -38,7 +39,7 @@ var _ = testenv.RegisterHelper("nonblocking for good", func([]string) int {
 
 // keepsNonblocking refuses fcntl(F_SETFL) without O_NONBLOCK.
 func keepsNonblocking() []unix.SockFilter {
-	const number, command, flags = 0, 16 + 8, 16 + 16
+	number, command, flags := uint32(0), raw.LowOfArg(1), raw.LowOfArg(2)
 	load := func(offset uint32) unix.SockFilter {
 		return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: offset}
 	}

@@ -1,4 +1,4 @@
-//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64) && !android && !spawn_forkexec
+//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64 || s390x) && !android && !spawn_forkexec
 
 package exec_test
 
@@ -23,6 +23,7 @@ import (
 
 	"github.com/safespawn/spawn/attr"
 	"github.com/safespawn/spawn/exec"
+	"github.com/safespawn/spawn/internal/raw"
 	"github.com/safespawn/spawn/internal/testenv"
 )
 
@@ -371,11 +372,11 @@ type refusal struct {
 }
 
 func (r refusal) filter() attr.Seccomp {
-	const number, firstArg = 0, 16
+	const number = 0
 	return attr.Seccomp{Filter: []attr.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: number},
 		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: uint32(r.call), Jf: 3},
-		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: uint32(firstArg + 8*r.arg)},
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: raw.LowOfArg(r.arg)},
 		{Code: unix.BPF_JMP | r.compare | unix.BPF_K, K: r.number, Jf: 1},
 		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(r.errno)},
 		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},

@@ -1,4 +1,4 @@
-//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64) && !android
+//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64 || s390x) && !android
 
 // Package engine makes children by the child's assembly of package raw. A Program is
 // compiled once: its attributes and file actions become system calls, and what a start

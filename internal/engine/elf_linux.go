@@ -1,4 +1,4 @@
-//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64) && !android
+//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64 || s390x) && !android
 
 package engine
 
@@ -10,13 +10,15 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/raw"
 )
 
 // elfHeader is what execve looks at in the header of an ELF file. Package
 // debug/elf would link a lot for so little.
 type elfHeader struct {
 	wide               bool // 64 bits
-	big                bool // another byte order
+	turned             bool // another byte order
 	kind, machine      uint16
 	table              int64 // of segments
 	entrySize, entries int
@@ -29,19 +31,29 @@ const (
 	elfShared  = 3 // ET_DYN
 )
 
-// parseELF takes the first headSize bytes of a file, zeroes beyond its end.
+// parseELF takes the first headSize bytes of a file, zeroes beyond its end. As the kernel it
+// reads numbers in this machine's byte order.
 func parseELF(head []byte) *elfHeader {
-	le := binary.LittleEndian
-	h := &elfHeader{wide: head[4] == 2, big: head[5] == 2, kind: le.Uint16(head[16:]), machine: le.Uint16(head[18:])}
+	ne := binary.NativeEndian
+	h := &elfHeader{wide: head[4] == 2, turned: head[5] == turnedOrder(), kind: ne.Uint16(head[16:]), machine: ne.Uint16(head[18:])}
 	if h.wide {
-		h.table, h.entrySize, h.entries = int64(le.Uint64(head[32:])), int(le.Uint16(head[54:])), int(le.Uint16(head[56:]))
+		h.table, h.entrySize, h.entries = int64(ne.Uint64(head[32:])), int(ne.Uint16(head[54:])), int(ne.Uint16(head[56:]))
 	} else {
-		h.table, h.entrySize, h.entries = int64(le.Uint32(head[28:])), int(le.Uint16(head[42:])), int(le.Uint16(head[44:]))
+		h.table, h.entrySize, h.entries = int64(ne.Uint32(head[28:])), int(ne.Uint16(head[42:])), int(ne.Uint16(head[44:]))
 	}
-	if h.big {
+	if h.turned {
 		h.machine = h.machine>>8 | h.machine<<8
 	}
 	return h
+}
+
+// turnedOrder is how a file says that it has the other byte order than this machine:
+// ELFDATA2MSB or ELFDATA2LSB.
+func turnedOrder() byte {
+	if raw.BigEndian {
+		return 1
+	}
+	return 2
 }
 
 // machineName is the name of one that is met, or empty.
@@ -76,13 +88,15 @@ func natives() [2]uint16 {
 		return [2]uint16{21, 21}
 	case "riscv64":
 		return [2]uint16{243, 243} // with 64 and with 32 bits
+	case "s390x":
+		return [2]uint16{22, 22} // the same
 	}
 	return [2]uint16{62, 3}
 }
 
 // foreign says for what machine a program is, if not for this one.
 func (h *elfHeader) foreign() string {
-	if own := natives(); !h.big && (h.machine == own[0] || h.machine == own[1]) {
+	if own := natives(); !h.turned && (h.machine == own[0] || h.machine == own[1]) {
 		return ""
 	}
 	name := machineName(h.machine)
@@ -127,7 +141,7 @@ func (h *elfHeader) interpreter(fd int) (string, *trouble) {
 		return "", damaged
 	}
 	for ; len(table) > 0; table = table[size:] {
-		if binary.LittleEndian.Uint32(table) != elfInterp {
+		if binary.NativeEndian.Uint32(table) != elfInterp {
 			continue
 		}
 		off, n := h.segment(table)
@@ -149,11 +163,11 @@ func (h *elfHeader) interpreter(fd int) (string, *trouble) {
 
 // segment is where an entry of the table says that its bytes are.
 func (h *elfHeader) segment(entry []byte) (off, size int64) {
-	le := binary.LittleEndian
+	ne := binary.NativeEndian
 	if h.wide {
-		return int64(le.Uint64(entry[8:])), int64(le.Uint64(entry[32:]))
+		return int64(ne.Uint64(entry[8:])), int64(ne.Uint64(entry[32:]))
 	}
-	return int64(le.Uint32(entry[4:])), int64(le.Uint32(entry[16:]))
+	return int64(ne.Uint32(entry[4:])), int64(ne.Uint32(entry[16:]))
 }
 
 // loads says why a file can't be the dynamic loader of a program.

@@ -1,4 +1,4 @@
-//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64) && !android
+//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64 || s390x) && !android
 
 package engine
 
@@ -71,12 +71,19 @@ func (p *Program) cloneStep() plan.Step {
 		s.Args = []plan.StepArg{{Text: "{" + fields + "}"}, known(strconv.Itoa(cloneArgsSize), cloneArgsSize)}
 	} else {
 		s.Syscall, s.Number = "clone", unix.SYS_CLONE
-		s.Args = []plan.StepArg{p.clone2Flags(flags), {Text: "ptr"}, {Text: "ptr"}, {Text: "ptr"}, {Text: "ptr"}}
+		s.Args = clone2Args(p.clone2Flags(flags))
 	}
 	if p.apart != nil {
 		s.Note += "; without CLONE_VM if the kernel might end both of them when memory runs out"
 	}
 	return s
+}
+
+// clone2Args are the arguments of clone(2). All but the flags are addresses.
+func clone2Args(flags plan.StepArg) []plan.StepArg {
+	args := []plan.StepArg{{Text: "ptr"}, {Text: "ptr"}, {Text: "ptr"}, {Text: "ptr"}, {Text: "ptr"}}
+	args[raw.CloneFlagsArg()] = flags
+	return args
 }
 
 // clone2Flags are those of clone(2). A relay has no place for a pidfd in them, and none for a
@@ -95,7 +102,7 @@ func (p *Program) relayStep() plan.Step {
 	return plan.Step{
 		Part: plan.PartStart, Name: plan.StepClone, Index: -1, Parent: true, Note: "in the parent, makes a child that makes the child",
 		Syscall: "clone", Number: unix.SYS_CLONE,
-		Args: []plan.StepArg{known(strings.Join(flagNames(flags), "|"), flags), {Text: "ptr"}, {Text: "ptr"}, {Text: "ptr"}, {Text: "ptr"}},
+		Args: clone2Args(known(strings.Join(flagNames(flags), "|"), flags)),
 	}
 }
 

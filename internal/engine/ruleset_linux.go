@@ -1,8 +1,9 @@
-//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64) && !android
+//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64 || s390x) && !android
 
 package engine
 
 import (
+	"math/bits"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -55,27 +56,49 @@ func makeRuleset(pl *plan.Plan) {
 // the others.
 func allowPath(pl *plan.Plan, set raw.Var, x plan.LandlockRule) {
 	b := pl.Builder()
-	rule, fd := beneath(b, x.Access)
-	pl.Call(plan.CloseRest, raw.Openat, raw.Int(plan.AtFdcwd), b.String(x.Path), raw.Int(unix.O_PATH|unix.O_CLOEXEC), raw.Int(0)).Keep(fd)
-	add := addRule(pl, set, raw.LandlockPathRule, rule, x.Flags)
+	rule := beneath(b, x.Access)
+	pl.Call(plan.CloseRest, raw.Openat, raw.Int(plan.AtFdcwd), b.String(x.Path), raw.Int(unix.O_PATH|unix.O_CLOEXEC), raw.Int(0)).Keep(rule.fd)
+	rule.complete(pl)
+	add := addRule(pl, set, raw.LandlockPathRule, rule.addr, x.Flags)
 	if x.Access != x.OfFile {
-		add.Else(3, uint8(unix.EINVAL))
-		less, again := beneath(b, x.OfFile)
-		pl.Call(plan.CloseRest, raw.Fcntl, raw.VarArg(fd, 0), raw.Int(unix.F_DUPFD_CLOEXEC), raw.Int(0)).Keep(again)
-		addRule(pl, set, raw.LandlockPathRule, less, x.Flags)
-		pl.Call(plan.CloseRest, raw.Close, raw.VarArg(again, 0))
+		less := beneath(b, x.OfFile)
+		add.Else(uint8(3+bits.OnesCount32(less.later)), uint8(unix.EINVAL))
+		pl.Call(plan.CloseRest, raw.Fcntl, raw.VarArg(rule.fd, 0), raw.Int(unix.F_DUPFD_CLOEXEC), raw.Int(0)).Keep(less.fd)
+		less.complete(pl)
+		addRule(pl, set, raw.LandlockPathRule, less.addr, x.Flags)
+		pl.Call(plan.CloseRest, raw.Close, raw.VarArg(less.fd, 0))
 	}
-	pl.Call(plan.CloseRest, raw.Close, raw.VarArg(fd, 0))
+	pl.Call(plan.CloseRest, raw.Close, raw.VarArg(rule.fd, 0))
 }
 
 func addRule(pl *plan.Plan, set raw.Var, kind int64, rule raw.Arg, flags uint64) raw.OpRef {
 	return pl.Call(plan.CloseRest, raw.LandlockRule, raw.VarArg(set, 0), raw.Int(kind), rule, raw.Int(int64(flags)))
 }
 
-// beneath is struct landlock_path_beneath_attr in two variables: the rights, and the
-// descriptor, which only the child knows. The kernel reads the low half of the second.
-func beneath(b *raw.Builder, access uint64) (rule raw.Arg, fd raw.Var) {
-	rights := b.Vars(2)
-	b.Init(rights, int32(access))
-	return b.AddrOf(rights), rights + 1
+// pathRule is struct landlock_path_beneath_attr in two variables: the rights, and the
+// descriptor, which only the child knows.
+type pathRule struct {
+	addr  raw.Arg
+	fd    raw.Var
+	later uint32 // the rights that complete sets
+}
+
+// beneath makes a rule. The kernel reads the low half of the second variable, where that comes
+// first. Where the high half does, the structure begins with the low half of the first
+// variable, which is 0: the high half of the rights. The high half of the second is their low
+// half, and is 0 once the descriptor is known.
+func beneath(b *raw.Builder, access uint64) pathRule {
+	v := b.Vars(2)
+	if raw.BigEndian {
+		return pathRule{b.AddrOfInt(v), v + 1, uint32(access)}
+	}
+	b.Init(v, int32(access))
+	return pathRule{b.AddrOf(v), v + 1, 0}
+}
+
+// complete follows the call that stores the descriptor.
+func (r pathRule) complete(pl *plan.Plan) {
+	for left := r.later; left != 0; left &= left - 1 {
+		pl.SetBit(plan.CloseRest, r.fd, 0, bits.TrailingZeros32(left))
+	}
 }

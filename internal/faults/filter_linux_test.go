@@ -1,4 +1,4 @@
-//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64) && !android && !spawn_forkexec
+//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64 || s390x) && !android && !spawn_forkexec
 
 package faults_test
 
@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/safespawn/spawn/internal/raw"
 	"github.com/safespawn/spawn/internal/raw/rawtest"
 )
 
@@ -83,14 +84,15 @@ func listen() (listener int, err error) {
 		return unix.SockFilter{Code: unix.BPF_JMP | test | unix.BPF_K, Jt: yes, Jf: no, K: k}
 	}
 	result := func(k uint32) unix.SockFilter { return unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: k} }
-	const number, pointer = 0, 8
+	const number = 0
+	low, high := raw.Pointer()
 	list := []unix.SockFilter{load(number)}
 	for _, nr := range never {
 		list = append(list, jump(unix.BPF_JEQ, 0, 1, uint32(nr)), result(unix.SECCOMP_RET_ALLOW))
 	}
 	for _, r := range ranges {
-		list = append(list, load(pointer+4), jump(unix.BPF_JEQ, 0, 4, r.high),
-			load(pointer), jump(unix.BPF_JGE, 0, 2, r.first), jump(unix.BPF_JGT, 1, 0, r.last), result(unix.SECCOMP_RET_USER_NOTIF))
+		list = append(list, load(high), jump(unix.BPF_JEQ, 0, 4, r.high),
+			load(low), jump(unix.BPF_JGE, 0, 2, r.first), jump(unix.BPF_JGT, 1, 0, r.last), result(unix.SECCOMP_RET_USER_NOTIF))
 	}
 	list = append(list, result(unix.SECCOMP_RET_ALLOW))
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); os.Geteuid() != 0 && err != nil {

@@ -1,4 +1,4 @@
-//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64) && !android
+//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64 || s390x) && !android
 
 package fdtable
 
@@ -438,7 +438,7 @@ func (f *Lowering) finish() {
 func SetForeground(p *plan.Plan, ph plan.Phase, fd raw.Arg) {
 	pgrp := p.Builder().Var()
 	p.Call(ph, raw.Getpgid, raw.Int(0)).Keep(pgrp)
-	p.Call(ph, raw.Ioctl, fd, raw.Int(unix.TIOCSPGRP), p.Builder().AddrOf(pgrp))
+	p.Call(ph, raw.Ioctl, fd, raw.Int(unix.TIOCSPGRP), p.Builder().AddrOfInt(pgrp))
 }
 
 // closeKnown closes the open descriptors that match, several at once where

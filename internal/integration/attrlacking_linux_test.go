@@ -1,4 +1,4 @@
-//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64) && !android && !spawn_forkexec
+//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64 || s390x) && !android && !spawn_forkexec
 
 package integration_test
 
@@ -37,8 +37,8 @@ type argument struct {
 
 // feign makes a filter of refusals.
 func feign(refusals []refusal) attr.Seccomp {
-	load := func(offset int) attr.SockFilter {
-		return spawntest.BPF(unix.BPF_LD|unix.BPF_W|unix.BPF_ABS, 0, 0, uint32(offset))
+	load := func(offset uint32) attr.SockFilter {
+		return spawntest.BPF(unix.BPF_LD|unix.BPF_W|unix.BPF_ABS, 0, 0, offset)
 	}
 	var f []attr.SockFilter
 	for _, r := range refusals {
@@ -50,7 +50,7 @@ func feign(refusals []refusal) attr.Seccomp {
 			if a.bits {
 				op = unix.BPF_JSET
 			}
-			f = append(f, load(16+8*a.n), spawntest.BPF(unix.BPF_JMP|op|unix.BPF_K, 0, rest, a.value))
+			f = append(f, load(raw.LowOfArg(a.n)), spawntest.BPF(unix.BPF_JMP|op|unix.BPF_K, 0, rest, a.value))
 		}
 		f = append(f, spawntest.BPF(unix.BPF_RET|unix.BPF_K, 0, 0, unix.SECCOMP_RET_ERRNO|uint32(r.errno)))
 	}
@@ -115,7 +115,7 @@ var missingAttrs = map[string]missing{
 	"Credential":        alone(without(raw.Setgroups.Number(), unix.ENOSYS), attr.Credential{UID: 7, Root: true}, "setgroups", "[]", unix.ENOSYS),
 	"IDs":               alone(without(raw.Setresgid.Number(), unix.ENOSYS), attr.IDs{KeepGroups: true, Root: true}, "setresgid", "real=0 effective=0", unix.ENOSYS),
 	"ResetIDs":          alone(without(raw.Setresgid.Number(), unix.ENOSYS), attr.ResetIDs{}, "setresgid", "real", unix.ENOSYS),
-	"Namespaces": alone([]refusal{{unix.SYS_CLONE3, unix.ENOSYS, nil}, {unix.SYS_CLONE, unix.EINVAL, []argument{{0, unix.CLONE_NEWUTS, true}}}},
+	"Namespaces": alone([]refusal{{unix.SYS_CLONE3, unix.ENOSYS, nil}, {unix.SYS_CLONE, unix.EINVAL, []argument{{raw.CloneFlagsArg(), unix.CLONE_NEWUTS, true}}}},
 		attr.Namespaces{Flags: unix.CLONE_NEWUTS}, "clone", "uts", unix.EINVAL),
 	"Unshare": alone(without(unix.SYS_UNSHARE, unix.EINVAL), attr.Unshare{Flags: unix.CLONE_NEWUTS | unix.CLONE_NEWUSER},
 		"unshare", "uts,user", unix.EINVAL),

@@ -1,4 +1,4 @@
-//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64) && !android && !spawn_forkexec
+//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64 || s390x) && !android && !spawn_forkexec
 
 package integration_test
 
@@ -20,6 +20,7 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/raw"
 	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
@@ -390,7 +391,7 @@ func refuseIf(nr uint32, args ...filterArg) []attr.SockFilter {
 		if !a.equal {
 			test.Jt, test.Jf = out, 0
 		}
-		f = append(f, attr.SockFilter{Code: load, K: uint32(16 + 8*a.i)}, test)
+		f = append(f, attr.SockFilter{Code: load, K: raw.LowOfArg(a.i)}, test)
 	}
 	return append(f, attr.SockFilter{Code: unix.BPF_RET, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EIO)},
 		attr.SockFilter{Code: unix.BPF_RET, K: unix.SECCOMP_RET_ALLOW})

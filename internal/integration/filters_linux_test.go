@@ -1,4 +1,4 @@
-//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64) && !android && !spawn_forkexec
+//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64 || s390x) && !android && !spawn_forkexec
 
 package integration_test
 
@@ -105,17 +105,18 @@ func ownFilter(text string) attr.Seccomp {
 	unless := func(k uint32, jump uint8) attr.SockFilter {
 		return spawntest.BPF(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, 0, jump, k)
 	}
-	const number, pointer, args = 0, 8, 16
-	list := []attr.SockFilter{load(pointer + 4), spawntest.BPF(unix.BPF_JMP|unix.BPF_JGT|unix.BPF_K, 0, 1, ownHigh()), result(unix.SECCOMP_RET_ALLOW)}
+	const number = 0
+	_, high := raw.Pointer()
+	list := []attr.SockFilter{load(high), spawntest.BPF(unix.BPF_JMP|unix.BPF_JGT|unix.BPF_K, 0, 1, ownHigh()), result(unix.SECCOMP_RET_ALLOW)}
 	for _, w := range words[1:] {
 		if w == "close_range/UNSHARE" {
-			list = append(list, load(number), unless(unix.SYS_CLOSE_RANGE, 3), load(args+16), unless(unix.CLOSE_RANGE_UNSHARE, 1), result(action))
+			list = append(list, load(number), unless(unix.SYS_CLOSE_RANGE, 3), load(raw.LowOfArg(2)), unless(unix.CLOSE_RANGE_UNSHARE, 1), result(action))
 			continue
 		}
 		if w == "sched_yield" {
 			list = append(list, load(number), unless(unix.SYS_SCHED_YIELD, 13))
-			for i := range uint32(6) {
-				list = append(list, load(args+8*i), unless(0, uint8(11-2*i)))
+			for i := range 6 {
+				list = append(list, load(raw.LowOfArg(i)), unless(0, uint8(11-2*i)))
 			}
 			list = append(list, result(action))
 			continue

@@ -1,4 +1,4 @@
-//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64) && !android && !spawn_forkexec
+//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64 || s390x) && !android && !spawn_forkexec
 
 package integration_test
 
@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/raw"
 )
 
 // systemCall is a call that was seen.
@@ -158,7 +160,7 @@ func (tr *tracer) cloned() (err error) {
 		return err
 	}
 	tr.mem.Close()
-	tr.rec.flags = tr.rec.clone.args[0]
+	tr.rec.flags = tr.rec.clone.args[raw.CloneFlagsArg()]
 	if tr.rec.clone.nr == unix.SYS_CLONE3 {
 		tr.rec.flags = binary.NativeEndian.Uint64([]byte(tr.rec.clone.texts[0]))
 	}

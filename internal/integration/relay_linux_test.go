@@ -1,4 +1,4 @@
-//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64) && !android && !spawn_forkexec
+//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64 || s390x) && !android && !spawn_forkexec
 
 package integration_test
 
@@ -22,6 +22,7 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/attr"
+	"github.com/safespawn/spawn/internal/raw"
 	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
@@ -298,7 +299,7 @@ var _ = testenv.RegisterHelper("no siblings", func([]string) int {
 
 // noSiblings is a filter against CLONE_PARENT.
 func noSiblings() attr.Seccomp {
-	const nr, flags = 0, 16 // of struct seccomp_data
+	const nr = 0 // of struct seccomp_data
 	errno := func(e syscall.Errno) attr.SockFilter {
 		return attr.SockFilter{Code: unix.BPF_RET, K: unix.SECCOMP_RET_ERRNO | uint32(e)}
 	}
@@ -308,7 +309,7 @@ func noSiblings() attr.Seccomp {
 		{Code: unix.BPF_JMP | unix.BPF_JEQ, K: unix.SYS_CLONE3, Jf: 1},
 		errno(unix.ENOSYS),
 		{Code: unix.BPF_JMP | unix.BPF_JEQ, K: unix.SYS_CLONE, Jf: 3},
-		load(flags),
+		load(raw.LowOfArg(raw.CloneFlagsArg())),
 		{Code: unix.BPF_JMP | unix.BPF_JSET, K: unix.CLONE_PARENT, Jf: 1},
 		errno(unix.EPERM),
 		{Code: unix.BPF_RET, K: unix.SECCOMP_RET_ALLOW},

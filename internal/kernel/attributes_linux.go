@@ -1,4 +1,4 @@
-//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64) && !android
+//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64 || s390x) && !android
 
 package kernel
 
@@ -89,9 +89,9 @@ func tryUserNamespace() trial {
 // installFilter installs a filter that allows all.
 func installFilter(b *raw.Builder) {
 	zero := raw.Int(0)
-	allow := uint64(unix.BPF_RET|unix.BPF_K) | unix.SECCOMP_RET_ALLOW<<32
+	allow := raw.Instruction(unix.BPF_RET|unix.BPF_K, 0, 0, unix.SECCOMP_RET_ALLOW)
 	b.Call(0, raw.Prctl, raw.Int(unix.PR_SET_NO_NEW_PRIVS), raw.Int(1), zero, zero, zero)
-	b.Call(0, raw.Seccomp, raw.Int(unix.SECCOMP_SET_MODE_FILTER), zero, b.Struct(raw.Int(1), b.Words(allow)))
+	b.Call(0, raw.Seccomp, raw.Int(unix.SECCOMP_SET_MODE_FILTER), zero, b.Filter(allow))
 }
 
 // landlockVersion is the version of Landlock's interface, which is the status of a

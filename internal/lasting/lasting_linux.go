@@ -1,4 +1,4 @@
-//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64) && !android
+//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64 || s390x) && !android
 
 // Package lasting calls functions on threads that never end. The kernel takes the end of
 // the thread that made a child for the death of the parent; Go ends threads as it likes.

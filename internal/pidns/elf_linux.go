@@ -1,4 +1,4 @@
-//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64) && !android
+//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64 || s390x) && !android
 
 package pidns
 
@@ -28,7 +28,7 @@ const (
 
 // Constants of elf.h.
 const (
-	elfIdent     = "\x7fELF" + string(rune(wordSize/4)) + "\x01\x01" // 32 or 64 bits, little-endian, version 1
+	elfMagic     = "\x7fELF"
 	version      = 1
 	typeExec     = 2
 	segmentLoad  = 1
@@ -39,7 +39,7 @@ const (
 )
 
 // machine is the value of e_machine for this architecture.
-var machine = map[string]uint16{"386": 3, "amd64": 62, "arm": 40, "arm64": 183, "loong64": 258, "ppc64le": 21, "riscv64": 243}[runtime.GOARCH]
+var machine = map[string]uint16{"386": 3, "amd64": 62, "arm": 40, "arm64": 183, "loong64": 258, "ppc64le": 21, "riscv64": 243, "s390x": 22}[runtime.GOARCH]
 
 // fileFlags are those of the file: a kernel for arm64 wants to know of the EABI, version 5, and one
 // for ppc64le of the ABI whose entry point is no descriptor of a function, version 2.
@@ -49,36 +49,45 @@ var fileFlags = map[string]uint32{"arm": 0x05000000, "ppc64le": 2}[runtime.GOARC
 // memory holds the headers and the code, and nothing of it can be written. The stack can't
 // be executed.
 func image(code []byte) []byte {
-	le := binary.LittleEndian
+	ne := binary.NativeEndian
 	size := uint64(codeOffset + len(code))
 	b := make([]byte, 16, size)
-	copy(b, elfIdent)
-	b = le.AppendUint16(b, typeExec)
-	b = le.AppendUint16(b, machine)
-	b = le.AppendUint32(b, version)
+	copy(b, elfMagic)
+	b[4], b[5], b[6] = wordSize/4, byteOrder(), version
+	b = ne.AppendUint16(b, typeExec)
+	b = ne.AppendUint16(b, machine)
+	b = ne.AppendUint32(b, version)
 	b = appendWord(b, loadAt+codeOffset)
 	b = appendWord(b, headerSize) // where the segments are described
 	b = appendWord(b, 0)          // no sections
-	b = le.AppendUint32(b, fileFlags)
+	b = ne.AppendUint32(b, fileFlags)
 	for _, n := range [...]uint16{headerSize, segmentSize, segments, 0, 0, 0} {
-		b = le.AppendUint16(b, n)
+		b = ne.AppendUint16(b, n)
 	}
 	b = appendSegment(b, segmentLoad, flagR|flagX, loadAt, size, alignment)
 	b = appendSegment(b, segmentStack, flagR|flagW, 0, 0, 16)
 	return append(b, code...)
 }
 
+// byteOrder is ELFDATA2LSB or ELFDATA2MSB.
+func byteOrder() byte {
+	if raw.BigEndian {
+		return 2
+	}
+	return 1
+}
+
 func appendSegment(b []byte, kind, flags uint32, address, size, align uint64) []byte {
-	le := binary.LittleEndian
-	b = le.AppendUint32(b, kind)
+	ne := binary.NativeEndian
+	b = ne.AppendUint32(b, kind)
 	if wordSize == 8 {
-		b = le.AppendUint32(b, flags)
+		b = ne.AppendUint32(b, flags)
 	}
 	for _, n := range [...]uint64{0, address, address, size, size} { // 0 is the offset in the file
 		b = appendWord(b, n)
 	}
 	if wordSize != 8 {
-		b = le.AppendUint32(b, flags)
+		b = ne.AppendUint32(b, flags)
 	}
 	return appendWord(b, align)
 }
@@ -86,9 +95,9 @@ func appendSegment(b []byte, kind, flags uint32, address, size, align uint64) []
 // appendWord adds a number that has the size of an address.
 func appendWord(b []byte, n uint64) []byte {
 	if wordSize == 8 {
-		return binary.LittleEndian.AppendUint64(b, n)
+		return binary.NativeEndian.AppendUint64(b, n)
 	}
-	return binary.LittleEndian.AppendUint32(b, uint32(n))
+	return binary.NativeEndian.AppendUint32(b, uint32(n))
 }
 
 // The names of the init, and of the same program as a guardian, which ps shows.

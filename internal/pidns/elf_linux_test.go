@@ -1,4 +1,4 @@
-//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64) && !android
+//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64 || s390x) && !android
 
 package pidns
 
@@ -21,7 +21,7 @@ func TestImage(t *testing.T) {
 		t.Fatal(err)
 	}
 	machines := map[string]elf.Machine{
-		"386": elf.EM_386, "amd64": elf.EM_X86_64, "arm": elf.EM_ARM, "arm64": elf.EM_AARCH64, "loong64": elf.EM_LOONGARCH, "ppc64le": elf.EM_PPC64, "riscv64": elf.EM_RISCV,
+		"386": elf.EM_386, "amd64": elf.EM_X86_64, "arm": elf.EM_ARM, "arm64": elf.EM_AARCH64, "loong64": elf.EM_LOONGARCH, "ppc64le": elf.EM_PPC64, "riscv64": elf.EM_RISCV, "s390x": elf.EM_S390,
 	}
 	if f.Type != elf.ET_EXEC || f.Machine != machines[runtime.GOARCH] || len(f.Sections) != 0 || len(f.Progs) != 2 {
 		t.Fatalf("%+v", f.FileHeader)

@@ -1,4 +1,4 @@
-//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64) && !android && !spawn_forkexec
+//go:build (386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64 || s390x) && !android && !spawn_forkexec
 
 package pidns_test
 
@@ -197,7 +197,7 @@ func TestGuardRefused(t *testing.T) {
 }
 
 // pollCall is the system call that a guardian waits by.
-var pollCall = map[string]int{"386": 168, "amd64": 7, "arm": 168, "arm64": unix.SYS_PPOLL, "loong64": unix.SYS_PPOLL, "ppc64le": 167, "riscv64": unix.SYS_PPOLL}[runtime.GOARCH]
+var pollCall = map[string]int{"386": 168, "amd64": 7, "arm": 168, "arm64": unix.SYS_PPOLL, "loong64": unix.SYS_PPOLL, "ppc64le": 167, "riscv64": unix.SYS_PPOLL, "s390x": 168}[runtime.GOARCH]
 
 // A filter that refuses poll is a refusal: a guardian could only take that for the end of
 // this process, and an init would end its namespace.

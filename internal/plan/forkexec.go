@@ -30,4 +30,4 @@ type Credential struct {
 }
 
 // Engine is where there is what the fork+exec fallback can't do.
-const Engine = "linux on amd64, arm64, 386, arm, riscv64, loong64 or ppc64le"
+const Engine = "linux on amd64, arm64, 386, arm, riscv64, loong64, ppc64le or s390x"

@@ -228,6 +228,9 @@ func (b *Builder) Init(v Var, n int32) {
 // AddrOf is the address of v as an argument.
 func (b *Builder) AddrOf(v Var) Arg { return b.AddrIn(v, 0) }
 
+// AddrOfInt is the address of the low half of v as an argument: an int of the kernel's.
+func (b *Builder) AddrOfInt(v Var) Arg { return b.AddrIn(v, lowHalf()) }
+
 // AddrIn is an address beyond that of v as an argument.
 func (b *Builder) AddrIn(v Var, offset int32) Arg {
 	a := b.Var()

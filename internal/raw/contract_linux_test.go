@@ -1,4 +1,4 @@
-//go:build 386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64
+//go:build 386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64 || s390x
 
 package raw
 
@@ -177,6 +177,21 @@ func TestCheckerRefuses(t *testing.T) {
 				"AUIPC $0, X6", "MOV X10, runtime.x(SB)", "EBREAK", "VSE8V V1, (X23)", "?",
 			},
 		},
+		"s390x": {
+			good: []string{
+				"SYSALL $0", "MOVD R2, 120(R9)", "MOVD R8, 112(R9)", "MOVD R2, (R12)(R11*1)", "BR 1(PC)", "BGT 4(PC)", "MOVD (R9), R8",
+				"MOVD (R12)(R11*1), R11", "MOVD 112(R0)(R9*1), R3", "MOVHZ 8(R8), R11", "MOVB $127, R2", "MOVH $248, R1", "SLD 3(R0), R11, R11",
+				"SRAD 32(R0), R2, R2", "MGHI R11, $80", "SUB $1, R10", "CMPU R2, R11", "TMLL R1, $4",
+			},
+			bad: []string{
+				"CALL runtime.morestack(SB)", "BL 5(PC)", "BL R14, R1", "BRASL R14, 0x1800", "RET", "BR R14", "BR R1", "BR (R1)", "BR 2000(PC)", "BR 1024(PC)",
+				"BNE -1(PC)", "SYSALL $1", "MOVD R2, 8(R15)", "MOVD 8(R15), R2", "MOVD -64(R0)(R15*1), R9", "ADD $-16, R15", "MOVD R15, R2", "MOVD R2, R14",
+				"MOVD R2, R13", "MOVD R2, g", "MOVD R2, (R8)", "MOVD R2, (R12)", "MOVD R2, 8(R12)(R11*1)", "MOVD R2, (R12)(R1*1)", "MOVD R2, 128(R9)", "MOVD R2, (R9)",
+				"STC R2, 112(R9)", "STH R2, 112(R9)", "MOVW R2, 112(R9)", "STMG R6, R15, 48(R9)", "MVC $8, (R8), 112(R9)", "XC $8, 112(R9), 112(R9)", "ADD $1, (R8)",
+				"CSG R2, R3, 112(R9)", "LAAG R2, R3, 112(R9)", "FMOVD F0, (R12)(R11*1)", "VST V0, (R12)(R11*1)", "LARL 5(PC), R2", "MOVD R2, runtime.x(SB)",
+				"EX R1, 5(PC)", "TRAP", "?",
+			},
+		},
 	} {
 		c := contracts[arch]
 		for _, line := range lines.good {
@@ -250,6 +265,15 @@ func TestCheckerWantsPlace(t *testing.T) {
 			"SLLI $4, X23, X23;ADD X21, X23, X23;MOV X10, (X23)":                   false,
 			"SLLI $3, X23, X23;ADD X19, X23, X23;MOV X10, (X23)":                   false,
 			"SLLI $3, X23, X23;ADD X21, X23, X23;ADD X5, X23, X23;MOV X10, (X23)":  false,
+		},
+		"s390x": {
+			"MOVHZ 8(R8), R11;SLD 3(R0), R11, R11;MOVD R2, (R12)(R11*1)":      true,
+			"MOVHZ 8(R8), R11;MOVD (R12)(R11*1), R11":                         true,
+			"MOVD R2, (R12)(R11*1)":                                           false,
+			"MOVHZ 8(R8), R11;MOVD R2, (R12)(R11*1)":                          false,
+			"SLD 4(R0), R11, R11;MOVD R2, (R12)(R11*1)":                       false,
+			"SLD 3(R0), R11, R11;ADD R1, R11;MOVD R2, (R12)(R11*1)":           false,
+			"SLD 3(R0), R11, R11;MOVD R2, (R12)(R11*1);MOVD R2, (R12)(R11*1)": false,
 		},
 	} {
 		c := contracts[arch]

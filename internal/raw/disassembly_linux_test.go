@@ -1,4 +1,4 @@
-//go:build 386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64
+//go:build 386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64 || s390x
 
 package raw
 
@@ -120,6 +120,19 @@ var contracts = map[string]contract{
 		word:    8,
 		pcUnit:  4,
 		pcSlack: 2, // some instructions have two bytes
+	},
+	"s390x": {
+		syscall: "SYSALL $0", // as the disassembler has it
+		plain:   strings.Fields("MOVD MOVWZ MOVH MOVHZ MOVB MOVBZ ADD SUB NEG MGHI SLD SRAD"),
+		compare: strings.Fields("CMP CMPU TMLL"),
+		jumps:   strings.Fields("BR BEQ BNE BGT BLT"),
+		stack:   regexp.MustCompile(`\b(R13|R14|R15|SP|LR|g)\b`), // and what is Go's
+		vars:    regexp.MustCompile(`^\(R12\)\(R11\*1\)$`),
+		place:   []string{"SLD 3(R0), R11, R11"},
+		run:     "R9",
+		word:    8,
+		pcUnit:  4,
+		pcSlack: 2, // instructions have two, four or six bytes
 	},
 }
 

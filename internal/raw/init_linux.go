@@ -1,4 +1,4 @@
-//go:build 386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64
+//go:build 386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64 || s390x
 
 package raw
 
@@ -39,7 +39,7 @@ const maxInit = 1024
 // end is that of all others. It needs no loop of wait4 where SIGCHLD is ignored: the
 // kernel then reaps its children itself.
 func InitCode() []byte {
-	end := binary.LittleEndian.AppendUint64(nil, initEnd1<<32|initEnd0)
+	end := binary.NativeEndian.AppendUint32(binary.NativeEndian.AppendUint32(nil, initEnd0), initEnd1)
 	var code []byte
 	for len(code) < maxInit {
 		code = append(code, *(*byte)(unsafe.Add(unsafe.Pointer(initAddr()), len(code))))

@@ -1,4 +1,4 @@
-//go:build 386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64
+//go:build 386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64 || s390x
 
 package raw
 
@@ -64,6 +64,7 @@ var initMnemonics = map[string]string{
 	"loong64": "SYSCALL NOOP ADDV MOVV MOVW MOVB SLLV BEQ BNE JMP",
 	"ppc64le": "SC ADD OR XOR NEG MOVD MOVB RLDICR CMP BEQ BNE BNSO BR",
 	"riscv64": "ECALL ADDI ADD MOV MOVB SLLI BEQ BNE JMP",
+	"s390x":   "SYSALL MOVD MOVH MOVB STH STC CMP BEQ BNE BR",
 }
 
 // The whole program lies between its first byte and its mark, jumps within itself, and
@@ -95,7 +96,7 @@ func TestInitCodeStandsAlone(t *testing.T) {
 					t.Errorf("%v depends on where it is", i)
 				}
 				for _, m := range memory.FindAllString(text, -1) {
-					if !slices.Contains([]string{"(SP)", "(RSP)", "(X2)", "(BX)", "(DI)", "(R13)", "(R8)", "(R19)", "(X19)", "(R3)", "(R23)", "(R1)", "(R15)"}, m) {
+					if !slices.Contains([]string{"(SP)", "(RSP)", "(X2)", "(BX)", "(DI)", "(R13)", "(R8)", "(R19)", "(X19)", "(R3)", "(R23)", "(R1)", "(R15)", "(R0)", "(R9)"}, m) {
 						t.Errorf("%v touches other memory than the stack", i)
 					}
 				}

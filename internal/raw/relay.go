@@ -39,7 +39,8 @@ func (b *Builder) Relay(phase uint8, legacy bool) {
 	if legacy {
 		b.relay.flags = b.Var()
 		stack, tid, word := b.addrAt(placeStack), b.addrAt(placeTID), b.addrAt(placeWord)
-		b.Call(phase, SysClone, VarArg(b.relay.flags, 0), stack, tid, word, word).Keep(made)
+		args := cloneOrder(VarArg(b.relay.flags, 0), stack, tid, word, word)
+		b.Call(phase, SysClone, args[:]...).Keep(made)
 	} else {
 		b.Call(phase, Clone3, b.addrAt(placeArgs), Int(cloneArgsSize)).Keep(made)
 	}

@@ -1,4 +1,4 @@
-//go:build 386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64
+//go:build 386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64 || s390x
 
 package raw
 
@@ -44,7 +44,7 @@ func (r *Run) startRelayed(c Clone) (pid int, errno syscall.Errno) {
 	s := &r.second
 	atomic.StoreInt32(&s.state, relayUnborn|relayAlive)
 	r.nr = unix.SYS_CLONE
-	r.arg = [5]uintptr{uintptr(RelayFlags), r.stack.top(), addr(&s.tid), addr(&s.state), addr(&s.state)}
+	r.arg = cloneOrder(uintptr(RelayFlags), r.stack.top(), addr(&s.tid), addr(&s.state), addr(&s.state))
 	inSyscall(&r.run)
 	runtime.KeepAlive(r.prog)
 	if r.pid < 0 {

@@ -1,4 +1,4 @@
-//go:build 386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64
+//go:build 386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64 || s390x
 
 package raw
 
@@ -327,7 +327,7 @@ func (r *Run) clone3(c Clone) {
 
 // legacy prepares clone(2), which has one place for either the pidfd or the pid.
 // That of what the child stores when it first runs, or the kernel clears when it no
-// longer shares memory, is the fourth argument on amd64 and loong64, else the fifth;
+// longer shares memory, is the fourth argument on amd64, loong64 and s390x, else the fifth;
 // the other of the two is unused.
 func (r *Run) legacy(c Clone) {
 	id, word := &r.pidfd, &r.shares
@@ -339,7 +339,7 @@ func (r *Run) legacy(c Clone) {
 		word = &r.runs
 	}
 	r.nr = unix.SYS_CLONE
-	r.arg = [5]uintptr{uintptr(c.Flags | c.exitSignal()), r.stack.top(), addr(id), addr(word), addr(word)}
+	r.arg = cloneOrder(uintptr(c.Flags|c.exitSignal()), r.stack.top(), addr(id), addr(word), addr(word))
 }
 
 // Await waits until a child that was made without CLONE_VFORK does not share
@@ -371,10 +371,10 @@ func (r *Run) Interrupt() {
 	wake(unsafe.Pointer(&r.second.state))
 }
 
-// wakeChild sets a variable that is 0, and wakes the child that waits while it is.
+// wakeChild sets a variable that is 0, and wakes the child that waits while its low half is.
 func (r *Run) wakeChild(v Var) {
 	r.SetShared(v, 1)
-	wake(unsafe.Pointer(&r.storage[v]))
+	wake(unsafe.Add(unsafe.Pointer(&r.storage[v]), lowHalf()))
 }
 
 // wake wakes who waits on a word.

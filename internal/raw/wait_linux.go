@@ -1,4 +1,4 @@
-//go:build 386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64
+//go:build 386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64 || s390x
 
 package raw
 
@@ -196,7 +196,7 @@ func RoomFor(n int) syscall.Errno {
 	b.Call(0, Prctl, Int(unix.PR_SET_PDEATHSIG), Int(int64(unix.SIGKILL)), zero, zero, zero).Ignore()
 	b.Call(0, Getppid).Keep(parent)
 	b.Call(0, ExitGroup, zero).SkipEqual(parent, uint64(os.Getpid()))
-	b.Call(0, Futex, b.AddrOf(awake), Int(futexWait), zero, b.Struct(Int(roomTime), Int(0))).Ignore()
+	b.Call(0, Futex, b.AddrOfInt(awake), Int(futexWait), zero, b.Struct(Int(roomTime), Int(0))).Ignore()
 	b.Call(0, ExitGroup, zero)
 	p := b.Build()
 	var failed syscall.Errno

@@ -1,4 +1,4 @@
-//go:build 386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64
+//go:build 386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64 || s390x
 
 package main
 
@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/safespawn/spawn/internal/raw"
 )
 
 // call is a system call, or the part of it that has some bits of mask in an argument, or the
@@ -29,8 +31,8 @@ const (
 
 var calls = map[string]call{
 	"clone3":                  {number: unix.SYS_CLONE3},
-	"clone/CLONE_PIDFD":       {number: unix.SYS_CLONE, mask: unix.CLONE_PIDFD},
-	"clone/namespaces":        {number: unix.SYS_CLONE, mask: namespaceFlags},
+	"clone/CLONE_PIDFD":       {number: unix.SYS_CLONE, arg: raw.CloneFlagsArg(), mask: unix.CLONE_PIDFD},
+	"clone/namespaces":        {number: unix.SYS_CLONE, arg: raw.CloneFlagsArg(), mask: namespaceFlags},
 	"close_range":             {number: unix.SYS_CLOSE_RANGE},
 	"close_range/UNSHARE":     {number: unix.SYS_CLOSE_RANGE, arg: 2, mask: unix.CLOSE_RANGE_UNSHARE},
 	"close_range/CLOEXEC":     {number: unix.SYS_CLOSE_RANGE, arg: 2, mask: unix.CLOSE_RANGE_CLOEXEC},
@@ -94,7 +96,7 @@ var errnos = map[string]syscall.Errno{"ENOSYS": unix.ENOSYS, "EPERM": unix.EPERM
 
 // refuse is the part of the program for one call.
 func (c call) refuse(action uint32) []unix.SockFilter {
-	const number, args = 0, 16 // offsets in seccomp_data
+	const number = 0 // offset in seccomp_data
 	load := func(offset uint32) unix.SockFilter {
 		return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: offset}
 	}
@@ -102,13 +104,13 @@ func (c call) refuse(action uint32) []unix.SockFilter {
 	switch {
 	case c.value != 0:
 		list = append([]unix.SockFilter{
-			load(args + 8*uint32(c.arg)),
+			load(raw.LowOfArg(c.arg)),
 			{Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: c.mask},
 			{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 1, K: c.value},
 		}, list...)
 	case c.mask != 0:
 		list = append([]unix.SockFilter{
-			load(args + 8*uint32(c.arg)),
+			load(raw.LowOfArg(c.arg)),
 			{Code: unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K, Jf: 1, K: c.mask},
 		}, list...)
 	}

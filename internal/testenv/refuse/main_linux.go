@@ -1,4 +1,4 @@
-//go:build 386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64
+//go:build 386 || amd64 || arm || arm64 || loong64 || ppc64le || riscv64 || s390x
 
 // Command refuse runs a program under a seccomp filter that makes system calls fail, as
 // an older kernel or a container does. The program's children have the filter, too.

@@ -84,6 +84,13 @@ func Code(arch string, status int) ([]byte, error) {
 			0x73,                          // ecall
 			0x100073,                      // ebreak
 		), nil
+	case "s390x":
+		return []byte{
+			0xa7, 0x29, 0, byte(status), // lghi %r2, status
+			0xa7, 0x19, 0, 248, // lghi %r1, SYS_exit_group
+			0x0a, 0, // svc 0
+			0, 0, // illegal
+		}, nil
 	}
 	return nil, fmt.Errorf("tiny: %s: %w", arch, errors.ErrUnsupported)
 }
@@ -96,9 +103,10 @@ var waiters = map[string][]byte{
 	"arm":   words(0xe3a07000|29, 0xef000000, 0xeafffffc), // mov r7, SYS_pause; svc 0; b to the start
 	// mov x8, SYS_ppoll; svc 0; b to the start; the arguments are zero at first
 	"arm64":   {0x28, 0x09, 0x80, 0xd2, 0x01, 0, 0, 0xd4, 0xfe, 0xff, 0xff, 0x17},
-	"loong64": words(0x02c00000|11|73<<10, 0x002b0000, 0x53fffbff), // li.d a7, SYS_ppoll; syscall 0; b to the start
-	"ppc64le": words(0x38000000|29, 0x44000002, 0x4bfffff8),        // li r0, SYS_pause; sc; b to the start
-	"riscv64": words(0x13|17<<7|73<<20, 0x73, 0xff9ff06f),          // li a7, SYS_ppoll; ecall; j to the start
+	"loong64": words(0x02c00000|11|73<<10, 0x002b0000, 0x53fffbff),  // li.d a7, SYS_ppoll; syscall 0; b to the start
+	"ppc64le": words(0x38000000|29, 0x44000002, 0x4bfffff8),         // li r0, SYS_pause; sc; b to the start
+	"riscv64": words(0x13|17<<7|73<<20, 0x73, 0xff9ff06f),           // li a7, SYS_ppoll; ecall; j to the start
+	"s390x":   {0xa7, 0x19, 0, 29, 0x0a, 0, 0xa7, 0xf4, 0xff, 0xfd}, // lghi %r1, SYS_pause; svc 0; j to the start
 }
 
 // WriteWaiter makes path a program that does nothing until it is killed, so that it
@@ -120,7 +128,7 @@ func words(w ...uint32) []byte {
 }
 
 var machines = map[string]elf.Machine{
-	"386": elf.EM_386, "amd64": elf.EM_X86_64, "arm": elf.EM_ARM, "arm64": elf.EM_AARCH64, "loong64": elf.EM_LOONGARCH, "ppc64le": elf.EM_PPC64, "riscv64": elf.EM_RISCV,
+	"386": elf.EM_386, "amd64": elf.EM_X86_64, "arm": elf.EM_ARM, "arm64": elf.EM_AARCH64, "loong64": elf.EM_LOONGARCH, "ppc64le": elf.EM_PPC64, "riscv64": elf.EM_RISCV, "s390x": elf.EM_S390,
 }
 
 // flags of a file, where it must have some: kernels for arm64 want to know of the EABI, version 5, and
@@ -148,8 +156,11 @@ func File(arch string, code []byte) []byte { return fileAt(arch, loadAt, code) }
 // Unloadable is a program that the kernel finds out about when the memory of who runs it
 // is gone: its segment is where no memory can be.
 func Unloadable(arch string) []byte {
-	if narrow(arch) {
+	switch {
+	case narrow(arch):
 		return fileAt(arch, 1<<32-0x1000, nil)
+	case arch == "s390x":
+		return fileAt(arch, 1<<64-0x1000, nil) // all but the last page can be
 	}
 	return fileAt(arch, 1<<62, nil)
 }
@@ -204,10 +215,10 @@ func headersSize(arch string) uint64 {
 // headers describe a file with one segment.
 func headers(arch string, entry uint64, p elf.ProgHeader) []byte {
 	var b bytes.Buffer
-	put := func(x any) { _ = binary.Write(&b, binary.LittleEndian, x) } // can't fail
+	put := func(x any) { _ = binary.Write(&b, orderOf(arch), x) } // can't fail
 	if narrow(arch) {
 		put(elf.Header32{
-			Ident: ident(elf.ELFCLASS32),
+			Ident: ident(elf.ELFCLASS32, arch),
 			Type:  uint16(elf.ET_EXEC), Machine: uint16(machines[arch]), Version: uint32(elf.EV_CURRENT),
 			Entry: uint32(entry), Phoff: header32, Flags: flags[arch], Ehsize: header32, Phentsize: prog32, Phnum: 1,
 		})
@@ -218,7 +229,7 @@ func headers(arch string, entry uint64, p elf.ProgHeader) []byte {
 		return b.Bytes()
 	}
 	put(elf.Header64{
-		Ident: ident(elf.ELFCLASS64),
+		Ident: ident(elf.ELFCLASS64, arch),
 		Type:  uint16(elf.ET_EXEC), Machine: uint16(machines[arch]), Version: uint32(elf.EV_CURRENT),
 		Entry: entry, Phoff: header64, Flags: flags[arch], Ehsize: header64, Phentsize: prog64, Phnum: 1,
 	})
@@ -229,6 +240,18 @@ func headers(arch string, entry uint64, p elf.ProgHeader) []byte {
 	return b.Bytes()
 }
 
-func ident(class elf.Class) [elf.EI_NIDENT]byte {
-	return [elf.EI_NIDENT]byte{0x7f, 'E', 'L', 'F', byte(class), byte(elf.ELFDATA2LSB), byte(elf.EV_CURRENT)}
+func ident(class elf.Class, arch string) [elf.EI_NIDENT]byte {
+	data := elf.ELFDATA2LSB
+	if orderOf(arch) == binary.BigEndian {
+		data = elf.ELFDATA2MSB
+	}
+	return [elf.EI_NIDENT]byte{0x7f, 'E', 'L', 'F', byte(class), byte(data), byte(elf.EV_CURRENT)}
+}
+
+// orderOf is the byte order of an architecture.
+func orderOf(arch string) binary.ByteOrder {
+	if arch == "s390x" {
+		return binary.BigEndian
+	}
+	return binary.LittleEndian
 }
