@@ -43,8 +43,13 @@ import (
 // and addresses. Read memory by [SeccompCall.ReadMemory], and never let a call go on by
 // [SeccompCall.Continue] because of what you have read: the program can change it meanwhile.
 //
+// If the context ends while the child waits, the child is killed. This process may not be
+// permitted to do so: it has CAP_SYS_PTRACE and not CAP_KILL, and the child has another user.
+// Start returns all the same, and the child waits until somebody else kills it. The kernel has no
+// other end for it: the child has a descriptor of the listener itself.
+//
 // A start fails with the step seccomp if its listener can't be taken. The error is EPERM if
-// this process may not trace the child. It is EBUSY if this process has a filter with a
+// this process may not trace the child. Without CAP_SYS_PTRACE no child is made then. It is EBUSY if this process has a filter with a
 // listener itself. It is EMFILE if [NoFile] leaves no number for the listener in the child.
 // It is ENOSPC if the runtime's poller can't have the listener, as at the limit
 // /proc/sys/fs/epoll/max_user_watches.

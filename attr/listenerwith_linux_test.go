@@ -118,6 +118,41 @@ func TestListenerInUserNamespace(t *testing.T) {
 	})
 }
 
+// TestListenerUnkillable may make children of another user, and neither trace nor kill them: the
+// start fails, and no child is left to wait for a listener.
+func TestListenerUnkillable(t *testing.T) {
+	testenv.NeedRoot(t)
+	spawntest.NeedListener(t)
+	s := spawntest.PublicHelper(t, "listener of the unkillable", testenv.Program(t, filepath.Join(testenv.PublicDir(t), "program"), 7))
+	s.Attr = attr.List{
+		attr.Credential{UID: testenv.Nobody, GID: testenv.Nobody},
+		attr.AmbientCaps{unix.CAP_SETUID, unix.CAP_SETGID},
+	}
+	spawntest.Succeeds(t, s)
+}
+
+var _ = testenv.RegisterHelper("listener of the unkillable", func(args []string) int {
+	return testenv.Status(spawntest.EachEngineError(func(string) error {
+		var l attr.SeccompListener
+		defer l.Close()
+		list := append(spawntest.Notify(&l, unix.SYS_MKDIRAT), attr.Credential{UID: testenv.Nobody - 1, GID: testenv.Nobody - 1})
+		ctx, cancel := context.WithTimeout(context.Background(), testenv.Patience)
+		defer cancel()
+		c := &spawn.Spec{Path: args[0], Attr: list}
+		for fd := range 3 { // one that is left must not hold up the test
+			c.Actions.Open(fd, os.DevNull, os.O_RDWR, 0)
+		}
+		_, err := spawn.Start(ctx, c)
+		if !errors.Is(err, unix.EPERM) && !errors.Is(err, errors.ErrUnsupported) { // without pidfds
+			return fmt.Errorf("Start: %w", err)
+		}
+		if _, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); err != unix.ECHILD {
+			return fmt.Errorf("a child is left: %w", err)
+		}
+		return nil
+	}))
+})
+
 // TestListenerNeedsNumber has no number for the listener in the child.
 func TestListenerNeedsNumber(t *testing.T) {
 	var l attr.SeccompListener

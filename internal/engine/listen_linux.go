@@ -91,8 +91,22 @@ func noListener(errno syscall.Errno) string {
 	return ""
 }
 
+// mayTrace reports whether this process may trace the child, as far as the child is hidden from
+// those without CAP_SYS_PTRACE. No child is made that it may not: the child would wait for this
+// process, which may not be permitted to kill it, either.
+func (p *Program) mayTrace() bool {
+	if p.hiding == nil {
+		return true
+	}
+	mine, err := threadCaps()
+	return err != nil || mine.effective.has(unix.CAP_SYS_PTRACE)
+}
+
 // startListening is Start for a program with a listener.
 func (p *Program) startListening(ctx context.Context) (Child, error) {
+	if !p.mayTrace() {
+		return Child{}, p.listenError(unix.EPERM)
+	}
 	if err := p.listens.Begin(); err != nil {
 		return Child{}, p.listenError(err)
 	}
