@@ -94,7 +94,8 @@ var draws = []func(r *rand.Rand) drawn{
 	},
 	func(*rand.Rand) drawn { return drawn{attr.Setpgid{}, settings{"leads group": "true"}} },
 	func(r *rand.Rand) drawn {
-		n := r.IntN(20)
+		own := ownNice()
+		n := own + r.IntN(20-own)
 		return drawn{attr.Nice(n), settings{"nice": strconv.Itoa(n)}}
 	},
 	func(r *rand.Rand) drawn {

@@ -23,7 +23,7 @@ import (
 // All but the first few are beyond what can be compared from outside.
 var threadChanges = map[string]func() error{
 	"no new privileges": func() error { return unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) },
-	"nice":              func() error { return unix.Setpriority(unix.PRIO_PROCESS, 0, 7) },
+	"nice":              func() error { return unix.Setpriority(unix.PRIO_PROCESS, 0, min(ownNice()+7, 19)) },
 	"timer slack":       func() error { return unix.Prctl(unix.PR_SET_TIMERSLACK, 123456, 0, 0, 0) },
 	"affinity": func() error {
 		var set unix.CPUSet
@@ -40,7 +40,7 @@ var threadChanges = map[string]func() error{
 		return unix.SchedSetaffinity(0, &set)
 	},
 	"policy": func() error {
-		return unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_BATCH}, 0)
+		return unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_BATCH, Nice: int32(ownNice())}, 0)
 	},
 	"umask and directory": func() error {
 		err := unix.Unshare(unix.CLONE_FS)
@@ -93,6 +93,12 @@ var threadChanges = map[string]func() error{
 		}
 		return err
 	},
+}
+
+// ownNice is the nice value of the calling thread, which only privilege goes below.
+func ownNice() int {
+	n, _ := unix.Getpriority(unix.PRIO_PROCESS, 0) // never fails
+	return 20 - n                                  // the system call returns it so
 }
 
 // rootsThreadChanges need privilege.
