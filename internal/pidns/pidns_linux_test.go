@@ -226,8 +226,9 @@ func withNamespace(t *testing.T, link string) (pids []string) {
 }
 
 // forkTwice starts what gets away from sessions and groups: twice, and in a pid namespace
-// of its own, too.
-const forkTwice = `(setsid sh -c '(setsid sleep 1000 &) ; setsid sleep 1000' &) ; unshare -p -f sleep 1000 & sleep 1000 & `
+// of its own, too. The shell in it waits, as its last command is none that BusyBox's would
+// become: these are six processes with any shell.
+const forkTwice = `(setsid sh -c '(setsid sleep 1000 &) ; setsid sleep 1000; :' &) ; unshare -p -f sleep 1000 & sleep 1000 & `
 
 func needUnshare(t *testing.T) {
 	t.Helper()
