@@ -40,6 +40,7 @@ func whole() Portrait {
 	p["session keyring"], p["process keyring"] = keyring(unix.KEY_SPEC_SESSION_KEYRING), keyring(unix.KEY_SPEC_PROCESS_KEYRING)
 	p["environment"] = strings.Join(os.Environ(), "\n")
 	for fd, target := range OpenFDs() {
+		target = strings.TrimSuffix(target, " (deleted)") // by whomever: it is the same file
 		p["descriptor "+fd] = target + " " + fdInfo(fd)
 	}
 	if HasChild() {
