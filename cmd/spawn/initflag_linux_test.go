@@ -103,9 +103,9 @@ func TestInitPassesOn(t *testing.T) {
 		t.Run(fmt.Sprint(flags), func(t *testing.T) { signalsOfTerminal(t, flags) })
 	}
 	for _, name := range []string{"TERM", "ALRM", "40"} {
-		script := "trap 'echo got it; exit 4' " + name + "; while :; do sleep 0.02; done"
-		flags := append(line, "--timeout", "0.5", "--stop-signal", name, "--preserve-status", "--kill-after", "0")
-		if r := try(t, append(flags, "bash", "-c", script)...); r.out != "got it\n" || r.status != 4 {
+		script := "trap 'echo got it; exit 4' " + name + "; printf ready; while :; do sleep 0.02; done"
+		flags := append(line, "--stop-signal", name, "--preserve-status", "--kill-after", "0")
+		if r := inTime(t, append(flags, "bash", "-c", script)...); r.out != "got it\n" || r.status != 4 {
 			t.Errorf("%s: %+v", name, r)
 		}
 	}

@@ -128,6 +128,21 @@ func try(t *testing.T, args ...string) result {
 	return finish(t, spawnCmd(t, args...))
 }
 
+// inTime runs spawn with --timeout and the arguments, with more time until the program has
+// said "ready", which is left out of its output: on a busy machine a start takes long.
+func inTime(t *testing.T, args ...string) (r result) {
+	t.Helper()
+	said := false
+	for timeout := 0.5; !said && timeout < testenv.Patience.Seconds(); timeout *= 4 {
+		r = try(t, append([]string{"--timeout", fmt.Sprint(timeout)}, args...)...)
+		r.out, said = strings.CutPrefix(r.out, "ready")
+	}
+	if !said {
+		t.Errorf("%q: the program was never ready: %+v", args, r)
+	}
+	return r
+}
+
 // must runs spawn and returns the standard output of what has to be a success.
 func must(t *testing.T, args ...string) string {
 	t.Helper()

@@ -159,18 +159,18 @@ func TestTimeout(t *testing.T) {
 		t.Errorf("in time: %+v", r)
 	}
 	// It ignores what can be ignored.
-	if r := try(t, "--timeout", "500ms", "--kill-after", "100ms", "sh", "-c", "trap '' TERM INT; exec sleep 600"); r.status != statusSignal+9 {
+	if r := inTime(t, "--kill-after", "100ms", "sh", "-c", "trap '' TERM INT; printf ready; exec sleep 600"); r.status != statusSignal+9 {
 		t.Errorf("got %+v", r)
 	}
 	// It has time to clean up.
 	for sig, flags := range map[string][]string{"TERM": nil, "USR1": {"--stop-signal", "USR1"}} {
-		line := append([]string{"--timeout", "200ms", "--preserve-status"}, flags...)
-		r := try(t, append(line, "sh", "-c", "trap 'echo clean; exit 3' "+sig+"; while :; do sleep 0.01; done")...)
+		line := append([]string{"--preserve-status"}, flags...)
+		r := inTime(t, append(line, "sh", "-c", "trap 'echo clean; exit 3' "+sig+"; printf ready; while :; do sleep 0.01; done")...)
 		if r.status != 3 || r.out != "clean\n" {
 			t.Errorf("%s: %+v", sig, r)
 		}
 	}
-	if r := try(t, "--timeout", "200ms", "--preserve-status", "--stop-signal", "KILL", "sleep", "600"); r.status != statusSignal+9 {
+	if r := inTime(t, "--preserve-status", "--stop-signal", "KILL", "sh", "-c", "printf ready; exec sleep 600"); r.status != statusSignal+9 {
 		t.Errorf("got %+v", r)
 	}
 }

@@ -108,7 +108,7 @@ func TestPTYBesideOtherFlags(t *testing.T) {
 	if r := withPTY(t, "", "--stderr", "stdout", "--setsid", "sh", "-c", "test -t 2 && echo 2 >&2"); r.out != "2\r\n" || r.status != 0 {
 		t.Errorf("%+v", r)
 	}
-	if r := withPTY(t, "", "--timeout", "0.2", "sh", "-c", "echo begun; exec sleep 600"); r.status != statusTimeout || r.out != "begun\r\n" {
+	if r := inTime(t, "--pty", "sh", "-c", "echo ready; exec sleep 600"); r.status != statusTimeout || r.out != "\r\n" {
 		t.Errorf("%+v", r)
 	}
 	if r := withPTY(t, "", "--tree", "sh", "-c", "trap '' HUP; sleep 600 & exit 3"); r.status != 3 {

@@ -34,17 +34,16 @@ func TestTree(t *testing.T) {
 		scripts = append(scripts, "setsid sh -c 'sleep 600 & sleep 600' 3>$0 & exit 3")
 	}
 	for _, script := range scripts {
-		for _, flags := range [][]string{{"--tree"}, {"--tree", "--timeout", "0.3", "--kill-after", "0.2"}} {
+		for _, flags := range [][]string{{"--tree"}, {"--tree", "--kill-after", "0.2"}} {
 			fifo := filepath.Join(t.TempDir(), "fifo")
 			if err := syscall.Mkfifo(fifo, 0o600); err != nil {
 				t.Fatal(err)
 			}
 			// The shell goes on when its child has the FIFO open.
-			text, status := strings.Replace(script, "exit 3", "read x <$0; exit 3", 1), 3
+			run, text, status := try, strings.Replace(script, "exit 3", "read x <$0; exit 3", 1), 3
 			if len(flags) > 1 {
-				text, status = strings.Replace(script, "exit 3", "trap '' TERM; sleep 600", 1), statusSignal+9
+				run, text, status = inTime, strings.Replace(script, "exit 3", "trap '' TERM; printf ready; sleep 600", 1), statusSignal+9
 			}
-			cmd := spawnCmd(t, append(flags, "sh", "-c", text, fifo)...)
 			end, err := os.OpenFile(fifo, os.O_RDWR, 0)
 			if err != nil {
 				t.Fatal(err)
@@ -52,7 +51,7 @@ func TestTree(t *testing.T) {
 			if status == 3 {
 				fmt.Fprintln(end) // for read
 			}
-			r := finish(t, cmd)
+			r := run(t, append(flags, "sh", "-c", text, fifo)...)
 			end.Close()
 			if r.status != status || r.errOut != "" {
 				t.Errorf("%q, %s: %+v", flags, text, r)
