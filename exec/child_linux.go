@@ -31,6 +31,7 @@ type child struct {
 	process *os.Process
 	own     *raw.OSChild   // process is its own; nil where package os has made that
 	stray   bool           // the handle's number is somebody else's
+	blind   bool           // the handle did not tell of the end
 	young   bool           // it has only just been made: to look at once is in vain
 	started *spawn.Process // that tells of optional attributes; nil without them
 	proc    *spawn.Process // nil where package os has made process, which has a handle, and no tree needs it
@@ -190,7 +191,13 @@ func (c *child) wait() {
 	}
 	err := c.process.WithHandle(func(h uintptr) { c.awaitHandle(int(h)) })
 	if errors.Is(err, os.ErrNoHandle) && c.proc != nil {
-		_ = c.proc.WaitExited(context.Background()) // no error but the context's matters
+		_ = c.proc.WaitExited(context.Background()) // if it fails, too:
+		c.blind = true
+	}
+	// A tree is killed next.
+	if c.stray || c.blind {
+		var x raw.Exit
+		raw.Waitid(unix.P_PID, c.process.Pid, unix.WEXITED|unix.WNOWAIT, &x) // if it fails reap says why
 	}
 }
 
@@ -259,23 +266,27 @@ var lookOnly = func() context.Context {
 // begun says that the child was made just now and that Wait comes next.
 func (c *child) begun(young bool) { c.young = young }
 
-// awaitHandle returns when the child of a pidfd has ended.
+// awaitHandle returns when the child of a pidfd has ended, or that does not tell.
 func (c *child) awaitHandle(pidfd int) {
-	if !c.shortWait(pidfd) {
-		pid := c.process.Pid
-		if !ends.await(pidfd, pid) {
-			if !kernel.IsPidfd(pidfd, pid) {
-				c.stray = c.own != nil
-				return
-			}
-			var x raw.Exit
-			raw.Waitid(unix.P_PIDFD, pidfd, unix.WEXITED|unix.WNOWAIT, &x)
+	if c.shortWait(pidfd) {
+		return
+	}
+	pid := c.process.Pid
+	if !ends.await(pidfd, pid) {
+		if !kernel.IsPidfd(pidfd, pid) {
+			c.stray, c.blind = c.own != nil, true
+			return
 		}
-		if c.own != nil {
-			c.hasEnded(pidfd)
-		}
+		var x raw.Exit
+		c.blind = isBlind(raw.Waitid(unix.P_PIDFD, pidfd, unix.WEXITED|unix.WNOWAIT, &x))
+	}
+	if c.own != nil {
+		c.hasEnded(pidfd)
 	}
 }
+
+// isBlind reports whether an error of waitid leaves open whether the child has ended.
+func isBlind(errno syscall.Errno) bool { return errno != 0 && errno != unix.ECHILD }
 
 // hasEnded reports whether there is nothing to wait for any more. It reaps the child
 // where process is its own, and nobody shares it.
@@ -283,6 +294,7 @@ func (c *child) hasEnded(pidfd int) bool {
 	if c.own == nil {
 		var x raw.Exit
 		errno := raw.Waitid(unix.P_PIDFD, pidfd, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, &x)
+		c.blind = isBlind(errno)
 		return errno != 0 || x.PID != 0
 	}
 	if !c.own.Holds(pidfd) {
@@ -293,6 +305,7 @@ func (c *child) hasEnded(pidfd int) bool {
 	// A filter may refuse waitid with the same error.
 	gone := errno == unix.EBADF && unix.PidfdSendSignal(pidfd, 0, nil, 0) == unix.EBADF
 	c.stray = gone || pid != 0 && pid != c.own.PID()
+	c.blind = isBlind(errno)
 	return errno != 0 || pid != 0
 }
 

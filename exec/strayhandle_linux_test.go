@@ -95,6 +95,52 @@ func TestStrayCloseOfHandle(t *testing.T) {
 	}
 }
 
+// TestStrayHandleOfTree has other code close the handle of a tree's child, by mistake, before
+// Wait: the tree is not killed before the child has ended.
+func TestStrayHandleOfTree(t *testing.T) {
+	if !spawn.Features().Has(spawn.FeaturePidfd) {
+		testenv.Skip(t, "no pidfds")
+	}
+	taken := func(t *testing.T, fd int) {
+		null, err := os.Open(os.DevNull)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer null.Close()
+		if err := unix.Dup3(int(null.Fd()), fd, unix.O_CLOEXEC); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := unix.Close(fd); err != nil {
+				t.Errorf("somebody's file was closed: %v", err)
+			}
+		})
+	}
+	for name, lose := range map[string]func(*testing.T, int){
+		"closed": func(t *testing.T, fd int) { testenv.StrayClose(t, fd) },
+		"taken":  taken,
+	} {
+		for _, kind := range []string{"cgroup", "group"} {
+			t.Run(name+"/"+kind, func(t *testing.T) {
+				if kind == "group" {
+					defer exec.ForceNoCgroup()()
+				}
+				c, end := exits(t, "5")
+				c.Tree = true
+				if err := c.Start(); err != nil {
+					t.Fatal(err)
+				}
+				lose(t, handleOf(t, c.Process))
+				end()
+				_ = c.Wait() // 5
+				if s := c.ProcessState; s == nil || s.ExitCode() != 5 {
+					t.Errorf("%v", s)
+				}
+			})
+		}
+	}
+}
+
 // TestStrayGarbage has other code close the handle of a process that nobody waits for,
 // by mistake, before it is garbage. The number is another child's by then, or a file's,
 // or that of somebody's own pidfd.
