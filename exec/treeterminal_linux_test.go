@@ -277,7 +277,7 @@ func watchingShell(args []string) int {
 func asksBeside([]string) int {
 	defer exec.ForceNoCgroup()()
 	has := exec.Command("/bin/sh", "-c", "read x; echo has $x")
-	asks := exec.Command("/bin/sh", "-c", "read x </dev/tty; echo asks $x")
+	asks := exec.Command("/bin/sh", "-c", "echo asks $(head -n 1 </dev/tty)") // BusyBox's read polls, which stops nobody
 	has.Stdin = os.Stdin
 	for _, c := range []*exec.Cmd{has, asks} {
 		c.Tree, c.Stdout, c.Stderr = true, os.Stdout, os.Stderr
