@@ -194,7 +194,7 @@ func (c *child) wait() {
 		_ = c.proc.WaitExited(context.Background()) // if it fails, too:
 		c.blind = true
 	}
-	// A tree is killed next.
+	// A tree is killed next, so the number must tell.
 	if c.stray || c.blind {
 		var x raw.Exit
 		raw.Waitid(unix.P_PID, c.process.Pid, unix.WEXITED|unix.WNOWAIT, &x) // if it fails reap says why
@@ -280,8 +280,8 @@ func (c *child) awaitHandle(pidfd int) {
 		var x raw.Exit
 		c.blind = isBlind(raw.Waitid(unix.P_PIDFD, pidfd, unix.WEXITED|unix.WNOWAIT, &x))
 	}
-	if c.own != nil {
-		c.hasEnded(pidfd)
+	if c.own != nil && !c.hasEnded(pidfd) {
+		c.blind = true
 	}
 }
 

@@ -16,6 +16,8 @@ import (
 
 	"github.com/safespawn/spawn"
 	"github.com/safespawn/spawn/exec"
+	"github.com/safespawn/spawn/internal/raw"
+	"github.com/safespawn/spawn/internal/raw/rawtest"
 	"github.com/safespawn/spawn/internal/testenv"
 	"github.com/safespawn/spawn/internal/testenv/spawntest"
 )
@@ -101,24 +103,9 @@ func TestStrayHandleOfTree(t *testing.T) {
 	if !spawn.Features().Has(spawn.FeaturePidfd) {
 		testenv.Skip(t, "no pidfds")
 	}
-	taken := func(t *testing.T, fd int) {
-		null, err := os.Open(os.DevNull)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer null.Close()
-		if err := unix.Dup3(int(null.Fd()), fd, unix.O_CLOEXEC); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := unix.Close(fd); err != nil {
-				t.Errorf("somebody's file was closed: %v", err)
-			}
-		})
-	}
 	for name, lose := range map[string]func(*testing.T, int){
 		"closed": func(t *testing.T, fd int) { testenv.StrayClose(t, fd) },
-		"taken":  taken,
+		"taken":  takeNumber,
 	} {
 		for _, kind := range []string{"cgroup", "group"} {
 			t.Run(name+"/"+kind, func(t *testing.T) {
@@ -140,6 +127,47 @@ func TestStrayHandleOfTree(t *testing.T) {
 		}
 	}
 }
+
+// TestTreeBlindWait has the poller refuse the handle of a tree's child, and the wait by it fail,
+// while looks at it say that the child lives: the tree is not killed.
+func TestTreeBlindWait(t *testing.T) {
+	if !spawn.Features().Has(spawn.FeaturePidfd) {
+		testenv.Skip(t, "no pidfds")
+	}
+	c := &exec.Cmd{Path: testenv.Self(t), Args: testenv.HelperArgs("blind wait")}
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Errorf("%s%v", out, err)
+	}
+}
+
+var _ = testenv.RegisterHelper("blind wait", func([]string) int {
+	runtime.LockOSThread() // prctl and the filter are of one thread
+	c := exec.Command("/bin/sh", "-c", "sleep .05; exit 5")
+	c.Tree = true
+	if err := c.Start(); err != nil { // the poller has what it needs
+		return status(err)
+	}
+	load := func(k uint32) unix.SockFilter {
+		return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: k}
+	}
+	unless := func(k uint32, jump uint8) unix.SockFilter {
+		return unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: k, Jf: jump}
+	}
+	fail := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.ENOMEM)}
+	err := errors.Join(unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), rawtest.AddFilterToAll([]unix.SockFilter{
+		load(0), unless(unix.SYS_EPOLL_CTL, 1), fail, unless(unix.SYS_WAITID, 5),
+		load(raw.LowOfArg(0)), unless(unix.P_PIDFD, 3), load(raw.LowOfArg(3)), unless(unix.WEXITED|unix.WNOWAIT, 1), fail,
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+	}))
+	if err != nil {
+		return status(err)
+	}
+	_ = c.Wait() // 5
+	if c.ProcessState.ExitCode() != 5 {
+		return status(errors.New(c.ProcessState.String()))
+	}
+	return 0
+})
 
 // TestStrayGarbage has other code close the handle of a process that nobody waits for,
 // by mistake, before it is garbage. The number is another child's by then, or a file's,

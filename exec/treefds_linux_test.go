@@ -49,28 +49,33 @@ func startTree(t *testing.T) (c *exec.Cmd, pids []string, group string) {
 	return c, pids, group
 }
 
-// loseGroups has other code close the descriptors of groups and open something else by their
-// numbers, which looks at its end whether that was left alone.
+// loseGroups has other code take the descriptors of groups.
 func loseGroups(t *testing.T) {
+	t.Helper()
+	for fd, target := range testenv.OpenFDs() {
+		if strings.Contains(target, "/"+exec.OwnPrefix()) {
+			takeNumber(t, number(fd))
+		}
+	}
+}
+
+// takeNumber has other code close a descriptor and open something else by its number, which
+// looks at its end whether that was left alone.
+func takeNumber(t *testing.T, fd int) {
 	t.Helper()
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer null.Close()
-	for fd, target := range testenv.OpenFDs() {
-		if !strings.Contains(target, "/"+exec.OwnPrefix()) {
-			continue
-		}
-		if err := unix.Dup3(int(null.Fd()), number(fd), unix.O_CLOEXEC); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := unix.Close(number(fd)); err != nil {
-				t.Errorf("the other file was closed: %v", err)
-			}
-		})
+	if err := unix.Dup3(int(null.Fd()), fd, unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := unix.Close(fd); err != nil {
+			t.Errorf("the other file was closed: %v", err)
+		}
+	})
 }
 
 func mustHold(t *testing.T, c *exec.Cmd) {
